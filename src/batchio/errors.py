@@ -1,0 +1,160 @@
+"""Every error batchio raises on purpose.
+
+BatchioError
+├── UsageError            what was asked cannot be done as written; exit code 2
+├── IllegalEvent          the journal and the machine disagree (a bug)
+├── JobFailed             a job ended otherwise than succeeded, and the caller asked
+│                         to be told by an exception
+├── WorkspaceError        the workspace cannot be used
+│   ├── NoSuchJob         no job has that id, prefix or name
+│   ├── JournalCorrupt    a journal cannot be read; it is named, never skipped
+│   ├── JournalFull       the disk (or quota) under the journal is full
+│   ├── LeaseHeld         another head runs this job
+│   └── HeadGone          nobody runs this job, and it is not done
+├── NodeError             a node cannot be used; `where` names it
+│   ├── Unreachable       no answer, or the connection broke; may heal
+│   ├── NotAuthorised     a key, host key or user was refused; asking again is no use
+│   ├── Unfit             the node lacks something a task needs (python3, a container engine)
+│   └── SetupFailed       the host setup script failed
+└── ProviderError         a provider said no
+    ├── NoCapacity        none left here; another offer may do
+    ├── QuotaExceeded     the account is full; the hint names the quota
+    └── ProviderDown      throttled or failing; wait and ask again
+
+Each class has a stable `code`, and its exit code of the command line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BatchioError(Exception):
+    """Base of them all.
+
+    `where` is the place of the mistake (`hello.sh:3`, a host name); `hint` is one
+    line that says what to do.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class UsageError(BatchioError):
+    """What was asked cannot be done as written."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class IllegalEvent(BatchioError):
+    """An event reached an entity in a state that cannot take it."""
+
+    code = "illegal-event"
+
+
+class JobFailed(BatchioError):
+    """A job ended otherwise than succeeded."""
+
+    code = "job-failed"
+    exit_code = 1
+
+
+class WorkspaceError(BatchioError):
+    """The workspace cannot be used."""
+
+    code = "workspace"
+
+
+class NoSuchJob(WorkspaceError):
+    """No job has that id, prefix or name, or more than one has."""
+
+    code = "no-such-job"
+    exit_code = 2
+
+
+class JournalCorrupt(WorkspaceError):
+    """A journal cannot be read."""
+
+    code = "journal-corrupt"
+
+
+class JournalFull(WorkspaceError):
+    """There is no room left for the journal."""
+
+    code = "journal-full"
+
+
+class LeaseHeld(WorkspaceError):
+    """Another head runs this job."""
+
+    code = "lease-held"
+
+
+class HeadGone(WorkspaceError):
+    """Nobody runs this job, and it is not done."""
+
+    code = "head-gone"
+
+
+class NodeError(BatchioError):
+    """A node cannot be used; `where` names it."""
+
+    code = "node"
+
+
+class Unreachable(NodeError):
+    """No answer, or the connection broke. It may heal."""
+
+    code = "unreachable"
+
+
+class NotAuthorised(NodeError):
+    """A key, a host key or a user was refused. Asking again is no use."""
+
+    code = "not-authorised"
+
+
+class Unfit(NodeError):
+    """The node lacks something that a task needs."""
+
+    code = "unfit"
+
+
+class SetupFailed(NodeError):
+    """The host setup script failed on this node."""
+
+    code = "setup-failed"
+
+
+class ProviderError(BatchioError):
+    """A provider refused or failed."""
+
+    code = "provider"
+
+
+class NoCapacity(ProviderError):
+    """None left here; another offer may do."""
+
+    code = "no-capacity"
+
+
+class QuotaExceeded(ProviderError):
+    """The account is full; no retry helps."""
+
+    code = "quota-exceeded"
+
+
+class ProviderDown(ProviderError):
+    """Throttled or failing; wait and ask again."""
+
+    code = "provider-down"
