@@ -1,0 +1,1 @@
+"""The plan, the machine and every rule: pure, no I/O, no clock, no randomness."""

@@ -1,0 +1,322 @@
+"""What runs: the words a user typed become an argv, and a list of files that travel.
+
+Pure: facts about files come in through a look-up. The rule of what travels, the same
+that --dry-run prints: the script itself (from outside the current folder by its base
+name), and every further word that is a relative path, without "..", to an existing
+file; it arrives at the same relative path. Everything else stays. A symbolic link
+travels as the file that it points to. Imports and folders need --upload.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from batchio.core.options import nearest
+from batchio.errors import UsageError
+
+PYTHON: Final = "{python}"
+"""Stands in argv for the interpreter of the node; the provider replaces it."""
+
+SHELL: Final = "/bin/sh"
+SCRIPT_NAME: Final = "script"
+"""The file name of a script that was given as text."""
+
+EXECUTABLE: Final = 0o755
+READABLE: Final = 0o644
+
+_SHELL_SUFFIXES: Final = (".sh",)
+_SCRIPT_SUFFIXES: Final = (
+    *(".py", ".sh", ".bash", ".zsh", ".ksh", ".fish", ".r", ".jl", ".pl", ".rb", ".js"),
+    *(".mjs", ".ts", ".lua", ".php", ".tcl", ".awk", ".sql", ".m"),
+)
+_INTERPRETERS: Final[Mapping[str, str]] = {
+    **{".r": "Rscript", ".jl": "julia", ".pl": "perl", ".rb": "ruby", ".js": "node"},
+    **{".mjs": "node", ".lua": "lua", ".php": "php", ".m": "octave", ".bash": "bash"},
+    **{".zsh": "zsh", ".ksh": "ksh", ".fish": "fish", ".tcl": "tclsh"},
+}
+_TASK_WORD = re.compile(r"\\?\$(?:\{((?:BATCHIO|COILED)_\w+)\}|((?:BATCHIO|COILED)_\w+))", re.A)
+_ESCAPED = re.compile(r"\\(\$\{?(?:BATCHIO|COILED)_\w)", re.A)
+_SHELL_SIGNS = re.compile(r"[|&;<>()`*?~\n]|\$(?!\{?(?:BATCHIO|COILED)_)")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFact:
+    """What is known about a path on the caller's computer.
+
+    `first_line` is the first line that is not blank, undecodable bytes replaced;
+    `blank_lines` how many stand before it.
+    """
+
+    path: str
+    exists: bool = False
+    is_dir: bool = False
+    executable: bool = False
+    first_line: str = ""
+    blank_lines: int = 0
+    size: int = 0
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is there, and something that can be sent."""
+        return self.exists and not self.is_dir
+
+
+Look = Callable[[str], FileFact]
+
+
+class Travels(NamedTuple):
+    """A file to send: where it arrives, where it is here, its size and mode.
+
+    `source` is None for a script given as text, which is `Command.text`.
+    """
+
+    path: str
+    source: str | None
+    size: int
+    mode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What each task runs, before its own words are filled in."""
+
+    argv: tuple[str, ...]
+    """May begin with PYTHON; with `shell`, one string for SHELL -c."""
+    shell: bool
+    files: tuple[Travels, ...]
+    shown: str
+    """The command as a person typed it."""
+    text: str | None = None
+    """The text of a script that was given as a string."""
+    sources: tuple[str, ...] = ()
+    """Local scripts; the first of them that holds directives counts."""
+    notes: tuple[str, ...] = ()
+
+
+def plan_words(
+    words: Sequence[str],
+    look: Look,
+    *,
+    listing: Iterable[str] = (),
+    shell: bool = False,
+    send: bool = True,
+    on_path: Callable[[str], bool] = lambda _: True,
+) -> Command:
+    """The command that these words of a command line mean.
+
+    Args:
+        words: the script or program, and everything after it, as typed.
+        look: facts about a path, relative to the current folder.
+        listing: names in the folder of a missing script, for a suggestion.
+        shell: the words, joined by blanks, are a line for SHELL.
+        send: False for --no-implicit-upload: only the script travels.
+        on_path: whether a program of this name is on the caller's PATH.
+
+    Raises:
+        UsageError: no words, a script that is missing, a folder, or cannot be run.
+    """
+    if not words or not words[0].strip():
+        raise UsageError("no command given", hint="batchio run SCRIPT [ARGUMENTS]")
+    if shell:
+        return _shell_line(" ".join(words), look, send)
+    script = _script(words[0], look, listing, on_path)
+    files: dict[str, Travels] = {}
+    argv = tuple(words)
+    notes: tuple[str, ...] = ()
+    if script is not None:
+        sent = _sent_script(words[0], script)
+        files[sent.path] = sent
+        argv = (*_how_to_run(words[0], script, sent.path), *words[1:])
+    elif "/" not in words[0] and not on_path(words[0]):
+        notes = (f"{words[0]}: no such program on this computer",)
+    if send:
+        _add_named(words[1:], look, files)
+    sources = ((words[0],) if script else ()) + _scripts_among(words[1:], look)
+    shown = shlex.join(words)
+    return Command(argv, False, tuple(files.values()), shown, None, sources, notes)
+
+
+def plan_text(
+    text: str,
+    look: Look,
+    *,
+    as_script: bool = False,
+    listing: Iterable[str] = (),
+    send: bool = True,
+) -> Command:
+    """The command that one string means, as `batchio.run("…")` takes it.
+
+    The name of an existing file: that script. A text that begins with "#!" or holds a
+    line break, or any text with `as_script`: a script, sent as a file. Words of which
+    the first is an existing script, without shell signs: that script with arguments.
+    Anything else: a line for SHELL.
+
+    Raises:
+        UsageError: nothing given, or a script that cannot be run.
+    """
+    if not text.strip():
+        raise UsageError("no command given", hint='batchio.run("process.py", …)')
+    if as_script or text.startswith("#!") or "\n" in text.strip():
+        return _script_text(text)
+    if look(text).is_file:
+        bare = "/" not in text and "." not in text
+        return plan_words([f"./{text}" if bare else text], look, send=send)
+    words = _split(text)
+    if words and words[0].lower().endswith(_SCRIPT_SUFFIXES):
+        if not _SHELL_SIGNS.search(text):
+            return plan_words(words, look, listing=listing, send=send)
+        if "/" not in words[0]:
+            raise UsageError(
+                f"a shell would not find {words[0]}",
+                hint="begin the line with its interpreter, or pass a list of words",
+            )
+    return _shell_line(text, look, send)
+
+
+def expand(words: Iterable[str], env: Mapping[str, str]) -> list[str]:
+    r"""The words with the task's own variables filled in, without a shell.
+
+    In each word, every match of
+
+        \\?\$(?:\{((?:BATCHIO|COILED)_\w+)\}|((?:BATCHIO|COILED)_\w+))     (re.ASCII)
+
+    whose name (group 1 or 2) is in `env` is replaced by env[name], the backslash with
+    it; a name that is not in `env` stays as typed. The result is not looked at again,
+    is never split, and may be empty. agent.py holds the same expression.
+    """
+    return [
+        _TASK_WORD.sub(lambda match: env.get(match[1] or match[2], match[0]), word)
+        for word in words
+    ]
+
+
+# ---- the script ---------------------------------------------------------------------
+
+
+def _script(
+    word: str, look: Look, listing: Iterable[str], on_path: Callable[[str], bool]
+) -> FileFact | None:
+    """The facts of the first word when it is a file to send, None for a program."""
+    fact = look(word)
+    named_like_script = word.lower().endswith(_SCRIPT_SUFFIXES)
+    bare = "/" not in word
+    if fact.is_dir and not (bare and on_path(word)):
+        raise UsageError(f"{word} is a folder, not a script")
+    if not fact.exists and (named_like_script or not (bare or word.startswith("/"))):
+        close = nearest(posixpath.basename(word), listing)
+        raise UsageError(
+            f"no such file: {word}",
+            hint=f"did you mean {posixpath.join(posixpath.dirname(word), close)}?"
+            if close
+            else None,
+        )
+    if not fact.is_file or (word.startswith("/") and not named_like_script):
+        return None
+    if bare and "." not in word and not fact.first_line.startswith("#!"):
+        return None  # a program on PATH, as a shell would take it
+    return fact
+
+
+def _sent_script(word: str, fact: FileFact) -> Travels:
+    inside = _inside(word)
+    runs = fact.executable or fact.first_line.startswith("#!")
+    mode = EXECUTABLE if runs else READABLE
+    return Travels(inside or posixpath.basename(word), word, fact.size, mode)
+
+
+def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
+    """The argv that runs a script which stands at `path` in the working directory."""
+    suffix = posixpath.splitext(word)[1].lower()
+    if suffix == ".py":
+        return (PYTHON, path)
+    first = fact.first_line.rstrip("\n")
+    if first.startswith("#!"):
+        if first.endswith("\r"):
+            raise UsageError(
+                "the first line ends in a carriage return (a Windows line end)",
+                where=f"{word}:{fact.blank_lines + 1}",
+                hint="convert the file, for example with dos2unix",
+            )
+        if fact.blank_lines == 0:
+            return (f"./{path}",)
+        interpreter, _, argument = first[2:].strip().partition(" ")
+        extra = (argument.strip(),) if argument.strip() else ()
+        return (interpreter, *extra, path)
+    if suffix in _SHELL_SUFFIXES:
+        return (SHELL, path)
+    if fact.executable:
+        return (f"./{path}",)
+    program = _INTERPRETERS.get(suffix, "INTERPRETER")
+    raise UsageError(
+        f'{word} cannot be run: it has no "#!" line and is not executable',
+        hint=f"name the program that reads it: batchio run {program} {word}",
+    )
+
+
+def _script_text(text: str) -> Command:
+    """A script given as text; without a "#!" line it is for SHELL."""
+    runs = text.startswith("#!")
+    argv = (f"./{SCRIPT_NAME}",) if runs else (SHELL, SCRIPT_NAME)
+    size = len(text.encode("utf-8", "surrogateescape"))
+    mode = EXECUTABLE if runs else READABLE
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    file = Travels(SCRIPT_NAME, None, size, mode)
+    return Command(argv, False, (file,), first, text)
+
+
+# ---- what travels -------------------------------------------------------------------
+
+
+def _shell_line(line: str, look: Look, send: bool) -> Command:
+    r"""A line for SHELL; `\$BATCHIO_…`, as the docs page types it, loses the backslash."""
+    files: dict[str, Travels] = {}
+    words = _split(line)
+    if send:
+        _add_named(words, look, files)
+    argv = (_ESCAPED.sub(r"\1", line),)
+    sources = _scripts_among(words, look)
+    return Command(argv, True, tuple(files.values()), line, None, sources)
+
+
+def _add_named(words: Iterable[str], look: Look, files: dict[str, Travels]) -> None:
+    """Add every word that is a relative path to an existing file."""
+    for word in words:
+        path = _inside(word)
+        fact = look(word) if path else None
+        if path is None or fact is None or not fact.is_file:
+            continue
+        known = files.get(path)
+        if known and known.source and posixpath.normpath(known.source) != path:
+            raise UsageError(
+                f"{known.source} and {word} would both arrive as {path}",
+                hint="rename one of them, or start in the folder of the script",
+            )
+        mode = EXECUTABLE if fact.executable else READABLE
+        files.setdefault(path, Travels(path, word, fact.size, mode))
+
+
+def _scripts_among(words: Iterable[str], look: Look) -> tuple[str, ...]:
+    """The words that are scripts to look at, as in "timeout 600 python train.py"."""
+    return tuple(
+        word for word in words if word.lower().endswith(_SCRIPT_SUFFIXES) and look(word).is_file
+    )
+
+
+def _inside(word: str) -> str | None:
+    """The word as a path below the current folder; None when it is not one."""
+    if not word or word.startswith("/") or "\0" in word or ".." in word.split("/"):
+        return None
+    path = posixpath.normpath(word)
+    return None if path == "." else path
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quote: the shell will say so
+        return []

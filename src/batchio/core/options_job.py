@@ -1,0 +1,308 @@
+"""The rows of the option table about the job: tasks, software, variables, files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batchio.core.schema import CODE_ONLY, NOT_ENV, Option
+
+_NO_PACKAGES: Final = {"*": "batchio copies no packages; tasks use the python of --python"}
+_NO_FILESTORES: Final = {"*": "files live in the workspace; it has no named filestores"}
+
+_TASKS: Final = (
+    Option(
+        name="ntasks",
+        kind="integer",
+        group="Tasks",
+        help="How many tasks to run; their ids are 0 to N-1 (default: 1).",
+        aliases=("n-tasks",),
+        minimum=1,
+    ),
+    Option(
+        name="array",
+        kind="array",
+        group="Tasks",
+        help="Run tasks with exactly these ids: 5, 2,4-6,8-10 or 0-10:2; "
+        "%K at the end means at most K at a time.",
+    ),
+    Option(
+        name="map-over-values",
+        kind="values",
+        group="Tasks",
+        help="Run one task for each of these values, split at commas.",
+        unit="VALUES",
+    ),
+    Option(
+        name="map-over-file",
+        kind="path",
+        group="Tasks",
+        help="Run one task for each line of this file; - is standard input.",
+    ),
+    Option(
+        name="map-over-format",
+        kind="choice",
+        group="Tasks",
+        help="How to read the file of --map-over-file: as lines, or as CSV or JSONL "
+        "whose columns become variables (default: by its extension).",
+        choices=("lines", "csv", "jsonl"),
+    ),
+    Option(
+        name="map-over-input-var",
+        kind="variable",
+        group="Tasks",
+        help="Also give each task its value in this environment variable "
+        "(default: BATCHIO_TASK_INPUT alone).",
+    ),
+    Option(
+        name="map-over-delimiter",
+        kind="delimiter",
+        group="Tasks",
+        help="What separates the values of --map-over-values (default: a comma) or of "
+        "--map-over-file (default: the end of the line).",
+    ),
+    Option(
+        name="map-over-task-var-dicts",
+        kind="object",
+        group="Tasks",
+        help="A list of dictionaries: the variables of each task.",
+        surfaces=CODE_ONLY,
+    ),
+    Option(
+        name="name",
+        kind="text",
+        group="Tasks",
+        help="A name for the job (default: made from the command).",
+        surfaces=NOT_ENV,
+    ),
+    Option(
+        name="tag",
+        kind="pairs",
+        group="Tasks",
+        help="A tag for the job and its nodes; may be given several times.",
+        short="-t",
+        aliases=("tags",),
+        surfaces=NOT_ENV,
+    ),
+    Option(
+        name="shell",
+        kind="flag",
+        group="Tasks",
+        help="Give the command, as one string, to /bin/sh.",
+        default=False,
+    ),
+    Option(
+        name="command-as-script",
+        kind="flag",
+        group="Tasks",
+        help="The command is the text of a script: send it as a file and run it.",
+        default=False,
+        surfaces=CODE_ONLY,
+    ),
+)
+
+_SOFTWARE: Final = (
+    Option(
+        name="container",
+        kind="text",
+        group="Software",
+        help="Container image in which to run the tasks; the nodes need podman or docker.",
+        unit="IMAGE",
+    ),
+    Option(
+        name="ignore-container-entrypoint",
+        kind="tri",
+        group="Software",
+        help="Do not use the entrypoint of the container image.",
+        boolean_word=True,
+    ),
+    Option(
+        name="run-on-host",
+        kind="tri",
+        group="Software",
+        help="Run tasks on the node itself, not inside a container.",
+        boolean_word=True,
+    ),
+    Option(
+        name="python",
+        kind="text",
+        group="Software",
+        help="The interpreter for .py scripts (default: the one that runs batchio, or "
+        "python3 on other computers).",
+        unit="PATH",
+    ),
+    Option(
+        name="software",
+        kind="text",
+        group="Software",
+        help="Name of a prebuilt software environment.",
+        unit="NAME",
+        refuses={"*": "there is no account to keep environments; use --container"},
+    ),
+    Option(
+        name="package-sync-strict",
+        kind="flag",
+        group="Software",
+        help="Require exactly the package versions of this computer.",
+        default=False,
+        refuses=_NO_PACKAGES,
+    ),
+    Option(
+        name="package-sync-conda-extras",
+        kind="words",
+        group="Software",
+        help="Conda packages to add to the environment of the tasks.",
+        default=(),
+        unit="NAMES",
+        refuses=_NO_PACKAGES,
+    ),
+    Option(
+        name="package-sync-ignore",
+        kind="words",
+        group="Software",
+        help="Packages to leave out of the environment of the tasks.",
+        default=(),
+        unit="NAMES",
+        refuses=_NO_PACKAGES,
+    ),
+    Option(
+        name="dask-container",
+        kind="text",
+        group="Software",
+        help="Container image for Dask beside the tasks.",
+        unit="IMAGE",
+        refuses={"*": "batchio runs no Dask beside the tasks"},
+    ),
+    Option(
+        name="scheduler-sidecar-spec",
+        kind="path",
+        group="Software",
+        help="File (YAML or JSON) that describes programs to run beside the head.",
+        refuses={"*": "programs beside the head are not supported"},
+    ),
+    Option(
+        name="cluster-kwargs",
+        kind="object",
+        group="Software",
+        help="Arguments for the Dask cluster of Coiled.",
+        surfaces=CODE_ONLY,
+        refuses={"*": "there is no Dask cluster"},
+    ),
+)
+
+_ENVIRONMENT: Final = (
+    Option(
+        name="env",
+        kind="pairs",
+        group="Environment",
+        help="Environment variable for the tasks; KEY alone copies yours; "
+        "may be given several times.",
+        short="-e",
+        surfaces=NOT_ENV,
+    ),
+    Option(
+        name="env-file",
+        kind="path",
+        group="Environment",
+        help="A .env file of variables for the tasks; --env wins over it.",
+    ),
+    Option(
+        name="secret-env",
+        kind="pairs",
+        group="Environment",
+        help="Like --env, for secrets: never written to the journal, a log or a "
+        "command line of ours.",
+        surfaces=NOT_ENV,
+    ),
+    Option(
+        name="secret-env-file",
+        kind="path",
+        group="Environment",
+        help="Like --env-file, for secrets.",
+    ),
+    Option(
+        name="forward-aws-credentials",
+        kind="flag",
+        group="Environment",
+        help="Give the tasks a temporary token made from your AWS credentials.",
+        default=False,
+        refuses={
+            "local": "tasks on this computer can read its AWS configuration",
+            "ssh": "tokens are not made for ssh hosts; use --secret-env",
+        },
+    ),
+)
+
+_FILES: Final = (
+    Option(
+        name="upload",
+        kind="paths",
+        group="Files",
+        help="File or folder to copy into the working directory of every task, at the same "
+        "relative path, or under its base name from outside the current folder; "
+        "may be given several times.",
+        default=(),
+        kwarg="local_upload_path",
+    ),
+    Option(
+        name="download",
+        kind="path",
+        group="Files",
+        help="Local folder for what the tasks write, one folder for each task.",
+        kwarg="local_download_path",
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
+        name="sync",
+        kind="path",
+        group="Files",
+        help="The same folder for --upload and --download.",
+        kwarg="local_sync_path",
+    ),
+    Option(
+        name="pipe-to-files",
+        kind="flag",
+        group="Files",
+        help="Also keep the stdout and stderr of each task as files in the --download folder.",
+        default=False,
+    ),
+    Option(
+        name="implicit-upload",
+        kind="tri",
+        group="Files",
+        help="Send the script and the files that its command line names (default: yes).",
+        default=True,
+        aliases=("implicit-file-upload",),
+    ),
+    Option(
+        name="buffers-to-upload",
+        kind="object",
+        group="Files",
+        help='A list of {"relative_path": ..., "buffer": BytesIO}: files to send.',
+        surfaces=CODE_ONLY,
+    ),
+    Option(
+        name="input-filestore",
+        kind="text",
+        group="Files",
+        help="Name of a filestore for inputs.",
+        unit="NAME",
+        refuses=_NO_FILESTORES,
+    ),
+    Option(
+        name="output-filestore",
+        kind="text",
+        group="Files",
+        help="Name of a filestore for outputs.",
+        unit="NAME",
+        refuses=_NO_FILESTORES,
+    ),
+    Option(
+        name="keep-on-host",
+        kind="flag",
+        group="Files",
+        help="Leave the working directories of the tasks on the nodes.",
+        default=False,
+    ),
+)
+
+JOB_OPTIONS: Final = (*_TASKS, *_SOFTWARE, *_ENVIRONMENT, *_FILES)

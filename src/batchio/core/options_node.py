@@ -1,0 +1,300 @@
+"""The rows of the option table about nodes, running, retries and place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from batchio.core.schema import (
+    CODE_ONLY,
+    SUBMIT_ONLY,
+    TYPED_ONLY,
+    Option,
+)
+
+
+def _here(local: str) -> dict[str, str]:
+    """What neither borrowed hosts nor this computer can choose."""
+    return {
+        "local": f"the local provider {local}",
+        "ssh": "the ssh provider takes its hosts as they are",
+    }
+
+
+_ONLY_SSH: Final = {"*": "only the ssh provider uses hosts; add --provider ssh", "ssh": ""}
+
+_MACHINES: Final = (
+    Option(
+        name="max-workers",
+        kind="integer",
+        group="Machines",
+        help="At most this many nodes, or on this computer this many tasks at a time; "
+        "-1 means no limit.",
+        short="-N",
+        minimum=-1,
+        forbids={0: "with 0 workers nothing would ever run; -1 means no limit"},
+    ),
+    Option(
+        name="min-workers",
+        kind="integer",
+        group="Machines",
+        help="Give up when fewer nodes than this can be had.",
+        minimum=1,
+    ),
+    Option(
+        name="slots",
+        kind="integer",
+        group="Machines",
+        help="How many tasks a node runs at a time (default: 1 on a rented node, by "
+        "--cpu and --memory on this computer).",
+        minimum=1,
+    ),
+    Option(
+        name="cpu",
+        kind="cpu",
+        group="Machines",
+        help="Cores for each task's node: 4, or a range such as 4-8.",
+    ),
+    Option(
+        name="memory",
+        kind="size",
+        group="Machines",
+        help="Memory for each task's node: 8GiB, 32 GB, or a range such as 16GB-32GB.",
+    ),
+    Option(
+        name="gpu",
+        kind="flag",
+        group="Machines",
+        help="Have a GPU.",
+        default=False,
+        refuses={"local": "tasks on this computer share the GPUs it has"},
+    ),
+    Option(
+        name="arm",
+        kind="flag",
+        group="Machines",
+        help="Use ARM nodes.",
+        default=False,
+        refuses=_here("runs on the processor of this computer"),
+    ),
+    Option(
+        name="vm-type",
+        kind="words",
+        group="Machines",
+        help="Type of node to rent; may be given several times as alternatives.",
+        default=(),
+        unit="TYPE",
+        refuses=_here("rents nothing: tasks run on this computer"),
+    ),
+    Option(
+        name="scheduler-vm-type",
+        kind="words",
+        group="Machines",
+        help="Type of node to rent for the head.",
+        default=(),
+        unit="TYPE",
+        refuses=_here("rents nothing: the head runs on this computer"),
+    ),
+    Option(
+        name="disk-size",
+        kind="disk",
+        group="Machines",
+        help="Disk of each node; a plain number is GiB.",
+        refuses=_here("has one disk: that of this computer"),
+    ),
+    Option(
+        name="spot-policy",
+        kind="choice",
+        group="Machines",
+        help="Whether nodes may be spot instances.",
+        choices=("on-demand", "spot", "spot_with_fallback"),
+        refuses=_here("rents nothing: tasks run on this computer"),
+    ),
+    Option(
+        name="allow-cross-zone",
+        kind="tri",
+        group="Machines",
+        help="Allow nodes in different availability zones.",
+        refuses=_here("has one zone: this computer"),
+    ),
+    Option(
+        name="allow-ssh-from",
+        kind="text",
+        group="Machines",
+        help="Address range from which SSH connections are let in; me or everyone.",
+        unit="CIDR",
+        refuses=_here("opens no ports"),
+    ),
+    Option(
+        name="host-setup-script",
+        kind="path",
+        group="Machines",
+        help="Local script to run once on each node before any task.",
+    ),
+    Option(
+        name="host-setup-script-content",
+        kind="text",
+        group="Machines",
+        help="Like host_setup_script, given as text.",
+        surfaces=CODE_ONLY,
+    ),
+)
+
+_RUNNING: Final = (
+    Option(
+        name="job-timeout",
+        kind="duration",
+        group="Running",
+        help="Stop the job this long after its first node is ready (default: never).",
+        minimum=0.001,
+    ),
+    Option(
+        name="task-timeout",
+        kind="duration",
+        group="Running",
+        help="Stop a task that runs longer than this (default: never).",
+        minimum=0.001,
+    ),
+    Option(
+        name="grace",
+        kind="duration",
+        group="Running",
+        help="How long a task may take to end after TERM, before KILL.",
+        default=10.0,
+        minimum=0,
+    ),
+    Option(
+        name="wait-for-ready-cluster",
+        kind="flag",
+        group="Running",
+        help="Start no task before every node is ready.",
+        default=False,
+    ),
+    Option(
+        name="task-on-scheduler",
+        kind="tri",
+        group="Running",
+        help="Run the task with the lowest id on the head node.",
+        refuses={"local": "head and tasks share one node: this computer"},
+    ),
+    Option(
+        name="scheduler-task-array",
+        kind="array",
+        group="Running",
+        help="Run these tasks on the head node.",
+        refuses={"local": "head and tasks share one node: this computer"},
+    ),
+    Option(
+        name="wait",
+        kind="flag",
+        group="Running",
+        help="Wait for the job to end; the exit code tells how it ended.",
+        default=False,
+        surfaces=SUBMIT_ONLY,
+    ),
+    Option(
+        name="follow",
+        kind="flag",
+        group="Running",
+        help="Show the output of the tasks as it comes, then wait for the job to end.",
+        default=False,
+        surfaces=SUBMIT_ONLY,
+        commands=frozenset(("run", "logs")),
+    ),
+    Option(
+        name="dry-run",
+        kind="flag",
+        group="Running",
+        help="Show what would run, and where each option came from; run nothing.",
+        default=False,
+        surfaces=TYPED_ONLY,
+    ),
+)
+
+_RETRIES: Final = (
+    Option(
+        name="max-retries",
+        kind="integer",
+        group="Retries",
+        help="How often to run a task again after its program failed.",
+        default=0,
+        minimum=0,
+    ),
+    Option(
+        name="retry-on",
+        kind="codes",
+        group="Retries",
+        help="Retry only after these exit codes, such as 1,130-140 (default: any).",
+    ),
+    Option(
+        name="retry-delay",
+        kind="duration",
+        group="Retries",
+        help="Wait this long before the first retry, twice as long before the next.",
+        default=1.0,
+        minimum=0,
+    ),
+    Option(
+        name="max-infra-retries",
+        kind="integer",
+        group="Retries",
+        help="How often to run a task again after its node was lost.",
+        default=5,
+        minimum=0,
+    ),
+)
+
+_WHERE: Final = (
+    Option(
+        name="provider",
+        kind="text",
+        group="Where",
+        help="Where to run: local (this computer), or ssh; --hosts alone means ssh.",
+        default="local",
+        unit="NAME",
+    ),
+    Option(
+        name="hosts",
+        kind="words",
+        group="Where",
+        help="Hosts for the ssh provider, as user@host:port or names of your OpenSSH "
+        "configuration.",
+        default=(),
+        unit="HOSTS",
+        refuses=_ONLY_SSH,
+    ),
+    Option(
+        name="hosts-file",
+        kind="path",
+        group="Where",
+        help="A file with one host a line for the ssh provider.",
+        refuses=_ONLY_SSH,
+    ),
+    Option(
+        name="region",
+        kind="text",
+        group="Where",
+        help="Cloud region in which to run the job.",
+        unit="REGION",
+        refuses=_here("has one region: this computer"),
+    ),
+    Option(
+        name="workspace",
+        kind="text",
+        group="Where",
+        help="Folder or URL where jobs are kept (default: the data folder of your user account).",
+        unit="PLACE",
+        aliases=("account",),
+        commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
+        | {"recover"},
+    ),
+    Option(
+        name="head",
+        kind="choice",
+        group="Where",
+        help="Who runs the job: a process of its own (local), or the calling one (inline).",
+        default="local",
+        choices=("local", "inline"),
+    ),
+)
+
+NODE_OPTIONS: Final = (*_MACHINES, *_RUNNING, *_RETRIES, *_WHERE)

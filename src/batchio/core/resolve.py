@@ -1,0 +1,258 @@
+"""Which value counts: layers of settings in, effective options with origins out.
+
+Pure; `layers` reads what each place says. Order, highest first:
+command line or Python call, BATCHIO directives, COILED directives, BATCHIO_*
+environment, project file, user file, defaults.
+
+A single value: the highest layer that sets it wins. Lists: the highest layer that sets
+any wins. KEY=VAL pairs: merged, the higher layer wins key by key. An empty value clears
+what lower layers say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from batchio.core.options import OPTIONS, get
+from batchio.core.values import CLEAR, COMMAND_LINE, located, show
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchio.core.layers import Layer, Setting
+    from batchio.core.schema import Option
+
+SHAPES: Final = (
+    "ntasks",
+    "array",
+    "map-over-values",
+    "map-over-file",
+    "map-over-task-var-dicts",
+)
+"""Ways to say which tasks there are; one job has one."""
+
+_EXCLUSIVE: Final = (SHAPES, ("host-setup-script", "host-setup-script-content"))
+
+_REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
+
+
+class Row(NamedTuple):
+    """One line of the table that --dry-run shows."""
+
+    name: str
+    text: str
+    origin: str
+
+
+class _Found(NamedTuple):
+    value: Any
+    origin: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The value of every option, and where it came from."""
+
+    found: Mapping[str, _Found]
+    key_ranks: Mapping[str, Mapping[str, int]]
+    notes: tuple[str, ...]
+    """One line for each thing that a person should know and that stops nothing."""
+
+    def value(self, name: str) -> Any:
+        """The typed value; the option's default when nothing sets it."""
+        found = self.found.get(name)
+        if found is not None:
+            return found.value
+        default = get(name).default
+        return {} if get(name).kind == "pairs" else default
+
+    def origin(self, name: str) -> str:
+        """Where the value came from: "command line", "hello.sh:3", "default"."""
+        found = self.found.get(name)
+        return found.origin if found else "default"
+
+    def is_set(self, name: str) -> bool:
+        """Whether any layer sets it, be it to its default."""
+        return name in self.found
+
+    def with_file(self, name: str, from_file: Mapping[str, str]) -> dict[str, str]:
+        """The pairs of env or secret-env, together with those read from its file.
+
+        The file stands just below the pairs of the layer that names it.
+        """
+        merged = dict(self.value(name))
+        ranks = self.key_ranks.get(name, {})
+        file = self.found.get(f"{name}-file")
+        for key, value in from_file.items():
+            if key not in merged or (file is not None and ranks[key] > file.rank):
+                merged[key] = value
+        return merged
+
+    def rows(self) -> list[Row]:
+        """Every option of `run` that was set or has a default other than no."""
+        out = []
+        for option in OPTIONS:
+            if "run" in option.commands:
+                value = self.value(option.name)
+                text = show(option, value)
+                if self.is_set(option.name) or (text and value is not False):
+                    out.append(Row(option.name, text, self.origin(option.name)))
+        return out
+
+    def unsupported(self, provider: str) -> list[str]:
+        """One line for each option that was set and that this provider ignores."""
+        lines = []
+        for option in OPTIONS:
+            reason = option.refusal(provider)
+            value = self.value(option.name)
+            if reason is None or not self.is_set(option.name):
+                continue
+            if value in (option.default, {}):
+                continue
+            if option.kind in ("flag", "tri"):
+                spelled = f"--{option.name}" if value else f"--no-{option.name}"
+            else:
+                spelled = f"--{option.name} {show(option, value)}"
+            lines.append(f"{spelled} ({self.origin(option.name)}): ignored, {reason}")
+        return lines
+
+
+def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:
+    """Settle every option. `layers` stand highest first.
+
+    Args:
+        environ: the caller's environment, for `--env KEY` and `--env KEY=$NAME`.
+
+    Raises:
+        UsageError: two options of one layer exclude each other, or a variable that
+            should be copied is not set.
+    """
+    notes = [note for layer in layers for note in layer.notes]
+    chosen = _without_replaced([layer.settings for layer in layers])
+    found: dict[str, _Found] = {}
+    key_ranks: dict[str, dict[str, int]] = {}
+    by_option: dict[str, list[tuple[int, list[Setting]]]] = {}
+    for rank, settings in enumerate(chosen):
+        for setting in settings:
+            levels = by_option.setdefault(setting.option.name, [])
+            if not levels or levels[-1][0] != rank:
+                levels.append((rank, []))
+            levels[-1][1].append(setting)
+    for name, levels in by_option.items():
+        option = get(name)
+        if option.kind == "pairs":
+            found[name], key_ranks[name] = _merged_pairs(levels, environ, notes)
+        else:
+            found[name] = _highest(option, *levels[0])
+    return Effective(found, key_ranks, tuple(notes))
+
+
+def _without_replaced(layers: Sequence[Sequence[Setting]]) -> list[list[Setting]]:
+    """The settings, less those that a rival in a higher layer replaces."""
+    out = [list(settings) for settings in layers]
+    for group in _EXCLUSIVE:
+        winner = ""
+        for settings in out:
+            rivals = {
+                s.option.name: s
+                for s in settings
+                if s.option.name in group and s.value is not CLEAR
+            }
+            if len(rivals) > 1:
+                raise _clash(*list(rivals.values())[:2])
+            if winner:
+                settings[:] = [
+                    s for s in settings if s.option.name not in group or s.option.name == winner
+                ]
+            winner = winner or next(iter(rivals), "")
+    return out
+
+
+def _clash(one: Setting, other: Setting) -> UsageError:
+    names = [
+        f"{s.origin.removeprefix('argument ')}"
+        if s.origin.startswith("argument ")
+        else f"--{s.option.name}"
+        if s.origin == COMMAND_LINE
+        else f"{s.option.name} ({s.origin})"
+        for s in (one, other)
+    ]
+    return UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one of them")
+
+
+def _highest(option: Option, rank: int, settings: Sequence[Setting]) -> _Found:
+    """What the highest layer says: its last word, or its whole list."""
+    last = settings[-1]
+    if not option.repeat:
+        value = option.default if last.value is CLEAR else last.value
+        return _Found(value, last.origin, rank)
+    kept = _after_clear(settings)
+    values = tuple(item for setting in kept for item in setting.value)
+    origins = dict.fromkeys(setting.origin for setting in kept or [last])
+    return _Found(values, ", ".join(origins), rank)
+
+
+def _merged_pairs(
+    levels: Sequence[tuple[int, Sequence[Setting]]],
+    environ: Mapping[str, str],
+    notes: list[str],
+) -> tuple[_Found, dict[str, int]]:
+    merged: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    origins: dict[str, None] = {}
+    for rank, settings in levels:
+        level: dict[str, str] = {}
+        kept = _after_clear(settings)
+        for setting in kept:
+            level.update(_copied(setting, environ, notes))
+        new = {key: value for key, value in level.items() if key not in merged}
+        merged.update(new)
+        ranks.update(dict.fromkeys(new, rank))
+        origins.update(dict.fromkeys(setting.origin for setting in kept))
+        if len(kept) < len(settings):
+            origins = origins or {settings[-1].origin: None}
+            break
+    return _Found(merged, ", ".join(origins), levels[0][0]), ranks
+
+
+def _after_clear(settings: Sequence[Setting]) -> list[Setting]:
+    kept: list[Setting] = []
+    for setting in settings:
+        kept = [] if setting.value is CLEAR else [*kept, setting]
+    return kept
+
+
+def _copied(setting: Setting, environ: Mapping[str, str], notes: list[str]) -> dict[str, str]:
+    """The pairs of one setting, with the caller's variables filled in.
+
+    KEY alone takes KEY from the caller's environment, KEY=$NAME takes NAME (and stays
+    as it is, with a note, when there is none), KEY=\\$NAME is the text $NAME.
+    """
+    out: dict[str, str] = {}
+    for key, value in setting.value.items():
+        if value is None:
+            if key not in environ:
+                raise located(
+                    setting.option,
+                    f"{key} has no value, and is not set in your environment",
+                    setting.where,
+                    f"write {key}=value",
+                )
+            out[key] = environ[key]
+        elif value.startswith("\\$"):
+            out[key] = value[1:]
+        elif match := _REFERENCE.fullmatch(value):
+            name = match[1] or match[2]
+            if name not in environ:
+                notes.append(
+                    f"{setting.option.name} {key}={value} ({setting.origin}): {name} is "
+                    f"not set in your environment; tasks see the text {value}"
+                )
+            out[key] = environ.get(name, value)
+        else:
+            out[key] = value
+    return out

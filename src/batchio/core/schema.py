@@ -1,0 +1,140 @@
+"""What an option is. The options themselves stand in `options.py`.
+
+Pure data types: nothing here reads, checks or prints a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal[
+    "flag",  # bool: named or not
+    "tri",  # bool or None: yes, no, or not said
+    "integer",  # int
+    "text",  # str
+    "variable",  # str: the name of an environment variable
+    "choice",  # str: one of `choices`
+    "size",  # sizes.Span of bytes
+    "disk",  # int: bytes; a plain number is GiB
+    "cpu",  # sizes.Span of cores
+    "duration",  # float: seconds
+    "path",  # str: a path on the computer of the caller
+    "paths",  # tuple[str, ...]: may be given several times
+    "words",  # tuple[str, ...]: several times, or split at commas and blanks
+    "pairs",  # dict[str, str]: KEY=VAL, may be given several times
+    "array",  # arrays.Array
+    "codes",  # tuple[tuple[int, int], ...]: inclusive ranges of exit codes
+    "values",  # str still to be split, or an iterable of the Python caller
+    "delimiter",  # str: \n, \t, \0 and \\ are understood
+    "object",  # whatever the Python caller passed
+]
+Group = Literal[
+    "Tasks",
+    "Machines",
+    "Software",
+    "Environment",
+    "Files",
+    "Running",
+    "Retries",
+    "Where",
+    "Looking",
+]
+Surface = Literal["cli", "api", "directive", "env", "config"]
+
+GROUPS: Final[tuple[Group, ...]] = (
+    "Tasks",
+    "Machines",
+    "Software",
+    "Environment",
+    "Files",
+    "Running",
+    "Retries",
+    "Where",
+    "Looking",
+)
+EVERYWHERE: Final[frozenset[Surface]] = frozenset(("cli", "api", "directive", "env", "config"))
+NOT_ENV: Final[frozenset[Surface]] = EVERYWHERE - {"env"}
+CODE_ONLY: Final[frozenset[Surface]] = frozenset(("api",))
+TYPED_ONLY: Final[frozenset[Surface]] = frozenset(("cli",))
+SUBMIT_ONLY: Final[frozenset[Surface]] = frozenset(("cli", "directive"))
+RUN: Final = frozenset(("run",))
+
+_METAVARS: Final[Mapping[Kind, str]] = {
+    "flag": "",
+    "tri": "",
+    "integer": "N",
+    "variable": "NAME",
+    "size": "SIZE",
+    "disk": "SIZE",
+    "cpu": "CORES",
+    "duration": "TIME",
+    "path": "PATH",
+    "paths": "PATH",
+    "pairs": "KEY=VAL",
+    "array": "IDS",
+    "codes": "CODES",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Option:
+    """One option: every spelling, rule and sentence about it.
+
+    `help` is one sentence. `refuses` says, for a provider (or "*" for all of them),
+    why it cannot honour the option; a provider that is not in it, or with an empty
+    reason, does.
+    """
+
+    name: str
+    kind: Kind
+    group: Group
+    help: str
+    default: Any = None
+    unit: str = ""
+    short: str = ""
+    aliases: tuple[str, ...] = ()
+    kwarg: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    forbids: Mapping[int, str] = field(default_factory=dict)
+    surfaces: frozenset[Surface] = EVERYWHERE
+    commands: frozenset[str] = RUN
+    refuses: Mapping[str, str] = field(default_factory=dict)
+    boolean_word: bool = False
+    """A yes/no option after which the command line also accepts a word: true, false."""
+
+    @property
+    def repeat(self) -> bool:
+        """Whether it may be given several times."""
+        return self.kind in ("paths", "words", "pairs")
+
+    @property
+    def keyword(self) -> str:
+        """Its preferred name as a Python keyword argument."""
+        return self.kwarg or self.name.replace("-", "_")
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """Every keyword argument that means it, the preferred one first."""
+        names = (self.keyword, *(n.replace("-", "_") for n in self.spellings))
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Its name and aliases, without dashes in front."""
+        return (self.name, *self.aliases)
+
+    @property
+    def metavar(self) -> str:
+        """What stands for its value in help texts; empty for a flag."""
+        if self.choices:
+            return "|".join(self.choices)
+        return self.unit or _METAVARS.get(self.kind, "TEXT")
+
+    def refusal(self, provider: str) -> str | None:
+        """Why this provider cannot honour it, in one clause; None when it does."""
+        return self.refuses.get(provider, self.refuses.get("*")) or None

@@ -1,0 +1,377 @@
+"""Which layer counts, what is merged, what excludes what, and what is said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchio.core.directives import parse
+from batchio.core.layers import (
+    Layer,
+    call_layer,
+    config_layer,
+    directive_layers,
+    environment_layer,
+    typed_layer,
+)
+from batchio.core.resolve import Effective, Row, resolve
+from batchio.core.sizes import Span
+from batchio.errors import UsageError
+
+
+def settle(
+    typed: dict[str, Any] | None = None,
+    script: str = "",
+    environ: dict[str, str] | None = None,
+    project: dict[str, Any] | None = None,
+    user: dict[str, Any] | None = None,
+    call: dict[str, Any] | None = None,
+) -> Effective:
+    """Every layer in its order."""
+    environ = environ or {}
+    return resolve(
+        [
+            call_layer(call) if call is not None else typed_layer(typed or {}),
+            *directive_layers(parse(script, "hello.sh"), "hello.sh"),
+            environment_layer(environ),
+            config_layer(project or {}, "pyproject.toml [tool.batchio]"),
+            config_layer(user or {}, "~/.config/batchio/batchio.toml"),
+        ],
+        environ,
+    )
+
+
+def test_each_layer_wins_over_those_below() -> None:
+    layers: dict[str, Any] = {
+        "typed": {"name": "a"},
+        "script": "# COILED name c\n# BATCHIO name b\n",
+        "project": {"name": "d"},
+        "user": {"name": "e"},
+    }
+    expected = [
+        ("typed", "a", "command line"),
+        ("script", "b", "hello.sh:2"),
+        ("project", "d", "pyproject.toml [tool.batchio]"),
+        ("user", "e", "~/.config/batchio/batchio.toml"),
+    ]
+    for layer, value, origin in expected:
+        effective = settle(**layers)
+        assert (value, origin) == (effective.value("name"), effective.origin("name"))
+        del layers[layer]
+    assert (settle().value("name"), settle().origin("name")) == (None, "default")
+
+
+def test_the_environment_stands_between_script_and_project_file() -> None:
+    environ = {"BATCHIO_REGION": "mars", "BATCHIO_SLOTS": "3", "BATCHIO_HEAD": "  "}
+    effective = settle(
+        script="# COILED region venus\n", environ=environ, project={"slots": 2, "head": "inline"}
+    )
+    assert (effective.value("region"), effective.origin("region")) == ("venus", "hello.sh:1")
+    assert (effective.value("slots"), effective.origin("slots")) == (3, "BATCHIO_SLOTS")
+    assert effective.value("head") == "inline"
+
+
+def test_batchio_directives_win_over_coiled_ones_wherever_they_stand() -> None:
+    effective = settle(script="# BATCHIO memory 4GB\n# COILED memory 8GB\n# COILED ntasks 2\n")
+    assert Span(4e9, 4e9) == effective.value("memory")
+    assert effective.value("ntasks") == 2
+
+
+def test_the_last_of_two_directives_counts() -> None:
+    effective = settle(script="# COILED ntasks 2\n# COILED ntasks 3\n")
+    assert (effective.value("ntasks"), effective.origin("ntasks")) == (3, "hello.sh:2")
+
+
+def test_a_list_comes_whole_from_the_highest_layer_that_names_it() -> None:
+    script = "# COILED vm-type a\n# COILED vm-type b, c\n"
+    assert settle(script=script).value("vm-type") == ("a", "b", "c")
+    assert settle(script=script).origin("vm-type") == "hello.sh:1, hello.sh:2"
+    assert settle({"vm-type": ["z"]}, script).value("vm-type") == ("z",)
+    assert settle({"vm-type": ""}, script).value("vm-type") == ()
+
+
+def test_variables_are_merged_key_by_key() -> None:
+    effective = settle(
+        {"env": ["A=cli", "B=cli"]},
+        "# COILED env B=script\n# COILED env C=script\n",
+        project={"env": {"C": "project", "D": 4}},
+    )
+    expected = {"A": "cli", "B": "cli", "C": "script", "D": "4"}
+    assert expected == effective.value("env")
+    origins = "command line, hello.sh:1, hello.sh:2, pyproject.toml [tool.batchio]"
+    assert origins == effective.origin("env")
+
+
+def test_an_empty_value_clears_what_stands_below() -> None:
+    script = "# COILED env B=script\n# COILED memory 8GB\n# COILED gpu\n"
+    effective = settle({"env": ["", "A=1"], "memory": "", "gpu": False}, script)
+    assert effective.value("env") == {"A": "1"}
+    assert (effective.value("memory"), effective.origin("memory")) == (None, "command line")
+    assert False is effective.value("gpu")
+
+
+def test_a_clear_in_the_middle_forgets_what_its_own_layer_said_before() -> None:
+    script = "# BATCHIO vm-type a\n# BATCHIO no-vm-type\n# BATCHIO vm-type b\n"
+    assert settle(script=script).value("vm-type") == ("b",)
+
+
+def test_no_in_a_script_clears_the_configuration() -> None:
+    script = "# BATCHIO no-container\n# BATCHIO no-tag\n"
+    effective = settle(script=script, user={"container": "ubuntu", "tag": ["a=b"]})
+    assert None is effective.value("container")
+    assert effective.value("tag") == {}
+    assert effective.origin("tag") == "hello.sh:2"
+
+
+def test_a_clear_in_a_script_stops_only_the_layers_below_it() -> None:
+    effective = settle({"env": ["A=1"]}, "# BATCHIO no-env\n", user={"env": {"B": "2"}})
+    assert effective.value("env") == {"A": "1"}
+
+
+def test_nothing_given_is_the_default() -> None:
+    effective = settle({"ntasks": None, "vm-type": (), "env": []})
+    assert not effective.is_set("ntasks")
+    assert not effective.is_set("vm-type")
+    assert effective.value("grace") == 10.0
+    assert effective.value("env") == {}
+
+
+def test_the_api_and_the_command_line_settle_the_same() -> None:
+    typed = settle(
+        {"ntasks": "4", "env": ["A=1"], "upload": ["data"], "max-workers": "2", "memory": "1GB"}
+    )
+    call = settle(
+        call={
+            "n_tasks": 4,
+            "env": {"A": 1},
+            "local_upload_path": "data",
+            "max_workers": 2,
+            "memory": 10**9,
+            "gpu": None,
+        }
+    )
+    assert [(r.name, r.text) for r in typed.rows()] == [(r.name, r.text) for r in call.rows()]
+    assert call.origin("ntasks") == "argument n_tasks"
+
+
+# ---- which tasks ----
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ({"ntasks": "5", "array": "1-3"}, "--ntasks and --array exclude each other"),
+        (
+            {"map-over-values": "a,b", "ntasks": "2"},
+            "--map-over-values and --ntasks exclude each other",
+        ),
+        (
+            {"map-over-file": "x", "map-over-values": "a"},
+            "--map-over-file and --map-over-values exclude each other",
+        ),
+    ],
+)
+def test_one_layer_says_in_one_way_which_tasks_there_are(
+    typed: dict[str, str], message: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(typed)
+    assert message == str(refused.value)
+
+
+def test_a_script_that_contradicts_itself_is_told_both_lines() -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(script="# COILED ntasks 2\n# COILED array 5\n")
+    expected = "ntasks (hello.sh:1) and array (hello.sh:2) exclude each other"
+    assert expected == str(refused.value)
+
+
+def test_a_call_that_contradicts_itself_is_told_both_arguments() -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(call={"ntasks": 2, "map_over_values": ["a"]})
+    assert str(refused.value) == "ntasks and map_over_values exclude each other"
+
+
+def test_a_script_with_ntasks_can_be_run_again_as_an_array() -> None:
+    effective = settle({"array": "5"}, "# COILED ntasks 10\n", user={"map-over-file": "x"})
+    assert str(effective.value("array")) == "5"
+    assert None is effective.value("ntasks")
+    assert None is effective.value("map-over-file")
+
+
+def test_an_empty_map_is_still_a_map() -> None:
+    effective = settle(call={"map_over_values": []}, script="# COILED ntasks 10\n")
+    assert effective.value("map-over-values") == []
+    assert None is effective.value("ntasks")
+
+
+def test_clearing_ntasks_lets_a_lower_array_count() -> None:
+    effective = settle({"ntasks": ""}, "# COILED array 5\n")
+    assert str(effective.value("array")) == "5"
+
+
+# ---- variables of the caller ----
+
+
+def test_a_key_alone_copies_the_callers_variable() -> None:
+    effective = settle({"env": ["TOKEN", "X=$TOKEN", "Y=${TOKEN}"]}, environ={"TOKEN": "t"})
+    assert effective.value("env") == {"TOKEN": "t", "X": "t", "Y": "t"}
+
+
+def test_a_key_alone_that_is_not_set_is_an_error() -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(script="#!/bin/sh\n# COILED env TOKEN\n")
+    assert (
+        str(refused.value)
+        == "hello.sh:2: env: TOKEN has no value, and is not set in your environment"
+    )
+    assert refused.value.hint == "write TOKEN=value"
+
+
+def test_a_reference_to_nothing_stays_and_is_noted() -> None:
+    effective = settle({"env": ["X=$TOKEN"]})
+    assert effective.value("env") == {"X": "$TOKEN"}
+    assert effective.notes == (
+        "env X=$TOKEN (command line): TOKEN is not set in your environment; tasks see the "
+        "text $TOKEN",
+    )
+
+
+def test_a_dollar_sign_can_be_protected() -> None:
+    effective = settle({"env": [r"X=\$HOME", "Y=a$HOME"]}, environ={"HOME": "/root"})
+    assert effective.value("env") == {"X": "$HOME", "Y": "a$HOME"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "script", "expected"),
+    [
+        ({"env": ["A=cli"], "env-file": "x"}, "", {"A": "cli", "B": "file"}),
+        ({"env-file": "x"}, "# COILED env A=script\n", {"A": "file", "B": "file"}),
+        ({"env": ["A=cli"]}, "# COILED env-file x\n", {"A": "cli", "B": "file"}),
+        ({}, "# COILED env-file x\n# COILED env A=script\n", {"A": "script", "B": "file"}),
+    ],
+)
+def test_a_variables_file_stands_just_below_the_variables_of_its_layer(
+    typed: dict[str, Any], script: str, expected: dict[str, str]
+) -> None:
+    from_file = {"A": "file", "B": "file"}
+    assert expected == settle(typed, script).with_file("env", from_file)
+
+
+# ---- environment and configuration ----
+
+
+def test_inside_a_task_its_own_variables_are_no_options() -> None:
+    environ = {"BATCHIO_TASK_ID": "3", "BATCHIO_MEMORY": "1000000000", "BATCHIO_SLOTS": "2"}
+    effective = settle(environ=environ)
+    assert None is effective.value("memory")
+    assert effective.value("slots") == 2
+    del environ["BATCHIO_TASK_ID"]
+    assert Span(1e9, 1e9) == settle(environ=environ).value("memory")
+
+
+def test_a_mistyped_variable_is_noted() -> None:
+    notes = settle(environ={"BATCHIO_NTASK": "3", "BATCHIO_UNRELATED_THING": "x"}).notes
+    assert notes == ("BATCHIO_NTASK: not an option; did you mean BATCHIO_NTASKS?",)
+
+
+def test_a_bad_variable_is_named() -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(environ={"BATCHIO_NTASKS": "ten"})
+    assert str(refused.value) == 'BATCHIO_NTASKS: ntasks: "ten" is not a whole number'
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"memroy": "8GB"}, 'unknown option "memroy"'),
+        ({"dry-run": True}, "dry-run cannot be set in a configuration file"),
+        ({"wait": True}, "wait cannot be set in a configuration file"),
+        ({"ntasks": 0}, "ntasks: must be 1 or more, not 0"),
+        ({"env": "A"}, "env: A has no value, and is not set in your environment"),
+    ],
+)
+def test_a_mistake_in_a_configuration_file_names_the_file(
+    table: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(project=table)
+    assert f"pyproject.toml [tool.batchio]: {message}" == str(refused.value)
+
+
+def test_an_unknown_argument_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UsageError) as refused:
+        settle(call={"max_worker": 3})
+    assert str(refused.value) == 'run() has no argument "max_worker"'
+    assert refused.value.hint == "did you mean max_workers?"
+
+
+# ---- what people see ----
+
+
+def test_rows_tell_every_value_and_its_origin() -> None:
+    effective = settle({"secret-env": ["K=hunter2"]}, "# COILED memory 8 GiB\n")
+    rows = effective.rows()
+    assert Row("memory", "8 GiB", "hello.sh:1") in rows
+    assert Row("secret-env", "K=***", "command line") in rows
+    assert Row("max-infra-retries", "5", "default") in rows
+    assert "hunter2" not in str(rows)
+    assert "ntasks" not in [row.name for row in rows]
+
+
+DOCS_SCRIPT = """# COILED n-tasks     100
+# COILED vm-type     g5.xlarge
+# COILED region      us-east-2
+# COILED container   ubuntu:latest
+# COILED forward-aws-credentials True
+# COILED gpu false
+# COILED no-allow-cross-zone
+"""
+
+
+def test_rows_leave_out_flags_that_nobody_named() -> None:
+    assert "gpu" not in [row.name for row in settle().rows()]
+    assert Row("gpu", "no", "command line") in settle({"gpu": False}).rows()
+
+
+def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
+    here = "ignored, the local provider"
+    assert sorted(
+        [
+            f"--vm-type g5.xlarge (hello.sh:2): {here} rents nothing: tasks run on this computer",
+            f"--region us-east-2 (hello.sh:3): {here} has one region: this computer",
+            "--forward-aws-credentials (hello.sh:5): ignored, tasks on this computer can read "
+            "its AWS configuration",
+            f"--no-allow-cross-zone (hello.sh:7): {here} has one zone: this computer",
+        ]
+    ) == sorted(settle(script=DOCS_SCRIPT).unsupported("local"))
+
+
+def test_a_cloud_honours_what_the_local_provider_cannot() -> None:
+    assert settle(script=DOCS_SCRIPT).unsupported("aws") == []
+    assert settle().unsupported("local") == []
+
+
+def test_hosts_are_for_ssh() -> None:
+    effective = settle({"hosts": ["a,b"]})
+    assert effective.unsupported("ssh") == []
+    assert effective.unsupported("local") == [
+        "--hosts a, b (command line): ignored, only the ssh provider uses hosts; add --provider ssh"
+    ]
+
+
+PAIRS = st.dictionaries(st.sampled_from("ABCD"), st.sampled_from("123"), max_size=4)
+
+
+@given(st.lists(PAIRS, min_size=1, max_size=5))
+def test_merged_pairs_are_what_a_chain_of_maps_would_hold(tables: list[dict[str, str]]) -> None:
+    layers: list[Layer] = [
+        config_layer({"env": table}, f"file {i}") for i, table in enumerate(tables)
+    ]
+    expected: dict[str, str] = {}
+    for table in reversed(tables):
+        expected |= table
+    assert expected == resolve(layers, {}).value("env")
