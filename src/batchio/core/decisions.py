@@ -1,0 +1,280 @@
+"""Policy: what follows from a state. Each decision is an event, journaled like a fact.
+
+Pure. `all_of` is a generator: the machine applies each decision before it asks for the
+next, so later ones see what earlier ones did. Nothing here looks at every task, and only
+rare things (a timer, a node that comes or goes) make it look at every node.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from batchio.core import events as ev
+from batchio.core.dispatch import window
+from batchio.core.fold_nodes import LIMITS_S
+from batchio.core.node import NodeState
+from batchio.core.plan import choose, least_nodes, shortage
+from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, again, delay
+from batchio.core.task import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchio.core.machine import Machine
+    from batchio.core.node import Node
+
+STUCK_S: Final = 1.0
+"""A node with queued tasks that has reported nothing for so long gives them back."""
+
+PENDING, ASSIGNED, RUNNING = TaskState.PENDING, TaskState.ASSIGNED, TaskState.RUNNING
+
+
+def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
+    """Everything to decide at `now`; `rang` says that a timer was due."""
+    by_state = m.tasks.by_state
+    if rang:
+        yield from _deadlines(m, now)
+        m.replan = True
+    if m.unsettled:
+        yield from _requeue(m, now)
+    m.queue.mature(now)
+    if m.replan:
+        yield from _take_nodes(m, now)
+        yield from _abandon(m, now)
+    if by_state[PENDING] and _open(m):
+        yield from _assign_pinned(m, now)
+        yield from _assign_suspects(m, now)
+        yield from _assign_plain(m, now)
+    if by_state[ASSIGNED]:
+        yield from _recall(m, now)
+    else:
+        m.recall_at = inf
+    if m.condemned:
+        yield from _condemn(m, now)
+    if m.idle:
+        yield from _give_back(m, now)
+    if not m.undone and not m.held and not m.running_job.closed:
+        yield ev.JobClosed(now, m.outcome.label)
+
+
+def _requeue(m: Machine, now: float) -> Iterator[ev.Event]:
+    spec, chosen = m.running_job.spec, []
+    for task in sorted(m.unsettled):
+        cause = again(spec, m.tasks, task)
+        if cause:
+            chosen.append([task, now + delay(spec, m.tasks, task, cause), str(cause)])
+    m.unsettled.clear()
+    if chosen:
+        yield ev.TasksRequeued(now, chosen)
+
+
+def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
+    job = m.running_job
+    limit = job.spec.job_timeout
+    over = limit and job.running and now >= job.running + limit
+    if over and m.undone and not job.timed_out:
+        yield ev.JobTimedOut(now)
+    for node in m.nodes:
+        seconds = LIMITS_S.get(node.state)
+        if seconds is None or now < node.since + seconds:
+            continue
+        why = f"{node.state} for {seconds:g} s"
+        if node.state is NodeState.WANTED:
+            yield ev.NodeReleased(now, node.number, why)
+        else:
+            yield ev.NodeLost(now, node.number, why, final=False)
+
+
+# --- nodes -------------------------------------------------------------------
+
+
+def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
+    m.replan = False
+    by_state = m.tasks.by_state
+    if m.offers is None or not by_state[PENDING]:
+        m.resting = False
+        return
+    undone = by_state[PENDING] + by_state[ASSIGNED] + by_state[RUNNING]
+    short = shortage(m.running_job.spec, undone, m.capacity, m.live, opened=m.opened)
+    chosen, m.resting = choose(short, m.offers.values(), m.used, m.trouble, now)
+    for offer in chosen:
+        yield ev.NodeWanted(now, len(m.nodes), offer)
+
+
+def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Give up what is pending when nobody is left, and nobody will come, to run it."""
+    if m.offers is None or not m.tasks.by_state[PENDING]:
+        return
+    least = 1 if m.opened else least_nodes(m.running_job.spec)
+    if m.live >= least:
+        return
+    hope = sum(
+        offer.limit
+        for offer in m.offers.values()
+        if offer.id not in m.trouble or not m.trouble[offer.id].hopeless
+    )
+    if hope < least:
+        yield ev.TasksAbandoned(now, _no_nodes(m, least))
+
+
+def _no_nodes(m: Machine, least: int) -> str:
+    reasons = {past.why: name for name, past in m.trouble.items()}
+    said = "; ".join(f"{name}: {why}" for why, name in list(reasons.items())[:3])
+    more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
+    need = f"fewer than {least} nodes" if least > 1 else "no node"
+    return f"{need} could be had ({said}{more})" if said else f"{need} could be had"
+
+
+def _condemn(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Nodes that cannot run tasks leave once they are empty; so does a lone host."""
+    for number in sorted(m.condemned):
+        node = m.nodes[number]
+        if node.idle:
+            offer = (m.offers or {}).get(node.offer)
+            why = f"{len(node.suspicions)} different tasks could not be run there"
+            yield ev.NodeLost(now, number, why, final=offer is None or offer.limit == 1)
+
+
+def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Nodes with nothing on them and nothing to come for them."""
+    if not m.undone:
+        for number in list(m.idle):
+            yield ev.NodeReleased(now, number, "the job is over")
+        return
+    by_state = m.tasks.by_state
+    if by_state[PENDING] or by_state[ASSIGNED] or m.running_job.spec.wait_for_ready:
+        return  # ASSIGNED ones may yet be recalled and go there
+    for number in list(m.idle):
+        if m.nodes[number].state is not NodeState.SILENT:
+            yield ev.NodeReleased(now, number, "nothing is left for it to do")
+
+
+# --- tasks -------------------------------------------------------------------
+
+
+def _open(m: Machine) -> bool:
+    """Whether tasks may be sent out at all: once the cluster is as it was asked for."""
+    if m.opened:
+        return True
+    spec = m.running_job.spec
+    if m.ready < least_nodes(spec):
+        return False
+    return not spec.wait_for_ready or not (m.live > m.ready or m.resting)
+
+
+def _assign_pinned(m: Machine, now: float) -> Iterator[ev.Event]:
+    """What must run on the scheduler's node goes there before anything else."""
+    if m.scheduler is None:
+        return
+    node = m.nodes[m.scheduler]
+    while (task := m.queue.first(m.queue.pinned, now)) is not None:
+        room = 1 if m.tasks.losses[task] >= SUSPECT_LOSSES else node.slots
+        if not _usable(node) or len(node.active) >= room:
+            return
+        yield _assigned(m, now, node, [task])
+
+
+def _assign_suspects(m: Machine, now: float) -> Iterator[ev.Event]:
+    """A task under which nodes were lost gets a node to itself; one is kept free for it."""
+    while (task := m.queue.first(m.queue.suspects, now)) is not None:
+        node = _quietest(m)
+        m.reserved = None if node is None else node.number
+        if node is None or node.active:
+            return
+        yield _assigned(m, now, node, [task])
+    if m.reserved is not None:
+        m.has_room(m.nodes[m.reserved])
+        m.reserved = None
+
+
+def _quietest(m: Machine) -> Node | None:
+    """The usable node with the fewest tasks; the one that is kept free already, if any."""
+    if m.reserved is not None and _usable(m.nodes[m.reserved]):
+        return m.nodes[m.reserved]
+    empty = (m.nodes[number] for number in m.idle)
+    fit = next(filter(_usable, empty), None)
+    if fit is not None:
+        return fit
+    usable = filter(_usable, m.nodes)
+    return min(usable, key=lambda node: (len(node.active), node.number), default=None)
+
+
+def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Node after node in turn, until tasks or room run out."""
+    queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
+    mean = m.mean if most is None else None  # a queued one counts as one at a time
+    while m.roomy:
+        ready = queue.plain(now)
+        if most is not None:
+            ready = min(ready, most - by_state[ASSIGNED] - by_state[RUNNING])
+        if ready <= 0:
+            return
+        node = m.nodes[m.roomy[0]]
+        room = _room(m, node, window(node.slots, mean, ready, m.live), now)
+        chosen = queue.take(min(room, -(-ready // len(m.roomy))), now)
+        if room > 0 and not chosen:
+            return
+        m.roomy.popleft()
+        node.roomy = False
+        if chosen:
+            yield _assigned(m, now, node, chosen)
+            if room > len(chosen):
+                m.has_room(node)
+
+
+def _room(m: Machine, node: Node, most: int, now: float) -> int:
+    """How many more plain tasks the node takes."""
+    if not _usable(node) or node.number == m.reserved:
+        return 0
+    if node.number == m.scheduler and m.queue.first(m.queue.pinned, now) is not None:
+        return 0
+    return max(most - len(node.active), 0)
+
+
+def _usable(node: Node) -> bool:
+    """Whether tasks may go there beside those it has."""
+    return node.state is NodeState.READY and not node.alone and len(node.suspicions) < CONDEMNED_BY
+
+
+def _assigned(m: Machine, now: float, node: Node, chosen: list[int]) -> ev.TasksAssigned:
+    attempt = m.tasks.attempt
+    return ev.TasksAssigned(now, node.number, [[task, attempt[task]] for task in chosen])
+
+
+def _recall(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Ask for tasks queued behind long ones, when others have slots to spare.
+
+    Looks at all nodes, but at most once in STUCK_S.
+    """
+    if m.queue.plain(now):
+        m.recall_at = inf
+        return
+    if now < m.recall_at:
+        m.recall_at = min(m.recall_at, now + STUCK_S)
+        return
+    m.recall_at = now + STUCK_S
+    spare = sum(
+        max(node.slots - len(node.active), 0)
+        for node in m.nodes
+        if _usable(node) and node.number != m.reserved
+    )
+    for node in m.nodes:
+        queued = _stuck(m, node, spare, now) if spare > 0 else []
+        if queued:
+            spare -= len(queued)
+            yield ev.TasksRecalled(now, node.number, queued)
+
+
+def _stuck(m: Machine, node: Node, spare: int, now: float) -> list[list[int]]:
+    """Up to `spare` of the tasks that wait on a node which has reported nothing of late."""
+    beyond = len(node.active) - node.slots - len(node.recalled)
+    if node.state is not NodeState.READY or beyond <= 0 or now < node.fed + STUCK_S:
+        return []
+    tasks = m.tasks
+    queued = [
+        [task, tasks.attempt[task]]
+        for task in sorted(node.active - node.recalled, reverse=True)
+        if tasks.state[task] == ASSIGNED and not tasks.stopping[task]
+    ]
+    return queued[: min(spare, beyond)]

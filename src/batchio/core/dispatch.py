@@ -1,0 +1,138 @@
+"""Ready tasks and free slots. Pure.
+
+A million fresh tasks are one cursor; only those that are told apart (retried, returned,
+pinned) are held one by one. Lines are never searched: an entry that is no longer true is
+skipped when it is met.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from heapq import heappop, heappush
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.retry import SUSPECT_LOSSES
+from batchio.core.task import TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from batchio.core.spec import JobSpec
+    from batchio.core.task import Tasks
+
+HORIZON_S: Final = 0.2
+"""Work that a node holds queued beyond its slots, in seconds: hides the way there."""
+
+MOST_AHEAD: Final = 64
+"""Queued tasks a slot, at most: so many are at stake when a node dies."""
+
+PENDING: Final = TaskState.PENDING
+
+
+def window(slots: int, mean: float | None, queued: int, nodes: int) -> int:
+    """How many tasks a node of `slots` may hold at once.
+
+    Short tasks (`mean` seconds, None when that is not known) are sent ahead of their
+    turn. Long ones are not: another node may be free sooner. Near the end of the queue
+    nothing is hoarded.
+    """
+    if mean is None or mean >= HORIZON_S:
+        return slots
+    ahead = min(int(HORIZON_S / max(mean, 1e-4)), MOST_AHEAD) * slots
+    return slots + min(ahead, queued // (2 * max(nodes, 1)))
+
+
+def pinned(spec: JobSpec) -> frozenset[int]:
+    """Positions of the tasks that must run on the scheduler's node."""
+    if spec.scheduler_tasks is not None:
+        return frozenset(map(spec.tasks.position, spec.scheduler_tasks))
+    if spec.task_on_scheduler and len(spec.tasks):
+        return frozenset((spec.tasks.position(min(spec.tasks)),))
+    return frozenset()
+
+
+class Queue:
+    """Pending tasks in the order in which they are tried.
+
+    A pending task is either fresh (the cursor will come to it) or stands in `_due` with
+    the time from which it is ready, and in one of the lines.
+    """
+
+    def __init__(self, tasks: Tasks, pins: Collection[int] = ()) -> None:
+        self._tasks = tasks
+        self._pins = pins
+        self._due = dict.fromkeys(sorted(pins), 0.0)
+        self._fresh = 0
+        self._later: list[tuple[float, int]] = []
+        self._again: deque[int] = deque()
+        self.pinned: deque[int] = deque(self._due)
+        """Only for the scheduler's node."""
+        self.suspects: deque[int] = deque()
+        """To run alone: nodes were lost under them before."""
+
+    def add(self, task: int, not_before: float = 0.0) -> None:
+        """Queue a task that is pending again."""
+        self._due[task] = not_before
+        if not_before:
+            heappush(self._later, (not_before, task))
+        else:
+            self._line(task).append(task)
+
+    def drop(self, task: int) -> None:
+        """Forget a task that is no longer pending."""
+        self._due.pop(task, None)
+
+    def not_before(self, task: int) -> float:
+        """When a pending task's backoff ends, in Unix seconds; 0 when it has none."""
+        return self._due.get(task, 0.0)
+
+    def next_due(self) -> float | None:
+        """When the next task's backoff ends, in Unix seconds."""
+        while self._later and self._due.get(self._later[0][1]) != self._later[0][0]:
+            heappop(self._later)
+        return self._later[0][0] if self._later else None
+
+    def mature(self, now: float) -> None:
+        """Let those whose backoff has passed join their line."""
+        while self._later and self._later[0][0] <= now:
+            at, task = heappop(self._later)
+            if self._due.get(task) == at:
+                self._line(task).append(task)
+
+    def plain(self, now: float) -> int:
+        """How many ready tasks any node may take: an upper bound, and 0 when there is none."""
+        again, due = self._again, self._due
+        while again and (due.get(again[0], inf) > now or self._line(again[0]) is not again):
+            again.popleft()
+        return self._tasks.by_state[PENDING] - len(due) + len(again)
+
+    def first(self, line: deque[int], now: float) -> int | None:
+        """The first of `pinned` or `suspects` that is ready; what is not true is dropped."""
+        while line:
+            if self._due.get(line[0], inf) <= now and self._line(line[0]) is line:
+                return line[0]
+            line.popleft()
+        return None
+
+    def take(self, most: int, now: float) -> list[int]:
+        """Up to `most` plain tasks, in order, all to be assigned at once."""
+        out: list[int] = []
+        again, due = self._again, self._due
+        while again and len(out) < most:
+            task = again.popleft()
+            if due.get(task, inf) <= now and self._line(task) is again:
+                due[task] = inf  # until it is assigned: it may stand in line twice
+                out.append(task)
+        at, count, state = self._fresh, self._tasks.count, self._tasks.state
+        while at < count and len(out) < most:
+            if state[at] == PENDING and at not in due:
+                out.append(at)
+            at += 1
+        self._fresh = at
+        return out
+
+    def _line(self, task: int) -> deque[int]:
+        if task in self._pins:
+            return self.pinned
+        return self.suspects if self._tasks.losses[task] >= SUSPECT_LOSSES else self._again

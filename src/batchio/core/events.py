@@ -1,0 +1,327 @@
+"""The journal's whole vocabulary: what happened and what was decided, in the past tense.
+
+Facts come from the outside (a node greeted, tasks finished); decisions come from
+`Machine.decide`. Both are journaled, so a replay never decides again. Task events carry
+many tasks at once, because a thousand tasks must not cost a thousand records.
+
+On disk an event is the JSON array `[tag, field, …]`. Tags never change their meaning;
+a new field goes to the end and has a default, so that old journals stay readable.
+`at` is Unix seconds. `node` is the node's number in the job, `task` the task's position.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+FORMAT: Final = 1
+"""Version of the vocabulary; a journal says which one it was written with."""
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that happened, or was decided, at `at`."""
+
+    tag: ClassVar[str]
+    at: float
+
+
+# --- the job -----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class JobSubmitted(Event):
+    """The first event of every journal. `spec` is `JobSpec.to_json()`."""
+
+    tag: ClassVar[str] = "job"
+
+    job: str
+    spec: dict[str, Any]
+
+
+@dataclass(slots=True)
+class HeadStarted(Event):
+    """A head took the lease; `epoch` rises by one each time."""
+
+    tag: ClassVar[str] = "head"
+
+    epoch: int
+    host: str
+    pid: int
+
+
+@dataclass(slots=True)
+class CancelRequested(Event):
+    """Somebody wants the whole job (`tasks` is None) or some of its tasks to end."""
+
+    tag: ClassVar[str] = "cancel"
+
+    tasks: list[int] | None
+    why: str
+
+
+@dataclass(slots=True)
+class JobTimedOut(Event):
+    """The job's time is up: whatever is not done is stopped."""
+
+    tag: ClassVar[str] = "timeout"
+
+
+@dataclass(slots=True)
+class JobClosed(Event):
+    """Every task is done and every node given back."""
+
+    tag: ClassVar[str] = "closed"
+
+    outcome: str
+
+
+@dataclass(slots=True)
+class RequestTaken(Event):
+    """The request of that name in the inbox is answered by the events beside this one."""
+
+    tag: ClassVar[str] = "taken"
+
+    name: str
+
+
+@dataclass(slots=True)
+class Noted(Event):
+    """Something people should know; changes nothing."""
+
+    tag: ClassVar[str] = "note"
+
+    text: str
+
+
+# --- nodes -------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class OffersListed(Event):
+    """What the provider would give: `Offer.to_json()` each, best first."""
+
+    tag: ClassVar[str] = "offers"
+
+    offers: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class NodeEvent(Event):
+    """Something about one node."""
+
+    node: int
+
+
+@dataclass(slots=True)
+class NodeWanted(NodeEvent):
+    """Decided: take `offer`. The create call may be under way from here on."""
+
+    tag: ClassVar[str] = "node"
+
+    offer: str
+
+
+@dataclass(slots=True)
+class NodeCreated(NodeEvent):
+    """The provider gave it a handle, by which it is given back."""
+
+    tag: ClassVar[str] = "created"
+
+    handle: str
+
+
+@dataclass(slots=True)
+class NodeCreateFailed(NodeEvent):
+    """There is nothing to give back. `final`: asking again is no use."""
+
+    tag: ClassVar[str] = "nocreate"
+
+    why: str
+    final: bool
+
+
+@dataclass(slots=True)
+class NodeGreeted(NodeEvent):
+    """Its agent said hello, and the host setup is done. `facts` is the hello."""
+
+    tag: ClassVar[str] = "greeted"
+
+    slots: int
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class NodeSilent(NodeEvent):
+    """The connection broke. Its tasks may well be running on."""
+
+    tag: ClassVar[str] = "silent"
+
+    why: str
+
+
+@dataclass(slots=True)
+class NodeHeard(NodeEvent):
+    """The connection is back, and it is the same agent as before."""
+
+    tag: ClassVar[str] = "heard"
+
+
+@dataclass(slots=True)
+class NodeRestarted(NodeEvent):
+    """The connection is back to a new agent: what the old one ran is dead."""
+
+    tag: ClassVar[str] = "restarted"
+
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class NodeLost(NodeEvent):
+    """Given up: it never answered, or not for too long. `final`: do not try it again."""
+
+    tag: ClassVar[str] = "lost"
+
+    why: str
+    final: bool
+
+
+@dataclass(slots=True)
+class NodeReleased(NodeEvent):
+    """Decided: no more tasks go there; it is given back."""
+
+    tag: ClassVar[str] = "released"
+
+    why: str
+
+
+@dataclass(slots=True)
+class NodeDeleted(NodeEvent):
+    """It is given back; nothing of ours is on it, or `left` says what may be."""
+
+    tag: ClassVar[str] = "deleted"
+
+    left: str = ""
+
+
+# --- tasks -------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class TasksAssigned(NodeEvent):
+    """Decided: these go to `node`. Pairs `[task, attempt]`."""
+
+    tag: ClassVar[str] = "a"
+
+    tasks: list[list[int]]
+
+
+@dataclass(slots=True)
+class TasksStarted(NodeEvent):
+    """The agent runs them: `[task, attempt, started]`."""
+
+    tag: ClassVar[str] = "s"
+
+    tasks: list[list[Any]]
+
+
+@dataclass(slots=True)
+class TasksFinished(NodeEvent):
+    """They ended. Records as in docs/design/agent.md; `seq` is the agent's to be told."""
+
+    tag: ClassVar[str] = "f"
+
+    seq: int
+    records: list[list[Any]]
+
+
+@dataclass(slots=True)
+class TasksRecalled(NodeEvent):
+    """Decided: ask for these queued ones back, others have room."""
+
+    tag: ClassVar[str] = "recall"
+
+    tasks: list[list[int]]
+
+
+@dataclass(slots=True)
+class TasksReturned(NodeEvent):
+    """They were queued on the node and never started."""
+
+    tag: ClassVar[str] = "r"
+
+    tasks: list[list[int]]
+
+
+@dataclass(slots=True)
+class TasksCollected(NodeEvent):
+    """Their outputs are safe with us, or `why` not: `[task, attempt]`."""
+
+    tag: ClassVar[str] = "c"
+
+    tasks: list[list[int]]
+    why: str = ""
+
+
+@dataclass(slots=True)
+class TasksRequeued(Event):
+    """A new attempt was decided: `[task, not_before, cause]`; causes in `retry.Cause`."""
+
+    tag: ClassVar[str] = "q"
+
+    tasks: list[list[Any]]
+
+
+@dataclass(slots=True)
+class TasksAbandoned(Event):
+    """Decided: nobody will ever run what is still pending."""
+
+    tag: ClassVar[str] = "abandoned"
+
+    why: str
+
+
+def encode(event: Event) -> str:
+    """One event as one line of JSON."""
+    return json.dumps(
+        [event.tag, *_FIELDS[type(event)](event)],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def decode(text: str | bytes) -> Event:
+    """The event that `encode` wrote.
+
+    Raises:
+        ValueError: `text` is not an event of this vocabulary.
+    """
+    try:
+        tag, *values = json.loads(text)
+        return _TYPES[tag](*values)
+    except (KeyError, TypeError, ValueError) as err:
+        raise ValueError(f"not an event: {text[:80]!r}") from err
+
+
+def _values_of(cls: type[Event]) -> Callable[[Event], tuple[Any, ...]]:
+    names = [field.name for field in fields(cls)]
+    if len(names) == 1:  # attrgetter gives a bare value for one name
+        return lambda event: (getattr(event, names[0]),)
+    getter: Callable[[Event], tuple[Any, ...]] = attrgetter(*names)
+    return getter
+
+
+def _leaves(cls: type[Event]) -> Iterator[type[Event]]:
+    if "tag" in vars(cls):
+        yield cls
+    for child in cls.__subclasses__():
+        yield from _leaves(child)
+
+
+_TYPES: Final = {cls.tag: cls for cls in _leaves(Event)}
+_FIELDS: Final = {cls: _values_of(cls) for cls in _TYPES.values()}

@@ -1,0 +1,344 @@
+"""Why a job, or one of its tasks, is where it is, in plain sentences. Pure.
+
+Each sentence stands alone: what happened or what is waited for, then what happens next,
+then what a person can do about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchio.core.dispatch import pinned
+from batchio.core.job import JobState
+from batchio.core.node import NodeState
+from batchio.core.retry import SUSPECT_LOSSES
+from batchio.core.sizes import format_bytes, format_duration
+from batchio.core.task import Outcome, TaskState
+from batchio.core.views import failure_groups, signal_name, task_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchio.core.machine import Machine
+    from batchio.core.node import Node
+    from batchio.core.views import TaskRow
+
+SHELL_SIGNAL_BASE = 128
+"""A shell reports a program that signal N ended as exit code 128 + N."""
+
+MOST_IDS = 40
+"""Characters of a list of task ids; the rest is counted only."""
+
+
+def why_job(machine: Machine, now: float) -> list[str]:
+    """Why the job is where it is: one sentence a line."""
+    return list(_job(machine, now))
+
+
+def why_task(machine: Machine, task: int, now: float) -> list[str]:
+    """Why the task at this position is where it is: one sentence a line."""
+    return list(_task(machine, task, machine.running_job.spec.tasks.at(task), now))
+
+
+def clip(ids: str) -> str:
+    """A list of ids that is not too long: "0-3,7,9, …"."""
+    return ids if len(ids) <= MOST_IDS else f"{ids[:MOST_IDS].rpartition(',')[0]}, …"
+
+
+# ---- the job ------------------------------------------------------------------------
+
+
+def _job(m: Machine, now: float) -> Iterator[str]:
+    job, state = m.running_job, m.state
+    if state is JobState.DONE:
+        yield from _job_done(m)
+        return
+    age = _ago(now - job.submitted)
+    match state:
+        case JobState.PENDING:
+            yield f"The job was submitted {age} ago and has asked for no node yet."
+        case JobState.PROVISIONING:
+            yield f"The job was submitted {age} ago; none of its nodes is ready yet."
+        case _:
+            yield f"The job runs: {_progress(m)}."
+    if job.why:
+        yield f"It is being ended: {job.why}."
+    yield from _waiting_for(m, now)
+    yield from _nodes(m, now)
+    yield from _failures(m)
+    if job.spec.job_timeout and job.running:
+        left = job.running + job.spec.job_timeout - now
+        yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
+    if not m.undone:
+        yield "Every task has ended; it waits for its nodes to be given back."
+
+
+def _job_done(m: Machine) -> Iterator[str]:
+    job, outcome = m.running_job, m.outcome
+    took = _ago(job.closed - job.submitted)
+    yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
+    if job.why:
+        yield f"It ended early: {job.why}."
+    yield from _failures(m)
+    if outcome is not Outcome.SUCCEEDED:
+        yield f"To run what did not succeed again: batchio retry {job.id} --failed"
+
+
+def _ended(outcome: Outcome) -> str:
+    words = {
+        Outcome.CANCELLED: "was cancelled",
+        Outcome.TIMED_OUT: "timed out",
+        Outcome.LOST: "was lost, because nodes could not be had or kept,",
+    }
+    return words.get(outcome, outcome.label)
+
+
+def _progress(m: Machine) -> str:
+    """ "10 of 12 tasks are done (9 succeeded, 1 failed), 2 run"."""
+    tasks = m.tasks
+    done = tasks.by_state[TaskState.DONE]
+    parts = [
+        f"{tasks.by_outcome[outcome]} {outcome.label.replace('_', ' ')}"
+        for outcome in Outcome
+        if outcome and tasks.by_outcome[outcome]
+    ]
+    said = f"{done} of {_count(tasks.count, 'task')} {'is' if done == 1 else 'are'} done"
+    said += f" ({', '.join(parts)})" if parts else ""
+    running = tasks.by_state[TaskState.RUNNING] + tasks.by_state[TaskState.COLLECTING]
+    said += f", {running} {_s('run', running)}" if running else ""
+    waiting = tasks.by_state[TaskState.PENDING] + tasks.by_state[TaskState.ASSIGNED]
+    return said + (f", {waiting} {_s('wait', waiting)}" if waiting else "")
+
+
+def _failures(m: Machine) -> Iterator[str]:
+    for group in failure_groups(m)[:5]:
+        last = f'; last words: "{group.last_words}"' if group.last_words else ""
+        yield (
+            f"{_count(group.count, 'task')} {group.outcome.replace('_', ' ')} "
+            f"({group.cause}): {clip(group.ids)}{last}"
+        )
+
+
+def _nodes(m: Machine, now: float) -> Iterator[str]:
+    for node in m.nodes:
+        line = _node_trouble(node, now)
+        if line:
+            yield line
+    for offer, past in m.trouble.items():
+        if past.hopeless:
+            yield f"Node {offer} is not tried again: {past.why}."
+        else:
+            yield f"Node {offer} failed ({past.why}); it may be tried again in " + (
+                f"{_ago(past.not_before - now)}."
+            )
+
+
+def _node_trouble(node: Node, now: float) -> str:
+    since = _ago(now - node.since)
+    match node.state:
+        case NodeState.WANTED:
+            return f"Node {node.name} was asked for {since} ago."
+        case NodeState.BOOTING:
+            return f"Node {node.name} has been getting ready for {since}."
+        case NodeState.SILENT:
+            return f"The connection to node {node.name} broke {since} ago; its tasks may run on."
+        case NodeState.DRAINING:
+            return f"Node {node.name} is being given back: {node.why}."
+        case _:
+            return ""
+
+
+# ---- what pending tasks wait for ----------------------------------------------------
+
+
+def _waiting_for(m: Machine, now: float) -> Iterator[str]:
+    """What keeps pending tasks in general; nothing when none is pending."""
+    pending = m.tasks.by_state[TaskState.PENDING]
+    if not pending:
+        return
+    line = _closed(m) or _no_room(m)
+    if line:
+        yield line
+    due = m.queue.next_due()
+    if due is not None and due > now:
+        yield f"The next retry begins in {_ago(due - now)}."
+
+
+def _closed(m: Machine) -> str:
+    """Why no task may be sent out at all; empty when they may."""
+    spec = m.running_job.spec
+    ready = sum(node.state is NodeState.READY for node in m.nodes)
+    if m.offers is None:
+        return "It waits for the provider to say which nodes there are."
+    if not ready:
+        return "It waits for a node that is ready."
+    if m.opened:
+        return ""
+    if spec.min_workers and ready < spec.min_workers:
+        return f"It waits for {spec.min_workers} nodes (--min-workers); {ready} are ready."
+    if spec.wait_for_ready:
+        return (
+            f"It waits for the whole cluster to be ready (--wait-for-ready-cluster); "
+            f"{ready} of {m.live} nodes are."
+        )
+    return ""
+
+
+def _no_room(m: Machine) -> str:
+    spec, tasks = m.running_job.spec, m.tasks
+    under_way = tasks.by_state[TaskState.ASSIGNED] + tasks.by_state[TaskState.RUNNING]
+    if spec.at_once is not None and under_way >= spec.at_once:
+        return f"It waits for one of {under_way} to end: --array allows {spec.at_once} at a time."
+    ready = [node for node in m.nodes if node.state is NodeState.READY]
+    slots = sum(node.slots for node in ready)
+    if under_way >= slots:
+        return f"It waits for a free slot: all {slots} on {_count(len(ready), 'node')} are taken."
+    return ""
+
+
+# ---- one task -----------------------------------------------------------------------
+
+
+def _task(m: Machine, at: int, task_id: int, now: float) -> Iterator[str]:
+    state = TaskState(m.tasks.state[at])
+    row = next(task_rows(m, now, [task_id]))
+    if state is TaskState.DONE:
+        yield from _task_done(m, at, row)
+        return
+    if state is TaskState.PENDING:
+        yield from _task_pending(m, at, row, now)
+    else:
+        yield from _task_active(m, at, row, now)
+    if m.tasks.stopping[at]:
+        how = Outcome(m.tasks.stopping[at]).label.replace("_", " ")
+        yield f"It is being stopped, and will count as {how}."
+
+
+def _task_pending(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:
+    yield f"Task {row.id} waits to be run{_attempt(row)}."
+    yield from _spent(m, at)
+    due = m.queue._due.get(at)
+    if due is not None and due > now:
+        yield f"It waits for its backoff to pass: another {_ago(due - now)}."
+        return
+    if m.scheduler is not None and at in pinned(m.running_job.spec):
+        yield f"It must run on the scheduler's node, {m.nodes[m.scheduler].name}."
+    if m.tasks.losses[at] >= SUSPECT_LOSSES:
+        yield "It waits for a node to itself: nodes were lost under it before."
+        return
+    yield _closed(m) or _no_room(m) or "It is next in line."
+    yield from _nodes(m, now)
+
+
+def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:
+    tasks, node = m.tasks, m.nodes[m.tasks.node[at]]
+    match TaskState(tasks.state[at]):
+        case TaskState.ASSIGNED:
+            yield f"Task {row.id} was sent to node {node.name}, and waits there for a slot."
+        case TaskState.RUNNING:
+            ran = _ago(row.duration or 0.0)
+            yield f"Task {row.id} has been running on node {node.name} for {ran}{_attempt(row)}."
+            limit = m.running_job.spec.task_timeout
+            if limit and row.duration is not None:
+                yield f"Its --task-timeout is up in {_ago(limit - row.duration)}."
+        case _:
+            yield f"Task {row.id} has ended{_how(row)}; its files are on the way from {node.name}."
+    if node.state is NodeState.SILENT:
+        yield _node_trouble(node, now)
+
+
+def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
+    outcome = Outcome(m.tasks.outcome[at])
+    where = f" on node {row.node}" if row.node else ""
+    after = f" after {_ago(row.duration)}" if row.duration is not None else ""
+    ran = f"{_how(row)}{after}{where}{_attempt(row)}"
+    match outcome:
+        case Outcome.SUCCEEDED:
+            yield f"Task {row.id} succeeded{after}{where}{_attempt(row)}."
+            if row.reason:
+                yield f"But its files could not be collected: {row.reason}."
+            return
+        case Outcome.FAILED:
+            yield f"Task {row.id} failed{ran}."
+        case Outcome.TIMED_OUT:
+            yield f"Task {row.id} was stopped{after}{where}: {_which_timeout(m)}."
+        case Outcome.CANCELLED:
+            why = row.reason if row.reason not in ("", "cancelled") else m.running_job.why
+            yield f"Task {row.id} was cancelled{after}{where}{f': {why}' if why else ''}."
+        case _:
+            yield f"Task {row.id} was lost{where}: {row.reason or 'its node was lost'}."
+    yield from _causes(row)
+    if row.last_words:
+        yield f'Its last words: "{row.last_words}"'
+    yield from _spent(m, at)
+    yield from _no_more(m, at, row)
+    yield f"To run it again: batchio retry {m.running_job.id} --task {row.id}"
+
+
+def _how(row: TaskRow) -> str:
+    """ " with exit code 3", " killed by SIGKILL"; empty when nothing is known."""
+    if row.signal:
+        return f", killed by {row.signal}"
+    return f" with exit code {row.exit_code}" if row.exit_code is not None else ""
+
+
+def _causes(row: TaskRow) -> Iterator[str]:
+    """What is known, or likely, behind an exit code or a signal."""
+    if row.reason == "out of memory":
+        peak = f" at a peak of {format_bytes(row.memory)}" if row.memory else ""
+        yield f"It ran out of memory{peak}; --memory asks for more."
+    elif row.reason == "could not be started":
+        yield "It could not be started."
+    elif row.signal == "SIGKILL" and not row.reason:
+        yield "Somebody else killed it: often the kernel, because memory was short."
+    elif row.exit_code is not None and row.exit_code > SHELL_SIGNAL_BASE:
+        name = signal_name(row.exit_code - SHELL_SIGNAL_BASE)
+        if name.startswith("SIG"):
+            yield f"Exit code {row.exit_code} is how a shell reports {name}."
+
+
+def _which_timeout(m: Machine) -> str:
+    spec = m.running_job.spec
+    if m.running_job.timed_out or not spec.task_timeout:
+        return "the job's time was up"
+    return f"it ran longer than --task-timeout {format_duration(spec.task_timeout)}"
+
+
+def _spent(m: Machine, at: int) -> Iterator[str]:
+    """What is spent of both retry budgets."""
+    spec, tasks = m.running_job.spec, m.tasks
+    if failures := tasks.failures[at]:
+        yield f"Its program failed before: {failures} of {_count(spec.max_retries, 'retry')} spent."
+    if losses := tasks.losses[at]:
+        yield (
+            f"Its node was lost before: {losses} of "
+            f"{_count(spec.max_infra_retries, 'retry')} for that spent."
+        )
+
+
+def _no_more(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
+    """Why a failed task was not tried again."""
+    spec, tasks = m.running_job.spec, m.tasks
+    if row.outcome not in ("failed", "timed_out") or tasks.stopping[at]:
+        return
+    if not spec.max_retries:
+        yield "It was not tried again: no retries were asked for (--max-retries)."
+    elif tasks.failures[at] < spec.max_retries and row.outcome == "failed":
+        yield f"It was not tried again: --retry-on does not name {row.ending}."
+
+
+def _attempt(row: TaskRow) -> str:
+    return f" (attempt {row.attempt})" if row.attempt > 1 else ""
+
+
+def _ago(seconds: float) -> str:
+    return format_duration(max(seconds, 0.0))
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def _s(verb: str, number: int) -> str:
+    return f"{verb}s" if number == 1 else verb

@@ -1,0 +1,150 @@
+"""How events about the job as a whole change the machine. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core import effects as ef
+from batchio.core import events as ev
+from batchio.core.dispatch import Queue, pinned
+from batchio.core.job import Job
+from batchio.core.plan import Offer
+from batchio.core.spec import JobSpec
+from batchio.core.task import Outcome, TaskFact, Tasks, TaskState
+from batchio.errors import IllegalEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from batchio.core.machine import Machine
+
+
+def on_submitted(m: Machine, event: ev.JobSubmitted) -> bool:
+    if m.job is not None:
+        raise IllegalEvent(f"job {m.job.id} was submitted already")
+    spec = JobSpec.from_json(event.spec)
+    m.job = Job(id=event.job, spec=spec, submitted=event.at)
+    m.tasks = Tasks(len(spec.tasks))
+    m.queue = Queue(m.tasks, pinned(spec))
+    m.emit(ef.ListOffers())
+    return True
+
+
+def on_head(m: Machine, event: ev.HeadStarted) -> bool:
+    m.running_job.epoch = event.epoch
+    return True
+
+
+def on_noted(m: Machine, event: ev.Noted) -> bool:
+    m.notes.append((event.at, event.text))
+    return True
+
+
+def on_taken(m: Machine, event: ev.RequestTaken) -> bool:
+    m.taken.add(event.name)
+    return True
+
+
+def on_offers(m: Machine, event: ev.OffersListed) -> bool:
+    listed = map(Offer.from_json, event.offers)
+    m.offers = {offer.id: offer for offer in listed}
+    m.replan = True
+    return True
+
+
+def on_cancel(m: Machine, event: ev.CancelRequested) -> bool:
+    if event.tasks is not None:
+        return end_tasks(m, event.tasks, Outcome.CANCELLED, event.why)
+    return _end_job(m, Outcome.CANCELLED, event.why)
+
+
+def on_timeout(m: Machine, event: ev.JobTimedOut) -> bool:
+    return _end_job(m, Outcome.TIMED_OUT, "the job's time was up")
+
+
+def on_abandoned(m: Machine, event: ev.TasksAbandoned) -> bool:
+    return _end_job(m, Outcome.LOST, event.why)
+
+
+def on_closed(m: Machine, event: ev.JobClosed) -> bool:
+    m.running_job.closed = event.at
+    return True
+
+
+def _end_job(m: Machine, outcome: Outcome, why: str) -> bool:
+    """End all that has not ended."""
+    job = m.running_job
+    if not m.undone and not m.unsettled:
+        return False
+    job.cancelled = job.cancelled or outcome is Outcome.CANCELLED
+    job.timed_out = job.timed_out or outcome is Outcome.TIMED_OUT
+    job.why = job.why or why
+    end_tasks(m, range(m.tasks.count), outcome, why)
+    return True
+
+
+def end_tasks(m: Machine, which: Iterable[int], outcome: Outcome, why: str) -> bool:
+    """Stop tasks: pending ones at once, active ones through their node.
+
+    One that has just ended, or whose outputs are on the way, only gets no new attempt.
+
+    Raises:
+        IllegalEvent: there is no such task.
+    """
+    tasks, stops = m.tasks, dict[int, list[list[int]]]()
+    changed = False
+    for task in which:
+        if not 0 <= task < tasks.count:
+            raise IllegalEvent(f"task {task} cannot end: there are {tasks.count}")
+        state = tasks.state[task]
+        if state == TaskState.DONE:
+            changed = changed or task in m.unsettled
+            m.unsettled.discard(task)
+        elif state == TaskState.PENDING:
+            tasks.move(task, TaskFact.DROPPED)
+            tasks.settle(task, outcome)
+            tasks.reasons[task] = why
+            m.queue.drop(task)
+            changed = True
+        elif not tasks.stopping[task]:
+            tasks.stopping[task] = outcome
+            changed = True
+            if state != TaskState.COLLECTING:
+                pair = [task, tasks.attempt[task]]
+                stops.setdefault(tasks.node[task], []).append(pair)
+    for number, pairs in stops.items():
+        m.emit(ef.StopTasks(number, pairs, outcome.label))
+    return changed
+
+
+def reopen(m: Machine, at: float, *, over: bool) -> None:
+    """Somebody wants tasks run again: what ended the job before is forgotten.
+
+    `over`: every task had ended, so the job's time begins anew.
+    """
+    job = m.running_job
+    if over or job.closed or job.cancelled or job.timed_out:
+        job.running = at if any(node.alive and node.greeted for node in m.nodes) else 0.0
+        watch_job(m)
+    job.closed, job.cancelled, job.timed_out, job.why = 0.0, False, False, ""
+    m.trouble.clear()
+
+
+def watch_job(m: Machine) -> None:
+    """Have the job's timeout noticed."""
+    job = m.running_job
+    if job.running and job.spec.job_timeout:
+        m.wake_at(job.running + job.spec.job_timeout)
+
+
+FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
+    ev.JobSubmitted: on_submitted,
+    ev.HeadStarted: on_head,
+    ev.Noted: on_noted,
+    ev.RequestTaken: on_taken,
+    ev.OffersListed: on_offers,
+    ev.CancelRequested: on_cancel,
+    ev.JobTimedOut: on_timeout,
+    ev.TasksAbandoned: on_abandoned,
+    ev.JobClosed: on_closed,
+}

@@ -1,0 +1,198 @@
+"""How events about tasks change the machine. Pure.
+
+These run once for each task of a job: nothing here looks at all nodes or all tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core import effects as ef
+from batchio.core import events as ev
+from batchio.core.fold_job import reopen
+from batchio.core.retry import CONDEMNED_BY, NODE_FAULT, SUSPECT_LOSSES, Cause, verdict
+from batchio.core.task import Outcome, TaskFact, TaskState
+from batchio.errors import IllegalEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchio.core.machine import Machine
+    from batchio.core.node import Node
+
+MEAN_WEIGHT: Final = 0.05
+"""How much one finished task moves the running mean of durations."""
+
+
+def on_assigned(m: Machine, event: ev.TasksAssigned) -> bool:
+    node, tasks = m.node(event.node), m.tasks
+    attempts, losses, drop = tasks.attempt, tasks.losses, m.queue.drop
+    for task, attempt in event.tasks:
+        if attempt != attempts[task]:
+            raise IllegalEvent(f"task {task}: attempt {attempt} was assigned")
+        tasks.move(task, TaskFact.ASSIGNED)
+        tasks.node[task] = event.node
+        node.active.add(task)
+        drop(task)
+        if losses[task] >= SUSPECT_LOSSES:
+            node.alone = True
+    node.fed = event.at
+    m.idle.pop(event.node, None)
+    m.opened = True
+    m.emit(ef.StartTasks(event.node, event.tasks))
+    return True
+
+
+def on_started(m: Machine, event: ev.TasksStarted) -> bool:
+    tasks, changed = m.tasks, False
+    for task, attempt, at in event.tasks:
+        if tasks.current(task, attempt, event.node) and tasks.move(task, TaskFact.STARTED):
+            tasks.started[task] = at
+            m.nodes[event.node].recalled.discard(task)
+            changed = True
+    return changed
+
+
+def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
+    node, tasks = m.node(event.node), m.tasks
+    collect: list[list[int]] = []
+    changed = False
+    for record in event.records:
+        task, attempt, files = record[0], record[1], record[10]
+        if not tasks.current(task, attempt, event.node):
+            continue
+        if not tasks.move(task, TaskFact.LEFT_OUTPUTS if files else TaskFact.FINISHED):
+            continue
+        changed = True
+        tasks.record(record)
+        _measure(m, record[5] - record[4])
+        _leave(node, task)
+        node.ended += 1
+        if files:
+            node.collecting.add(task)
+            collect.append([task, attempt])
+        else:
+            _settle(m, node, task)
+    if changed:
+        node.fed = event.at
+        _freed(m, node)
+    m.emit(ef.AckResults(event.node, event.seq))
+    if collect:
+        m.emit(ef.CollectOutputs(event.node, collect))
+    return changed
+
+
+def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
+    node, tasks = m.node(event.node), m.tasks
+    changed = False
+    for task, attempt in event.tasks:
+        if not tasks.current(task, attempt, event.node):
+            continue
+        if not tasks.move(task, TaskFact.COLLECTED):
+            continue
+        changed = True
+        node.collecting.discard(task)
+        if event.why:  # the program did its part, we did not do ours
+            tasks.reasons[task] = event.why
+            tasks.settle(task, Outcome(tasks.stopping[task] or Outcome.LOST))
+            m.unsettled.add(task)
+        else:
+            _settle(m, node, task)
+    _freed(m, node)
+    m.emit(ef.DiscardOutputs(event.node, event.tasks))
+    return changed
+
+
+def on_recalled(m: Machine, event: ev.TasksRecalled) -> bool:
+    m.node(event.node).recalled.update(task for task, _ in event.tasks)
+    m.emit(ef.RecallTasks(event.node, event.tasks))
+    return True
+
+
+def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
+    """Only what was asked back, and on this connection: else it was told again since."""
+    node, tasks = m.node(event.node), m.tasks
+    changed = False
+    for task, attempt in event.tasks:
+        if task not in node.recalled or not tasks.current(task, attempt, event.node):
+            continue
+        if not tasks.move(task, TaskFact.RETURNED):
+            continue
+        changed = True
+        tasks.node[task] = -1
+        _leave(node, task)
+        if tasks.stopping[task]:
+            tasks.move(task, TaskFact.DROPPED)
+            tasks.settle(task, Outcome(tasks.stopping[task]))
+        else:
+            m.queue.add(task)
+    if changed:
+        m.replan = True
+        _freed(m, node)
+    return changed
+
+
+def on_requeued(m: Machine, event: ev.TasksRequeued) -> bool:
+    tasks, changed = m.tasks, False
+    for task, not_before, cause in event.tasks:
+        undone = m.undone
+        if not tasks.move(task, TaskFact.REQUEUED):
+            continue
+        if cause == Cause.USER:
+            tasks.failures[task] += 1
+        elif cause == Cause.INFRA:
+            tasks.losses[task] += 1
+        else:
+            tasks.failures[task] = tasks.losses[task] = 0
+            reopen(m, event.at, over=not undone)
+        tasks.renew(task)
+        m.unsettled.discard(task)
+        m.queue.add(task, not_before)
+        m.replan = changed = True
+    return changed
+
+
+def _settle(m: Machine, node: Node, task: int) -> None:
+    """Its process ended and nothing is left to fetch."""
+    tasks = m.tasks
+    reason = tasks.reasons.get(task, "")
+    outcome = verdict(tasks.exit[task], reason, tasks.stopping[task])
+    tasks.settle(task, outcome)
+    if outcome is Outcome.SUCCEEDED:
+        return
+    m.unsettled.add(task)
+    if reason == NODE_FAULT:
+        node.suspicions.add(task)
+        if len(node.suspicions) >= CONDEMNED_BY and node.alive:
+            m.condemned.add(node.number)
+
+
+def _leave(node: Node, task: int) -> None:
+    node.active.discard(task)
+    node.recalled.discard(task)
+    if not node.active:
+        node.alone = False
+
+
+def _freed(m: Machine, node: Node) -> None:
+    """Something has left the node."""
+    if node.alive:
+        m.has_room(node)
+        if node.idle:
+            m.idle[node.number] = None
+
+
+def _measure(m: Machine, seconds: float) -> None:
+    seconds = max(seconds, 0.0)
+    m.mean = seconds if m.mean is None else m.mean + (seconds - m.mean) * MEAN_WEIGHT
+
+
+FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
+    ev.TasksAssigned: on_assigned,
+    ev.TasksStarted: on_started,
+    ev.TasksFinished: on_finished,
+    ev.TasksRecalled: on_recalled,
+    ev.TasksReturned: on_returned,
+    ev.TasksCollected: on_collected,
+    ev.TasksRequeued: on_requeued,
+}

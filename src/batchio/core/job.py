@@ -1,0 +1,91 @@
+"""A job's state, derived from its tasks and nodes; it is never set on its own. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.task import Outcome, TaskState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchio.core.node import Node
+    from batchio.core.spec import JobSpec
+    from batchio.core.task import Tasks
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "pending"
+    """Submitted; no node has been asked for."""
+    PROVISIONING = "provisioning"
+    """Nodes were asked for, none has greeted us yet."""
+    RUNNING = "running"
+    """At least one node has greeted us."""
+    DONE = "done"
+    """Every task has an outcome and every node is given back."""
+
+
+EXIT_CODES: Final = {
+    Outcome.NONE: 0,
+    Outcome.SUCCEEDED: 0,
+    Outcome.FAILED: 1,
+    Outcome.LOST: 3,
+    Outcome.CANCELLED: 4,
+    Outcome.TIMED_OUT: 5,
+}
+"""What a command that waited for the job exits with; 2 is left to wrong usage."""
+
+
+@dataclass(slots=True)
+class Job:
+    """What is true of the job as a whole."""
+
+    id: str
+    spec: JobSpec
+    submitted: float
+    epoch: int = 0
+    """How many heads have had it."""
+    provisioning: float = 0.0
+    """When the first node was wanted; 0 before."""
+    running: float = 0.0
+    """When the first node greeted us: the job timeout counts from here."""
+    closed: float = 0.0
+    cancelled: bool = False
+    timed_out: bool = False
+    why: str = ""
+    """Who or what ended it early."""
+
+
+def state(job: Job, nodes: Iterable[Node]) -> JobState:
+    """The job's state."""
+    if job.closed:
+        return JobState.DONE
+    if job.running:
+        return JobState.RUNNING
+    return JobState.PROVISIONING if any(True for _ in nodes) else JobState.PENDING
+
+
+def outcome(job: Job, tasks: Tasks) -> Outcome:
+    """How the job ended, once every task has; NONE before.
+
+    The worst news wins: a lost task says that the machines failed, a failed one that the
+    program did; a job that was ended as a whole says so even when some tasks had failed.
+    """
+    if tasks.by_state[TaskState.DONE] < tasks.count:
+        return Outcome.NONE
+    ends = tasks.by_outcome
+    if ends[Outcome.SUCCEEDED] == tasks.count:
+        return Outcome.SUCCEEDED
+    if job.cancelled:
+        return Outcome.CANCELLED
+    if job.timed_out:
+        return Outcome.TIMED_OUT
+    if ends[Outcome.LOST]:
+        return Outcome.LOST
+    if ends[Outcome.FAILED] or ends[Outcome.TIMED_OUT]:
+        return Outcome.FAILED
+    return Outcome.CANCELLED

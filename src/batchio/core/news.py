@@ -1,0 +1,54 @@
+"""Events as people and programs read them: one dict a fact, named fields. Pure.
+
+Positions become ids when the job's ids are given; times are Unix seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core import events as ev
+
+if TYPE_CHECKING:
+    from batchio.core.arrays import TaskIds
+
+_ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
+    ev.TasksAssigned: ("task", "attempt"),
+    ev.TasksRecalled: ("task", "attempt"),
+    ev.TasksReturned: ("task", "attempt"),
+    ev.TasksCollected: ("task", "attempt"),
+    ev.TasksStarted: ("task", "attempt", "started"),
+    ev.TasksRequeued: ("task", "not_before", "cause"),
+    ev.TasksFinished: (
+        *("task", "attempt", "exit", "reason", "started", "stopped", "memory", "cpu"),
+        *("log_from", "log_to", "files", "bytes", "last_words"),
+    ),
+}
+"""What the columns of an event's tasks mean. An exit of -N: signal N ended it."""
+
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
+    """`{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`.
+
+    Args:
+        ids: the job's task ids; None leaves positions.
+    """
+    named = _CAPITAL.sub("_", type(event).__name__).lower()
+    out: dict[str, Any] = {"at": event.at, "event": named}
+    columns = _ROWS.get(type(event))
+    for item in fields(event):
+        value = getattr(event, item.name)
+        if columns and item.name in ("tasks", "records"):
+            rows = [dict(zip(columns, row, strict=True)) for row in value]
+            if ids is not None:
+                rows = [{**row, "task": ids.at(row["task"])} for row in rows]
+            out["tasks"] = rows
+        elif isinstance(event, ev.CancelRequested) and item.name == "tasks" and value and ids:
+            out["tasks"] = [ids.at(task) for task in value]
+        elif item.name != "at":
+            out[item.name] = value
+    return out

@@ -1,0 +1,168 @@
+"""The life of one node, from wanted to gone.
+
+Pure: time comes in as `event.at`. EDGES is the whole truth: docs/design/states.md draws it
+and tests/core walks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from batchio.core import events as ev
+from batchio.errors import IllegalEvent
+
+
+class NodeState(StrEnum):
+    """Where one node stands."""
+
+    WANTED = "wanted"
+    """Decided and journaled; the provider has not answered."""
+    BOOTING = "booting"
+    """It has a handle, and may cost money, from here on; its agent has not greeted us."""
+    READY = "ready"
+    """Its agent greeted us; tasks may go to it."""
+    SILENT = "silent"
+    """It was ready; the connection broke. Its tasks may be running on."""
+    UNWANTED = "unwanted"
+    """Released before the provider answered; what it gives will go straight back."""
+    DRAINING = "draining"
+    """It has a handle and no tasks; it is being given back."""
+    GONE = "gone"
+    """Nothing is held any more. No event leads out of here."""
+
+
+S = NodeState
+
+EDGES: Final[dict[tuple[NodeState, type[ev.NodeEvent]], NodeState]] = {
+    (S.WANTED, ev.NodeCreated): S.BOOTING,
+    (S.WANTED, ev.NodeCreateFailed): S.GONE,
+    (S.WANTED, ev.NodeReleased): S.UNWANTED,  # with the create call in flight
+    (S.BOOTING, ev.NodeGreeted): S.READY,
+    (S.BOOTING, ev.NodeLost): S.DRAINING,
+    (S.BOOTING, ev.NodeReleased): S.DRAINING,
+    (S.READY, ev.NodeSilent): S.SILENT,
+    (S.READY, ev.NodeRestarted): S.READY,
+    (S.READY, ev.NodeLost): S.DRAINING,
+    (S.READY, ev.NodeReleased): S.DRAINING,
+    (S.SILENT, ev.NodeHeard): S.READY,
+    (S.SILENT, ev.NodeRestarted): S.READY,
+    (S.SILENT, ev.NodeLost): S.DRAINING,
+    (S.SILENT, ev.NodeReleased): S.DRAINING,
+    (S.UNWANTED, ev.NodeCreated): S.DRAINING,
+    (S.UNWANTED, ev.NodeCreateFailed): S.GONE,
+    (S.DRAINING, ev.NodeDeleted): S.GONE,
+}
+
+_LATE: Final = "it is on its way out"
+_LEFT: Final = "it has left"
+_TWICE: Final = "the create call was repeated after a crash; the first answer holds"
+
+STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
+    (S.BOOTING, ev.NodeSilent): "it broke while booting; connecting goes on",
+    (S.READY, ev.NodeGreeted): "greeted twice",
+    (S.READY, ev.NodeHeard): "heard twice",
+    (S.SILENT, ev.NodeSilent): "still silent",
+    (S.SILENT, ev.NodeGreeted): "a greeting from before the silence",
+    (S.UNWANTED, ev.NodeReleased): _LATE,
+    **{
+        (state, kind): _TWICE
+        for state in (S.BOOTING, S.READY, S.SILENT, S.DRAINING)
+        for kind in (ev.NodeCreated, ev.NodeCreateFailed)
+    },
+    **{
+        (state, kind): reason
+        for state, reason in ((S.DRAINING, _LATE), (S.GONE, _LEFT))
+        for kind in (
+            ev.NodeGreeted, ev.NodeSilent, ev.NodeHeard, ev.NodeRestarted,
+            ev.NodeLost, ev.NodeReleased,
+        )
+    },
+    **{
+        (S.GONE, kind): _LEFT
+        for kind in (ev.NodeDeleted, ev.NodeCreated, ev.NodeCreateFailed)
+    },
+}  # fmt: skip
+"""Pairs that may arrive late or twice, and change nothing."""
+
+LEAVING: Final = frozenset((S.UNWANTED, S.DRAINING, S.GONE))
+"""States in which a node does no work any more."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One node of one job."""
+
+    number: int
+    offer: str
+    since: float
+    """Unix seconds; when it entered `state`."""
+    state: NodeState = S.WANTED
+    handle: str | None = None
+    slots: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    """The agent's hello: hostname, address, cpus, memory, gpus, instance, …"""
+    why: str = ""
+    """Why it is draining or gone."""
+    greeted: float = 0.0
+    fed: float = 0.0
+    """When it last was given tasks or reported some."""
+    ended: int = 0
+    """Tasks that ended here."""
+    active: set[int] = field(default_factory=set)
+    """Tasks assigned to it or running on it."""
+    collecting: set[int] = field(default_factory=set)
+    """Tasks that ended here and whose outputs are on the way to us."""
+    recalled: set[int] = field(default_factory=set)
+    """Those of `active` that were asked back."""
+    suspicions: set[int] = field(default_factory=set)
+    """Tasks that failed here through no fault of their own."""
+    alone: bool = False
+    """A task that lost nodes before runs here, and nothing beside it."""
+    roomy: bool = False
+    """It stands in the line of nodes that may have room. A cache of the dispatcher."""
+
+    @property
+    def name(self) -> str:
+        """What people see: the host's name, or where it is to come from."""
+        return str(self.facts.get("hostname") or self.offer)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still do work."""
+        return self.state not in LEAVING
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of the job is on it."""
+        return not self.active and not self.collecting
+
+
+def step(node: Node, event: ev.NodeEvent) -> bool:
+    """Fold one event into `node`; False when it is stale and nothing changed.
+
+    Raises:
+        IllegalEvent: `event` cannot happen in this state. `node` is unchanged.
+    """
+    pair = (node.state, type(event))
+    if pair in STALE:
+        return False
+    if pair not in EDGES:
+        raise IllegalEvent(f"node {node.number}: {type(event).__name__} while {node.state}")
+    if node.state is not EDGES[pair]:
+        node.state, node.since = EDGES[pair], event.at
+    match event:
+        case ev.NodeCreated():
+            node.handle = event.handle
+        case ev.NodeGreeted():
+            node.slots, node.facts, node.greeted = event.slots, event.facts, event.at
+        case ev.NodeRestarted():
+            node.facts = event.facts
+        case ev.NodeSilent():
+            node.recalled.clear()  # a broken connection forgets what was asked back
+        case ev.NodeLost() | ev.NodeReleased() | ev.NodeCreateFailed():
+            node.why = event.why
+        case ev.NodeDeleted() if event.left:
+            node.why = event.left
+    return True

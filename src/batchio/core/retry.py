@@ -1,0 +1,86 @@
+"""Who is to blame when an attempt ends badly, and whether there is another one. Pure.
+
+Two budgets are counted apart: what the user's program did (`max_retries`), and what the
+infrastructure did (`max_infra_retries`). Neither ever spends the other's.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.task import Outcome
+
+if TYPE_CHECKING:
+    from batchio.core.spec import JobSpec
+    from batchio.core.task import Tasks
+
+NODE_FAULT: Final = "node"
+"""The agent's reason when it could not even try: a full disk, say."""
+
+BACKOFF_LIMIT_S: Final = 300.0
+"""No retry waits longer than this many seconds."""
+
+SUSPECT_LOSSES: Final = 2
+"""After so many losses a task runs alone on its node: it may be what kills them."""
+
+
+CONDEMNED_BY: Final = 3
+"""Different tasks that failed on a node for its own reasons: it gets no more."""
+
+
+class Cause(StrEnum):
+    """Why there is a new attempt."""
+
+    USER = "user"
+    """The program failed or ran out of its time."""
+    INFRA = "infra"
+    """The node or its agent was lost, or could not do its part."""
+    ASKED = "asked"
+    """Somebody asked for it: both budgets are fresh again."""
+
+
+def verdict(code: int, reason: str, stopping: int) -> Outcome:
+    """The outcome of an attempt, from its exit code and the agent's reason.
+
+    A program that ended well before a stop reached it has succeeded.
+    """
+    if code == 0 and not reason:
+        return Outcome.SUCCEEDED
+    if stopping:
+        return Outcome(stopping)
+    if reason == NODE_FAULT:
+        return Outcome.LOST
+    return Outcome.TIMED_OUT if reason == "timed_out" else Outcome.FAILED
+
+
+def again(spec: JobSpec, tasks: Tasks, task: int) -> Cause | None:
+    """Whether a task that has just ended badly gets a new attempt, and on whose account."""
+    if tasks.stopping[task]:
+        return None
+    outcome = tasks.outcome[task]
+    if outcome == Outcome.LOST:
+        return Cause.INFRA if tasks.losses[task] < spec.max_infra_retries else None
+    if outcome not in (Outcome.FAILED, Outcome.TIMED_OUT):
+        return None
+    if tasks.failures[task] >= spec.max_retries:
+        return None
+    if outcome == Outcome.FAILED and not _listed(spec, tasks.exit[task]):
+        return None
+    return Cause.USER
+
+
+def delay(spec: JobSpec, tasks: Tasks, task: int, cause: Cause) -> float:
+    """Seconds to wait before the next attempt: doubling, with jitter of ±25 %.
+
+    The jitter comes from the task and its attempt, so that it is the same on every replay.
+    """
+    spent = tasks.failures[task] if cause is Cause.USER else tasks.losses[task]
+    base = spec.retry_delay if cause is Cause.USER else min(spec.retry_delay, 1.0)
+    grown = min(base * 2.0 ** min(spent, 20), BACKOFF_LIMIT_S)
+    noise = ((task + 1) * 2654435761 + tasks.attempt[task] * 40503) % 65536 / 65535
+    return float(grown * (0.75 + noise / 2))
+
+
+def _listed(spec: JobSpec, code: int) -> bool:
+    return spec.retry_on is None or any(low <= code <= high for low, high in spec.retry_on)
