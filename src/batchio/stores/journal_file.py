@@ -1,0 +1,111 @@
+"""What the writer and the readers of a journal file share: its tables and its errors."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from typing import TYPE_CHECKING, Final
+
+from batchio.errors import JournalCorrupt, JournalFull, WorkspaceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JOURNAL_FILE: Final = "journal.sqlite"
+SNAPSHOT_FILE: Final = "snapshot"
+SNAPSHOT_HEAD: Final = struct.Struct("<8sQI")
+"""Magic, number of the last event in it, CRC-32 of the state that follows."""
+SNAPSHOT_MAGIC: Final = b"BATCHIO1"
+
+LAYOUT: Final = 1
+"""Version of the tables; the vocabulary has its own, `events.FORMAT`."""
+
+SCHEMA: Final = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+-- One row each time a head took the lease.
+CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL);
+-- One row an event, numbered from 1 without gaps; `body` is what core/events.py wrote.
+CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+"""
+
+BUSY_S: Final = 5.0
+"""How long to wait for another connection; only a crash recovery ever holds us up."""
+
+_NO_ROOM_BYTES: Final = 1 << 20
+
+
+def connect(path: Path, query: str) -> sqlite3.Connection:
+    """Open the file in autocommit, usable from any one thread at a time."""
+    return sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}",
+        uri=True,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
+    """The rows of `meta`.
+
+    Raises:
+        JournalCorrupt: there are none.
+        WorkspaceError: another version of batchio wrote the file.
+        sqlite3.Error: see `translated`.
+    """
+    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    if "layout" not in meta:
+        raise corrupt(path, "it does not say what it is")
+    if meta["layout"] != str(LAYOUT):
+        raise WorkspaceError(
+            f"{path} was written by batchio {meta.get('batchio', '?')}, in layout "
+            f"{meta['layout']}; this batchio reads layout {LAYOUT}",
+            hint="use the version of batchio that started the job",
+        )
+    return meta
+
+
+def corrupt(path: Path, why: object) -> JournalCorrupt:
+    """The journal at `path` cannot be read because of `why`."""
+    return JournalCorrupt(
+        f"the journal {path} is damaged: {why}",
+        hint=f"logs and outputs in {path.parent} are not concerned; keep a copy of that "
+        "folder, then submit the job again",
+    )
+
+
+def full(path: Path, why: object) -> JournalFull:
+    """There is no room left for `path`."""
+    return JournalFull(
+        f"no room left for {path}: {why}",
+        hint="free some space on that disk, then: batchio recover " + path.parent.name,
+    )
+
+
+def translated(path: Path, err: sqlite3.Error) -> WorkspaceError:
+    """What an SQLite error means to us.
+
+    A full disk is SQLITE_FULL on write, but an I/O error on a full quota or where the
+    wal-index cannot grow; codes: https://www.sqlite.org/rescode.html
+    """
+    code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return full(path, err)
+    if code == sqlite3.SQLITE_IOERR and _little_room(path):
+        return full(path, err)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        return WorkspaceError(f"cannot use the journal {path}: {err}")
+    if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
+        return WorkspaceError(
+            f"cannot write the journal {path}: {err}", hint="check who owns that folder"
+        )
+    return corrupt(path, err)
+
+
+def _little_room(path: Path) -> bool:
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _NO_ROOM_BYTES

@@ -1,0 +1,100 @@
+"""One head a job: an flock'ed file. The kernel lets go of it when the head dies.
+
+It guards one computer's folder, as SQLite's own locks do; neither works over NFS.
+Everything here blocks for at most LEASE_PATIENCE_S.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchio.errors import LeaseHeld, NoSuchJob
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_FILE: Final = "head.lock"
+
+LEASE_PATIENCE_S: Final = 0.3
+"""`holder` holds a shared lock for an instant; whoever takes the lease waits that out."""
+
+
+class Holder(NamedTuple):
+    """Who holds a lease."""
+
+    pid: int
+    host: str
+
+
+class Lease:
+    """The right to be the head of the job in `folder`, until `release` or death.
+
+    A child made by fork() without exec() would share it: start programs with exec, which
+    closes it (Python opens files close-on-exec, PEP 446).
+
+    Raises:
+        LeaseHeld: another head has it; names pid and host.
+        NoSuchJob: there is no such folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / LOCK_FILE
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
+            raise NoSuchJob(f"there is no job in {folder}") from None
+        give_up = time.monotonic() + LEASE_PATIENCE_S
+        while not _lock(self._file, fcntl.LOCK_EX):
+            if time.monotonic() > give_up:
+                who = _read(self._file)
+                os.close(self._file)
+                raise _held(folder.name, who)
+            time.sleep(0.01)
+        os.ftruncate(self._file, 0)
+        # When the disk is full the lease holds all the same, only nameless.
+        with suppress(OSError):
+            os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let go. Repeatable."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who holds the lease, without taking it; None when nobody does."""
+    try:
+        file = os.open(folder / LOCK_FILE, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return None if _lock(file, fcntl.LOCK_SH) else _read(file)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(file: int) -> Holder:
+    pid, _, host = os.pread(file, 300, 0).decode(errors="replace").strip().partition(" ")
+    return Holder(int(pid), host) if pid.isdigit() else Holder(0, "")
+
+
+def _held(job: str, who: Holder) -> LeaseHeld:
+    known = f" (process {who.pid} on {who.host})" if who.pid else ""
+    return LeaseHeld(
+        f"another head runs job {job}{known}",
+        hint=f"look on with: batchio status {job}",
+    )

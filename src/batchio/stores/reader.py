@@ -1,0 +1,167 @@
+"""Reading a job's journal while somebody else writes it, or nobody does any more.
+
+Never writes to the job's folder, but for the `-shm` file that SQLite itself keeps there.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.events import decode
+from batchio.errors import NoSuchJob, WorkspaceError
+from batchio.stores.journal_file import (
+    JOURNAL_FILE,
+    SNAPSHOT_FILE,
+    SNAPSHOT_HEAD,
+    SNAPSHOT_MAGIC,
+    check_layout,
+    connect,
+    corrupt,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from batchio.core.events import Event
+
+_UNWRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+class JournalReader:
+    """One reader of the journal in `folder`. All of it blocks; one thread at a time.
+
+    Every read is a short transaction of its own: a reader that lingers would keep the
+    writer's log from being cut back.
+
+    Raises:
+        NoSuchJob: there is no such folder.
+        JournalCorrupt: the file is missing, cut or no journal; it is named.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / JOURNAL_FILE
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
+        if not folder.is_dir():
+            raise NoSuchJob(f"there is no job in {folder}")
+        if not self._path.is_file():
+            raise corrupt(self._path, "it is missing")
+        try:
+            self._connection, self.meta = self._open(self._path, "mode=ro")
+        except sqlite3.Error as err:
+            code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+            if code not in _UNWRITABLE:
+                raise translated(self._path, err) from err
+            self._connection, self.meta = self._open_unwritable()
+
+    def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
+        """Events numbered above `after`, in order, at most `limit`: `(seq, body)`.
+
+        Raises:
+            JournalCorrupt: one is missing or cannot be read.
+        """
+        rows = self._rows(
+            "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+            (after, -1 if limit is None else limit),
+        )
+        if rows and not rows[0][0] == after + 1 == rows[-1][0] - len(rows) + 1:
+            have = (seq for seq, _ in rows)
+            lost = next(want for want, seq in enumerate(have, after + 1) if want != seq)
+            raise corrupt(self._path, f"event {lost} is missing")
+        return rows
+
+    def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
+        """As `read`, decoded.
+
+        Raises:
+            JournalCorrupt: also for one that is not in the vocabulary.
+        """
+        out: list[tuple[int, Event]] = []
+        for seq, body in self.read(after, limit):
+            try:
+                out.append((seq, decode(body)))
+            except ValueError as err:
+                raise corrupt(self._path, f"event {seq} is {err}") from err
+        return out
+
+    def last(self) -> int:
+        """Number of the newest event."""
+        return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def epoch(self) -> int:
+        """How many heads have held the lease."""
+        return int(self._rows("SELECT coalesce(max(epoch), 0) FROM epochs")[0][0])
+
+    def snapshot(self) -> tuple[int, bytes] | None:
+        """The kept state and the number of the last event in it; None: there is none.
+
+        A torn or foreign one counts as none: it is only a cache.
+        """
+        try:
+            data = self._path.with_name(SNAPSHOT_FILE).read_bytes()
+        except OSError:
+            return None
+        if len(data) < SNAPSHOT_HEAD.size:
+            return None
+        magic, seq, checksum = SNAPSHOT_HEAD.unpack_from(data)
+        state = data[SNAPSHOT_HEAD.size :]
+        if magic != SNAPSHOT_MAGIC or zlib.crc32(state) != checksum or seq > self.last():
+            return None
+        return seq, state
+
+    def close(self) -> None:
+        """Repeatable."""
+        self._connection.close()
+        if self._copy is not None:
+            self._copy.cleanup()
+
+    def __enter__(self) -> JournalReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, path: Path, query: str) -> tuple[sqlite3.Connection, dict[str, str]]:
+        connection = connect(path, query)
+        try:
+            connection.execute("PRAGMA query_only = 1")
+            return connection, check_layout(connection, self._path)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _open_unwritable(self) -> tuple[sqlite3.Connection, dict[str, str]]:
+        """Where SQLite cannot keep its `-shm` file: a read-only disk, somebody else's folder.
+
+        Without a write-ahead log the file is complete and may be declared immutable
+        (https://www.sqlite.org/wal.html#readonly); with one, both are read from a copy.
+        """
+        wal = self._path.with_name(JOURNAL_FILE + "-wal")
+        try:
+            if not wal.exists() or not wal.stat().st_size:
+                return self._open(self._path, "mode=ro&immutable=1")
+            self._copy = tempfile.TemporaryDirectory(prefix="batchio-")
+            copy = Path(self._copy.name)
+            for file in (self._path, wal):
+                shutil.copyfile(file, copy / file.name)
+            return self._open(copy / JOURNAL_FILE, "mode=ro")
+        except sqlite3.Error as err:
+            raise translated(self._path, err) from err
+        except OSError as err:
+            raise WorkspaceError(f"cannot read {self._path}: {err.strerror}") from err
+
+    def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[tuple[int, str]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as err:
+            raise translated(self._path, err) from err

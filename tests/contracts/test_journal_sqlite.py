@@ -1,0 +1,303 @@
+"""What can befall the SQLite file of a journal: a full disk, damage, a disk that is read-only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchio.core.events import HeadStarted, encode
+from batchio.errors import JournalCorrupt, JournalFull, NoSuchJob, WorkspaceError
+from batchio.stores.folder import Workspace
+from batchio.stores.reserve import read_stopped, stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+JOB = "2b7l9lg7dl"
+FIRST = encode(HeadStarted(1.0, 1, "host", 7))
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "workspace")
+    workspace.create(JOB, [FIRST])
+    return workspace
+
+
+@contextmanager
+def tmpfs(folder: Path, options: str) -> Iterator[None]:
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if mounted.returncode:
+        pytest.skip(f"NOT TESTED, a tmpfs cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def change(workspace: Workspace, sql: str) -> None:
+    """Do to the journal what nobody should."""
+    connection = sqlite3.connect(workspace.folder(JOB) / "journal.sqlite")
+    connection.execute(sql)
+    connection.commit()
+    connection.close()
+
+
+def fill(folder: Path, leave: int) -> Path:
+    """Use up the disk but for `leave` bytes."""
+    disk = os.statvfs(folder)
+    filler = folder / "filler"
+    filler.write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - leave))
+    return filler
+
+
+# --- a full disk ---------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_full_disk_refuses_the_batch_whole_and_works_again_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=1m"):
+        workspace = Workspace(disk)
+        folder = workspace.create(JOB, [FIRST])
+        journal = workspace.take(JOB)
+        filler = fill(disk, leave=100_000)
+        written = 1
+
+        async def append_for_ever() -> None:
+            nonlocal written
+            while True:
+                await journal.append(["x" * 3000] * 3)
+                written += 3
+
+        with pytest.raises(JournalFull, match=r"no room left for .*journal\.sqlite"):
+            await append_for_ever()
+        with pytest.raises(JournalFull):
+            await journal.append(["y" * 40_000])
+        await journal.snapshot(b"s" * 200_000)
+
+        reader = workspace.reader(JOB)
+        assert written > 1
+        assert reader.last() == len(reader.read()) == written
+        assert reader.snapshot() is None
+
+        filler.unlink()
+        await journal.append(["again"])
+        assert reader.read(written) == [(written + 1, "again")]
+        reader.close()
+        await journal.close()
+        assert folder.is_dir()
+
+
+@pytest.mark.asyncio
+async def test_on_a_full_disk_there_is_room_to_say_why_the_head_stopped(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=1m"):
+        workspace = Workspace(disk)
+        folder = workspace.create(JOB, [FIRST])
+        filler = fill(disk, leave=0)
+
+        stopped(folder, "no room left on the disk\n")
+        assert read_stopped(folder) == "no room left on the disk\n"
+
+        filler.unlink()
+        journal = workspace.take(JOB)
+        assert read_stopped(folder) is None
+        assert (folder / "reserve").stat().st_size == 65536
+        await journal.close()
+
+
+def test_a_job_that_does_not_fit_is_not_made_at_all(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=1m"):
+        workspace = Workspace(disk)
+        (disk / "jobs").mkdir()
+        filler = fill(disk, leave=20_000)
+
+        with pytest.raises(JournalFull, match="no room left"):
+            workspace.create(JOB, [FIRST])
+
+        assert workspace.jobs() == []
+        filler.unlink()
+        workspace.create(JOB, [FIRST])
+        assert workspace.jobs() == [JOB]
+
+
+# --- damage --------------------------------------------------------------------------
+
+
+def _garbage(journal: Path) -> None:
+    journal.write_bytes(b"not a journal " * 1000)
+
+
+def _cut(journal: Path) -> None:
+    journal.write_bytes(journal.read_bytes()[:5000])
+
+
+def _emptied(journal: Path) -> None:
+    journal.write_bytes(b"")
+
+
+def _holes(journal: Path) -> None:
+    data = bytearray(journal.read_bytes())
+    data[4096:] = bytes(len(data) - 4096)
+    journal.write_bytes(data)
+
+
+def _gone(journal: Path) -> None:
+    journal.unlink()
+
+
+DAMAGE = [_garbage, _cut, _emptied, _holes, _gone]
+
+
+async def _filled(workspace: Workspace) -> Path:
+    journal = workspace.take(JOB)
+    await journal.append([FIRST] * 2000)
+    await journal.close()
+    return workspace.folder(JOB) / "journal.sqlite"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_reader_names_a_damaged_journal(
+    workspace: Workspace, damage: Callable[[Path], None]
+) -> None:
+    path = await _filled(workspace)
+    damage(path)
+
+    with pytest.raises(JournalCorrupt) as caught:
+        workspace.reader(JOB).events()
+
+    assert str(caught.value).startswith(f"the journal {path} is damaged: ")
+    assert "submit the job again" in (caught.value.hint or "")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("damage", [_garbage, _emptied])
+async def test_a_head_refuses_a_damaged_journal_and_lets_go_of_the_lease(
+    workspace: Workspace, damage: Callable[[Path], None]
+) -> None:
+    damage(await _filled(workspace))
+
+    with pytest.raises(JournalCorrupt, match=r"journal\.sqlite is damaged"):
+        workspace.take(JOB)
+
+    assert workspace.lease_holder(JOB) is None
+
+
+@pytest.mark.asyncio
+async def test_an_event_that_makes_no_sense_is_named_by_its_number(workspace: Workspace) -> None:
+    journal = workspace.take(JOB)
+    await journal.append([FIRST, '["no-such-thing",1]'])
+    await journal.close()
+
+    with (
+        workspace.reader(JOB) as reader,
+        pytest.raises(JournalCorrupt, match=r'event 3 is not an event: .."no-such-thing",1'),
+    ):
+        reader.events()
+
+
+@pytest.mark.asyncio
+async def test_a_missing_event_is_named_and_never_skipped(workspace: Workspace) -> None:
+    journal = workspace.take(JOB)
+    await journal.append(["a", "b", "c"])
+    await journal.close()
+    change(workspace, "DELETE FROM events WHERE seq = 3")
+
+    with workspace.reader(JOB) as reader:
+        with pytest.raises(JournalCorrupt, match="event 3 is missing"):
+            reader.read()
+        assert reader.read(3) == [(4, "c")]
+
+
+def test_a_journal_of_another_layout_says_which_batchio_reads_it(workspace: Workspace) -> None:
+    change(workspace, "UPDATE meta SET value = 99 WHERE key = 'layout'")
+
+    with pytest.raises(WorkspaceError, match="in layout 99; this batchio reads layout 1"):
+        workspace.reader(JOB)
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_snapshot_counts_as_none(workspace: Workspace) -> None:
+    journal = workspace.take(JOB)
+    await journal.snapshot(b"state" * 100)
+    await journal.close()
+    path = workspace.folder(JOB) / "snapshot"
+    whole = path.read_bytes()
+
+    with workspace.reader(JOB) as reader:
+        assert reader.snapshot() == (1, b"state" * 100)
+        for damaged in (b"", whole[:10], whole[:-1], whole[:-1] + b"?", b"?" + whole[1:]):
+            path.write_bytes(damaged)
+            assert reader.snapshot() is None
+
+
+def test_a_job_that_does_not_exist_has_no_reader_and_no_lease(workspace: Workspace) -> None:
+    with pytest.raises(NoSuchJob):
+        workspace.reader("2b7l9lg7dm")
+    with pytest.raises(NoSuchJob):
+        workspace.take("2b7l9lg7dm")
+
+
+# --- growth, and disks that cannot be written ----------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_the_write_ahead_log_stays_small_although_somebody_reads_all_the_time(
+    workspace: Workspace,
+) -> None:
+    journal = workspace.take(JOB)
+    wal = workspace.folder(JOB) / "journal.sqlite-wal"
+    largest = 0
+    with workspace.reader(JOB) as reader:
+        at = 0
+        for _ in range(60):
+            await journal.append(["x" * 1000] * 1000)
+            at += len(reader.read(at))
+            largest = max(largest, wal.stat().st_size)
+        assert at == 60_001
+    await journal.close()
+
+    assert largest < 16 << 20
+    assert not wal.exists()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("clean", [True, False])
+async def test_a_journal_on_a_read_only_disk_is_read(
+    tmp_path: Path, workspace: Workspace, clean: bool
+) -> None:
+    journal = workspace.take(JOB)
+    await journal.append(["a", "b"])
+    if clean:
+        await journal.close()
+    disk = tmp_path / "disk"
+    with tmpfs(disk, "size=4m"):
+        copy = Workspace(disk)
+        copy.folder(JOB).mkdir(parents=True)
+        for file in workspace.folder(JOB).glob("journal.sqlite*"):
+            if not file.name.endswith("-shm"):
+                (copy.folder(JOB) / file.name).write_bytes(file.read_bytes())
+        make_read_only(disk)
+
+        with copy.reader(JOB) as reader:
+            assert reader.read() == [(1, FIRST), (2, "a"), (3, "b")]
+    await journal.close()
