@@ -1,0 +1,343 @@
+"""The async verbs. The only floor that joins adapters to the runtime.
+
+Every verb works under asyncio and under trio, and only reads unless its name says
+otherwise. A job is found by its id, a unique beginning of it, or its name; None means the
+newest, and only verbs that change nothing take None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio import detached, submit
+from batchio.core import views
+from batchio.core.explain import why_job, why_task
+from batchio.core.job import EXIT_CODES
+from batchio.core.task import Outcome, TaskState
+from batchio.errors import HeadGone, JobFailed, UsageError
+from batchio.runtime.bridge import Stream, portable
+from batchio.runtime.watching import Watch
+from batchio.stores.folder import Workspace
+from batchio.submit import Plan as Plan
+from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    from batchio.core.machine import Machine
+    from batchio.core.views import JobSummary, JobView, TaskRow
+    from batchio.stores.logs import LogLine
+
+FOLLOW_EVERY_S: Final = 0.03
+"""Seconds between two looks at growing logs."""
+
+ANSWER_LIMIT_S: Final = 30.0
+"""Seconds a head has to take a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a job ended."""
+
+    job: JobView
+    machine: Machine
+
+    @property
+    def outcome(self) -> str:
+        """`succeeded`, `failed`, `cancelled`, `timed_out` or `lost`."""
+        return self.machine.outcome.label
+
+    @property
+    def exit_code(self) -> int:
+        """What `batchio wait` exits with: 0, 1 failed, 3 lost, 4 cancelled, 5 timed out."""
+        return EXIT_CODES[self.machine.outcome]
+
+    @property
+    def tasks(self) -> Iterator[TaskRow]:
+        """One record a task, in order; made as they are asked for."""
+        return views.task_rows(self.machine, time.time())
+
+
+class Job:
+    """A job of a workspace. Cheap: it holds no connection and no process."""
+
+    def __init__(self, workspace: Workspace, job: str) -> None:
+        self._workspace = workspace
+        self.id = job
+        """Short, sorts by time of submission, unique."""
+
+    def __repr__(self) -> str:
+        return f"<batchio job {self.id}>"
+
+    @property
+    def name(self) -> str:
+        """What the job was called when it was submitted."""
+        return self._workspace.name(self.id)
+
+    @portable
+    async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
+        """Wait until every task has an outcome and every node is given back.
+
+        Args:
+            timeout: Seconds to wait; the job goes on when they have passed.
+            check: Raise when the job ends otherwise than succeeded.
+
+        Raises:
+            TimeoutError: `timeout` passed.
+            JobFailed: `check`, and it did not succeed.
+            HeadGone: nobody runs the job, so waiting is no use.
+        """
+        watch = Watch(self._workspace, self.id)
+        try:
+            async with asyncio.timeout(timeout):
+                async for _ in watch.news():
+                    pass
+        finally:
+            watch.close()
+        result = Result(views.job_view(watch.machine, time.time()), watch.machine)
+        if check and result.exit_code:
+            raise JobFailed(f"job {self.id} {result.outcome}", hint=f"batchio status {self.id}")
+        return result
+
+    def events(self) -> Stream[dict[str, Any]]:
+        """What happens, from the beginning to the end: one dict a fact, for people.
+
+        `{"at": 1763900000.0, "event": "TasksFinished", …}` with the fields of the events
+        in docs/design/machine.md; task positions are translated to ids.
+        """
+        return Stream(self._events)
+
+    async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
+        with self._workspace.reader(self.id) as reader:
+            for _, event in await asyncio.to_thread(reader.events):
+                yield views.event_view(event)
+            position = reader.last()
+        watch = Watch(self._workspace, self.id)
+        try:
+            async for batch in watch.news():
+                del batch
+                with self._workspace.reader(self.id) as reader:
+                    for at, event in await asyncio.to_thread(reader.events, position):
+                        position = at
+                        yield views.event_view(event)
+        finally:
+            watch.close()
+
+    @portable
+    async def status(self) -> JobView:
+        """The job as it is now."""
+        machine = await self.machine()
+        return views.job_view(machine, time.time())
+
+    async def machine(self) -> Machine:
+        """The job's whole state, read only; everything people see is computed from it."""
+        watch = Watch(self._workspace, self.id)
+        try:
+            await watch.catch_up()
+        finally:
+            watch.close()
+        return watch.machine
+
+    def logs(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: str | None = None,
+        follow: bool = False,
+        since: float | None = None,
+        tail: int | None = None,
+    ) -> Stream[LogLine]:
+        """What the tasks printed, in the order in which they did.
+
+        Args:
+            task: Ids, such as `3` or `"2,4-6"`; None for all.
+            attempt: Only this one; None for all.
+            stream: `"stdout"` or `"stderr"`; None for both.
+            follow: Go on until the job is done.
+            since: Unix seconds.
+            tail: Only the last so many lines.
+
+        Raises:
+            UsageError: there is no such task.
+        """
+        which = Lines(chosen(task), attempt, stream, since, tail)
+        if follow:
+            return Stream(lambda: follow_lines(self._workspace, self.id, which))
+        return Stream(lambda: past_lines(self._workspace, self.id, which))
+
+    @portable
+    async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
+        """End the job, or some of its tasks. Returns when that stands in the journal.
+
+        Pending tasks never start; running ones get TERM, and KILL after the grace.
+
+        Raises:
+            UsageError: there is no such task.
+        """
+        machine = await self.machine()
+        positions = positions_of(machine, chosen(tasks))
+        if not machine.undone:
+            return
+        await self._ask({"kind": "cancel", "tasks": positions, "why": why or "cancelled"})
+
+    @portable
+    async def retry(self, tasks: str | int | None = None) -> list[int]:
+        """Run tasks again, also of a job that is done; returns their ids.
+
+        Args:
+            tasks: Ids; None for all that ended otherwise than succeeded.
+
+        Raises:
+            UsageError: there is no such task, or one of them has not ended.
+        """
+        machine = await self.machine()
+        positions = positions_of(machine, chosen(tasks))
+        state, outcome = machine.tasks.state, machine.tasks.outcome
+        if positions is None:
+            bad = (Outcome.NONE, Outcome.SUCCEEDED)
+            positions = [t for t in range(machine.tasks.count) if outcome[t] not in bad]
+        ids = machine.running_job.spec.tasks
+        for position in positions:
+            if state[position] != TaskState.DONE:
+                raise UsageError(f"task {ids.at(position)} has not ended yet")
+        if positions:
+            await self._ask({"kind": "retry", "tasks": positions})
+        return [ids.at(position) for position in positions]
+
+    @portable
+    async def recover(self, secrets: dict[str, str] | None = None) -> bool:
+        """Start a head for a job that has none; False when there is nothing to do.
+
+        Raises:
+            UsageError: the job needs secrets, and the values were not given.
+        """
+        machine = await self.machine()
+        if machine.running_job.closed or self._workspace.lease_holder(self.id):
+            return False
+        needed = set(machine.running_job.spec.secret_names) - set(secrets or {})
+        if needed:
+            names = ", ".join(sorted(needed))
+            raise UsageError(
+                f"job {self.id} needs the values of its secrets again: {names}",
+                hint="values are never written down; give each with --secret-env NAME",
+            )
+        epoch = machine.running_job.epoch
+        await asyncio.to_thread(detached.start, self._workspace, self.id, secrets or {})
+        await self._until_led(epoch)
+        return True
+
+    async def _until_led(self, epoch: int) -> None:
+        give_up = time.monotonic() + ANSWER_LIMIT_S
+        while time.monotonic() < give_up:
+            machine = await self.machine()
+            if machine.running_job.epoch > epoch:
+                return
+            await asyncio.sleep(FOLLOW_EVERY_S)
+        raise HeadGone(f"no head would start for job {self.id}", hint=self._head_log())
+
+    def _head_log(self) -> str:
+        return f"see {self._workspace.folder(self.id) / 'head.log'}"
+
+    @portable
+    async def explain(self, task: int | None = None) -> list[str]:
+        """Why the job, or one task, is where it is: plain sentences."""
+        machine = await self.machine()
+        if task is None:
+            return why_job(machine, time.time())
+        positions = positions_of(machine, chosen(task)) or [0]
+        return why_task(machine, positions[0], time.time())
+
+    async def _ask(self, request: dict[str, Any]) -> None:
+        """Leave a request and wait until a head has taken it; start one if there is none."""
+        inbox = self._workspace.inbox(self.id)
+        name = await asyncio.to_thread(inbox.post, request)
+        give_up = time.monotonic() + ANSWER_LIMIT_S
+        started = False
+        while time.monotonic() < give_up:
+            if not any(waiting == name for waiting, _ in inbox.requests()):
+                return
+            if not started and self._workspace.lease_holder(self.id) is None:
+                await asyncio.to_thread(detached.start, self._workspace, self.id, {})
+                started = True
+            await asyncio.sleep(FOLLOW_EVERY_S)
+        raise HeadGone(f"no head took the request for job {self.id}", hint=self._head_log())
+
+
+@portable
+async def run(command: str | Sequence[str], **options: Any) -> Job:
+    """Submit a job and return at once; a head of its own runs it from here on.
+
+    Args:
+        command: Words, byte for byte; or one string: the name of a script, the text of
+            one (it begins with `#!` or has several lines), or a line for the shell.
+        **options: As in docs/reference/options.md; `head="inline"` runs the job inside
+            this loop and returns when it is done.
+
+    Raises:
+        UsageError: something about the request is wrong; nothing was made.
+    """
+    prepared = await asyncio.to_thread(submit.prepare, command, options)
+    return await launch(prepared)
+
+
+async def launch(prepared: submit.Prepared) -> Job:
+    """Make the job that `submit.prepare` planned, and start its head."""
+    job = await asyncio.to_thread(prepared.create)
+    if prepared.head == "inline":
+        await detached.lead_inline(prepared.workspace, job, prepared.secrets)
+    else:
+        await asyncio.to_thread(detached.start, prepared.workspace, job, prepared.secrets)
+    return Job(prepared.workspace, job)
+
+
+@portable
+async def plan(command: str | Sequence[str], **options: Any) -> Plan:
+    """What `run` would do: every option and where it comes from, the tasks, the files."""
+    prepared = await asyncio.to_thread(submit.prepare, command, options)
+    return await asyncio.to_thread(prepared.plan)
+
+
+@portable
+async def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
+    """The job of that id, beginning of an id, or name; None for the newest.
+
+    Raises:
+        NoSuchJob: there is none, or more than one.
+    """
+    place = Workspace(workspace)
+    return Job(place, await asyncio.to_thread(place.find, job))
+
+
+@portable
+async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
+    """The newest jobs, newest first."""
+    place = Workspace(workspace)
+    out = []
+    for job in place.jobs()[:limit]:
+        machine = await Job(place, job).machine()
+        out.append(views.job_summary(machine, time.time()))
+    return out
+
+
+@portable
+async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
+    """The job as it is now."""
+    found = await open_job(job, workspace=workspace)
+    return await found.status()
+
+
+@portable
+async def wait(
+    job: str | None = None,
+    *,
+    timeout: float | None = None,
+    check: bool = False,
+    workspace: str | None = None,
+) -> Result:
+    """Wait for a job; see `Job.wait`."""
+    found = await open_job(job, workspace=workspace)
+    return await found.wait(timeout=timeout, check=check)

@@ -1,0 +1,127 @@
+"""The only writer of stderr: talk, warnings, errors with their hints; and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from batchio.cli.terminal import painted, visible
+from batchio.errors import BatchioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+REPORT_TO: Final = "https://github.com/batchio/batchio/issues"
+
+
+class ExitCode(IntEnum):
+    """What the process exits with: the truth about the job, or about the command."""
+
+    SUCCEEDED = 0
+    """Every task succeeded; or the command did what it was asked and waited for nothing."""
+    TASK_FAILED = 1
+    """At least one task failed, or ran out of its own time."""
+    USAGE = 2
+    """What was asked cannot be done as written; nothing was started."""
+    INFRASTRUCTURE = 3
+    """Nodes, the workspace or batchio itself failed; the program is not to blame."""
+    CANCELLED = 4
+    """The job was cancelled."""
+    TIMED_OUT = 5
+    """The job ran out of its time, or waiting for it did."""
+    INTERRUPTED = 130
+    """Ctrl-C; a job that was being waited for goes on."""
+    READER_GONE = 141
+    """Whoever read our output has closed it, as in `batchio logs | head`."""
+
+
+def say(text: str = "") -> None:
+    """Tell a person something."""
+    _write(text)
+
+
+def warn(text: str) -> None:
+    """Something to know that stops nothing."""
+    _write(f"{painted('warning:', 'yellow', sys.stderr)} {text}")
+
+
+def hint(text: str) -> None:
+    """What to do about it."""
+    _write(f"{painted('hint:', 'cyan', sys.stderr)} {text}")
+
+
+def error(text: str, remedy: str | None = None) -> None:
+    """Something that could not be done."""
+    _write(f"{painted('error:', 'red', sys.stderr)} {text}")
+    if remedy:
+        hint(remedy)
+
+
+def steps(lines: Iterable[tuple[str, str]]) -> None:
+    """What to type next: commands, and what each is for."""
+    pairs = list(lines)
+    longest = max((len(command) for command, _ in pairs), default=0)
+    for command, purpose in pairs:
+        _write(f"  {painted(command, 'bold', sys.stderr)}{' ' * (longest - len(command))}  {purpose}")
+
+
+def report(problem: BaseException) -> int:
+    """Say what went wrong, in a line or two, and give the exit code.
+
+    With BATCHIO_DEBUG set the traceback follows.
+    """
+    if os.environ.get("BATCHIO_DEBUG") and not isinstance(problem, click.exceptions.Abort):
+        import traceback
+
+        _write("".join(traceback.format_exception(problem)).rstrip())
+    match problem:
+        case BatchioError():
+            error(visible(str(problem)), visible(problem.hint) if problem.hint else None)
+            return problem.exit_code
+        case click.UsageError():
+            error(*_usage(problem))
+            return ExitCode.USAGE
+        case click.ClickException():
+            error(visible(problem.format_message()))
+            return ExitCode.INFRASTRUCTURE
+        case click.exceptions.Abort() | KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case MemoryError():
+            error("there is not enough memory")
+            return ExitCode.INFRASTRUCTURE
+        case OSError() if problem.strerror and problem.filename:
+            error(visible(f"{problem.filename}: {problem.strerror}"))
+            return ExitCode.INFRASTRUCTURE
+        case _:
+            said = visible(f"{type(problem).__name__}: {problem}".rstrip(": "))
+            error(f"batchio itself failed, {said}")
+            hint(f"BATCHIO_DEBUG=1 shows where; please report it: {REPORT_TO}")
+            return ExitCode.INFRASTRUCTURE
+
+
+def _usage(problem: click.UsageError) -> tuple[str, str]:
+    """What is wrong with the command line, and what to do about it."""
+    command = problem.ctx.command_path if problem.ctx else "batchio"
+    look = f"see: {command} --help"
+    if isinstance(problem, click.NoSuchOption):
+        close = (problem.possibilities or [None])[0]
+        text = f"no such option: {visible(problem.option_name)}"
+        return text, f"did you mean {close}?" if close else look
+    if isinstance(problem, click.MissingParameter) and problem.param is not None:
+        name = problem.param.make_metavar(problem.ctx) if problem.ctx else problem.param.name
+        return f"{name} is missing", look
+    text = visible(problem.format_message()).rstrip(".")
+    return text[:1].lower() + text[1:], getattr(problem, "remedy", None) or look
+
+
+def _write(text: str) -> None:
+    """One line or more; a stderr that is gone is nobody's problem."""
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        pass

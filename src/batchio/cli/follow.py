@@ -1,0 +1,105 @@
+"""Being there while a job runs: its output, its progress, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from batchio.cli import diagnostics, output
+from batchio.cli.common import finished
+from batchio.cli.diagnostics import ExitCode
+from batchio.cli.progress import progress
+from batchio.cli.summary import ending_lines, next_steps
+from batchio.cli.terminal import painted
+from batchio.core.views import job_view
+
+if TYPE_CHECKING:
+    from batchio.api import Job, Result
+    from batchio.stores.logs import LogLine
+
+LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
+"""Colours of the tasks' labels, in turn."""
+
+
+def stay(job: Job, *, lines: bool, as_json: bool = False, timeout: float | None = None) -> int:
+    """Wait for the job, showing its output or its progress; returns the exit code.
+
+    Ctrl-C ends the waiting, not the job.
+    """
+    try:
+        result = finished(_to_the_end(job, lines, timeout))
+    except KeyboardInterrupt:
+        return let_go(job)
+    except TimeoutError:
+        diagnostics.error(
+            f"job {job.id} is not done after {timeout:g} s",
+            f"it goes on; see: batchio status {job.id}",
+        )
+        return ExitCode.TIMED_OUT
+    if as_json:
+        view = result.job
+        groups = [group.to_json() for group in view.failures()]
+        output.json_value({**view.to_json(), "failures": groups})
+        return result.exit_code
+    for line in ending_lines(result.job):
+        diagnostics.say(line)
+    diagnostics.steps(next_steps(result.job))
+    return result.exit_code
+
+
+def let_go(job: Job) -> int:
+    """Say that only the waiting has ended."""
+    diagnostics.say()
+    diagnostics.say(f"job {job.id} goes on")
+    diagnostics.steps(
+        (
+            (f"batchio wait {job.id}", "wait for it again"),
+            (f"batchio cancel {job.id}", "stop it"),
+        )
+    )
+    return ExitCode.INTERRUPTED
+
+
+async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
+    import asyncio
+
+    async with asyncio.timeout(timeout):
+        if lines:
+            async with job.logs(follow=True) as stream:
+                async for line in stream:
+                    show_line(line)
+            return await job.wait()
+        return await _with_progress(job)
+
+
+async def _with_progress(job: Job) -> Result:
+    from batchio.runtime.watching import Watch
+
+    shown = progress()
+    watch = Watch(job._workspace, job.id)
+    try:
+        async for batch in watch.news():
+            del batch
+            shown.show(job_view(watch.machine, time.time()))
+    finally:
+        shown.close()
+        watch.close()
+    return await job.wait()
+
+
+def show_line(line: LogLine) -> None:
+    """One line of a task, where it belongs: its stderr goes to ours."""
+    if line.stream == "stderr":
+        sys.stdout.flush()
+        diagnostics.say(f"{label(line.task, line.attempt, stderr=True)} {line.text}")
+    else:
+        output.line(f"{label(line.task, line.attempt)} {line.text}")
+        output.flush()
+
+
+def label(task: int, attempt: int, *, stderr: bool = False) -> str:
+    """ "(task 3)", in the task's colour."""
+    again = f", attempt {attempt}" if attempt > 1 else ""
+    stream = sys.stderr if stderr else sys.stdout
+    return painted(f"(task {task}{again})", LABELS[task % len(LABELS)], stream)

@@ -1,0 +1,294 @@
+"""Commands that look at jobs and change nothing: status, list, nodes, explain."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchio.cli import diagnostics, output
+from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.output import Cell, Column
+from batchio.cli.summary import failure_lines, header_lines
+from batchio.cli.words import clock, done_of, lasted, stamp, standing
+from batchio.core.options import nearest
+from batchio.core.sizes import format_bytes
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
+
+SHOWN: Final = 50
+"""Tasks that `status` shows of a job with more."""
+
+SORT_KEYS: Final[dict[str, Callable[[TaskRow], Any]]] = {
+    "id": lambda row: row.id,
+    "state": lambda row: row.state,
+    "outcome": lambda row: row.outcome or None,
+    "attempt": lambda row: row.attempt,
+    "node": lambda row: row.node,
+    "started": lambda row: row.started,
+    "stopped": lambda row: row.stopped,
+    "duration": lambda row: row.duration,
+    "exit_code": lambda row: row.exit_code,
+    "memory": lambda row: row.memory,
+    "cpu": lambda row: row.cpu,
+}
+
+
+def status(**params: Any) -> int:
+    """Show how a job and its tasks stand.
+
+    JOB is an id, the beginning of one, or a name; without it the newest job is shown,
+    and `batchio list` shows them all. Of a job with many tasks the failed and the
+    running ones are shown first.
+    """
+    wanted = settled(params)
+    order = _order(wanted["sort"]) if wanted["sort"] else None
+
+    async def look() -> JobView:
+        job = await found(params["job"], wanted["workspace"])
+        return await job.status()
+
+    view = finished(look())
+    match wanted["format"]:
+        case "json":
+            tasks = [row.to_json() for row in _sorted(view.tasks(), order)]
+            groups = [group.to_json() for group in view.failures()]
+            output.json_value({**view.to_json(), "failures": groups, "tasks": tasks})
+        case "jsonl":
+            output.json_lines(row.to_json() for row in _sorted(view.tasks(), order))
+        case _:
+            typed_limit = None if params["limit"] is None else wanted["limit"]
+            _show(view, order, None if params["all"] else typed_limit or SHOWN)
+            if params["job"] is None and output.to_person():
+                diagnostics.hint("this is the newest job; batchio list shows the others")
+    return 0
+
+
+def _show(view: JobView, order: Order | None, limit: int | None) -> None:
+    for line in header_lines(view):
+        output.line(line)
+    groups = list(failure_lines(view))
+    if groups:
+        output.line()
+        for line in groups:
+            output.line(line)
+    total = view.counts.total
+    few = limit is None or total <= limit
+    rows = view.tasks() if few or order else view.urgent()
+    shown = itertools.islice(_sorted(rows, order), limit)
+    output.line()
+    output.table(TASK_COLUMNS, map(task_cells, shown))
+    if not few:
+        first = "" if order else ", failed and running ones first"
+        output.line(f"{limit} of {total} tasks{first}; --all shows every one")
+
+
+TASK_COLUMNS: Final = (
+    Column("Task", right=True),
+    Column("State"),
+    Column("Attempt", right=True),
+    Column("Node"),
+    Column("Start Time"),
+    Column("Stop Time"),
+    Column("Duration", right=True),
+    Column("Exit Code", right=True),
+    Column("Peak Memory", right=True),
+    Column("CPU", right=True),
+    Column("Note"),
+)
+
+
+def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
+    """One task as a row of the table."""
+    return (
+        str(row.id),
+        standing(row.outcome or row.state),
+        str(row.attempt),
+        row.node or "",
+        clock(row.started),
+        clock(row.stopped),
+        lasted(row.duration),
+        Cell(row.ending, "" if row.ending in ("", "0") else "red"),
+        "" if row.memory is None else format_bytes(row.memory),
+        lasted(row.cpu),
+        ": ".join(part for part in (row.reason, row.last_words) if part),
+    )
+
+
+Order = list[tuple["Callable[[TaskRow], Any]", bool]]
+
+
+def _order(text: str) -> Order:
+    """What --sort asks for: columns between commas, a dash before one turns it round."""
+    order = []
+    for part in text.split(","):
+        name = part.strip().removeprefix("-").replace("-", "_")
+        if name not in SORT_KEYS:
+            close = nearest(name, SORT_KEYS)
+            raise UsageError(
+                f'--sort: tasks have no column "{name}"',
+                hint=f"did you mean {close}?" if close else f"columns: {', '.join(SORT_KEYS)}",
+            )
+        order.append((SORT_KEYS[name], part.strip().startswith("-")))
+    return order
+
+
+def _sorted(rows: Iterable[TaskRow], order: Order | None) -> Iterable[TaskRow]:
+    """The rows in that order; what has no value stands last."""
+    if order is None:
+        return rows
+    out = list(rows)
+    for key, backwards in reversed(order):
+        known = [row for row in out if key(row) is not None]
+        unknown = [row for row in out if key(row) is None]
+        out = [*sorted(known, key=key, reverse=backwards), *unknown]
+    return out
+
+
+def list_jobs(**params: Any) -> int:
+    """List jobs, newest first."""
+    wanted = settled(params)
+
+    async def look() -> list[JobSummary]:
+        from batchio import api
+
+        return await api.list_jobs(limit=wanted["limit"], workspace=wanted["workspace"])
+
+    jobs = finished(look())
+    match wanted["format"]:
+        case "json":
+            output.json_list(job.to_json() for job in jobs)
+        case "jsonl":
+            output.json_lines(job.to_json() for job in jobs)
+        case _ if not jobs:
+            diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
+        case _:
+            output.table(JOB_COLUMNS, map(_job_cells, jobs))
+    return 0
+
+
+JOB_COLUMNS: Final = (
+    Column("ID"),
+    Column("State"),
+    Column("Tasks Done", right=True),
+    Column("Submitted", right=True),
+    Column("Finished", right=True),
+    Column("Approx Cloud Cost", right=True),
+    Column("Command"),
+)
+
+
+def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
+    return (
+        job.id,
+        standing(job.standing),
+        done_of(job.counts),
+        stamp(job.submitted),
+        stamp(job.finished),
+        "-" if job.cost is None else f"${job.cost:.2f}",
+        job.command,
+    )
+
+
+def show_nodes(**params: Any) -> int:
+    """Show the nodes of a job; without JOB, of the newest."""
+    wanted = settled(params)
+
+    async def look() -> JobView:
+        return await (await found(params["job"], wanted["workspace"])).status()
+
+    nodes = finished(look()).nodes
+    match wanted["format"]:
+        case "json":
+            output.json_list(node.to_json() for node in nodes)
+        case "jsonl":
+            output.json_lines(node.to_json() for node in nodes)
+        case _ if not nodes:
+            diagnostics.say("no nodes yet; batchio explain says what is waited for")
+        case _:
+            output.table(NODE_COLUMNS, map(_node_cells, nodes))
+    return 0
+
+
+NODE_COLUMNS: Final = (
+    Column("Node", right=True),
+    Column("Name"),
+    Column("State"),
+    Column("Slots", right=True),
+    Column("Running", right=True),
+    Column("Queued", right=True),
+    Column("Ended", right=True),
+    Column("Address"),
+    Column("CPUs", right=True),
+    Column("Memory", right=True),
+    Column("Note"),
+)
+
+
+def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
+    return (
+        str(node.number),
+        node.name,
+        standing(node.state),
+        "" if node.slots is None else str(node.slots),
+        str(node.running),
+        str(node.queued),
+        str(node.ended),
+        node.address or "",
+        "" if node.cpus is None else f"{node.cpus:g}",
+        "" if node.memory is None else format_bytes(node.memory),
+        node.why,
+    )
+
+
+def explain_why(**params: Any) -> int:
+    """Say why a job, or one of its tasks, is where it is.
+
+    JOB/TASK names a task: `batchio explain 2c4d5f6g7h/3`. Without JOB: the newest.
+    """
+    wanted = settled(params)
+    name, slash, task = (params["job"] or "").partition("/")
+    if slash and not task.isdecimal():
+        raise UsageError(f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3")
+
+    async def look() -> tuple[str, list[str]]:
+        job = await found(name or None, wanted["workspace"])
+        return job.id, await job.explain(int(task) if slash else None)
+
+    job_id, sentences = finished(look())
+    match wanted["format"]:
+        case "json" | "jsonl":
+            record = {"schema": 1, "job": job_id, "task": int(task) if slash else None}
+            write = output.json_value if wanted["format"] == "json" else _one_line
+            write({**record, "why": sentences})
+        case _:
+            for sentence in sentences:
+                output.line(output.visible(sentence))
+    return 0
+
+
+def _one_line(value: Any) -> None:
+    output.json_lines([value])
+
+
+def _command(name: str, callback: Callable[..., int], *extra: click.Parameter) -> TableCommand:
+    return TableCommand(
+        name,
+        callback=callback,
+        help=callback.__doc__,
+        params=table_options(name, *extra),
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+
+
+_ALL: Final = click.Option(["--all"], is_flag=True, help="Show every task.")
+status_command = _command("status", status, JobArgument(), _ALL)
+list_command = _command("list", list_jobs)
+nodes_command = _command("nodes", show_nodes, JobArgument())
+explain_command = _command("explain", explain_why, JobArgument())

@@ -1,0 +1,123 @@
+"""The front door of the command line. Loads a command only when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+
+from batchio.cli import diagnostics, output
+from batchio.errors import UsageError
+
+COMMANDS: Final = {
+    "run": ("batchio.cli.run:run", "Run a script or command as one or many tasks."),
+    "status": ("batchio.cli.look:status_command", "Show how a job and its tasks stand."),
+    "list": ("batchio.cli.look:list_command", "List jobs, newest first."),
+    "wait": ("batchio.cli.waiting:wait", "Wait for a job; the exit code tells how it ended."),
+    "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
+    "explain": ("batchio.cli.look:explain_command", "Say why a job or a task is where it is."),
+    "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
+    "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),
+    "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
+    "recover": ("batchio.cli.change:recover", "Go on with a job whose head died."),
+    "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),
+    "version": ("batchio.cli.completion:version", "Show the version."),
+}
+"""Where each command is, and its line in --help; in the order in which they are met."""
+
+HELP: Final = """Run any script or command as N parallel tasks.
+
+\b
+  batchio run hello.sh                       run a script with its directives
+  batchio run --ntasks 10 --wait train.py    ten tasks; wait for them
+  batchio status                             how the newest job stands
+"""
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name, and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A line each, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command, or an error that suggests one."""
+        name = args[0]
+        if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        from batchio.core.options import nearest
+
+        close = nearest(name, COMMANDS)
+        remedy = f"did you mean batchio {close}?" if close else "see: batchio --help"
+        if not close and ("." in name or "/" in name):
+            remedy = f"did you mean batchio run {name}?"
+        raise UsageError(f"no such command: {name}", hint=remedy)
+
+
+def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted and not ctx.resilient_parsing:
+        from batchio import __version__
+
+        output.line(f"batchio {__version__}")
+        ctx.exit()
+
+
+cli = Commands(
+    "batchio",
+    help=HELP,
+    subcommand_metavar="COMMAND ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def call(args: list[str]) -> int:
+    """Do what this command line says; returns the exit code, and never raises."""
+    try:
+        code = cli.main(args or ["--help"], prog_name="batchio", standalone_mode=False)
+        output.flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    except BaseException as problem:
+        return diagnostics.report(problem)
+    return int(code or 0)
+
+
+def main() -> None:
+    """The `batchio` program."""
+    sys.exit(call(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""Options of commands, made from the one table, and how --help shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchio.core.options import OPTIONS, get, nearest
+from batchio.core.schema import GROUPS
+from batchio.core.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from click.shell_completion import CompletionItem
+
+    from batchio.core.schema import Option
+
+_FLAGS: Final = ("flag", "tri")
+
+
+class TableOption(click.Option):
+    """One row of the table as an option of a command; its value stays text."""
+
+    def __init__(self, row: Option) -> None:
+        self.row = row
+        names = [f"--{spelling}" for spelling in row.spellings]
+        names = ([row.short] if row.short else []) + names
+        self.optional_word = row.boolean_word
+        self.flag = row.kind in _FLAGS and not row.boolean_word
+        if self.flag:
+            names = [f"{name}/{_opposite(name)}" for name in names if name.startswith("--")]
+        super().__init__(
+            [_identifier(row.name), *names],
+            default=None,
+            required=False,
+            multiple=row.repeat,
+            is_flag=self.flag,
+            help=row.help + _unhonoured(row),
+            metavar=row.metavar or "WORD",
+            type=None if self.flag else click.UNPROCESSED,
+        )
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """How --help shows it: every spelling, and no only where it means something."""
+        shown = [f"--{name}" for name in self.row.spellings]
+        if self.row.default is True or (self.row.kind == "tri" and not self.optional_word):
+            shown.append(_opposite(shown[0]))
+        text = ", ".join([self.row.short, *shown] if self.row.short else shown)
+        if self.optional_word:
+            return f"{text} [true|false]", self.help or ""
+        return (text if self.flag else f"{text} {self.row.metavar}"), self.help or ""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Choices, files, or nothing."""
+        from click.shell_completion import CompletionItem
+
+        if self.row.choices:
+            return [CompletionItem(c) for c in self.row.choices if c.startswith(incomplete)]
+        if self.row.kind in ("path", "paths"):
+            return [CompletionItem(incomplete, type="file")]
+        return []
+
+
+class TableCommand(click.Command):
+    """A command whose options come from the table, grouped as the table groups them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line; a mistyped option gets a suggestion."""
+        try:
+            return super().parse_args(ctx, _with_words(self, args))
+        except click.NoSuchOption as err:
+            known = [n.lstrip("-") for p in self.params for n in p.opts if n.startswith("--")]
+            close = nearest(err.option_name, [*known, "help"])
+            err.possibilities = [f"--{close}"] if close else []
+            raise
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options under the names of their groups."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                group = param.row.group if isinstance(param, TableOption) else "Options"
+                sections.setdefault(group, []).append(record)
+        single = len(sections) <= 2 and sum(map(len, sections.values())) < 12
+        for name in ("Options", *GROUPS) if not single else ():
+            if name in sections:
+                with formatter.section(name):
+                    formatter.write_dl(sections[name])
+        if single:
+            with formatter.section("Options"):
+                formatter.write_dl([row for rows in sections.values() for row in rows])
+
+
+def table_options(command: str, *extra: click.Parameter) -> list[click.Parameter]:
+    """The options of this command, in the order of the table, after its own."""
+    rows = [o for o in OPTIONS if command in o.commands and "cli" in o.surfaces]
+    return [*extra, *(TableOption(row) for row in rows)]
+
+
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """What was typed: option name to text, bool, or list of texts; the rest left out."""
+    return {
+        option.name: params[_identifier(option.name)]
+        for option in OPTIONS
+        if params.get(_identifier(option.name)) not in (None, ())
+    }
+
+
+def settled(params: Mapping[str, Any]) -> dict[str, Any]:
+    """For commands that only look: every option's typed value, or its default.
+
+    Raises:
+        UsageError: a value that cannot be read.
+    """
+    typed = given(params)
+    return {
+        _identifier(option.name): _value(option, typed.get(option.name))
+        for option in OPTIONS
+        if _identifier(option.name) in params
+    }
+
+
+def _value(option: Option, said: Any) -> Any:
+    if said is None:
+        return option.default
+    return said if isinstance(said, bool) else parse_value(option, said, COMMAND_LINE)
+
+
+def table_default(name: str) -> Any:
+    """The default of the option of this name."""
+    return get(name).default
+
+
+def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
+    """The arguments, with the word after a yes/no option tied to it: `--run-on-host=true`.
+
+    Looks only at what stands before the first word that is no option: the rest belongs
+    to the user's program.
+    """
+    by_name = {name: param for param in command.params for name in (*param.opts,)}
+    optional = {n for n, p in by_name.items() if isinstance(p, TableOption) and p.optional_word}
+    out: list[str] = []
+    at = 0
+    while at < len(args):
+        word = args[at]
+        if word == "--" or not word.startswith("-") or word == "-":
+            break
+        at += 1
+        positive = word.replace("--no-", "--", 1)
+        if positive in optional:
+            value = str(positive == word).lower()
+            if positive == word and at < len(args) and _is_yes_or_no(args[at]):
+                value = args[at]
+                at += 1
+            out.append(f"{positive}={value}")
+            continue
+        out.append(word)
+        param = by_name.get(word)
+        if isinstance(param, click.Option) and not param.is_flag and at < len(args):
+            out.append(args[at])
+            at += 1
+    return [*out, *args[at:]]
+
+
+def _is_yes_or_no(word: str) -> bool:
+    return word.lower() in TRUE_WORDS | FALSE_WORDS
+
+
+def _opposite(name: str) -> str:
+    """--no-wait for --wait; the docs page spells --allow-cross-zone's --no-cross-zone."""
+    return "--no-" + name.removeprefix("--").removeprefix("allow-")
+
+
+def _identifier(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _unhonoured(option: Option) -> str:
+    """Who ignores it, for --help."""
+    providers = sorted(name for name, why in option.refuses.items() if why and name != "*")
+    if option.refuses.get("*"):
+        honouring = [name for name, why in option.refuses.items() if not why]
+        only = f"only with --provider {', '.join(honouring)}" if honouring else "no effect here"
+        return f" [{only}]"
+    return f" [no effect on {', '.join(providers)}]" if providers else ""

@@ -1,0 +1,98 @@
+"""A job in a few lines of text: its head, its failures, how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from batchio.cli.terminal import painted, visible
+from batchio.cli.words import COLOURS, lasted, plural, stamp, tally
+from batchio.core.explain import clip
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchio.core.views import JobView
+
+GROUPS_SHOWN: Final = 5
+
+
+def header_lines(view: JobView) -> Iterator[str]:
+    """What `status` says above the table."""
+    state = view.standing.replace("_", " ")
+    yield f"job        {view.id}  {painted(state, COLOURS.get(view.standing, ''), sys.stdout)}"
+    if view.why:
+        yield f"why        {visible(view.why)}"
+    if view.name != view.command:
+        yield f"name       {visible(view.name)}"
+    yield f"command    {visible(view.command)}"
+    yield f"tasks      {tally(view.counts)}"
+    if view.retries or view.infra_retries:
+        yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
+    yield f"submitted  {stamp(view.submitted)}, {_age(view)}"
+    yield f"provider   {view.provider}{_nodes(view)}"
+    for at, text in view.notes:
+        yield f"note       {stamp(at)} {visible(text)}"
+    if view.attended is False and view.state != "done":
+        yield f"attention  nobody runs it; go on with: batchio recover {view.id}"
+
+
+def _age(view: JobView) -> str:
+    if view.finished is not None:
+        return f"finished {stamp(view.finished)}, took {lasted(view.duration)}"
+    return f"{lasted(max(time.time() - view.submitted, 0.0))} ago"
+
+
+def _nodes(view: JobView) -> str:
+    alive = [node for node in view.nodes if node.state not in ("draining", "gone")]
+    if not view.nodes:
+        return ""
+    if not alive:
+        return f", {plural(len(view.nodes), 'node')} given back"
+    slots = sum(node.slots or 0 for node in alive)
+    names = visible(", ".join(node.name for node in alive[:3]))
+    more = ", …" if len(alive) > 3 else ""
+    return f", {plural(len(alive), 'node')} with {plural(slots, 'slot')}: {names}{more}"
+
+
+def failure_lines(view: JobView) -> Iterator[str]:
+    """What went wrong, the same things together: how many, how, which, last words."""
+    groups = view.failures()
+    for group in groups[:GROUPS_SHOWN]:
+        head = f"{plural(group.count, 'task')} {group.outcome.replace('_', ' ')}"
+        if group.cause != group.outcome.replace("_", " "):
+            head += f", {visible(group.cause)}"
+        yield f"{head}: {clip(group.ids)}"
+        if group.last_words:
+            yield f"    {visible(group.last_words)}"
+    if len(groups) > GROUPS_SHOWN:
+        more = groups[GROUPS_SHOWN:]
+        yield f"{plural(sum(g.count for g in more), 'more task')} in {len(more)} other ways"
+
+
+def ending_lines(view: JobView) -> Iterator[str]:
+    """How a job that was waited for ended, and what to look at next."""
+    word = view.standing
+    shown = painted(word.replace("_", " "), COLOURS.get(word, ""), sys.stderr)
+    why = f" ({visible(view.why)})" if view.why and view.why != word else ""
+    yield f"{shown}{why}: {tally(view.counts)}, in {lasted(view.duration)}"
+    if word == "succeeded":
+        return
+    for line in failure_lines(view):
+        yield f"  {line}"
+
+
+def next_steps(view: JobView) -> list[tuple[str, str]]:
+    """What to type after a job that did not go well."""
+    if view.standing == "succeeded":
+        return []
+    steps = [(f"batchio retry {view.id} --failed", "run what did not succeed again")]
+    groups = view.failures()
+    if groups and groups[0].outcome != "lost":
+        first = groups[0].ids.split(",")[0].split("-")[0]
+        steps.insert(0, (f"batchio logs {view.id} --task {first}", "what it printed"))
+        steps.insert(1, (f"batchio explain {view.id}/{first}", "why it failed"))
+    elif groups:
+        steps.insert(0, (f"batchio explain {view.id}", "why"))
+    return steps

@@ -1,0 +1,256 @@
+"""The pieces without the engine: nodes, one command on a node, many commands over nodes.
+
+Nothing here is journaled, retried or detached: what runs, runs while you look, and
+everything is given back when the `async with` ends. For jobs, use `batchio.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchio import providers
+from batchio.core.arrays import TaskIds
+from batchio.core.spec import JobSpec
+from batchio.errors import NodeError
+from batchio.ports import NodeOrder
+from batchio.runtime.bridge import Stream, portable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from batchio.core.plan import Offer
+    from batchio.ports import Provider, Transport
+
+    Words = Sequence[str] | str
+    """A command: words, or one string that is split as a shell would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How one command ended.
+
+    Attributes:
+        command: The words that ran.
+        node: The name of the node it ran on.
+        exit_code: As the system gave it; `-N` when signal N ended it.
+    """
+
+    command: tuple[str, ...]
+    node: str
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.exit_code == 0
+
+
+class Node:
+    """One computer that is reachable now."""
+
+    def __init__(self, name: str, transport: Transport, slots: int = 1) -> None:
+        self.name = name
+        self.slots = slots
+        """Commands that `dispatch` runs here at the same time."""
+        self._transport = transport
+
+    def __repr__(self) -> str:
+        return f"<batchio node {self.name}, {self.slots} slots>"
+
+    @portable
+    async def run(
+        self, command: Words, *, stdin: bytes | None = None, timeout: float | None = None
+    ) -> Done:
+        """Run one command to its end.
+
+        Args:
+            command: Words that arrive byte for byte, or one string to be split.
+            stdin: Bytes it reads; nothing by default.
+            timeout: Seconds; then it is killed.
+
+        Raises:
+            Unreachable: the connection broke: nobody knows how the command ended.
+            TimeoutError: `timeout` passed.
+        """
+        words = tuple(shlex.split(command) if isinstance(command, str) else command)
+        done = await self._transport.run(words, stdin=stdin, timeout=timeout)
+        out, err = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
+        return Done(words, self.name, done.exit_code, out, err)
+
+
+class open_nodes:
+    """Nodes of a provider, for as long as the `async with` lasts.
+
+    Args:
+        provider: `"local"` or `"ssh"`.
+        hosts: For ssh: what you would type after `ssh`; `host slots=4` as in a hosts file.
+        count: At most so many nodes; None for all there are.
+        slots: Commands at once on each; None for what the hosts list says, else 1.
+
+    Raises (when entered):
+        UsageError: no hosts, or one that makes no sense.
+        NodeError: a node cannot be reached; whatever was opened is given back.
+    """
+
+    def __init__(
+        self,
+        provider: str = "local",
+        *,
+        hosts: Sequence[str] = (),
+        count: int | None = None,
+        slots: int | None = None,
+    ) -> None:
+        self._spec = JobSpec(
+            name="nodes",
+            provider=provider,
+            argv=("true",),
+            tasks=TaskIds.count(1),
+            hosts=tuple(hosts),
+            slots=slots,
+        )
+        self._count = count
+        self._provider: Provider | None = None
+        self._held: list[tuple[str, Transport]] = []
+
+    @portable
+    async def __aenter__(self) -> list[Node]:
+        self._provider = providers.load(self._spec.provider, hosts=self._spec.hosts)
+        try:
+            offers = await self._provider.offers(self._spec)
+            return list(await asyncio.gather(*map(self._take, offers[: self._count])))
+        except BaseException:
+            await self._give_back()
+            raise
+
+    @portable
+    async def __aexit__(self, *_: object) -> None:
+        await self._give_back()
+
+    async def _take(self, offer: Offer) -> Node:
+        assert self._provider is not None
+        handle = await self._provider.create(NodeOrder(offer.id, offer.id, "nodes"))
+        transport = await self._provider.connect(handle)
+        self._held.append((handle, transport))
+        return Node(offer.id, transport, self._spec.slots or offer.slots or 1)
+
+    async def _give_back(self) -> None:
+        held, self._held = self._held, []
+        if self._provider is None:
+            return
+        for handle, transport in held:
+            await transport.close()
+            await self._provider.delete(handle)
+        await self._provider.aclose()
+
+
+class connect:
+    """One node, reached as `ssh HOST` would reach it, or this computer (`"localhost"`).
+
+    Raises (when entered): as `open_nodes`.
+    """
+
+    def __init__(self, host: str = "localhost") -> None:
+        here = host in ("localhost", "local", "")
+        self._nodes = open_nodes("local") if here else open_nodes("ssh", hosts=[host])
+
+    async def __aenter__(self) -> Node:
+        [node] = await self._nodes.__aenter__()
+        return node
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._nodes.__aexit__(*error)
+
+
+def dispatch(
+    commands: Iterable[Words] | AsyncIterable[Words], nodes: Iterable[Node]
+) -> Stream[Done]:
+    """Run commands over nodes, each node as many at once as it has slots.
+
+    Args:
+        commands: Taken one by one, only when a slot is free; may be endless.
+        nodes: Where; a node whose connection breaks gets no more, and what ran there is
+            run on another one, so commands should bear being run twice.
+
+    Yields:
+        How each ended, in the order in which they end.
+
+    Raises:
+        NodeError: no node is left.
+    """
+    return Stream(lambda: _dispatch(commands, list(nodes)))
+
+
+async def _dispatch(
+    commands: Iterable[Words] | AsyncIterable[Words], nodes: list[Node]
+) -> AsyncGenerator[Done, None]:
+    supply, lost = _Supply(commands), set[Node]()
+    done: asyncio.Queue[Done | NodeError | None] = asyncio.Queue(sum(n.slots for n in nodes) or 1)
+
+    async def serve(node: Node) -> None:
+        while (command := await supply.next()) is not None:
+            try:
+                await done.put(await node.run(command))
+            except NodeError as err:
+                supply.put_back(command)
+                lost.add(node)
+                await done.put(err)
+                return
+
+    async def all_slots() -> None:
+        while True:
+            async with asyncio.TaskGroup() as group:
+                for node in nodes:
+                    for _ in range(0 if node in lost else node.slots):
+                        group.create_task(serve(node))
+            if not supply.back or lost.issuperset(nodes):
+                break  # else a node was lost when the others had nothing left to do
+        await done.put(None)
+
+    work = asyncio.create_task(all_slots())
+    last: NodeError | None = None
+    try:
+        while (item := await done.get()) is not None:
+            if isinstance(item, NodeError):
+                last = item
+            else:
+                yield item
+        if await supply.next() is not None:
+            raise last or NodeError("there is no node to run on")
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+
+
+class _Supply:
+    """The commands still to run, whoever asks first."""
+
+    def __init__(self, commands: Iterable[Words] | AsyncIterable[Words]) -> None:
+        self._is_async = isinstance(commands, AsyncIterable)
+        self._source: Any = aiter(commands) if self._is_async else iter(commands)  # type: ignore[arg-type]
+        self.back: list[Words] = []
+        self._turn = asyncio.Lock()
+
+    async def next(self) -> Words | None:
+        if self.back:
+            return self.back.pop()
+        async with self._turn:
+            try:
+                if self._is_async:
+                    command: Words = await anext(self._source)
+                else:
+                    command = next(self._source)
+            except (StopIteration, StopAsyncIteration):
+                return None
+        return command
+
+    def put_back(self, command: Words) -> None:
+        self.back.append(command)
+
+
+__all__ = ["Done", "Node", "connect", "dispatch", "open_nodes"]

@@ -1,0 +1,238 @@
+"""How hosts are written: one word each, or a file with one host a line. Text to values.
+
+A word is `[USER@]HOST[:PORT]`, and may go on like a web address: `?slots=4&key=~/.ssh/id`.
+A file of any of these two forms is read into words, so that a job needs no file later:
+
+    [gpu]                                       # hosts below get the label gpu
+    gpu1 slots=4 user=ubuntu port=2222 key=~/.ssh/lab rack=3
+    alice@gpu2
+
+    [[hosts]]                                   # FILE.toml
+    name = "gpu1"
+    slots = 4
+    labels = ["rack=3"]
+
+No host is asked anything here, and no name is looked up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote
+
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_KEYS: Final = ("user", "port", "slots", "key", "label")
+_PORTS: Final = range(1, 1 << 16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One host. What is None is left to OpenSSH's configuration, or to the node.
+
+    Attributes:
+        name: What people wrote, `user@host:port`; unique within a job.
+        address: Name, address or alias to connect to.
+        slots: Tasks at once; None: by its cores, memory and GPUs.
+        key: Path of the private key.
+    """
+
+    name: str
+    address: str
+    user: str | None = None
+    port: int | None = None
+    slots: int | None = None
+    key: str | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The host as one word without blanks or commas; `parse_host` reads it back."""
+        pairs = [("slots", self.slots), ("key", self.key), *(("label", x) for x in self.labels)]
+        query = "&".join(f"{k}={quote(str(v), safe='/~=:@')}" for k, v in pairs if v is not None)
+        return f"{self.name}?{query}" if query else self.name
+
+
+def parse_host(word: str) -> Host:
+    """One host from its word.
+
+    Raises:
+        UsageError: it cannot be one; says why.
+    """
+    name, _, query = word.partition("?")
+    return _host(name, parse_qsl(query, keep_blank_values=True), where=None)
+
+
+def parse_hosts(words: Iterable[str]) -> list[Host]:
+    """Hosts from their words.
+
+    Raises:
+        UsageError: one cannot be a host, or stands twice; both places are named.
+    """
+    placed = [(f"host {n}", parse_host(word)) for n, word in enumerate(words, 1)]
+    _refuse_twins(placed)
+    return [host for _, host in placed]
+
+
+def read(path: str | Path) -> list[str]:
+    """The hosts of a file, as words. A name ending in `.toml` means TOML.
+
+    Raises:
+        UsageError: the file cannot be read or understood; one line a mistake,
+            each with file and line.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read the hosts file: {why}", where=str(path)) from error
+    rows = _toml_rows(path, text) if path.suffix == ".toml" else _line_rows(path, text)
+    placed: list[tuple[str, Host]] = []
+    mistakes: list[UsageError] = []
+    for line, name, pairs in rows:
+        where = f"{path}:{line}"
+        try:
+            placed.append((where, _host(name, _rooted(pairs, path), where)))
+        except UsageError as error:
+            mistakes.append(error)
+    if mistakes:
+        first, *others = mistakes
+        text = "\n".join([first.message, *map(str, others)])
+        raise UsageError(text, where=first.where, hint=first.hint)
+    if not placed:
+        raise UsageError("no host in it", where=str(path), hint="write one host a line")
+    _refuse_twins(placed)
+    return [host.word for _, host in placed]
+
+
+# -- files ---------------------------------------------------------------------------------
+
+Pairs = list[tuple[str, str]]
+
+
+def _line_rows(path: Path, text: str) -> Iterator[tuple[int, str, Pairs]]:
+    """One host a line: name, then `key=value` or labels; `[group]` labels what follows."""
+    group: Pairs = []
+    for number, line in enumerate(text.splitlines(), 1):
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
+        lexer.whitespace_split, lexer.commenters = True, "#;"
+        try:
+            words = list(lexer)
+        except ValueError as error:
+            raise UsageError(f"{error}".lower(), where=f"{path}:{number}") from error
+        if not words:
+            continue
+        name, *rest = words
+        if name.startswith("[") and name.endswith("]") and not rest and ":" not in name:
+            group = [("label", name[1:-1])] if name != "[]" else []
+            continue
+        yield number, name, [*map(_pair, rest), *group]
+
+
+def _pair(word: str) -> tuple[str, str]:
+    """`key=value` of a key that we know or that was meant to be one; all else is a label."""
+    key, equals, value = word.partition("=")
+    meant = difflib.get_close_matches(key, _KEYS, 1, 0.75)
+    return (key, value) if equals and meant else ("label", word)
+
+
+def _toml_rows(path: Path, text: str) -> Iterator[tuple[int, str, Pairs]]:
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"not TOML: {error}", where=str(path)) from error
+    # tomllib tells no lines; tables come in the order of their headings.
+    headings = [n for n, line in enumerate(text.splitlines(), 1) if "[[" in line]
+    rows = table.get("hosts")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError("no [[hosts]] tables in it", where=str(path))
+    for number, row in enumerate(rows):
+        line = headings[number] if len(headings) == len(rows) else 1
+        labels = row.get("labels", [])
+        pairs = [("label", str(label)) for label in labels] if isinstance(labels, list) else []
+        pairs += [(k, _plain(v)) for k, v in row.items() if k not in ("name", "labels")]
+        yield line, str(row.get("name", "")), pairs
+
+
+def _plain(value: Any) -> str:
+    return str(value) if not isinstance(value, bool | list | dict) else repr(value)
+
+
+def _rooted(pairs: Pairs, path: Path) -> Pairs:
+    """A key's path is relative to the file that names it."""
+    return [
+        (k, v if k != "key" or v.startswith("~") else str((path.parent / v).absolute()))
+        for k, v in pairs
+    ]
+
+
+# -- one host ------------------------------------------------------------------------------
+
+
+def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Host:
+    address, user, port = _split(name, where)
+    given: dict[str, Any] = {"user": user, "port": port}
+    labels = []
+    for key, value in pairs:
+        if key == "label":
+            labels.append(value)
+            continue
+        if key not in _KEYS:
+            close = difflib.get_close_matches(key, _KEYS, 1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KEYS)}"
+            raise UsageError(f"a host has no {key!r}", where=where or name, hint=hint)
+        if given.get(key) is not None:
+            raise UsageError(f"{key} stands twice", where=where or name)
+        if key == "key" and not value.startswith(("/", "~")):
+            hint = "write it from / or ~: the job may go on from another folder"
+            raise UsageError(f"the key's path is relative: {value}", where=where or name, hint=hint)
+        given[key] = _number(key, value, where or name) if key in ("port", "slots") else value
+    shown = f"[{address}]" if ":" in address else address
+    shown = f"{given['user']}@{shown}" if given["user"] else shown
+    shown = f"{shown}:{given['port']}" if given["port"] else shown
+    return Host(name=shown, address=address, labels=tuple(labels), **given)
+
+
+def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
+    """Address, user and port of `[USER@]HOST[:PORT]`; an IPv6 address with a port is `[A]:P`."""
+    user, at, place = name.rpartition("@")
+    host, port = place, None
+    if place.startswith("["):
+        host, bracket, rest = place[1:].partition("]")
+        port = rest.removeprefix(":") if bracket and rest else None
+    elif place.count(":") == 1:
+        host, port = place.split(":")
+    bad = not host or (at and not user) or any(c.isspace() or c in ",/?*" for c in place)
+    # A host that begins with a dash would be an option to the ssh command in our hints.
+    if bad or host.startswith("-"):
+        raise UsageError(
+            f"{name!r} is no host", where=where, hint="a host is [USER@]HOST[:PORT], or an alias"
+        )
+    return host, user or None, None if port is None else _number("port", port, where or name)
+
+
+def _number(key: str, text: str, where: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1 or (key == "port" and number not in _PORTS):
+        raise UsageError(f"{key} must be a whole number above 0, not {text!r}", where=where)
+    return number
+
+
+def _refuse_twins(placed: Sequence[tuple[str, Host]]) -> None:
+    seen: dict[tuple[str, int | None], str] = {}
+    for where, host in placed:
+        first = seen.setdefault((host.address.lower(), host.port), where)
+        if first != where:
+            raise UsageError(
+                f"{host.name} stands twice: at {first} and at {where}",
+                hint="name each host once; slots=N runs more tasks at a time on it",
+            )

@@ -1,0 +1,149 @@
+"""The asyncio engine under any host: asyncio itself, trio, or no loop at all.
+
+Under asyncio a coroutine of ours is simply awaited in the caller's loop. Under trio, and
+for the sync facade, it runs in one engine thread of this process. Cancelling waits for
+the engine's own cleanup, so that nothing is abandoned half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class _Engine:
+    """One asyncio loop in one daemon thread, started when first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The running loop."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=self._loop.run_forever, name="batchio-engine", daemon=True
+                ).start()
+            return self._loop
+
+
+_ENGINE: Final = _Engine()
+
+
+def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine in the engine and wait for it, blocking only this thread.
+
+    Ctrl-C cancels it and waits for its cleanup.
+    """
+    future = asyncio.run_coroutine_threadsafe(work(), _ENGINE.loop())
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        raise
+
+
+def in_trio() -> bool:
+    """Whether the caller runs under trio; imports nothing."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def portable(
+    function: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let an asyncio coroutine function be awaited under trio too."""
+
+    @functools.wraps(function)
+    async def either(*args: P.args, **kwargs: P.kwargs) -> T:
+        if in_trio():
+            return await _from_trio(lambda: function(*args, **kwargs))
+        return await function(*args, **kwargs)
+
+    return either
+
+
+async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    import trio
+
+    token, done = trio.lowlevel.current_trio_token(), trio.Event()
+    loop, context = _ENGINE.loop(), contextvars.copy_context()
+    tasks: list[asyncio.Task[T]] = []
+
+    def begin() -> None:
+        task = loop.create_task(work(), context=context)
+        tasks.append(task)
+        task.add_done_callback(lambda _: token.run_sync_soon(done.set))
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        await done.wait()
+    except trio.Cancelled:
+        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+        with trio.CancelScope(shield=True):
+            await done.wait()
+        raise
+    return tasks[0].result()
+
+
+class Stream(Generic[T]):
+    """An async iterator over an asyncio generator, for any host; close it when done early.
+
+    Under trio the generator lives in the engine; an item costs two switches of thread.
+    """
+
+    def __init__(self, make: Callable[[], AsyncGenerator[T, None]]) -> None:
+        self._make = make
+        self._source: AsyncGenerator[T, None] | None = None
+
+    def __aiter__(self) -> Stream[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        if not in_trio():
+            return await anext(self._opened())
+        found = await _from_trio(self._next)
+        if not found:
+            raise StopAsyncIteration
+        return found[0]
+
+    async def aclose(self) -> None:
+        """Stop the generator, wherever it runs."""
+        if self._source is None:
+            return
+        if in_trio():
+            await _from_trio(self._close)
+        else:
+            await self._close()
+
+    async def __aenter__(self) -> Stream[T]:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def _opened(self) -> AsyncGenerator[T, None]:
+        if self._source is None:
+            self._source = self._make()
+        return self._source
+
+    async def _close(self) -> None:
+        await self._opened().aclose()
+
+    async def _next(self) -> list[T]:
+        """The next item, in a list; an empty list at the end."""
+        async for item in self._opened():
+            return [item]
+        return []

@@ -1,0 +1,73 @@
+"""Frames between head and agent, the head's side; see docs/design/agent.md.
+
+A frame is `u32 length · u8 kind · body`, big endian; `length` counts kind and body.
+"""
+
+from __future__ import annotations
+
+import json
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.errors import Unreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchio.ports import ByteReader
+
+VERSION: Final = 1
+"""Of the protocol; an agent of another version refuses us."""
+
+MESSAGES, LOG, OUTPUT = 0, 1, 2
+"""Kinds of frame."""
+
+LIMIT: Final = 8 << 20
+"""Bytes in the longest frame."""
+
+BATCH: Final = 2000
+"""Messages or tasks put into one frame; keeps frames far below the limit."""
+
+_HEAD: Final = Struct(">IB")
+_OFFSET: Final = Struct(">Q")
+_ATTEMPT: Final = Struct(">II")
+
+
+def pack(messages: Sequence[Sequence[Any]]) -> bytes:
+    """One frame of messages."""
+    body = json.dumps(messages, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogateescape"
+    )
+    if len(body) >= LIMIT:
+        raise ValueError(f"a frame of {len(body)} bytes is over the limit of {LIMIT}")
+    return _HEAD.pack(len(body) + 1, MESSAGES) + body
+
+
+async def read(reader: ByteReader) -> tuple[int, bytes]:
+    """The next frame's kind and body.
+
+    Raises:
+        asyncio.IncompleteReadError: the other side closed.
+        Unreachable: what comes is no frame.
+    """
+    length, kind = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+    if not 1 <= length <= LIMIT:
+        raise Unreachable(f"a frame of {length} bytes: this is not our agent")
+    return kind, await reader.readexactly(length - 1)
+
+
+def messages(body: bytes) -> list[list[Any]]:
+    """The messages of a frame of kind MESSAGES."""
+    parsed: list[list[Any]] = json.loads(body.decode("utf-8", "surrogateescape"))
+    return parsed
+
+
+def log_chunk(body: bytes) -> tuple[int, memoryview]:
+    """Offset in the spool, and the bytes there, of a frame of kind LOG."""
+    return _OFFSET.unpack_from(body)[0], memoryview(body)[_OFFSET.size :]
+
+
+def output_chunk(body: bytes) -> tuple[int, int, memoryview]:
+    """Task, attempt and tar bytes of a frame of kind OUTPUT."""
+    task, attempt = _ATTEMPT.unpack_from(body)
+    return task, attempt, memoryview(body)[_ATTEMPT.size :]

@@ -1,0 +1,106 @@
+"""The wheel: inbox → machine → journal → effects. The only writer of the state.
+
+Whoever performs an effect never touches the machine: it posts an event. What happened and
+what was decided go to the journal in one batch, and only then are effects performed, so a
+crash between any two steps is the same case: replay, `due()`, go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.events import encode
+from batchio.core.snapshot import dump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from batchio.core.effects import Effect
+    from batchio.core.events import Event
+    from batchio.core.machine import Machine
+    from batchio.ports import Clock, Journal
+
+SNAPSHOT_EVERY: Final = 2_000
+"""Journal records between two snapshots: bounds what a reader must fold."""
+
+
+class Wheel:
+    """Turns until the job is closed.
+
+    Args:
+        machine: Replayed and `recovered`, or just submitted.
+        journal: Where each turn is written before anything is done about it.
+        clock: The time; the wheel waits on the loop, the clock says what for.
+    """
+
+    def __init__(self, machine: Machine, journal: Journal, clock: Clock) -> None:
+        self.machine = machine
+        self._journal = journal
+        self._clock = clock
+        self._inbox: list[Event] = []
+        self._news = asyncio.Event()
+        self._since_snapshot = 0
+
+    def post(self, event: Event) -> None:
+        """Hand in something that happened. Never blocks."""
+        self._inbox.append(event)
+        self._news.set()
+
+    async def run(
+        self,
+        perform: Callable[[Effect], None],
+        first: Iterable[Event] = (),
+        watchers: Sequence[Callable[[list[Event]], None]] = (),
+    ) -> None:
+        """Turn until the job is closed and everything about it is journaled.
+
+        Args:
+            perform: Begins to carry out one effect and returns at once.
+            first: Folded before anything that was due already is performed.
+            watchers: Told every batch after it is journaled, before its effects.
+
+        Raises:
+            JournalFull, LeaseHeld: the journal refused; nothing unjournaled was begun.
+        """
+        batch = [fact for fact in first if self.machine.apply(fact)]
+        self.machine.take_effects()
+        due = self.machine.due()
+        while True:
+            batch += self.machine.decide(self._clock.now())
+            if batch:
+                await self._write(batch)
+                for watcher in watchers:
+                    watcher(batch)
+            due += self.machine.take_effects()
+            for effect in due:
+                perform(effect)
+            if self.machine.running_job.closed and not self._inbox:
+                await self._journal.snapshot(dump(self.machine))
+                return
+            await self._wait()
+            due = []
+            facts, self._inbox = self._inbox, []
+            self._news.clear()
+            batch = [fact for fact in facts if self.machine.apply(fact)]
+
+    async def _write(self, batch: list[Event]) -> None:
+        await self._journal.append([encode(event) for event in batch])
+        self._since_snapshot += len(batch)
+        if self._since_snapshot >= SNAPSHOT_EVERY and not self.machine.unsettled:
+            self._since_snapshot = 0
+            await self._journal.snapshot(dump(self.machine))
+
+    async def _wait(self) -> None:
+        """Until there is news, or the machine wants to be asked again."""
+        if self._inbox:
+            return
+        wake = self.machine.next_wake()
+        if wake is None:
+            await self._news.wait()
+            return
+        timer = self._clock.call_at(wake, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            timer.cancel()

@@ -1,0 +1,249 @@
+"""One effect, one call to a port, one event back.
+
+`Hands` begins each effect and returns at once; whatever takes time runs in the head's
+TaskGroup. Errors of the ports become events here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core import effects as ef
+from batchio.core import events as ev
+from batchio.core.node import NodeState
+from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
+from batchio.ports import NodeOrder
+from batchio.runtime import files
+from batchio.runtime.session import Post, Session
+from batchio.runtime.setup import setup_for
+from batchio.runtime.sink import FolderSink
+from batchio.stores.inputs import Inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from batchio.core.machine import Machine
+    from batchio.core.spec import JobSpec
+    from batchio.ports import Clock, Provider, Transport
+    from batchio.stores.folder import Workspace
+
+FETCHES: Final = 8
+"""Tasks whose outputs are on the way at the same time."""
+
+
+class Hands:
+    """Carries out effects for one job.
+
+    Args:
+        machine: Read only here: what tasks are called, who is ready.
+        workspace: Where the job's folder and its inputs are.
+        secrets: Values for the tasks' environment; they stay in memory.
+        epoch: How many heads the job has had; agents obey the newest.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        workspace: Workspace,
+        name: str,
+        provider: Provider,
+        post: Callable[[ev.Event], None],
+        clock: Clock,
+        group: asyncio.TaskGroup,
+        secrets: dict[str, str],
+        epoch: int,
+    ) -> None:
+        job = machine.running_job
+        self._machine = machine
+        self._folder = workspace.folder(name)
+        self._provider = provider
+        self._input = _inputs(job.spec, self._folder)
+        self._post = post
+        self._clock = clock
+        self._group = group
+        self._sessions: dict[int, Session] = {}
+        self._fetching = asyncio.Semaphore(FETCHES)
+        self._addresses: list[str] | None = None
+        self._log_ends = _log_ends(machine)
+        self._desk = Post(
+            spec=job.spec,
+            job=job.id,
+            epoch=epoch,
+            provider=provider,
+            clock=clock,
+            post=post,
+            note=self.note,
+            secrets=secrets,
+            setup=self._setup,
+            files=self._put_files if job.spec.files else None,
+        )
+
+    def __call__(self, effect: ef.Effect) -> None:
+        """Begin one effect."""
+        match effect:
+            case ef.StartTasks(node, tasks):
+                if session := self._sessions.get(node):
+                    session.start([self._item(*pair) for pair in tasks])
+            case ef.AckResults(node, seq):
+                self._tell(node, ["ack", seq])
+            case ef.StopTasks(node, tasks, reason):
+                self._tell(node, ["stop", tasks, reason])
+            case ef.RecallTasks(node, tasks):
+                self._tell(node, ["recall", tasks])
+            case ef.DiscardOutputs(node, tasks):
+                self._tell(node, ["discard", tasks])
+            case ef.CollectOutputs(node, tasks):
+                for task, attempt in tasks:
+                    self._spawn(self._collect(node, task, attempt))
+            case ef.ListOffers():
+                self._spawn(self._list_offers())
+            case ef.CreateNode(node, offer, token):
+                self._spawn(self._create(node, offer, token))
+            case ef.ConnectNode(node, handle, instance):
+                self._connect(node, handle, instance)
+            case ef.DeleteNode(node, handle):
+                self._spawn(self._delete(node, handle))
+
+    def saw(self, batch: list[ev.Event]) -> None:
+        """Told what was journaled, before its effects: who is ready may have changed."""
+        ends = self._log_ends
+        for event in batch:
+            if isinstance(event, ev.TasksFinished):
+                high = max((record[9] for record in event.records), default=0)
+                ends[event.node] = max(ends.get(event.node, 0), high)
+            elif isinstance(event, _MEMBERSHIP):
+                self._addresses = None
+
+    def note(self, text: str) -> None:
+        """Leave a line for people."""
+        self._post(ev.Noted(self._clock.now(), text))
+
+    async def abandon(self) -> None:
+        """Stop everything that runs: there is no journal any more to tell its end to."""
+        sessions, self._sessions = list(self._sessions.values()), {}
+        await asyncio.gather(*(session.leave(0, keep=True) for session in sessions))
+
+    # --- nodes ---------------------------------------------------------------
+
+    async def _list_offers(self) -> None:
+        now = self._clock.now
+        try:
+            offers = await self._provider.offers(self._desk.spec)
+        except BatchioError as err:
+            self._post(ev.OffersListed(now(), []))
+            self._post(ev.TasksAbandoned(now(), str(err)))
+            return
+        self._post(ev.OffersListed(now(), [offer.to_json() for offer in offers]))
+
+    async def _create(self, node: int, offer: str, token: str) -> None:
+        order = NodeOrder(token, offer, self._desk.job)
+        try:
+            handle = await self._provider.create(order)
+        except BatchioError as err:
+            final = isinstance(err, (QuotaExceeded, NotAuthorised, UsageError))
+            self._post(ev.NodeCreateFailed(self._clock.now(), node, str(err), final))
+            return
+        self._post(ev.NodeCreated(self._clock.now(), node, handle))
+
+    def _connect(self, node: int, handle: str, instance: str) -> None:
+        offers = self._machine.offers or {}
+        sink = FolderSink(self._folder / "logs" / str(node), local=self._provider.name == "local")
+        offer = offers[self._machine.nodes[node].offer]
+        session = Session(self._desk, node, offer, handle, instance, sink)
+        self._sessions[node] = session
+        session.work = self._group.create_task(session.run())
+
+    async def _delete(self, node: int, handle: str) -> None:
+        session = self._sessions.pop(node, None)
+        left = ""
+        if session is None:  # after a crash: nobody is connected to it
+            offers = self._machine.offers or {}
+            sink = FolderSink(self._folder / "logs" / str(node), local=True)
+            offer = offers[self._machine.nodes[node].offer]
+            session = Session(self._desk, node, offer, handle, "", sink)
+        try:
+            keep = self._desk.spec.keep_on_host
+            left = await session.leave(self._log_ends.get(node, 0), keep=keep)
+            await self._provider.delete(handle)
+        except BatchioError as err:
+            left = left or str(err)
+        if left:
+            self.note(f"{self._machine.nodes[node].name}: {left}")
+        self._post(ev.NodeDeleted(self._clock.now(), node, left))
+
+    async def _put_files(self, transport: Transport, home: str) -> None:
+        await files.put(transport, home, self._folder / "bundle.tar")
+
+    # --- tasks ---------------------------------------------------------------
+
+    def _item(self, task: int, attempt: int) -> list[Any]:
+        return [task, attempt, self._desk.spec.tasks.at(task), self._input(task)]
+
+    async def _collect(self, node: int, task: int, attempt: int) -> None:
+        """Bring one task's outputs; when the node breaks meanwhile, it is asked again."""
+        session = self._sessions.get(node)
+        if session is None:
+            return
+        spec, submitted = self._desk.spec, self._machine.running_job.submitted
+        root = Path(spec.collect) if spec.collect else self._folder / "outputs"
+        why = ""
+        async with self._fetching:
+            chunks = await session.fetch(task, attempt)
+            try:
+                kept = await files.receive(chunks, root / str(spec.tasks.at(task)), submitted)
+            except (OSError, tarfile.TarError) as err:
+                if session.transport is None:
+                    return  # it broke off; the machine asks again when the node is back
+                why = f"its outputs could not be saved: {err}"
+            else:
+                for path in kept:
+                    self.note(f"{path} was newer than the job; it is now {path}~")
+        self._post(ev.TasksCollected(self._clock.now(), node, [[task, attempt]], why))
+
+    def _setup(self, node: int) -> dict[str, Any]:
+        if self._addresses is None:
+            self._addresses = [
+                str(other.facts.get("address", ""))
+                for other in self._machine.nodes
+                if other.state is NodeState.READY
+            ]
+        return setup_for(self._machine, node, self._addresses)
+
+    # --- plumbing ------------------------------------------------------------
+
+    def _tell(self, node: int, message: list[Any]) -> None:
+        if session := self._sessions.get(node):
+            session.tell(message)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._group.create_task(work)
+
+
+def _inputs(spec: JobSpec, folder: Path) -> Callable[[int], Any]:
+    """What a task gets, by its position: nothing, a text, or variables."""
+    if spec.inputs == "none":
+        return lambda _: None
+    inputs = Inputs(folder)
+    return inputs.value if spec.inputs == "values" else inputs.record
+
+
+def _log_ends(machine: Machine) -> dict[int, int]:
+    """How far each node's log reaches, as far as the journal knows."""
+    ends: dict[int, int] = {}
+    for node, high in zip(machine.tasks.node, machine.tasks.log_to, strict=True):
+        if high > ends.get(node, 0):
+            ends[node] = high
+    return ends
+
+
+_MEMBERSHIP: Final = (
+    ev.NodeGreeted,
+    ev.NodeHeard,
+    ev.NodeRestarted,
+    ev.NodeSilent,
+    ev.NodeLost,
+    ev.NodeReleased,
+)

@@ -1,0 +1,107 @@
+"""Looking on: a job's journal as it grows, from any process. Only reads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+from batchio.errors import HeadGone
+from batchio.runtime.replay import Fold
+from batchio.stores.reserve import read_stopped
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from batchio.core.events import Event
+    from batchio.core.machine import Machine
+    from batchio.stores.folder import Workspace
+
+QUICK_S: Final = 0.02
+"""Seconds between two looks at a journal that has just moved."""
+
+SLOW_S: Final = 0.5
+"""Seconds between two looks at one that has long been quiet."""
+
+START_LIMIT_S: Final = 15.0
+"""Seconds a head has to take the lease of a new job."""
+
+GONE_AFTER_S: Final = 1.0
+"""Seconds without a head before it is said to be gone."""
+
+
+class Watch:
+    """One job, followed."""
+
+    def __init__(self, workspace: Workspace, job: str) -> None:
+        self._workspace = workspace
+        self._job = job
+        self._reader = workspace.reader(job)
+        self._fold = Fold(self._reader)
+        self._headless_since = 0.0
+
+    @property
+    def machine(self) -> Machine:
+        """The job as far as it was read."""
+        return self._fold.machine
+
+    @property
+    def done(self) -> bool:
+        """Whether the job is closed: nothing more will be news."""
+        return self.machine.running_job.closed > 0
+
+    async def catch_up(self) -> list[Event]:
+        """Read what is new, once."""
+        return await asyncio.to_thread(self._fold.catch_up)
+
+    async def look(self) -> list[Event]:
+        """Read what is new, and make sure that somebody runs the job.
+
+        Raises:
+            HeadGone: nobody runs the job any more, and it is not done.
+        """
+        batch = await self.catch_up()
+        if batch or self.done:
+            self._headless_since = 0.0
+        else:
+            self._headless_since = self._check_head(self._headless_since)
+        return batch
+
+    async def news(self) -> AsyncGenerator[list[Event], None]:
+        """What is new, again and again, until the job is closed; empty lists in between.
+
+        Raises:
+            HeadGone: nobody runs the job any more, and it is not done.
+        """
+        pause = QUICK_S
+        while True:
+            batch = await self.look()
+            yield batch
+            if self.done:
+                return
+            pause = QUICK_S if batch else min(pause * 1.2, SLOW_S)
+            await asyncio.sleep(pause)
+
+    def _check_head(self, since: float) -> float:
+        """When the head was first missed; 0.0 while there is one."""
+        if self._workspace.lease_holder(self._job) is not None:
+            return 0.0
+        now = time.time()
+        job = self.machine.running_job
+        young = job.epoch == 0 and now < job.submitted + START_LIMIT_S
+        if not since or young or now < since + GONE_AFTER_S:
+            return since or now
+        raise self.head_gone()
+
+    def head_gone(self) -> HeadGone:
+        """The error that says that nobody runs this job, and why if that is known."""
+        said = read_stopped(self._workspace.folder(self._job))
+        why = f": {said.splitlines()[0]}" if said else ""
+        return HeadGone(
+            f"job {self._job} is not done, and no process runs it{why}",
+            hint=f"go on with: batchio recover {self._job}",
+        )
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self._reader.close()

@@ -1,0 +1,64 @@
+"""From a command and options to a job in the workspace: the client's half of `run`.
+
+`prepare` reads and checks everything, and makes nothing; `Prepared.plan` tells what would
+be, `Prepared.create` makes the job. All of it blocks.
+
+What travels: the script and the files that its command line names (`core.command`), what
+--upload and --sync name (`bundle`), less what ignore files leave behind (`ignore`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from batchio.stores.folder import Workspace
+from batchio.submit.bundle import collect
+from batchio.submit.here import Here
+from batchio.submit.prepared import Plan, Prepared
+from batchio.submit.settle import settle
+from batchio.submit.tasks import idle, source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["Plan", "Prepared", "prepare"]
+
+
+def prepare(
+    command: str | Sequence[str],
+    options: Mapping[str, Any],
+    *,
+    typed: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Prepared:
+    """Settle everything about a job that can be known before it is made.
+
+    Args:
+        command: The words of a command, or one string as `batchio.run` takes it.
+        options: Keyword arguments of a Python call.
+        typed: What stands on the command line, instead: option name to text.
+        environ: The caller's environment; None: that of this process.
+        folder: The caller's current folder; None: that of this process.
+
+    Raises:
+        UsageError: something about the request is wrong; nothing was made.
+    """
+    here = Here(os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ)
+    settled = settle(command, options, typed, here)
+    place = settled.effective.value("workspace")
+    if place and "://" not in place:
+        place = here.path(place)
+    workspace = Workspace(place)
+    bundle = collect(settled.command, settled.effective, here, workspace.root)
+    tasks = source(settled.effective, here)
+    warnings = [*settled.warnings, *bundle.warnings]
+    if tasks is None:
+        warnings += idle(settled.effective)
+    if settled.effective.value("pipe-to-files") and not (
+        settled.effective.value("download") or settled.effective.value("sync")
+    ):
+        warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
+    return Prepared(settled, tasks, bundle, workspace, here.folder, warnings)

@@ -1,0 +1,121 @@
+"""Configuration files: which there are, and the layers of settings they make.
+
+The project file is the nearest `batchio.toml`, or `pyproject.toml` with a table
+[tool.batchio], in the current folder or above; the user file is
+`$XDG_CONFIG_HOME/batchio/config.toml` (`~/.config` when that is not set). A path in a file
+is relative to the file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.layers import Layer, config_layer
+from batchio.errors import UsageError
+from batchio.submit.here import unreadable
+
+if TYPE_CHECKING:
+    from batchio.core.layers import Setting
+    from batchio.submit.here import Here
+
+_POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+def layers(here: Here) -> list[Layer]:
+    """What the project file and the user file say, in this order.
+
+    Raises:
+        UsageError: a file is broken; `where` is file and line.
+    """
+    found = [_project(here), _file(here, _user_file(here), ())]
+    return [layer for layer in found if layer is not None]
+
+
+def _user_file(here: Here) -> str:
+    base = here.environ.get("XDG_CONFIG_HOME", "")
+    return here.path(
+        os.path.join(base if os.path.isabs(base) else "~/.config", "batchio", "config.toml")
+    )
+
+
+def _project(here: Here) -> Layer | None:
+    folder, below = here.folder, ""
+    while folder != below:
+        for name, table in (("batchio.toml", ()), ("pyproject.toml", ("tool", "batchio"))):
+            layer = _file(here, os.path.join(folder, name), table)
+            if layer is not None:
+                return layer
+        folder, below = os.path.dirname(folder), folder
+    return None
+
+
+def _file(here: Here, path: str, table: tuple[str, ...]) -> Layer | None:
+    """The layer of a file; None when there is no file, or no such table in it."""
+    shown = here.shown(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as err:
+        raise unreadable(shown, err) from None
+    if table and table[-1].encode() not in data:
+        return None  # somebody else's file, which may be as broken as it likes
+    text, values = _parsed(data, shown)
+    for key in table:
+        values = values.get(key)
+        if not isinstance(values, dict):
+            return None
+    settings: list[Setting] = []
+    for key, value in values.items():
+        origin = f"{shown}:{_line_of(text, key, table)}"
+        found = config_layer({key: value}, origin).settings
+        settings += [_rooted(setting, os.path.dirname(path)) for setting in found]
+    return Layer(tuple(settings))
+
+
+def _parsed(data: bytes, shown: str) -> tuple[str, Any]:
+    try:
+        text = data.decode()
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as err:
+        line = data.count(b"\n", 0, err.start) + 1
+        raise UsageError("not UTF-8 text", where=f"{shown}:{line}") from None
+    except tomllib.TOMLDecodeError as err:
+        said = str(err)
+        place = _POSITION.search(said)
+        line = int(place[1]) if place and place[1] else max(1, len(text.splitlines()))
+        what = _POSITION.sub("", said)
+        raise UsageError(f"not valid TOML: {what}", where=f"{shown}:{line}") from None
+
+
+def _line_of(text: str, key: str, table: tuple[str, ...]) -> int:
+    """The line on which a key stands: tomllib does not tell."""
+    header = ".".join(table)
+    quoted = rf"[\"']?{re.escape(key)}[\"']?"
+    own_table = re.compile(rf"\s*\[\s*{re.escape(header + '.') if table else ''}{quoted}\s*[\].]")
+    assigned = re.compile(rf"\s*{quoted}\s*[.=]")
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if own_table.match(line) or (current == header and assigned.match(line)):
+            return number
+        if heading := re.match(r"\s*\[\s*([\w.\- ]+?)\s*\]", line):
+            current = heading[1]
+    return 1
+
+
+def _rooted(setting: Setting, folder: str) -> Setting:
+    """The setting, its paths as seen from the folder of the file."""
+
+    def rooted(path: str) -> str:
+        return path if path == "-" else os.path.join(folder, os.path.expanduser(path))
+
+    value = setting.value
+    if setting.option.kind == "path" and isinstance(value, str):
+        return setting._replace(value=rooted(value))
+    if setting.option.kind == "paths" and isinstance(value, tuple):
+        return setting._replace(value=tuple(map(rooted, value)))
+    return setting

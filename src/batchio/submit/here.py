@@ -1,0 +1,124 @@
+"""Where the caller stands: the current folder, the environment, and files seen from there.
+
+Reads, never writes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from batchio.core.command import FileFact
+from batchio.core.options import get
+from batchio.core.values import located
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batchio.core.resolve import Effective
+
+HEAD_BYTES: Final = 1 << 12
+"""How far into a file its first line is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The caller's current folder (absolute) and environment."""
+
+    folder: str
+    environ: Mapping[str, str]
+    _facts: dict[str, FileFact] = field(default_factory=dict)
+
+    def path(self, text: str) -> str:
+        """The absolute path, `~` expanded; symbolic links stay."""
+        return os.path.normpath(os.path.join(self.folder, os.path.expanduser(text)))
+
+    def inside(self, path: str) -> str | None:
+        """An absolute path as seen from the current folder; None when it is not below it."""
+        relative = os.path.relpath(path, self.folder)
+        return None if relative.split(os.sep)[0] == os.pardir else relative
+
+    def opened(self, typed: str) -> str:
+        """A path to open: as it was typed, when this process stands in the folder."""
+        same = os.getcwd() == self.folder
+        return os.path.expanduser(typed) if same else self.path(typed)
+
+    def shown(self, path: str) -> str:
+        """An absolute path as a person would write it."""
+        return self.inside(path) or path
+
+    def text(self, typed: str) -> str:
+        """What stands in a text file, line ends and undecodable bytes as they are.
+
+        Raises:
+            UsageError: it cannot be read; names it as it was typed.
+        """
+        try:
+            with open(self.path(typed), "rb") as file:
+                return file.read().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        except OSError as err:
+            raise unreadable(typed, err) from None
+
+    def look(self, path: str) -> FileFact:
+        """Facts about a path; what is neither file nor folder counts as not there."""
+        if path not in self._facts:
+            self._facts[path] = self._looked(path)
+        return self._facts[path]
+
+    def _looked(self, path: str) -> FileFact:
+        full = os.path.join(self.folder, path)
+        try:
+            found = os.stat(full)
+        except (OSError, ValueError):  # also: no path at all, but a text that is run
+            return FileFact(path)
+        if stat.S_ISDIR(found.st_mode):
+            return FileFact(path, exists=True, is_dir=True)
+        if not stat.S_ISREG(found.st_mode):
+            return FileFact(path)
+        first, blank = _first_line(full)
+        executable = bool(found.st_mode & 0o111)
+        return FileFact(path, True, False, executable, first, blank, found.st_size)
+
+    def neighbours(self, path: str) -> Iterator[str]:
+        """Names in the folder of a path; read only when they are asked for."""
+        try:
+            yield from sorted(os.listdir(os.path.join(self.folder, os.path.dirname(path))))
+        except (OSError, ValueError):
+            return
+
+    def on_path(self, program: str) -> bool:
+        """Whether the caller's PATH holds a program of that name."""
+        return shutil.which(program, path=self.environ.get("PATH")) is not None
+
+
+def unreadable(shown: str, err: OSError) -> UsageError:
+    """The error for a file that cannot be read."""
+    if isinstance(err, FileNotFoundError):
+        return UsageError(f"no such file: {shown}")
+    if isinstance(err, IsADirectoryError):
+        return UsageError(f"{shown} is a folder")
+    return UsageError(f"cannot read {shown}: {err.strerror}")
+
+
+def blamed(effective: Effective, name: str, err: UsageError) -> UsageError:
+    """The same error, naming the option behind it and where that was set."""
+    origin = effective.origin(name)
+    where = None if origin.startswith("argument ") else origin
+    return located(get(name), str(err), where, err.hint)
+
+
+def _first_line(path: str) -> tuple[str, int]:
+    """The first line that is not blank, and how many stand before it."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError:  # said when it is packed
+        return "", 0
+    for number, line in enumerate(head.split(b"\n")):
+        if line.strip():
+            return line.decode("utf-8", "replace"), number
+    return "", 0

@@ -1,0 +1,68 @@
+"""What an uploaded folder leaves behind: `.gitignore`, `.batchioignore`, and a few names.
+
+Both files have the syntax of git (https://git-scm.com/docs/gitignore) and may stand in any
+folder that is uploaded; in one folder `.batchioignore` has the last word, and deeper
+folders have it over upper ones. Files above the uploaded folder are not read: what was
+named travels.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from batchio.errors import UsageError
+from batchio.submit.here import unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pathspec import GitIgnoreSpec
+
+ALWAYS: Final = frozenset((".git", "__pycache__", ".venv"))
+"""Names that never travel from within an uploaded folder."""
+
+FILES: Final = (".gitignore", ".batchioignore")
+
+
+class Rules:
+    """The rules of a folder and of those above it, up to the uploaded one."""
+
+    def __init__(self, levels: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
+        self._levels = levels
+
+    def below(self, folder: str, names: Iterable[str], shown: str) -> Rules:
+        """The rules inside `folder`, which holds `names`.
+
+        Raises:
+            UsageError: an ignore file cannot be read or understood.
+        """
+        present = [name for name in FILES if name in names]
+        if not present:
+            return self
+        from pathspec import GitIgnoreSpec  # 50 ms that only projects with such files pay
+
+        lines: list[str] = []
+        for name in present:
+            place = os.path.join(shown, name)
+            try:
+                with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+                    lines += file.read().splitlines()
+            except OSError as err:
+                raise unreadable(place, err) from None
+        try:
+            spec = GitIgnoreSpec.from_lines(lines)
+        except ValueError as err:
+            raise UsageError(f"not a pattern: {err}", where=place) from None
+        return Rules((*self._levels, (folder, spec)))
+
+    def ignores(self, path: str, is_folder: bool) -> bool:
+        """Whether the file or folder at this absolute path stays behind."""
+        if os.path.basename(path) in ALWAYS:
+            return True
+        for folder, spec in reversed(self._levels):
+            relative = os.path.relpath(path, folder) + ("/" if is_folder else "")
+            verdict = spec.check_file(relative).include
+            if verdict is not None:
+                return verdict
+        return False

@@ -1,0 +1,219 @@
+"""A job that could be made: looked at as a plan, or made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio import __version__
+from batchio.core.events import JobSubmitted, encode
+from batchio.core.spec import build
+from batchio.stores.inputs import write_inputs
+from batchio.stores.trouble import unusable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchio.core.resolve import Effective, Row
+    from batchio.core.spec import JobSpec
+    from batchio.stores.folder import Workspace
+    from batchio.submit.bundle import Bundle
+    from batchio.submit.settle import Settled
+    from batchio.submit.tasks import Source, Survey
+
+BUNDLE_FILE: Final = "bundle.tar"
+LONGEST: Final = 200
+"""Characters of an option's value that are kept to be shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a job would be. `options` are rows of name, value as text, and origin.
+
+    Attributes:
+        first: Id and input of the first task; `last` likewise.
+        files: Paths at which files arrive in the working directory.
+        bytes: Their size together.
+        sends: Both in one line, for people.
+    """
+
+    name: str
+    provider: str
+    argv: tuple[str, ...]
+    shell: bool
+    tasks: int
+    first: tuple[int, str | None]
+    last: tuple[int, str | None]
+    files: tuple[str, ...]
+    bytes: int
+    sends: str
+    options: tuple[tuple[str, str, str], ...]
+    warnings: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        ends = {
+            end: {"id": task, "input": text}
+            for end, (task, text) in (("first", self.first), ("last", self.last))
+        }
+        return {
+            "version": 1,
+            "name": self.name,
+            "provider": self.provider,
+            "argv": list(self.argv),
+            "shell": self.shell,
+            "tasks": self.tasks,
+            **ends,
+            "files": list(self.files),
+            "bytes": self.bytes,
+            "options": [
+                {"option": name, "value": value, "origin": origin}
+                for name, value, origin in self.options
+            ],
+            "warnings": list(self.warnings),
+        }
+
+
+class Prepared:
+    """A job in which nothing is wrong that can be seen without reading its inputs."""
+
+    def __init__(
+        self,
+        settled: Settled,
+        source: Source | None,
+        bundle: Bundle,
+        workspace: Workspace,
+        folder: str,
+        warnings: list[str],
+    ) -> None:
+        self.workspace = workspace
+        self.secrets = dict(settled.secrets)
+        """Names and values; for the head's eyes only."""
+        self.warnings = warnings
+        """A line each."""
+        self._settled = settled
+        self._source = source
+        self._bundle = bundle
+        self._folder = folder
+        self._survey: Survey | None = None
+        self._spec: JobSpec | None = None
+
+    @property
+    def head(self) -> str:
+        """Who shall run it: `local` or `inline`."""
+        return str(self.effective.value("head"))
+
+    @property
+    def effective(self) -> Effective:
+        """Every option, and where it came from."""
+        return self._settled.effective
+
+    @property
+    def sends(self) -> str:
+        """What travels, for people: "process.py, data/a.csv (2 files, 12 KiB)"."""
+        return str(self._bundle)
+
+    @property
+    def spec(self) -> JobSpec:
+        """The job as it shall run. Before `create`, asking reads all inputs once.
+
+        Raises:
+            UsageError: something is wrong with the inputs, or there are none.
+        """
+        if self._spec is None:
+            survey = self._surveyed()
+            self._spec = self._built(survey.count if survey else None, None)
+        return self._spec
+
+    def plan(self) -> Plan:
+        """What would run; nothing does, and nothing is left behind.
+
+        Raises:
+            UsageError: something is wrong with the inputs, or there are none.
+        """
+        spec, survey = self.spec, self._surveyed()
+        return Plan(
+            name=spec.name,
+            provider=spec.provider,
+            argv=spec.argv,
+            shell=spec.shell,
+            tasks=len(spec.tasks),
+            first=(spec.tasks.at(0), survey.first if survey else None),
+            last=(spec.tasks.at(len(spec.tasks) - 1), survey.last if survey else None),
+            files=tuple(file.path for file in spec.files),
+            bytes=self._bundle.size,
+            sends=self.sends,
+            options=tuple(_short(row) for row in self.effective.rows()),
+            warnings=tuple(self.warnings),
+        )
+
+    def create(self) -> str:
+        """Make the job, whole or not at all, and return its id. Nobody runs it yet.
+
+        Raises:
+            UsageError: something is wrong with the inputs, or a file has changed.
+            JournalFull, WorkspaceError: it cannot be written.
+        """
+        now = time.time()
+        job = self.workspace.new_id(now)
+        draft = self.workspace.draft(job)
+        try:
+            count = None
+            if self._source is not None:
+                count = write_inputs(draft, self._source.read(), self._source.what)
+            spec = self._spec = self._built(count, self._packed(draft))
+            submitted = _storable(encode(JobSubmitted(now, job, spec.to_json())))
+            self.workspace.create(job, [submitted], name=spec.name, made_by=__version__)
+        except OSError as err:
+            raise unusable(draft, err) from err
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)  # by now it is the job, or in the way
+        return job
+
+    def _surveyed(self) -> Survey | None:
+        if self._survey is None and self._source is not None:
+            self._survey = self._source.survey()
+        return self._survey
+
+    def _packed(self, draft: Path) -> str | None:
+        return self._bundle.pack(draft / BUNDLE_FILE) if self._bundle.files else None
+
+    def _built(self, count: int | None, digest: str | None) -> JobSpec:
+        settled = self._settled
+        spec = build(
+            settled.effective,
+            settled.command,
+            folder=self._folder,
+            count=count,
+            inputs=self._source.kind if self._source else "none",
+            env_file=settled.env_file,
+            secret_names=tuple(settled.secrets),
+            hosts=settled.hosts,
+            host_setup=settled.host_setup,
+            files=self._bundle.files,
+            bundle=digest,
+        )
+        rows = map(_short, settled.effective.rows())
+        return replace(
+            spec,
+            provider=settled.provider,
+            python=settled.python,
+            container=settled.container,
+            options={name: (text, origin) for name, text, origin in rows},
+        )
+
+
+def _storable(text: str) -> str:
+    r"""JSON in which bytes of argv that are not UTF-8 (PEP 383) are written as \udc80."""
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _short(row: Row) -> tuple[str, str, str]:
+    """A row of the table, short enough to be kept and shown."""
+    first, *more = row.text.splitlines() or [""]
+    if more or len(first) > LONGEST:
+        first = first[:LONGEST] + " …"
+    return row.name, first, row.origin

@@ -1,0 +1,250 @@
+"""From what a caller gave to what counts: every layer of settings, the command, the files
+that options name. Reads; makes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.command import SCRIPT_NAME, plan_text, plan_words
+from batchio.core.directives import ignored, parse
+from batchio.core.layers import (
+    Layer,
+    Setting,
+    call_layer,
+    directive_layers,
+    environment_layer,
+    typed_layer,
+)
+from batchio.core.options import get, suggestion
+from batchio.core.resolve import resolve
+from batchio.errors import UsageError
+from batchio.providers import NAMES
+from batchio.submit import config, env_file
+from batchio.submit.here import blamed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchio.core.command import Command
+    from batchio.core.directives import Directive
+    from batchio.core.resolve import Effective
+    from batchio.submit.here import Here
+
+ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script"))
+"""Options that must be known before the script is, and so before its directives are."""
+
+ENGINES: Final = ("podman", "docker")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What counts. `env_file` and `secrets` hold values; `secrets` all of them."""
+
+    command: Command
+    effective: Effective
+    provider: str
+    python: str | None
+    container: str | None
+    hosts: tuple[str, ...]
+    host_setup: str | None
+    env_file: Mapping[str, str]
+    secrets: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+def settle(
+    command: str | Sequence[str],
+    options: Mapping[str, Any],
+    typed: Mapping[str, Any] | None,
+    here: Here,
+) -> Settled:
+    """Read every place that says something about this job.
+
+    Raises:
+        UsageError: one of them is wrong; the message says where.
+    """
+    top = call_layer(options) if typed is None else typed_layer(typed)
+    below = [environment_layer(here.environ), *config.layers(here)]
+    planned = _planned(command, _about_command([top, *below]), here)
+    directives, notes, name = _directives(planned, here)
+    layers = [top, *directive_layers(directives, name), *below]
+    effective = resolve(layers, here.environ)
+    if not effective.is_set("provider") and (named := _hosts_named(effective)):
+        implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
+        effective = resolve([*layers, Layer((implied,))], here.environ)
+    provider = _provider(effective)
+    planned = _planned(command, effective, here)
+    container, said = _container(effective, provider, directives, name, here)
+    warnings = [*notes, *effective.notes, *effective.unsupported(provider), *said]
+    if provider == "local" and container is None:
+        warnings += planned.notes
+    return Settled(
+        command=planned,
+        effective=effective,
+        provider=provider,
+        python=_python(effective, provider, container, here),
+        container=container,
+        hosts=_hosts(effective, provider, here),
+        host_setup=_file_text(effective, "host-setup-script", here),
+        env_file=_env_file(effective, "env-file", here),
+        secrets=effective.with_file("secret-env", _env_file(effective, "secret-env-file", here)),
+        warnings=tuple(warnings),
+    )
+
+
+# --- the command and its script ------------------------------------------------------
+
+
+def _about_command(layers: Sequence[Layer]) -> Effective:
+    return resolve(
+        [
+            Layer(tuple(s for s in layer.settings if s.option.name in ABOUT_COMMAND))
+            for layer in layers
+        ],
+        {},
+    )
+
+
+def _planned(command: str | Sequence[str], effective: Effective, here: Here) -> Command:
+    shell, send = effective.value("shell"), effective.value("implicit-upload")
+    if isinstance(command, str) and not shell:
+        return plan_text(
+            command,
+            here.look,
+            as_script=effective.value("command-as-script"),
+            listing=here.neighbours(command.partition(" ")[0]),
+            send=send,
+        )
+    words = [command] if isinstance(command, str) else [_word(word) for word in command]
+    for word in words:
+        if "\0" in word:
+            raise UsageError("a word of the command holds a NUL byte, which no program can get")
+    return plan_words(
+        words,
+        here.look,
+        listing=here.neighbours(words[0] if words else ""),
+        shell=shell,
+        send=send,
+        on_path=here.on_path,
+    )
+
+
+def _word(word: object) -> str:
+    text = os.fspath(word) if isinstance(word, os.PathLike) else word
+    if not isinstance(text, str):
+        raise UsageError(f"{word!r} is not a text", hint="a command is a list of texts")
+    return text
+
+
+def _directives(command: Command, here: Here) -> tuple[list[Directive], list[str], str]:
+    """The directives of the first script that holds any, notes, and its name."""
+    if command.text is not None:
+        found = parse(command.text, SCRIPT_NAME)
+        return found, ignored(command.text, SCRIPT_NAME), SCRIPT_NAME
+    notes: list[str] = []
+    for name in command.sources:
+        text = here.text(name)
+        if "\0" in text:  # a program, not a script
+            continue
+        found = parse(text, name)
+        notes += ignored(text, name)
+        if found:
+            return found, notes, name
+    return [], notes, ""
+
+
+# --- where it runs -------------------------------------------------------------------
+
+
+def _hosts_named(effective: Effective) -> str:
+    """The option that names hosts, if one does."""
+    return next((name for name in ("hosts", "hosts-file") if effective.value(name)), "")
+
+
+def _provider(effective: Effective) -> str:
+    name: str = effective.value("provider")
+    if name not in NAMES:
+        known = ", ".join(NAMES)
+        close = suggestion(name, NAMES)
+        hint = close if close.startswith("did") else f"providers are {known}"
+        raise blamed(effective, "provider", UsageError(f'there is no provider "{name}"', hint=hint))
+    return name
+
+
+def _hosts(effective: Effective, provider: str, here: Here) -> tuple[str, ...]:
+    """The hosts of --hosts and of the hosts file, each checked."""
+    if provider != "ssh":
+        return ()
+    from batchio.providers import hosts
+
+    words: list[str] = list(effective.value("hosts"))
+    try:
+        if file := effective.value("hosts-file"):
+            words += hosts.read(here.opened(file))
+        hosts.parse_hosts(words)
+    except UsageError as err:
+        raise blamed(effective, _hosts_named(effective), err) from None
+    if not words:
+        raise UsageError(
+            "the ssh provider needs hosts",
+            hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+        )
+    return tuple(words)
+
+
+def _container(
+    effective: Effective, provider: str, directives: Sequence[Directive], name: str, here: Here
+) -> tuple[str | None, list[str]]:
+    """The image to run in, if any, and what to say about it.
+
+    On this computer a container needs an engine. Without one, a script written for Coiled
+    still runs, on the computer itself; whoever asked batchio is refused.
+    """
+    image: str | None = effective.value("container")
+    if not image or effective.value("run-on-host"):
+        return None, []
+    if provider != "local" or any(map(here.on_path, ENGINES)):
+        return image, []
+    origin = effective.origin("container")
+    missing = f"neither {' nor '.join(ENGINES)} is installed here"
+    if origin in {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}:
+        note = f"--container {image} ({origin}): ignored, {missing}; tasks run without it"
+        return None, [note]
+    hint = "--run-on-host runs it without the container"
+    raise blamed(effective, "container", UsageError(missing, hint=hint))
+
+
+def _python(effective: Effective, provider: str, container: str | None, here: Here) -> str | None:
+    """The interpreter for .py scripts; None leaves it to the node."""
+    given: str | None = effective.value("python")
+    if provider != "local" or container:
+        return given
+    if given:
+        return here.path(given) if "/" in given else given
+    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        candidate = os.path.join(here.environ.get(variable, ""), "bin", "python")
+        if os.path.isabs(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+    return sys.executable
+
+
+# --- files that options name ---------------------------------------------------------
+
+
+def _file_text(effective: Effective, name: str, here: Here) -> str | None:
+    typed = effective.value(name)
+    if not typed:
+        return None
+    try:
+        return here.text(typed)
+    except UsageError as err:
+        raise blamed(effective, name, err) from None
+
+
+def _env_file(effective: Effective, name: str, here: Here) -> dict[str, str]:
+    text = _file_text(effective, name, here)
+    return {} if text is None else env_file.parse(text, effective.value(name))

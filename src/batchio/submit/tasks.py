@@ -1,0 +1,171 @@
+"""What the tasks of a job map over, wherever it comes from: read as a stream.
+
+What can be read only once (standard input, a generator) is kept only when somebody looks
+at it before the job is made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from batchio.core.values import split_values
+from batchio.errors import UsageError
+from batchio.stores.input_sources import format_of, from_file, from_records, from_values
+from batchio.submit.here import blamed, unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchio.core.resolve import Effective
+    from batchio.core.spec import Inputs
+    from batchio.stores.input_sources import Format
+    from batchio.submit.here import Here
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How many inputs there are, and the two at the ends."""
+
+    count: int
+    first: str
+    last: str
+
+
+class Source:
+    """The inputs of a job: `kind` as the spec has it, `what` names them in messages."""
+
+    def __init__(self, kind: Inputs, what: str, read: Callable[[], Iterator[bytes]]) -> None:
+        self.kind = kind
+        self.what = what
+        self.read = read
+
+    def keep(self) -> None:
+        """Make sure that the inputs can be read more than once."""
+
+    def survey(self) -> Survey:
+        """Read them all, and keep only what is told.
+
+        Raises:
+            UsageError: there are none, or something is wrong with one.
+        """
+        self.keep()
+        count, first, last = 0, b"", b""
+        for last in self.read():
+            if not count:
+                first = last
+            count += 1
+        if not count:
+            raise UsageError(f"no values in {self.what}", hint="a job needs at least one task")
+        return Survey(count, first.decode(errors="replace"), last.decode(errors="replace"))
+
+
+class _Objects(Source):
+    """Objects of a Python caller."""
+
+    def __init__(
+        self,
+        kind: Inputs,
+        what: str,
+        given: Iterable[object],
+        encode: Callable[[Iterable[object], str], Iterator[bytes]],
+    ) -> None:
+        super().__init__(kind, what, lambda: encode(self._given, what))
+        self._given = given
+
+    def keep(self) -> None:
+        if isinstance(self._given, Iterator):
+            self._given = list(self._given)
+
+
+class _Stream(Source):
+    """Standard input, or a pipe: gone once it was read."""
+
+    def __init__(self, typed: str, path: str, kind: Format, delimiter: str | None) -> None:
+        what = "standard input" if typed == "-" else typed
+        super().__init__("values" if kind == "lines" else "records", what, self._read)
+        self._path, self._format, self._delimiter = path, kind, delimiter
+        self._kept: IO[bytes] | None = None
+
+    def keep(self) -> None:
+        if self._kept is not None:
+            return
+        self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as we do
+        if self._path == "-":
+            from_file("-", "lines")  # refuses a terminal
+            shutil.copyfileobj(sys.stdin.buffer, self._kept)
+            return
+        with open(self._path, "rb") as file:
+            shutil.copyfileobj(file, self._kept)
+
+    def _read(self) -> Iterator[bytes]:
+        if self._kept is None:
+            return from_file(self._path, self._format, self._delimiter)
+        self._kept.seek(0)
+        again = os.fdopen(os.dup(self._kept.fileno()), "rb")  # whoever reads it closes it
+        return from_file("-", self._format, self._delimiter, stdin=again)
+
+
+def source(effective: Effective, here: Here) -> Source | None:
+    """The inputs that the settled options name; None when the job maps over nothing.
+
+    Raises:
+        UsageError: they are no list at all, or their file cannot be read.
+    """
+    delimiter = effective.value("map-over-delimiter")
+    if effective.value("map-over-file") is not None:
+        return _file(effective, here, delimiter)
+    values = effective.value("map-over-values")
+    if isinstance(values, str):
+        return _Objects("values", "map-over-values", split_values(values, delimiter), from_values)
+    if values is not None:
+        return _Objects("values", "map_over_values", values, from_values)
+    records = effective.value("map-over-task-var-dicts")
+    if records is None:
+        return None
+    if isinstance(records, (str, bytes, Mapping)) or not isinstance(records, Iterable):
+        raise UsageError(
+            "map_over_task_var_dicts: not a list of dictionaries",
+            hint='write [{"NAME": "value"}, …], one dictionary for each task',
+        )
+    return _Objects("records", "map_over_task_var_dicts", records, from_records)
+
+
+def _file(effective: Effective, here: Here, delimiter: str | None) -> Source:
+    typed = effective.value("map-over-file")
+    kind: Format = effective.value("map-over-format") or format_of(typed)
+    path = typed if typed == "-" else here.opened(typed)
+    if typed == "-" or stat.S_ISFIFO(_mode(effective, typed, path)):
+        return _Stream(typed, path, kind, delimiter)
+    return Source(
+        "values" if kind == "lines" else "records",
+        typed,
+        lambda: from_file(path, kind, delimiter),
+    )
+
+
+def _mode(effective: Effective, typed: str, path: str) -> int:
+    """The mode bits of the file, which was seen to open."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISFIFO(mode):
+            with open(path, "rb"):
+                pass
+    except OSError as err:
+        raise blamed(effective, "map-over-file", unreadable(typed, err)) from None
+    return mode
+
+
+def idle(effective: Effective) -> list[str]:
+    """A line for each option that says how to map, when there is nothing to map over."""
+    return [
+        f"--{name} ({effective.origin(name)}): ignored, nothing is mapped over"
+        for name in ("map-over-input-var", "map-over-delimiter", "map-over-format")
+        if effective.value(name) is not None
+    ]

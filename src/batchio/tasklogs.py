@@ -1,0 +1,162 @@
+"""What tasks printed, for the verbs: chosen by task ids, past or as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchio.core.arrays import parse_ids
+from batchio.errors import UsageError
+from batchio.runtime.watching import Watch
+from batchio.stores import logs as store
+from batchio.stores.log_records import STDERR, STDOUT, Select
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Iterator
+    from pathlib import Path
+
+    from batchio.core.machine import Machine
+    from batchio.stores.folder import Workspace
+    from batchio.stores.logs import LogLine
+
+CHUNK: Final = 1000
+"""Lines read in a thread at once."""
+
+PAUSE_S: Final = (0.02, 0.3)
+"""Seconds between two looks at growing logs: after news, and after a long quiet."""
+
+
+class Lines(NamedTuple):
+    """Which lines are wanted."""
+
+    tasks: list[int] | None = None
+    """Ids, or all."""
+    attempt: int | None = None
+    stream: str | None = None
+    since: float | None = None
+    tail: int | None = None
+
+
+def chosen(tasks: str | int | None) -> list[int] | None:
+    """Ids that a person named, such as `3` or `"2,4-6"`.
+
+    Raises:
+        UsageError: they make no sense.
+    """
+    if tasks is None:
+        return None
+    return [tasks] if isinstance(tasks, int) else list(parse_ids(tasks))
+
+
+def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
+    """The positions of ids in their job.
+
+    Raises:
+        UsageError: the job has no such task.
+    """
+    if ids is None:
+        return None
+    known = machine.running_job.spec.tasks
+    missing = [task for task in ids if task not in known]
+    if missing:
+        raise UsageError(
+            f"job {machine.running_job.id} has no task {missing[0]}",
+            hint=f"its tasks are {known}",
+        )
+    return [known.position(task) for task in ids]
+
+
+async def past_lines(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[LogLine, None]:
+    """Lines that were printed so far, by time."""
+    watch = Watch(workspace, job)
+    try:
+        await watch.catch_up()
+    finally:
+        watch.close()
+    lines = _past(workspace.folder(job) / "logs", watch.machine, which)
+    named = _Named(watch.machine, which)
+    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
+        for line in named.of(chunk):
+            yield line
+
+
+def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
+    positions = positions_of(machine, which.tasks)
+    select = _select(positions, which)
+    if which.tail is not None and (positions is None or len(positions) == 1):
+        return iter(store.last_lines(logs, which.tail, select))
+    if positions is not None and len(positions) == 1 and which.attempt is None:
+        tasks, at = machine.tasks, positions[0]
+        if tasks.ended[at] and tasks.attempt[at] == 1:  # the column knows where it lies
+            start, end = tasks.log_from[at], tasks.log_to[at]
+            return store.node_lines(logs, tasks.node[at], start, end, select)
+    lines = store.all_lines(logs, select)
+    if which.tail is None:
+        return lines
+    from collections import deque
+
+    wanted = _Named(machine, which)
+    return iter(deque((line for line in lines if wanted.has(line)), which.tail))
+
+
+async def follow_lines(
+    workspace: Workspace, job: str, which: Lines
+) -> AsyncGenerator[LogLine, None]:
+    """Lines as they are printed, until the job is done.
+
+    Raises:
+        HeadGone: nobody runs the job any more, and it is not done.
+    """
+    watch = Watch(workspace, job)
+    try:
+        await watch.catch_up()
+        select = _select(positions_of(watch.machine, which.tasks), which)
+        follower = store.LogFollower(workspace.folder(job) / "logs", select)
+        named = _Named(watch.machine, which)
+        if which.tail is not None:
+            for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
+                yield line
+        pause = PAUSE_S[0]
+        while True:
+            over = watch.done
+            lines = await asyncio.to_thread(follower.poll)
+            if over and not lines:
+                lines = follower.finish()
+            for line in named.of(lines):
+                yield line
+            if over and not lines:
+                return
+            pause = PAUSE_S[0] if lines else min(pause * 1.2, PAUSE_S[1])
+            if not over:
+                await watch.look()
+            if not lines:
+                await asyncio.sleep(pause)
+    finally:
+        watch.close()
+
+
+class _Named:
+    """Picks lines, and gives them the task ids that people know."""
+
+    def __init__(self, machine: Machine, which: Lines) -> None:
+        positions = positions_of(machine, which.tasks)
+        self._positions = None if positions is None else frozenset(positions)
+        self._since = which.since or 0.0
+        self._ids = machine.running_job.spec.tasks
+
+    def has(self, line: LogLine) -> bool:
+        """Whether the line is wanted."""
+        mine = self._positions is None or line.task in self._positions
+        return mine and line.time >= self._since
+
+    def of(self, lines: Iterable[LogLine]) -> Iterator[LogLine]:
+        """The wanted ones among `lines`."""
+        at = self._ids.at
+        return (line._replace(task=at(line.task)) for line in lines if self.has(line))
+
+
+def _select(positions: list[int] | None, which: Lines) -> Select:
+    stream = {"stdout": STDOUT, "stderr": STDERR, None: None}[which.stream]
+    single = positions[0] if positions is not None and len(positions) == 1 else None
+    return Select(single, which.attempt, stream)

@@ -1,0 +1,128 @@
+"""This computer: commands are child processes, sockets are ordinary ones.
+
+Nothing here knows about agents or jobs. A command runs in a session of its own, so that
+Ctrl-C is for the caller and a command can be killed with its children.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from typing import TYPE_CHECKING, Final, Self
+
+from batchio.errors import Unreachable
+from batchio.ports import Completed
+from batchio.transports._streams import Reader, Writer, while_feeding
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Sequence
+
+    from batchio.ports import ByteReader, ByteWriter
+
+_BROKEN: Final = (OSError,)
+_BUFFER: Final = 1 << 20
+"""Bytes a reader of a socket keeps before it makes the other side wait."""
+
+
+class LocalTransport:
+    """The way to this computer itself; many may be open at once."""
+
+    local = True
+
+    def __init__(self) -> None:
+        self.where = socket.gethostname()
+        self._closed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | AsyncIterable[bytes] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run one command to its end.
+
+        As in a shell, 127 stands for a program that is not there, 126 for one that may
+        not be run. Cancelling, or the timeout, kills the command's process group.
+
+        Raises:
+            Unreachable: this transport is closed.
+            TimeoutError: it took longer than `timeout` seconds; it is killed.
+        """
+        self._check_open()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=DEVNULL if stdin is None else PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            return Completed(127, b"", os.fsencode(f"{argv[0]}: not found\n"))
+        except OSError as error:
+            return Completed(126, b"", os.fsencode(f"{argv[0]}: {error.strerror}\n"))
+        try:
+            async with asyncio.timeout(timeout):
+                if stdin is None:
+                    return await _outcome(process)
+                assert process.stdin is not None
+                return await while_feeding(process.stdin, stdin, _BROKEN, _outcome(process))
+        except BaseException:
+            await _kill(process)
+            raise
+
+    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+        """Connect to a Unix socket.
+
+        Raises:
+            Unreachable: nobody listens.
+        """
+        self._check_open()
+        try:
+            reader, writer = await asyncio.open_unix_connection(path, limit=_BUFFER)
+        except OSError as error:
+            raise Unreachable(
+                f"nobody answers at {path} ({error.strerror})", where=self.where
+            ) from error
+        return Reader(reader, self.where, _BROKEN), Writer(writer, self.where, _BROKEN)
+
+    async def wait_closed(self) -> None:
+        """Return once `close` was called: this computer goes nowhere by itself."""
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Close it; sockets that were opened stay open."""
+        self._closed.set()
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise Unreachable("the connection is closed", where=self.where)
+
+
+async def _outcome(process: Process) -> Completed:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    stdout, stderr, code = await asyncio.gather(
+        process.stdout.read(), process.stderr.read(), process.wait()
+    )
+    return Completed(code, stdout, stderr)
+
+
+async def _kill(process: Process) -> None:
+    """End the command and its process group, and let go of its pipes."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+    # Pipes may still be held by a grandchild that left the group; only this closes our ends.
+    process._transport.close()  # type: ignore[attr-defined]

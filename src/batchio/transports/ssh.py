@@ -1,0 +1,169 @@
+"""A host over SSH: one connection, kept alive, with commands and sockets inside.
+
+    async with await connect(SshTarget("gpu1")) as node:
+        print((await node.run(["nproc"])).stdout)
+
+Host keys, configuration and the errors of connecting: `_ssh_connect`. Reconnecting is the
+caller's: a connection that is lost stays lost, and says so within 15 seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Final, Self, cast
+
+import asyncssh
+
+from batchio.errors import BatchioError, Unreachable
+from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
+from batchio.transports._ssh_connect import Limits, SshTarget
+from batchio.transports._ssh_connect import connect as _connect
+from batchio.transports._streams import Reader, Writer, lost
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Sequence
+
+    from batchio.ports import ByteReader, ByteWriter, Completed
+    from batchio.transports._ssh_connect import Client
+
+__all__ = ["Limits", "SshTarget", "SshTransport", "connect"]
+
+_LAST_WORDS_S: Final = 3.0
+"""How long killing a command, or saying good-bye, may take."""
+
+
+async def connect(target: SshTarget | str, limits: Limits | None = None) -> SshTransport:
+    """Connect to a host; a plain name means as `ssh NAME` would.
+
+    Raises:
+        Unreachable, NotAuthorised, Unfit, UsageError: see `_ssh_connect.connect`.
+    """
+    if isinstance(target, str):
+        target = SshTarget(target)
+    limits = limits or Limits()
+    connection, client = await _connect(target, limits)
+    return SshTransport(target, limits, connection, client)
+
+
+class SshTransport:
+    """One connection to one host. `connect` makes it."""
+
+    local = False
+
+    def __init__(
+        self,
+        target: SshTarget,
+        limits: Limits,
+        connection: asyncssh.SSHClientConnection,
+        client: Client,
+    ) -> None:
+        self.where = target.host
+        self._target = target
+        self._limits = limits
+        self._connection = connection
+        self._client = client
+        self._sessions = Sessions(target.host)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | AsyncIterable[bytes] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run one command there to its end.
+
+        Cancelling, or the timeout, kills the command's process group, as far as the
+        connection still allows. When the server takes no more sessions at a time, the
+        command waits for its turn.
+
+        Raises:
+            Unreachable: the connection broke: nobody knows how the command ended.
+            TimeoutError: it took longer than `timeout` seconds; it is killed.
+            NotAuthorised: the account may log in, but not run commands.
+        """
+        line = command_line(argv)
+        async with asyncio.timeout(timeout):
+            process = await self._sessions.take(lambda: self._open(line))
+            command = Command(process, self.where)
+            try:
+                outcome = await command.outcome(stdin)
+            except BaseException:
+                await self._kill(command)
+                raise
+            finally:
+                command.close()
+                self._sessions.give_back()
+        if outcome is None:
+            raise self._lost()
+        return outcome
+
+    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+        """Connect to a Unix socket there; this takes none of the server's sessions.
+
+        Raises:
+            Unreachable: nobody listens, the server forbids it, or the connection broke.
+        """
+        try:
+            reader, writer = await self._connection.open_unix_connection(path)
+        except asyncssh.ChannelOpenError as error:
+            if self._connection.is_closed():
+                raise self._lost() from error
+            raise Unreachable(
+                f"nobody answers at {path} ({error.reason})",
+                where=self.where,
+                hint="if it stays so: its sshd_config must allow AllowStreamLocalForwarding",
+            ) from error
+        except BROKEN as error:
+            raise self._lost() from error
+        return Reader(reader, self.where, BROKEN), Writer(writer, self.where, BROKEN)
+
+    async def wait_closed(self) -> None:
+        """Return when the connection is no longer open, whoever closed it."""
+        await self._connection.wait_closed()
+
+    async def close(self) -> None:
+        """Close it. Commands that still run there are neither awaited nor killed."""
+        self._connection.close()
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                await self._connection.wait_closed()
+        except TimeoutError:  # a silent peer never takes our last bytes
+            self._connection.abort()
+
+    async def _open(self, line: bytes) -> asyncssh.SSHClientProcess[bytes]:
+        """Start a command. Raises asyncssh.ChannelOpenError when the server refuses."""
+        try:
+            # asyncssh sends bytes as they are; its types know only text.
+            return await self._connection.create_process(cast("str", line), encoding=None)
+        except asyncssh.ChannelOpenError as error:
+            if self._connection.is_closed():
+                raise self._lost() from error
+            raise
+        except BROKEN as error:
+            raise self._lost() from error
+
+    async def _kill(self, command: Command) -> None:
+        """End a command's process group: neither closing its channel nor leaving does."""
+        if command.ended or self._connection.is_closed():
+            return
+        with contextlib.suppress(*BROKEN, TimeoutError, BatchioError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                group = await command.group()
+                if not group:
+                    return
+                try:
+                    await kill_group(self._connection, group)
+                except asyncssh.ChannelOpenError:  # no second session here: connect again
+                    async with await connect(self._target, self._limits) as other:
+                        await kill_group(other._connection, group)
+
+    def _lost(self) -> Unreachable:
+        return lost(self.where, self._client.ended)
