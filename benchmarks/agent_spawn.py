@@ -1,0 +1,116 @@
+"""The agent against the floor: N x /bin/true, two at a time, output captured.
+
+    python benchmarks/agent_spawn.py [N] [ROUNDS] [PYTHON]
+
+Runs `spawn.c` and the agent in turn, so that both see the same machine, and prints each
+round's wall time, the agent's own CPU time per task, and the ratio of the medians. The
+driver below is a head reduced to its least: it keeps 64 attempts on the agent and
+acknowledges what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+AGENT = HERE.parent / "src/batchio/agent/agent.py"
+WINDOW = 64
+FRAME = struct.Struct(">IB")
+
+
+def floor(program: Path, count: int) -> float:
+    words = [str(program), str(count), "2", "/bin/true"]
+    return float(subprocess.run(words, check=True, capture_output=True).stdout)
+
+
+def send(sock: socket.socket, *messages: list[object]) -> None:
+    body = json.dumps(messages).encode()
+    sock.sendall(FRAME.pack(1 + len(body), 0) + body)
+
+
+def drive(sock: socket.socket, count: int) -> float:
+    """Seconds from the first start to the last result."""
+    begin = time.monotonic()
+    sent = done = 0
+    inbox = bytearray()
+    while done < count:
+        room = min(WINDOW - (sent - done), count - sent)
+        news: list[list[object]] = []
+        if room > 0:
+            batch = [[task, 1, str(task), None] for task in range(sent, sent + room)]
+            news.append(["start", batch])
+            sent += room
+        if news:
+            send(sock, *news)
+        inbox += sock.recv(1 << 18)
+        while len(inbox) >= 5:
+            length, kind = FRAME.unpack_from(inbox)
+            if len(inbox) < 4 + length:
+                break
+            body = bytes(inbox[5 : 4 + length])
+            del inbox[: 4 + length]
+            for message in json.loads(body) if kind == 0 else ():
+                if message[0] == "done":
+                    assert all(record[2] == 0 for record in message[2]), message
+                    done += len(message[2])
+                    send(sock, ["ack", message[1]])
+    return time.monotonic() - begin
+
+
+def cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def agent(python: str, count: int) -> tuple[float, float]:
+    """(wall seconds, the agent's own CPU seconds)."""
+    with tempfile.TemporaryDirectory(prefix="batchio-", dir="/var/tmp") as folder:
+        home = folder + "/b.n"
+        up = subprocess.run(
+            [python, "-I", AGENT, "up", home], check=True, capture_output=True
+        )
+        facts = json.loads(up.stdout)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.connect(home + "/s")
+        send(sock, ["hello", {"v": 1, "job": "b", "epoch": 1}])
+        send(sock, ["setup", {"argv": ["/bin/true"], "slots": 2}])
+        before = cpu(facts["pid"])
+        wall = drive(sock, count)
+        own = cpu(facts["pid"]) - before
+        subprocess.run([python, "-I", AGENT, "down", home], check=True)
+        return wall, own
+
+
+def main() -> None:
+    count, rounds = [*map(int, sys.argv[1:3]), 10000, 3][:2] if sys.argv[2:] else (
+        int(sys.argv[1]) if sys.argv[1:] else 10000,
+        3,
+    )
+    python = sys.argv[3] if sys.argv[3:] else sys.executable
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "spawn")
+        subprocess.run(["cc", "-O2", "-o", program, HERE / "spawn.c"], check=True)
+        floors, walls = [], []
+        for _ in range(rounds):
+            floors.append(floor(program, count))
+            wall, own = agent(python, count)
+            walls.append(wall)
+            print(
+                f"floor {floors[-1]:.2f} s  agent {wall:.2f} s"
+                f"  its own CPU {own / count * 1e3:.3f} ms a task"
+            )
+    ratio = statistics.median(walls) / statistics.median(floors)
+    print(f"ratio of medians: {ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""What every test has: surroundings of its own, and a look at what it left behind.
+
+Before the first test, HOME is an empty folder and the developer's BATCHIO_*, COILED_* and
+XDG_* variables are gone, so no test reads a personal configuration or writes into a real
+workspace. After the last one, whatever of batchio still runs is an error.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.house import leftovers
+
+pytest_plugins = ["tests.testbed.fixtures"]
+
+_KEPT = ("BATCHIO_TESTBED", "BATCHIO_REQUIRE_TESTBED")
+_HOME = pytest.StashKey[Path]()
+_BEGAN = time.time()
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, print_blob=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Change the environment once for the process: no test pays for it."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+    for name in list(os.environ):
+        if name.startswith(("BATCHIO_", "COILED_", "XDG_")) and name not in _KEPT:
+            del os.environ[name]
+    os.environ.setdefault(leftovers.MARK, uuid.uuid4().hex)
+    config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="batchio-tests-"))
+    os.environ["HOME"] = str(config.stash[_HOME])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Take the false HOME away."""
+    shutil.rmtree(config.stash[_HOME], ignore_errors=True)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workspace of one test; what batchio does in it, in this process or another, is there."""
+    root = tmp_path / "workspace"
+    monkeypatch.setenv("BATCHIO_WORKSPACE", str(root))
+    return root
+
+
+@pytest.hookimpl(trylast=True)  # the workers of pytest-xdist have ended
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session when something of it still runs, and end that."""
+    if hasattr(session.config, "workerinput"):
+        return  # other workers are still testing; their controller looks
+    if left := leftovers.wait_until_gone(os.environ[leftovers.MARK], _BEGAN):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        leftovers.report(session.config, left)
+        leftovers.end(left)

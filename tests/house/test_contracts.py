@@ -1,0 +1,59 @@
+"""Floors know only the floors below them, and what is light stays light.
+
+Checked twice: by reading the imports, and by looking at what a fresh process loads.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.house.source import ROOT
+
+_HEAVY: Final = frozenset(
+    ("asyncssh", "cryptography", "pydantic", "rich", "textual", "trio", "obstore", "sqlite3")
+)
+_LOADED: Final = """
+import json, sys
+try:
+    {statement}
+finally:
+    json.dump(sorted({{name.partition(".")[0] for name in sys.modules}}), sys.stderr)
+"""
+
+
+def _loaded(statement: str) -> set[str]:
+    """Top-level modules in memory after a fresh interpreter ran `statement`."""
+    command = [sys.executable, "-c", _LOADED.format(statement=statement)]
+    done = subprocess.run(command, text=True, capture_output=True, check=False)
+    try:
+        return set(json.loads(done.stderr))
+    except ValueError:
+        pytest.fail(f"{statement} failed:\n{done.stderr}")
+
+
+def test_no_floor_knows_a_higher_one() -> None:
+    lint = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(lint, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_import_batchio_loads_nothing_heavy() -> None:
+    assert _loaded("import batchio") & (_HEAVY | {"click", "asyncio"}) == set()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    statement = "from batchio.cli.main import call; call(['--help'])"
+    assert _loaded(statement) & _HEAVY == set()
+
+
+def test_the_agent_needs_only_the_standard_library() -> None:
+    agent = ROOT / "src" / "batchio" / "agent" / "agent.py"
+    statement = f"import runpy; runpy.run_path({str(agent)!r}, run_name='agent')"
+    names = _loaded(statement)
+    outside = {name for name in names if not name.startswith("_")} - sys.stdlib_module_names
+    # what the environment itself loads at start: editable installs, coverage
+    assert outside - _loaded("pass") == set()
