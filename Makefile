@@ -27,7 +27,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/python docs/generate.py --check
+	$(bin)/python docs/generate.py --check && $(bin)/python docs/python_page.py --check
 	$(pytest) -n 2 --dist loadscope -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
@@ -42,6 +42,7 @@ bench: $(VENV)/has-dev  ## the measurements of docs/reference/benchmarks
 
 docs: $(VENV)/has-dev  ## the generated pages and the picture of the README
 	$(bin)/python docs/generate.py
+	$(bin)/python docs/python_page.py
 	$(bin)/python docs/picture.py
 
 clean:  ## back to a fresh clone

@@ -75,9 +75,7 @@ def agent(python: str, count: int) -> tuple[float, float]:
     """(wall seconds, the agent's own CPU seconds)."""
     with tempfile.TemporaryDirectory(prefix="batchio-", dir="/var/tmp") as folder:
         home = folder + "/b.n"
-        up = subprocess.run(
-            [python, "-I", AGENT, "up", home], check=True, capture_output=True
-        )
+        up = subprocess.run([python, "-I", AGENT, "up", home], check=True, capture_output=True)
         facts = json.loads(up.stdout)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(home + "/s")
@@ -91,9 +89,13 @@ def agent(python: str, count: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    count, rounds = [*map(int, sys.argv[1:3]), 10000, 3][:2] if sys.argv[2:] else (
-        int(sys.argv[1]) if sys.argv[1:] else 10000,
-        3,
+    count, rounds = (
+        [*map(int, sys.argv[1:3]), 10000, 3][:2]
+        if sys.argv[2:]
+        else (
+            int(sys.argv[1]) if sys.argv[1:] else 10000,
+            3,
+        )
     )
     python = sys.argv[3] if sys.argv[3:] else sys.executable
     with tempfile.TemporaryDirectory() as folder:

@@ -16,6 +16,7 @@ from batchio import detached, submit
 from batchio.core import views
 from batchio.core.explain import why_job, why_task
 from batchio.core.job import EXIT_CODES
+from batchio.core.news import event_view
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError
 from batchio.runtime.bridge import Stream, portable
@@ -105,24 +106,20 @@ class Job:
     def events(self) -> Stream[dict[str, Any]]:
         """What happens, from the beginning to the end: one dict a fact, for people.
 
-        `{"at": 1763900000.0, "event": "TasksFinished", …}` with the fields of the events
-        in docs/design/machine.md; task positions are translated to ids.
+        `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`; every
+        kind stands in `core/events.py`.
         """
         return Stream(self._events)
 
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
-        with self._workspace.reader(self.id) as reader:
-            for _, event in await asyncio.to_thread(reader.events):
-                yield views.event_view(event)
-            position = reader.last()
-        watch = Watch(self._workspace, self.id)
+        watch, position = Watch(self._workspace, self.id), 0
         try:
-            async for batch in watch.news():
-                del batch
-                with self._workspace.reader(self.id) as reader:
+            with self._workspace.reader(self.id) as reader:
+                async for _ in watch.news():
+                    ids = watch.machine.running_job.spec.tasks
                     for at, event in await asyncio.to_thread(reader.events, position):
                         position = at
-                        yield views.event_view(event)
+                        yield event_view(event, ids)
         finally:
             watch.close()
 
@@ -308,14 +305,14 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
     Raises:
         NoSuchJob: there is none, or more than one.
     """
-    place = Workspace(workspace)
+    place = submit.workspace_of(workspace)
     return Job(place, await asyncio.to_thread(place.find, job))
 
 
 @portable
 async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
     """The newest jobs, newest first."""
-    place = Workspace(workspace)
+    place = submit.workspace_of(workspace)
     out = []
     for job in place.jobs()[:limit]:
         machine = await Job(place, job).machine()

@@ -1,20 +1,20 @@
 """The detached head on this computer: start one, and be one.
 
-`python -m batchio.detached ROOT JOB` is a head; it reads one line of JSON from its stdin,
-the secrets. Its own words go to `head.log` in the job's folder.
+A command line forks its head, which has most modules loaded already; a program with
+threads must not fork, so there `python -m batchio.detached ROOT JOB` is started, which
+reads the secrets, one line of JSON, from its stdin. Either way the head is nobody's child,
+in a session of its own, and its own words go to `head.log` in the job's folder.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import subprocess
+import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, NoReturn
 
-from batchio import providers
 from batchio.errors import BatchioError, LeaseHeld
-from batchio.runtime.head import lead
 from batchio.stores.folder import Workspace
 from batchio.stores.reserve import stopped
 
@@ -31,6 +31,48 @@ _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     """Start a head for `job` and return at once; it outlives this process."""
+    if threading.active_count() == 1:
+        _fork(workspace, job, secrets)
+    else:
+        _spawn(workspace, job, secrets)
+
+
+def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _become_head(workspace, job, secrets)
+    finally:
+        os._exit(0)
+
+
+def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> NoReturn:
+    """The forked child's whole life; what it inherited open would keep others waiting."""
+    code = 3
+    try:
+        log = os.open(workspace.folder(job) / "head.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
+            os.dup2(source, descriptor)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        code = be_head(workspace, job, dict(secrets))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
+    import subprocess
+
     command = [sys.executable, "-m", "batchio.detached", str(workspace.root), job]
     with (workspace.folder(job) / "head.log").open("ab") as log:
         subprocess.run(
@@ -45,6 +87,8 @@ def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 async def lead_inline(workspace: Workspace, job: str, secrets: dict[str, str]) -> Outcome:
     """Be the head of `job` inside the running loop, until the job is done."""
+    from batchio import providers
+    from batchio.runtime.head import lead
 
     def lender(machine: Machine) -> Provider:
         spec = machine.running_job.spec
@@ -53,11 +97,10 @@ async def lead_inline(workspace: Workspace, job: str, secrets: dict[str, str]) -
     return await lead(workspace, job, lender, secrets=secrets)
 
 
-def main(root: str, job: str) -> int:
-    """Be the head of `job`; returns the exit code of the process."""
-    workspace = Workspace(root)
-    secrets = json.loads(sys.stdin.readline() or "{}")
-    sys.stdin.close()
+def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:
+    """Be the head of `job` in this process; returns its exit code."""
+    import asyncio
+
     try:
         asyncio.run(lead_inline(workspace, job, secrets))
     except LeaseHeld:
@@ -70,4 +113,7 @@ def main(root: str, job: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    root, job = sys.argv[1:]
+    secrets = json.loads(sys.stdin.readline() or "{}")
+    sys.stdin.close()
+    sys.exit(be_head(Workspace(root), job, secrets))

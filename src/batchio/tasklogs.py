@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchio.core.arrays import parse_ids
+from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
 from batchio.runtime.watching import Watch
 from batchio.stores import logs as store
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
     from pathlib import Path
 
+    from batchio.core.events import Event
     from batchio.core.machine import Machine
     from batchio.stores.folder import Workspace
     from batchio.stores.logs import LogLine
@@ -117,10 +119,11 @@ async def follow_lines(
         if which.tail is not None:
             for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
                 yield line
-        pause = PAUSE_S[0]
+        ended, pause = _Ended(), PAUSE_S[0]
         while True:
             over = watch.done
             lines = await asyncio.to_thread(follower.poll)
+            lines += ended.last_words(follower)
             if over and not lines:
                 lines = follower.finish()
             for line in named.of(lines):
@@ -129,11 +132,35 @@ async def follow_lines(
                 return
             pause = PAUSE_S[0] if lines else min(pause * 1.2, PAUSE_S[1])
             if not over:
-                await watch.look()
+                ended.note(await watch.look())
             if not lines:
                 await asyncio.sleep(pause)
     finally:
         watch.close()
+
+
+class _Ended:
+    """Attempts that are over, until all they printed has been read."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, int, int, int]] = []
+
+    def note(self, batch: list[Event]) -> None:
+        """Remember those that ended."""
+        for event in batch:
+            if isinstance(event, TasksFinished):
+                self._open += [(r[0], r[1], event.node, r[9]) for r in event.records]
+
+    def last_words(self, follower: store.LogFollower) -> list[LogLine]:
+        """Their last lines, where no newline ended them."""
+        found, waiting = [], []
+        for task, attempt, node, end in self._open:
+            if follower.position(node) >= end:
+                found += follower.finish(task, attempt)
+            else:
+                waiting.append((task, attempt, node, end))
+        self._open = waiting
+        return found
 
 
 class _Named:

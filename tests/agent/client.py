@@ -199,9 +199,7 @@ def agent(
     )
 
 
-def up(
-    home: Path, *words: str | Path, python: str = sys.executable, **more: Any
-) -> dict[str, Any]:
+def up(home: Path, *words: str | Path, python: str = sys.executable, **more: Any) -> dict[str, Any]:
     """A daemon that owns the home; what `up` printed."""
     answer = agent("up", home, *words, python=python, **more)
     assert answer.returncode == 0, answer.stderr
@@ -226,3 +224,26 @@ def gone(pids: Sequence[int]) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def strays(home: Path) -> list[int]:
+    """Living processes whose environment names this home, or one in this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and alive(int(entry.name)):
+            try:
+                environ = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"BATCHIO_AGENT={home}".encode() in environ:
+                found.append(int(entry.name))
+    return found
+
+
+def until(path: Path) -> Path:
+    """Waits until a task has made this file: how tasks say that they got somewhere."""
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.005)
+    return path

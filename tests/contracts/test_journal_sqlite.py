@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.core.events import HeadStarted, encode
-from batchio.errors import JournalCorrupt, JournalFull, NoSuchJob, WorkspaceError
+from batchio.errors import JournalCorrupt, JournalFull, LeaseHeld, NoSuchJob, WorkspaceError
+from batchio.stores import sqlite
 from batchio.stores.folder import Workspace
 from batchio.stores.reserve import read_stopped, stopped
 
@@ -278,6 +279,46 @@ async def test_the_write_ahead_log_stays_small_although_somebody_reads_all_the_t
 
     assert largest < 16 << 20
     assert not wal.exists()
+
+
+@pytest.mark.asyncio
+async def test_a_write_ahead_log_that_a_slow_reader_let_grow_is_cut_back_when_it_is_gone(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CUT_PAUSE_S", 0.0)
+    journal = workspace.take(JOB)
+    folder = workspace.folder(JOB)
+    slow = sqlite3.connect(f"{(folder / 'journal.sqlite').as_uri()}?mode=ro", uri=True)
+    slow.execute("BEGIN")
+    slow.execute("SELECT count(*) FROM events").fetchone()
+    for _ in range(12):
+        await journal.append(["x" * 1000] * 1000)
+    grown = (folder / "journal.sqlite-wal").stat().st_size
+
+    slow.close()
+    await journal.append(["x"])
+
+    assert grown > sqlite.WAL_LIMIT_BYTES
+    assert (folder / "journal.sqlite-wal").stat().st_size == 0
+    await journal.close()
+
+
+@pytest.mark.asyncio
+async def test_whoever_deletes_the_lock_file_does_not_get_two_heads_that_write(
+    workspace: Workspace,
+) -> None:
+    first = workspace.take(JOB)
+    (workspace.folder(JOB) / "head.lock").unlink()
+    second = workspace.take(JOB)
+
+    with pytest.raises(LeaseHeld, match="another head has taken over"):
+        await first.append(["a"])
+    await second.append(["b"])
+
+    with workspace.reader(JOB) as reader:
+        assert [body for _, body in reader.read()] == [FIRST, "b"]
+    await first.close()
+    await second.close()
 
 
 @pytest.mark.asyncio

@@ -30,16 +30,19 @@ def spec(tasks: str = "0-3", **more: Any) -> JobSpec:
 class Story:
     """One job; each verb moves it on by one fact, at `T0` + `at` seconds."""
 
-    def __init__(self, tasks: str = "0-3", **more: Any) -> None:
+    def __init__(self, tasks: str = "0-3", job: str = JOB, **more: Any) -> None:
         self.machine = Machine()
+        self.events: list[ev.Event] = []
+        """All that was told, in order."""
         self.seq = 0
         made = spec(tasks, **more)
-        self.tell(ev.JobSubmitted(T0, JOB, made.to_json()), ev.HeadStarted(T0, 1, "here", 4))
+        self.tell(ev.JobSubmitted(T0, job, made.to_json()), ev.HeadStarted(T0, 1, "here", 4))
 
     def tell(self, *told: ev.Event) -> Story:
         """Fold events."""
         for event in told:
             self.machine.apply(event)
+            self.events.append(event)
         return self
 
     def offers(self, *names: str) -> Story:
@@ -107,9 +110,9 @@ class Story:
         return self.tell(ev.JobClosed(T0 + at, self.machine.outcome.label))
 
 
-def mixed() -> Story:
+def mixed(job: str = JOB) -> Story:
     """Six tasks (2, 4-6, 8, 9): two succeeded, two failed alike, one runs, one waits."""
-    story = Story("2,4-6,8-9").offers("laptop").ready()
+    story = Story("2,4-6,8-9", job).offers("laptop").ready()
     story.start(0, 1, 2, 3).end(0, 1)
     story.end(2, 3, code=3, tail="ValueError: bad row")
     return story.start(4)

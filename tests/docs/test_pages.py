@@ -27,10 +27,13 @@ def test_the_blocks_of_a_page_run(page: str, tmp_path: Path, workspace: Path) ->
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environ = os.environ | {"PATH": path, "COLUMNS": "100", "NO_COLOR": "1"}
     for block in parse((ROOT / page).read_text()):
+        lie = ""
         try:
             run(block, folder, environ)
         except AssertionError as error:
-            pytest.fail(f"{page}:{block.line}: {error}", pytrace=False)
+            lie = f"{page}:{block.line}: {error}"
+        if lie:
+            pytest.fail(lie, pytrace=False)
 
 
 @pytest.mark.parametrize("page", PAGES)

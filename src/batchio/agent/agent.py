@@ -56,6 +56,7 @@ IGNORED = [
     for number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None), signal.SIGHUP)
     if number is not None
 ]
+INPUT_NAMES = (b"BATCHIO_TASK_INPUT", b"COILED_BATCH_TASK_INPUT")
 THREADS = (
     b"OMP_NUM_THREADS",
     b"MKL_NUM_THREADS",
@@ -240,7 +241,7 @@ class Results:
     """
 
     def __init__(self, path: str) -> None:
-        self.fresh: List[Record] = []
+        self.fresh: Dict[Key, Record] = {}
         self.sealed: Dict[int, bytes] = {}  # seq: its message
         self.keys: Dict[int, List[Key]] = {}
         self.seqs: Dict[Key, int] = {}
@@ -266,9 +267,10 @@ class Results:
         """The `done` message of what ended since the last one."""
         if not self.fresh:
             return None
-        line = JSON(["done", self.seq + 1, self.fresh]).encode()
-        self.remember(self.seq + 1, line, self.fresh)
-        self.fresh = []
+        batch = list(self.fresh.values())
+        line = JSON(["done", self.seq + 1, batch]).encode()
+        self.remember(self.seq + 1, line, batch)
+        self.fresh.clear()
         if self.stale:
             self.rewrite()
         else:
@@ -334,6 +336,8 @@ class Setup:
         for name in THREADS:
             if name not in os.environb:
                 own.setdefault(name, threads)
+        self.secret = set(secrets)
+        self.container_job = re.sub(rb"[^A-Za-z0-9_.-]", b"-", raw(get("job_id") or "job"))
         self.own = set(own)  # what is ours to pass on; the rest is the node's
         self.env = dict(os.environb)
         self.env.update(own)
@@ -383,7 +387,7 @@ class Setup:
         if self.shell:
             self.fixed = True
             return [b"/bin/sh", b"-c", *words[:1], b"sh", *words[1:]]
-        words = [word.replace(b"{python}", self.python) for word in words]
+        words = [self.python if word == b"{python}" else word for word in words[:1]] + words[1:]
         self.fixed = not any(b"$" in word for word in words)
         return words
 
@@ -646,6 +650,11 @@ def sweep(home: str) -> None:
             pass
 
 
+def exit_code(status: int) -> int:
+    """What wait(2) told: the exit code, or minus the signal that ended it."""
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
 def reap_one() -> bool:
     try:
         return os.waitpid(-1, os.WNOHANG)[0] > 0
@@ -813,6 +822,7 @@ class Attempt:
 
     __slots__ = (
         "cgroup",
+        "container",
         "copies",
         "deadline",
         "ended",
@@ -823,6 +833,7 @@ class Attempt:
         "key",
         "kill_at",
         "killed",
+        "kills",
         "linger",
         "log_from",
         "name",
@@ -837,7 +848,6 @@ class Attempt:
         "spent",
         "started",
         "tails",
-        "tries",
         "work",
     )
 
@@ -862,8 +872,9 @@ class Attempt:
         self.killed = False
         self.heard = False  # its pipes are in the poller
         self.ooms = 0
-        self.tries = 0
+        self.kills = 0
         self.cgroup = b""
+        self.container = b""  # its name, if it runs in one
         self.deadline: Optional[float] = None  # of the task's own time
         self.kill_at: Optional[float] = None  # TERM was sent; then KILL
         self.linger: Optional[float] = None  # the latest end of waiting for the pipes
@@ -989,96 +1000,103 @@ class Cgroup:
         return True
 
 
-class Prepared:
-    """The host setup script: run once for a home, its answer kept in `prepared`."""
+class Helper:
+    """A program of ours whose last words count: the host setup script, an image's pull.
 
-    def __init__(self, agent: Agent, script: str, timeout: Optional[float]) -> None:
-        self.script = script
-        self.answered: Optional[List[Any]] = None
-        self.wanted = False
+    Calls `then(exit code, last words)` once; a text of its own when it took too long.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        argv: List[bytes],
+        timeout: Optional[float],
+        then: Callable[[int, str], None],
+    ) -> None:
+        self.agent = agent
+        self.then = then
+        self.tail = b""
         self.deadline = agent.now + timeout if timeout else None
-        self.path = agent.home + "/prepared"
-        try:
-            known = json.loads(slurp(self.path) or b"null")
-        except ValueError:
-            known = None
-        if known and known[0] == script:
-            self.answered = known[1]
-            return
-        env = agent.setup.env if agent.setup else dict(os.environb)
-        env = dict(env)
+        env = dict(agent.setup.env if agent.setup else os.environb)
         env[b"BATCHIO_AGENT"] = agent.bhome
+        os.chdir(agent.home)
         self.output, out = os.pipe()
         os.set_blocking(self.output, False)
-        self.tail = b""
-        with open(agent.home + "/prepare", "wb") as file:
-            os.fchmod(file.fileno(), 0o700)
-            file.write(raw(script))
-        os.chdir(agent.home)
-        path = agent.bhome + b"/prepare"
-        argv = [path] if script.startswith("#!") else [b"/bin/sh", b"-e", path]
         try:
             self.pid = agent.spawn_raw(argv[0], argv, env, out, out)
-            agent.helpers[self.pid] = lambda status: self.ended(agent, status)
         except OSError as error:
-            code, why = why_not(argv[0], error)
-            self.answered = [code, why]
+            os.close(self.output)
+            then(*why_not(argv[0], error))
+            return
         finally:
             os.close(out)
-        agent.door(self.output, lambda mask: self.read(agent))
-        if self.deadline:
-            agent.at(self.deadline)
+        agent.helpers[self.pid] = self.ended
+        agent.door(self.output, self.read)
+        agent.timed.append(self)
+        agent.at(self.deadline or agent.wake)
 
-    def same(self, script: str) -> bool:
-        """Whether this answers for that script too. A failure is tried again."""
-        return self.script == script and not (self.answered and self.answered[0])
-
-    def read(self, agent: Agent) -> bool:
+    def read(self, mask: int = 0) -> bool:
         try:
             data = os.read(self.output, CHUNK)
         except BlockingIOError:
             return False
         self.tail = (self.tail + data)[-TAIL:]
         if not data:
-            agent.poller.unregister(self.output)
-            del agent.doors[self.output]
-            os.close(self.output)
+            self.agent.close_door(self.output)
         return bool(data)
 
-    def watch(self, agent: Agent) -> None:
-        if self.deadline is None or self.answered:
-            return
-        if agent.now >= self.deadline:
-            self.tail += b"\nbatchio: the host setup script took too long"
+    def watch(self) -> None:
+        if self.deadline and self.agent.now >= self.deadline:
+            self.tail = self.tail.rstrip() + b"\nbatchio: this took too long"
             send(signal.SIGKILL, below({self.pid}, processes()))
-            self.deadline = None
-        else:
-            agent.at(self.deadline)
+        elif self.deadline:
+            self.agent.at(self.deadline)
 
-    def ended(self, agent: Agent, status: int) -> None:
-        while self.output in agent.doors and self.read(agent):
+    def ended(self, status: int) -> None:
+        while self.output in self.agent.doors and self.read():
             pass
-        if self.output in agent.doors:  # something it left behind holds the pipe
-            agent.poller.unregister(self.output)
-            del agent.doors[self.output]
-            os.close(self.output)
-        code = os.WEXITSTATUS(status)
-        code = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else code
-        blank = agent.setup.blank if agent.setup else bytes
-        self.answered = [code, blank(self.tail).decode("utf-8", "replace").strip()]
-        try:
-            with open(self.path, "w") as file:
-                file.write(JSON([self.script, self.answered] if not code else None))
-        except OSError as error:
-            say("cannot write %s: %s" % (self.path, error.strerror))
-        if self.wanted:
-            self.answer(agent)
+        if self.output in self.agent.doors:  # something it left behind holds the pipe
+            self.agent.close_door(self.output)
+        self.agent.timed.remove(self)
+        blank = self.agent.setup.blank if self.agent.setup else bytes
+        self.then(exit_code(status), blank(self.tail).decode("utf-8", "replace").strip())
 
-    def answer(self, agent: Agent) -> None:
-        self.wanted = self.answered is None
-        if self.answered is not None:
-            agent.news.append(["prepared", *self.answered])
-            agent.dirty = True
+
+class Prepared:
+    """The host setup script: run once for a home, its success kept in `prepared`."""
+
+    def __init__(self, agent: Agent, script: str, timeout: Optional[float]) -> None:
+        self.agent = agent
+        self.script = script
+        self.result: Optional[Tuple[int, str]] = None
+        try:
+            known = json.loads(slurp(agent.home + "/prepared") or b"null")
+        except ValueError:
+            known = None
+        if known and known[0] == script:
+            self.ended(0, known[1])
+            return
+        with open(agent.home + "/prepare", "wb") as file:
+            os.fchmod(file.fileno(), 0o700)
+            file.write(raw(script))
+        path = agent.bhome + b"/prepare"
+        argv = [path] if script.startswith("#!") else [b"/bin/sh", b"-e", path]
+        Helper(agent, argv, timeout, self.ended)
+
+    def again(self, script: str) -> bool:
+        """Whether it answers for that script too; what failed is tried again."""
+        if self.script != script or (self.result and self.result[0]):
+            return False
+        if self.result:
+            self.agent.tell(["prepared", *self.result])
+        return True
+
+    def ended(self, code: int, tail: str) -> None:
+        self.result = (code, tail)
+        if not code:
+            with open(self.agent.home + "/prepared", "w") as file:
+                file.write(JSON([self.script, tail]))
+        self.agent.tell(["prepared", code, tail])
 
 
 def why_not(path: bytes, error: OSError) -> Tuple[int, str]:
@@ -1122,18 +1140,102 @@ def read_identity(home: str) -> Dict[str, Any]:
     return known if isinstance(known, dict) else {}
 
 
+# -- containers ------------------------------------------------------------------------------
+
+STEERING = (b"HOME", b"PATH", b"TMPDIR", b"XDG_", b"LD_", b"DOCKER_", b"CONTAINER")
+
+
+def find_engine(setup: Optional[Setup]) -> bytes:
+    """The path of docker, if its daemon can be reached, or of podman."""
+    if setup is None or setup.container is None:
+        raise Unstartable(126, "no container was set up")
+    wanted = setup.container.get("engine")
+    names = [raw(wanted)] if wanted else [b"docker", b"podman"]
+    why = "no %s on this node" % " or ".join(map(os.fsdecode, names))
+    for name in names:
+        path = setup.which(name)
+        door = os.environ.get("DOCKER_HOST") or "/var/run/docker.sock"
+        if path and name == b"docker" and door[0] == "/" and not os.access(door, os.W_OK):
+            why = "docker is on this node, but its daemon cannot be reached at %s" % door
+        elif path:
+            return path
+    raise Unstartable(127, why)
+
+
 def container_command(
-    setup: Setup, attempt: Attempt, argv: List[bytes], env: Dict[bytes, bytes]
-) -> List[bytes]:
-    raise Unstartable(126, "containers: not yet")
+    setup: Setup, attempt: Attempt, argv: List[bytes], env: Dict[bytes, bytes], home: bytes
+) -> Tuple[List[bytes], Dict[bytes, bytes]]:
+    """The engine's command line for one attempt, and its environment.
+
+    Values travel in the environment and only names in the argv, which anybody may read; but
+    what would steer the engine itself (HOME, PATH, ...) is written out, unless secret.
+    """
+    engine = find_engine(setup)
+    given = setup.container or {}
+    with open(os.fsdecode(home) + "/engine", "wb") as file:
+        file.write(engine)
+    attempt.container = b"batchio-%s-%d-%d" % (setup.container_job, *attempt.key)
+    words = [engine, b"run", b"--rm", b"--network", b"host", b"--name", attempt.container]
+    words += [b"--label", b"batchio.home=" + home, b"--workdir", attempt.work]
+    for folder in (attempt.work, attempt.scratch):
+        words += [b"--volume", b"%s:%s" % (folder, folder)]
+    docker = os.path.basename(engine) == b"docker"
+    user = raw(given.get("user"))
+    if user:
+        os.chmod(attempt.work, 0o777)  # the home around them is ours alone
+        os.chmod(attempt.scratch, 0o777)
+    elif docker and os.getuid():
+        user = b"%d:%d" % (os.getuid(), os.getgid())  # else root owns what it makes
+    for name, value in (
+        (b"--user", user),
+        (b"--memory", b"%d" % setup.memory if setup.memory else b""),
+        (b"--pull", raw(given.get("pull"))),
+    ):
+        words += [name, value] if value else []
+    if given.get("gpu"):
+        cdi = [b"--device", b"nvidia.com/gpu=all"]
+        words += [b"--gpus", b"all"] if docker else cdi
+    if not given.get("entrypoint"):
+        words += [b"--entrypoint", b""]
+    words += [b"--init"] if docker else []
+    env = dict(env)
+    for name in sorted(setup.own | attempt_names(attempt, setup)):
+        if name not in env:
+            continue
+        if name.startswith(STEERING) and name not in setup.secret:
+            words += [b"--env", name + b"=" + env.pop(name)]
+            if name in os.environb:
+                env[name] = os.environb[name]
+        else:
+            words += [b"--env", name]
+    return [*words, raw(given["image"]), *argv], env
+
+
+def attempt_names(attempt: Attempt, setup: Setup) -> Set[bytes]:
+    """The variables that belong to one attempt."""
+    names = b"""BATCHIO_TASK_ID COILED_BATCH_TASK_ID COILED_ARRAY_TASK_ID BATCHIO_ATTEMPT
+        BATCHIO_OUTPUT_DIR BATCHIO_SCRATCH_DIR TMPDIR COILED_BATCH_TASK_INPUT""".split()
+    own = map(raw, attempt.input) if isinstance(attempt.input, dict) else ()
+    return {*names, setup.input_var, *own}
 
 
 def stop_container(agent: Agent, attempt: Attempt) -> None:
-    pass
+    if attempt.container and attempt.kills in (1, 4) and agent.setup:
+        words = [find_engine(agent.setup), b"rm", b"--force", attempt.container]
+        agent.help(words, lambda status: None)
 
 
 def remove_containers(home: str) -> None:
-    pass
+    """Containers of this home, should any have outlived their client."""
+    engine = slurp(home + "/engine")
+    if engine:
+        script = (
+            '"$0" ps -aq --filter "label=batchio.home=$1" | while read -r c; do'
+            ' "$0" rm -f "$c"; done >/dev/null 2>&1 </dev/null'
+        )
+        words = ["/bin/sh", "-c", script, os.fsdecode(engine), home]
+        pid = os.posix_spawn(words[0], words, os.environ)
+        os.waitpid(pid, 0)
 
 
 class Agent:
@@ -1158,6 +1260,7 @@ class Agent:
         self.lingering: Set[Attempt] = set()  # ended, but their pipes are open
         self.by_pid: Dict[int, Attempt] = {}
         self.helpers: Dict[int, Callable[[int], None]] = {}
+        self.timed: List[Helper] = []
         self.doomed: List[Doom] = []
         self.slots_used: Set[int] = set()
         self.young: deque[Tuple[float, Attempt]] = deque()  # not listened to yet
@@ -1177,6 +1280,7 @@ class Agent:
         self.prepared: Optional[Prepared] = None
         self.choked = ""  # why no pipe is read and nothing is started
         self.leaving = ""  # "keep" or "remove"
+        self.leave_by = 0.0  # helpers have time until then
         self.forced = False  # do not wait for anybody
         self.dirty = False
         self.children_changed = False
@@ -1185,6 +1289,7 @@ class Agent:
         self.flushed = 0.0
         self.wake = 0.0
         self.retry_at = 0.0
+        self.ooms, self.ooms_at = 0, -1.0  # the kernel's count, and when we read it
         self.devnull = os.open("/dev/null", os.O_RDWR)
         os.dup2(self.devnull, 0)  # what every child inherits as its standard input
         self.children = open_children()
@@ -1221,8 +1326,14 @@ class Agent:
         self.doors[fd] = handler
         self.poller.register(fd, select.POLLIN)
 
+    def close_door(self, fd: int) -> None:
+        self.poller.unregister(fd)
+        del self.doors[fd]
+        os.close(fd)
+
     def on_signal(self, number: int, frame: Any) -> None:
-        self.leaving = self.leaving or "keep"
+        if not self.leaving:
+            self.leaving = "keep"
         self.forced = True
 
     def on_wakeup(self, mask: int) -> None:
@@ -1256,7 +1367,7 @@ class Agent:
             self.hear(self.young.popleft()[1])
         if now >= self.wake:
             self.watch()
-        if self.log.waiting and not self.choked and not self.log.write():
+        if self.log.waiting and self.choked in ("", "backlog") and not self.log.write():
             self.choke(str(self.log.error))
         while self.spare_work and not self.queue:
             os.rmdir(self.spare_work.pop())
@@ -1285,10 +1396,11 @@ class Agent:
             elif attempt.deadline is not None:
                 if now >= attempt.deadline:
                     self.stop(attempt, "timed_out")
-                self.at(attempt.kill_at or attempt.deadline)
+                else:
+                    self.at(attempt.deadline)
         self.watch_doomed()
-        if self.prepared:
-            self.prepared.watch(self)
+        for helper in self.timed:
+            helper.watch()
         if self.choked:
             self.unchoke()
             self.at(now + 1.0)
@@ -1310,14 +1422,15 @@ class Agent:
         """Whether it is time to go; by then nothing of ours runs."""
         if self.orphaned and not self.attempts and not self.leaving:
             self.leaving, self.forced = "keep", True
-        if not self.leaving or (self.attempts and not self.forced):
+        busy = self.attempts or (self.helpers and self.now < self.leave_by)
+        if not self.leaving or (busy and not self.forced):
             return False
         sweep(self.home)
         remove_containers(self.home)
         if not self.forced:
             self.news.append(["bye"])
-            self.flush()
-            self.farewell()
+        self.flush()
+        self.farewell()
         return True
 
     def farewell(self) -> None:
@@ -1441,10 +1554,13 @@ class Agent:
         self.make_folders(attempt, setup)
         env, extra = self.environment(attempt, setup)
         argv = setup.command(env, extra)
+        if self.now > self.ooms_at + 1.0:  # a slow file; a second's doubt is cheaper
+            self.ooms, self.ooms_at = oom_kills(), self.now
+        attempt.ooms = self.ooms
         if setup.pin:
             self.pin(slot, setup.cpus)
         if setup.container:
-            argv = container_command(setup, attempt, argv, env)
+            argv, env = container_command(setup, attempt, argv, env, self.bhome)
         elif setup.memory:
             argv = self.limited(attempt, setup, argv)
         out, out_w = os.pipe()
@@ -1475,10 +1591,13 @@ class Agent:
                 self.scratches += 1
                 attempt.scratch = b"%s/tmp/%d" % (self.bhome, self.scratches)
                 make_folder(attempt.scratch)
-            if self.spare_work:
-                os.rename(self.spare_work.pop(), attempt.work)
-            else:
-                make_folder(attempt.work)
+            try:
+                self.take_folder(attempt.work)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+                self.remove(attempt.work)  # an older instance left it
+                self.take_folder(attempt.work)
             if setup.manifest:
                 setup.manifest.copy(attempt.work)
             if setup.pipe_to_files and not attempt.copies:
@@ -1492,6 +1611,13 @@ class Agent:
                 self.trouble("working directories: %s" % error.strerror)
             why = "the working directory cannot be made on this node: %s" % error.strerror
             raise Unstartable(126, why) from None
+
+    def take_folder(self, path: bytes) -> None:
+        if self.spare_work:
+            os.rename(self.spare_work[-1], path)
+            self.spare_work.pop()
+        else:
+            make_folder(path)
 
     def vacate(self, path: bytes, spare: List[bytes]) -> bool:
         """Whether a folder is empty. Then the next attempt has it, or it is removed.
@@ -1523,16 +1649,15 @@ class Agent:
         if isinstance(given, dict):
             own = {raw(k): raw(v) for k, v in given.items()}
             env = dict(env)
-            for name in (setup.input_var, b"COILED_BATCH_TASK_INPUT"):
+            for name in (setup.input_var, *INPUT_NAMES):
                 env.pop(name, None)
             env.update(own)
             extra = tuple(own)
         elif given is not None:
-            env[setup.input_var] = env[b"COILED_BATCH_TASK_INPUT"] = raw(given)
-        elif setup.input_var in env:
-            env = dict(env)
-            env.pop(setup.input_var, None)
-            env.pop(b"COILED_BATCH_TASK_INPUT", None)
+            for name in (setup.input_var, *INPUT_NAMES):
+                env[name] = raw(given)
+        elif INPUT_NAMES[0] in env:
+            env = {k: v for k, v in env.items() if k not in (setup.input_var, *INPUT_NAMES)}
         name = raw(attempt.id)
         env[b"BATCHIO_TASK_ID"] = name
         env[b"COILED_BATCH_TASK_ID"] = name
@@ -1590,7 +1715,6 @@ class Agent:
 
     def limited(self, attempt: Attempt, setup: Setup, argv: List[bytes]) -> List[bytes]:
         """The command inside a control group of its own, where the kernel gives us one."""
-        attempt.ooms = oom_kills()
         if not Cgroup.available() or not argv or not setup.which(argv[0]):
             return argv
         attempt.cgroup = Cgroup.make(attempt.name, int(setup.memory or 0))
@@ -1615,8 +1739,7 @@ class Agent:
             attempt = self.by_pid.pop(pid, None)
             if attempt is not None:
                 attempt.ended = time.time()
-                code = os.WEXITSTATUS(status)
-                attempt.exit = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else code
+                attempt.exit = exit_code(status)
                 unit = 1 if sys.platform == "darwin" else 1024
                 attempt.rss = usage.ru_maxrss * unit
                 attempt.spent = usage.ru_utime + usage.ru_stime
@@ -1657,6 +1780,8 @@ class Agent:
         for fd in attempt.copies:
             os.close(fd)
         strays = False
+        if attempt.container:
+            self.judge_container(attempt, setup)
         if attempt.pid:
             self.judge(attempt)
             strays = self.doom(attempt, setup)
@@ -1667,23 +1792,20 @@ class Agent:
         files, size = self.collect(attempt, setup, strays)
         failed = attempt.exit or attempt.reason
         end = self.log.tail
-        self.results.fresh.append(
-            [
-                attempt.key[0],
-                attempt.key[1],
-                attempt.exit,
-                attempt.reason,
-                round(attempt.started, 6),
-                round(attempt.ended, 6),
-                attempt.rss,
-                round(attempt.spent, 6),
-                attempt.log_from if attempt.log_from >= 0 else end,
-                end,
-                files,
-                size,
-                attempt.last_line(setup) if failed else "",
-            ]
-        )
+        self.results.fresh[attempt.key] = [
+            *attempt.key,
+            attempt.exit,
+            attempt.reason,
+            attempt.started,
+            attempt.ended,
+            attempt.rss,
+            attempt.spent,
+            attempt.log_from if attempt.log_from >= 0 else end,
+            end,
+            files,
+            size,
+            attempt.last_line(setup) if failed else "",
+        ]
         self.dirty = True
 
     def judge(self, attempt: Attempt) -> None:
@@ -1691,10 +1813,18 @@ class Agent:
         killed = 0
         if attempt.cgroup:
             killed = Cgroup.kills(attempt.cgroup) if attempt.exit else 0
-        elif attempt.exit in (-9, 137) and attempt.ooms:
+        elif attempt.exit in (-9, 137):
             killed = oom_kills() - attempt.ooms
         if killed > 0 and not attempt.reason and not attempt.killed:
             attempt.reason = "oom"
+
+    def judge_container(self, attempt: Attempt, setup: Setup) -> None:
+        """What the engine's exit code means; its own memory and time mean nothing."""
+        attempt.rss, attempt.spent = 0, 0.0
+        if attempt.exit == 125:
+            why = "the container could not be started: " + attempt.last_line(setup)
+            self.record(attempt, 2, b"batchio: " + raw(why) + b"\n")
+            attempt.reason = attempt.reason or "unstartable"
 
     def release(self, attempt: Attempt) -> None:
         self.running.discard(attempt)
@@ -1747,7 +1877,7 @@ class Agent:
             now = time.time()
             end = self.log.tail
             record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
-            self.results.fresh.append(record)
+            self.results.fresh[attempt.key] = record
             self.dirty = True
         elif attempt.kill_at is None:
             attempt.reason = reason
@@ -1764,11 +1894,16 @@ class Agent:
             pass
 
     def kill(self, attempt: Attempt) -> None:
-        send(signal.SIGKILL, self.members(attempt, processes()))
-        self.signal(attempt, signal.SIGKILL)
-        if self.setup and self.setup.container:
-            stop_container(self, attempt)
-        attempt.kill_at = self.now + 1.0  # and again, should it have forked meanwhile
+        """The end of the grace; and again each second, should it fork faster than we kill.
+
+        A container is its engine's to kill; only if that does not help is it ours.
+        """
+        attempt.kills += 1
+        stop_container(self, attempt)
+        if not attempt.container or attempt.kills > 5:
+            send(signal.SIGKILL, self.members(attempt, processes()))
+            self.signal(attempt, signal.SIGKILL)
+        attempt.kill_at = self.now + 1.0
 
     def members(self, attempt: Attempt, table: Dict[int, Tuple[int, int]]) -> Set[int]:
         """Every process of an attempt.
@@ -1797,7 +1932,8 @@ class Agent:
         left = self.members(attempt, processes())
         if left or attempt.cgroup:
             hard = attempt.killed and self.now >= (attempt.kill_at or 0)
-            send(signal.SIGKILL if hard else signal.SIGTERM, left)
+            if not attempt.container:  # else: the engine is cleaning up
+                send(signal.SIGKILL if hard else signal.SIGTERM, left)
             self.doomed.append(Doom(attempt, self.now + (0 if hard else setup.grace)))
             self.at(self.now + 0.1)
         return bool(left)
@@ -1805,8 +1941,9 @@ class Agent:
     def left_behind(self, attempt: Attempt) -> bool:
         """Whether we have children that are neither attempts nor helpers. Cheap."""
         if self.children >= 0:
-            children = os.pread(self.children, 1 << 16, 0)
-            return children.count(b" ") > len(self.by_pid) + len(self.helpers)
+            children = os.pread(self.children, 4096, 0)
+            known = len(self.by_pid) + len(self.helpers)
+            return children.count(b" ") > known or len(children) == 4096
         try:
             os.killpg(attempt.pid, 0)
         except ProcessLookupError:
@@ -1943,9 +2080,23 @@ class Agent:
         self.at(self.now)
 
     def on_prepare(self, peer: Connection, script: str, timeout: Any = None) -> None:
-        if self.prepared is None or not self.prepared.same(script):
+        if self.prepared is None or not self.prepared.again(script):
             self.prepared = Prepared(self, script, timeout)
-        self.prepared.answer(self)
+
+    def on_image(self, peer: Connection, image: str) -> None:
+        try:
+            engine = find_engine(self.setup)
+        except Unstartable as error:
+            self.tell(["imaged", image, False, error.args[1]])
+            return
+        script = b'"$0" image inspect "$1" >/dev/null 2>&1 || exec "$0" pull -q "$1"'
+        argv = [b"/bin/sh", b"-c", script, engine, raw(image)]
+        Helper(
+            self,
+            argv,
+            None,
+            lambda code, tail: self.tell(["imaged", image, not code, tail]),
+        )
 
     def on_start(self, peer: Connection, attempts: List[List[Any]]) -> None:
         for task, attempt, id, given in attempts:
@@ -1956,17 +2107,13 @@ class Agent:
                 if again not in self.dones:
                     self.dones.append(again)
                 self.dirty = True
-            elif known is None and not self.fresh(key):
+            elif known is None and key not in self.results.fresh:
                 known = Attempt(key, str(id), given, self.bhome)
                 self.attempts[key] = known
                 self.queue.append(known)
             elif known is not None and known.pid:
                 self.begun[key] = known.started
                 self.dirty = True
-
-    def fresh(self, key: Key) -> bool:
-        """Whether it has ended since the last flush."""
-        return any((one[0], one[1]) == key for one in self.results.fresh)
 
     def on_stop(self, peer: Connection, keys: List[List[int]], reason: str) -> None:
         for task, number in keys:
@@ -2035,6 +2182,8 @@ class Agent:
 
     def on_bye(self, peer: Connection, keep: bool = False) -> None:
         self.leaving = "keep" if keep else "remove"
+        self.leave_by = self.now + (self.setup.grace if self.setup else 0.0) + 1.0
+        self.at(self.leave_by)
         for attempt in list(self.attempts.values()):
             self.stop(attempt, "bye")
 
@@ -2042,7 +2191,7 @@ class Agent:
         """Results to disk, then everything new to the head, then log bytes."""
         self.dirty = False
         self.flushed = self.now
-        if self.log.waiting and not self.choked:
+        if self.log.waiting and self.choked in ("", "backlog"):
             self.log.write()
         done = None if self.log.waiting else self.results.seal()
         if self.results.stale:
@@ -2174,6 +2323,7 @@ def run(home: str, spool: Optional[str], ready: int = -1) -> int:
         say("another agent owns %s" % home)
         return 1
     sweep(home)
+    remove_containers(home)
     agent = Agent(home, spool)
     if ready >= 0:
         os.close(ready)

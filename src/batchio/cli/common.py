@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from batchio.api import Job
+    from batchio.submit import Prepared
 
 T = TypeVar("T")
 
@@ -30,9 +33,9 @@ class JobArgument(click.Argument):
 
         from batchio.stores.folder import Workspace
 
-        place = Workspace(ctx.params.get("workspace"))
-        ids = [job for job in place.jobs() if job.startswith(incomplete)]
-        return [CompletionItem(job, help=place.name(job)) for job in ids[:30]]
+        workspace = Workspace(place(ctx.params.get("workspace")))
+        ids = [job for job in workspace.jobs() if job.startswith(incomplete)]
+        return [CompletionItem(job, help=workspace.name(job)) for job in ids[:30]]
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
@@ -40,6 +43,42 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
     import asyncio
 
     return asyncio.run(work)
+
+
+def place(typed: str | None) -> str | None:
+    """The workspace that counts: typed, of the environment, or of a configuration file.
+
+    Raises:
+        UsageError: a configuration file is broken.
+    """
+    from batchio.core.layers import environment_layer
+    from batchio.core.values import CLEAR
+    from batchio.submit import config
+    from batchio.submit.here import Here
+
+    here = Here(os.getcwd(), os.environ)
+    said = typed
+    if not said:
+        for layer in (environment_layer(os.environ), *config.layers(here)):
+            values = [s.value for s in layer.settings if s.option.name == "workspace"]
+            if values:
+                said = None if values[-1] is CLEAR else values[-1]
+                break
+    return here.path(said) if said and "://" not in said else said
+
+
+def launched(prepared: Prepared) -> Job:
+    """Make the job and start its head, before a thread is: so the head can be forked."""
+    from batchio import detached
+
+    made = prepared.create()
+    if prepared.head == "inline":
+        finished(detached.lead_inline(prepared.workspace, made, prepared.secrets))
+    else:
+        detached.start(prepared.workspace, made, prepared.secrets)
+    from batchio import api  # while the head starts
+
+    return api.Job(prepared.workspace, made)
 
 
 async def found(job: str | None, workspace: str | None) -> Job:
@@ -50,7 +89,7 @@ async def found(job: str | None, workspace: str | None) -> Job:
     """
     from batchio import api
 
-    return await api.open_job(job, workspace=workspace)
+    return await api.open_job(job, workspace=place(workspace))
 
 
 async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:
@@ -74,6 +113,4 @@ async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: boo
 
 
 def _can_ask() -> bool:
-    import sys
-
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -66,7 +66,9 @@ def steps(lines: Iterable[tuple[str, str]]) -> None:
     pairs = list(lines)
     longest = max((len(command) for command, _ in pairs), default=0)
     for command, purpose in pairs:
-        _write(f"  {painted(command, 'bold', sys.stderr)}{' ' * (longest - len(command))}  {purpose}")
+        _write(
+            f"  {painted(command, 'bold', sys.stderr)}{' ' * (longest - len(command))}  {purpose}"
+        )
 
 
 def report(problem: BaseException) -> int:
@@ -108,7 +110,7 @@ def _usage(problem: click.UsageError) -> tuple[str, str]:
     command = problem.ctx.command_path if problem.ctx else "batchio"
     look = f"see: {command} --help"
     if isinstance(problem, click.NoSuchOption):
-        close = (problem.possibilities or [None])[0]
+        close = problem.possibilities[0] if problem.possibilities else ""
         text = f"no such option: {visible(problem.option_name)}"
         return text, f"did you mean {close}?" if close else look
     if isinstance(problem, click.MissingParameter) and problem.param is not None:

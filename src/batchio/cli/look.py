@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.common import JobArgument, finished, found, place
 from batchio.cli.options import TableCommand, settled, table_options
 from batchio.cli.output import Cell, Column
 from batchio.cli.summary import failure_lines, header_lines
+from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
 from batchio.core.options import nearest
 from batchio.core.sizes import format_bytes
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
+    from batchio.api import Job
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
@@ -52,7 +55,7 @@ def status(**params: Any) -> int:
 
     async def look() -> JobView:
         job = await found(params["job"], wanted["workspace"])
-        return await job.status()
+        return _attended(job, await job.status())
 
     view = finished(look())
     match wanted["format"]:
@@ -68,6 +71,13 @@ def status(**params: Any) -> int:
             if params["job"] is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
+
+
+def _attended(job: Job, view: JobView) -> JobView:
+    """The view, knowing whether a head runs the job; a new job's is still to come."""
+    if view.state == "done" or view.epoch == 0:
+        return view
+    return replace(view, attended=job._workspace.lease_holder(job.id) is not None)
 
 
 def _show(view: JobView, order: Order | None, limit: int | None) -> None:
@@ -92,14 +102,14 @@ def _show(view: JobView, order: Order | None, limit: int | None) -> None:
 TASK_COLUMNS: Final = (
     Column("Task", right=True),
     Column("State"),
-    Column("Attempt", right=True),
-    Column("Node"),
+    Column("Attempt", right=True, spare=4),
+    Column("Node", spare=5),
     Column("Start Time"),
-    Column("Stop Time"),
+    Column("Stop Time", spare=3),
     Column("Duration", right=True),
     Column("Exit Code", right=True),
-    Column("Peak Memory", right=True),
-    Column("CPU", right=True),
+    Column("Peak Memory", right=True, spare=2),
+    Column("CPU", right=True, spare=1),
     Column("Note"),
 )
 
@@ -158,7 +168,7 @@ def list_jobs(**params: Any) -> int:
     async def look() -> list[JobSummary]:
         from batchio import api
 
-        return await api.list_jobs(limit=wanted["limit"], workspace=wanted["workspace"])
+        return await api.list_jobs(limit=wanted["limit"], workspace=place(wanted["workspace"]))
 
     jobs = finished(look())
     match wanted["format"]:
@@ -178,8 +188,8 @@ JOB_COLUMNS: Final = (
     Column("State"),
     Column("Tasks Done", right=True),
     Column("Submitted", right=True),
-    Column("Finished", right=True),
-    Column("Approx Cloud Cost", right=True),
+    Column("Finished", right=True, spare=2),
+    Column("Approx Cloud Cost", right=True, spare=1),
     Column("Command"),
 )
 
@@ -224,9 +234,9 @@ NODE_COLUMNS: Final = (
     Column("Running", right=True),
     Column("Queued", right=True),
     Column("Ended", right=True),
-    Column("Address"),
-    Column("CPUs", right=True),
-    Column("Memory", right=True),
+    Column("Address", spare=1),
+    Column("CPUs", right=True, spare=3),
+    Column("Memory", right=True, spare=2),
     Column("Note"),
 )
 
@@ -269,7 +279,7 @@ def explain_why(**params: Any) -> int:
             write({**record, "why": sentences})
         case _:
             for sentence in sentences:
-                output.line(output.visible(sentence))
+                output.line(visible(sentence))
     return 0
 
 
@@ -277,12 +287,14 @@ def _one_line(value: Any) -> None:
     output.json_lines([value])
 
 
-def _command(name: str, callback: Callable[..., int], *extra: click.Parameter) -> TableCommand:
+def _command(
+    name: str, callback: Callable[..., int], *extra: click.Parameter, like: str = ""
+) -> TableCommand:
     return TableCommand(
         name,
         callback=callback,
         help=callback.__doc__,
-        params=table_options(name, *extra),
+        params=table_options(like or name, *extra),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
 
@@ -290,5 +302,5 @@ def _command(name: str, callback: Callable[..., int], *extra: click.Parameter) -
 _ALL: Final = click.Option(["--all"], is_flag=True, help="Show every task.")
 status_command = _command("status", status, JobArgument(), _ALL)
 list_command = _command("list", list_jobs)
-nodes_command = _command("nodes", show_nodes, JobArgument())
+nodes_command = _command("nodes", show_nodes, JobArgument(), like="explain")
 explain_command = _command("explain", explain_why, JobArgument())

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchio.core.options import OPTIONS, get, nearest
+from batchio.core.options import OPTIONS, nearest
 from batchio.core.schema import GROUPS
 from batchio.core.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
+from batchio.providers import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from batchio.core.schema import Option
+
+FEW: Final = 16
+"""Options that need no groups."""
 
 _FLAGS: Final = ("flag", "tri")
 
@@ -27,6 +31,8 @@ class TableOption(click.Option):
         self.row = row
         names = [f"--{spelling}" for spelling in row.spellings]
         names = ([row.short] if row.short else []) + names
+        self.useful = not all(row.refusal(provider) for provider in NAMES)
+        """Whether any provider honours it."""
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
         if self.flag:
@@ -37,7 +43,7 @@ class TableOption(click.Option):
             required=False,
             multiple=row.repeat,
             is_flag=self.flag,
-            help=row.help + _unhonoured(row),
+            help=row.help + _limits(row),
             metavar=row.metavar or "WORD",
             type=None if self.flag else click.UNPROCESSED,
         )
@@ -73,25 +79,36 @@ class TableCommand(click.Command):
         except click.NoSuchOption as err:
             known = [n.lstrip("-") for p in self.params for n in p.opts if n.startswith("--")]
             close = nearest(err.option_name, [*known, "help"])
-            err.possibilities = [f"--{close}"] if close else []
+            near = [f"--{close}"] if close else None
+            raise click.NoSuchOption(err.option_name, possibilities=near, ctx=ctx) from None
+        except click.UsageError as err:
+            err.ctx = err.ctx or ctx
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options under the names of their groups."""
+        """Options under the names of their groups, or all together when they are few."""
+        rows = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        shown = [p for p in rows if not isinstance(p, TableOption) or p.useful]
+        grouped = len(shown) > FEW
         sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
+        for param in shown:
             record = param.get_help_record(ctx)
             if record is not None:
                 group = param.row.group if isinstance(param, TableOption) else "Options"
+                group = group if grouped else "Options"
                 sections.setdefault(group, []).append(record)
-        single = len(sections) <= 2 and sum(map(len, sections.values())) < 12
-        for name in ("Options", *GROUPS) if not single else ():
+        for name in (*GROUPS, "Options"):
             if name in sections:
                 with formatter.section(name):
                     formatter.write_dl(sections[name])
-        if single:
-            with formatter.section("Options"):
-                formatter.write_dl([row for rows in sections.values() for row in rows])
+        idle = [f"--{p.row.name}" for p in rows if isinstance(p, TableOption) and not p.useful]
+        if idle:
+            with formatter.section("Accepted, with a warning, from scripts written for Coiled"):
+                size = max(map(len, idle)) + 2
+                across = max((formatter.width - 2) // size, 1)
+                for at in range(0, len(idle), across):
+                    row = "".join(name.ljust(size) for name in idle[at : at + across])
+                    formatter.write(f"  {row.rstrip()}\n")
 
 
 def table_options(command: str, *extra: click.Parameter) -> list[click.Parameter]:
@@ -127,11 +144,6 @@ def _value(option: Option, said: Any) -> Any:
     if said is None:
         return option.default
     return said if isinstance(said, bool) else parse_value(option, said, COMMAND_LINE)
-
-
-def table_default(name: str) -> Any:
-    """The default of the option of this name."""
-    return get(name).default
 
 
 def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
@@ -178,11 +190,7 @@ def _identifier(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _unhonoured(option: Option) -> str:
-    """Who ignores it, for --help."""
-    providers = sorted(name for name, why in option.refuses.items() if why and name != "*")
-    if option.refuses.get("*"):
-        honouring = [name for name, why in option.refuses.items() if not why]
-        only = f"only with --provider {', '.join(honouring)}" if honouring else "no effect here"
-        return f" [{only}]"
-    return f" [no effect on {', '.join(providers)}]" if providers else ""
+def _limits(option: Option) -> str:
+    """Which providers honour it, for --help, when not all do."""
+    honouring = [provider for provider in NAMES if not option.refusal(provider)]
+    return f" [only on {', '.join(honouring)}]" if 0 < len(honouring) < len(NAMES) else ""

@@ -8,19 +8,30 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import sys
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
 
 from batchio.cli.diagnostics import ExitCode
-from batchio.cli.terminal import has_colour, is_terminal, visible, width
+from batchio.cli.terminal import has_colour, is_terminal, painted, visible, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
 MEASURED: Final = 1000
 """Rows that are looked at to find the widths of columns; longer tables are not drawn."""
+
+
+GAP: Final = 2
+"""Blanks between columns of plain text."""
+
+DRAWN_GAP: Final = 3
+"""Blanks and a line, between drawn columns."""
+
+LAST: Final = 16
+"""Columns to which the last cell of a row may be cut."""
 
 
 class Cell(NamedTuple):
@@ -31,10 +42,14 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A column: its title, and whether its cells stand to the right."""
+    """A column: its title, and whether its cells stand to the right.
+
+    `spare` columns are left out of a narrow terminal, those with 1 first; 0: never.
+    """
 
     title: str
     right: bool = False
+    spare: int = 0
 
 
 Row = tuple["Cell | str", ...]
@@ -101,12 +116,35 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     source = iter(rows)
     first = [_safe(row) for row in itertools.islice(source, MEASURED)]
     after = next(source, None)
-    if to_person() and after is None:
-        _draw(columns, first)
-        return
     rest = () if after is None else map(_safe, itertools.chain((after,), source))
-    for text in _aligned(columns, first, rest):
-        line(text)
+    widths = [
+        max(width(text) for text in (column.title, *(row[at].text for row in first)))
+        for at, column in enumerate(columns)
+    ]
+    room = shutil.get_terminal_size().columns if to_person() else None
+    kept = list(range(len(columns))) if room is None else _kept(columns, widths, room)
+    columns, widths = [columns[at] for at in kept], [widths[at] for at in kept]
+    picked = ([row[at] for at in kept] for row in itertools.chain(first, rest))
+    if room is not None and after is None and _needed(widths, DRAWN_GAP) + 1 <= room:
+        _draw(columns, picked, room - _needed([*widths[:-1], 0], DRAWN_GAP) - 1)
+        return
+    head = [Cell(column.title, "bold") for column in columns]
+    for row in itertools.chain((head,), picked):
+        line(_aligned(columns, widths, row, room))
+
+
+def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """Positions of the columns that are shown: spare ones go when there is no room."""
+    kept = list(range(len(columns)))
+    for _, at in sorted((column.spare, at) for at, column in enumerate(columns) if column.spare):
+        if _needed([widths[i] for i in kept], GAP) > room:
+            kept.remove(at)
+    return kept
+
+
+def _needed(widths: Sequence[int], gap: int) -> int:
+    """Columns of the terminal that a row needs; the last cell may be cut."""
+    return sum(widths[:-1]) + min(widths[-1], LAST) + gap * len(widths)
 
 
 def _safe(row: Row) -> list[Cell]:
@@ -117,30 +155,41 @@ def _safe(row: Row) -> list[Cell]:
 
 
 def _aligned(
-    columns: Sequence[Column], first: list[list[Cell]], rest: Iterable[list[Cell]]
-) -> Iterator[str]:
-    head = [Cell(column.title) for column in columns]
-    widths = [max(width(row[at].text) for row in (head, *first)) for at in range(len(columns))]
-    for row in itertools.chain((head,), first, rest):
-        parts = []
-        for column, cell, size in zip(columns, row, widths, strict=True):
-            gap = " " * (size - width(cell.text))
-            parts.append(gap + cell.text if column.right else cell.text + gap)
-        yield "  ".join(parts).rstrip()
+    columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], room: int | None
+) -> str:
+    """A row as text; where there is too little room the last cell is cut."""
+    out, used = "", 0
+    for column, cell, size in zip(columns, row, widths, strict=True):
+        text, last = cell.text, column is columns[-1]
+        if last and room is not None:
+            text = _cut(text, room - used)
+        gap = " " * (size - width(text))
+        shown = painted(text, cell.colour, sys.stdout)
+        out += gap + shown if column.right else shown + ("" if last else gap)
+        out += "" if last else " " * GAP
+        used += size + GAP
+    return out.rstrip()
 
 
-def _draw(columns: Sequence[Column], rows: Iterable[list[Cell]]) -> None:
-    """With lines around it; text is never read as markup."""
+def _cut(text: str, room: int) -> str:
+    """The text, not wider than `room`; wide characters are counted as if they all were."""
+    if width(text) <= room:
+        return text
+    return text[: room * len(text) // width(text) - 1] + "…" if room > 1 else ""
+
+
+def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) -> None:
+    """With lines around it, the last cell cut to `last`; text is never read as markup."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table()
     for column in columns:
-        drawn.add_column(
-            Text(column.title), justify="right" if column.right else "left", overflow="fold"
-        )
-    for row in rows:
-        drawn.add_row(*(Text(cell.text, style=cell.colour) for cell in row))
+        side: Literal["left", "right"] = "right" if column.right else "left"
+        drawn.add_column(Text(column.title), justify=side, no_wrap=True)
+    for *cells, end in rows:
+        shown = [*cells, Cell(_cut(end.text, last), end.colour)]
+        drawn.add_row(*(Text(cell.text, style=cell.colour) for cell in shown))
     flush()
-    Console(no_color=not has_colour(sys.stdout), highlight=False, soft_wrap=False).print(drawn)
+    Console(no_color=not has_colour(sys.stdout), highlight=False).print(drawn)

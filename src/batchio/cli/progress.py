@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from batchio.cli import diagnostics
 from batchio.cli.terminal import is_terminal
-from batchio.cli.words import lasted, tally
+from batchio.cli.words import lasted, outcomes, progressed
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -53,7 +53,7 @@ class Told:
 
     def show(self, view: JobView) -> None:
         """Say it, if it is news and not too soon."""
-        text = f"{view.state}: {tally(view.counts)}"
+        text = f"{view.state}: {progressed(view.counts)}"
         now = time.monotonic()
         if text == self._said or (view.state == self._state and now < self._next):
             return
@@ -100,7 +100,7 @@ def _line(view: JobView) -> Table:
 
     counts = view.counts
     bar = ProgressBar(total=counts.total, completed=counts.done, width=BAR)
-    said = Text(f"{counts.done}/{counts.total}  {tally(counts).partition(': ')[2]}")
+    said = Text(f"{counts.done}/{counts.total}  {outcomes(counts)}")
     line = Table.grid(padding=(0, 1))
     line.add_row(Text(view.state), bar, said, Text(lasted(view.duration), style="dim"))
     return line

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.terminal import painted, visible
-from batchio.cli.words import COLOURS, lasted, plural, stamp, tally
+from batchio.cli.words import COLOURS, lasted, outcomes, plural, stamp
 from batchio.core.explain import clip
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def header_lines(view: JobView) -> Iterator[str]:
     if view.name != view.command:
         yield f"name       {visible(view.name)}"
     yield f"command    {visible(view.command)}"
-    yield f"tasks      {tally(view.counts)}"
+    yield f"tasks      {view.counts.total}: {outcomes(view.counts)}"
     if view.retries or view.infra_retries:
         yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
     yield f"submitted  {stamp(view.submitted)}, {_age(view)}"
@@ -75,12 +75,21 @@ def ending_lines(view: JobView) -> Iterator[str]:
     """How a job that was waited for ended, and what to look at next."""
     word = view.standing
     shown = painted(word.replace("_", " "), COLOURS.get(word, ""), sys.stderr)
-    why = f" ({visible(view.why)})" if view.why and view.why != word else ""
-    yield f"{shown}{why}: {tally(view.counts)}, in {lasted(view.duration)}"
+    took, counts = lasted(_took(view)), view.counts
     if word == "succeeded":
+        yield f"{shown}: {plural(counts.total, 'task')} in {took}"
         return
+    why = f" ({visible(view.why)})" if view.why and view.why != word else ""
+    yield f"{shown}{why}: {outcomes(counts)} of {plural(counts.total, 'task')}, in {took}"
     for line in failure_lines(view):
         yield f"  {line}"
+
+
+def _took(view: JobView) -> float:
+    """Seconds since it was submitted, or when others had it before, since it last began."""
+    if view.epoch > 1 and view.started and view.finished:
+        return view.finished - view.started
+    return view.duration
 
 
 def next_steps(view: JobView) -> list[tuple[str, str]]:

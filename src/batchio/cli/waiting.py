@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchio.cli import diagnostics
 from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.diagnostics import ExitCode
 from batchio.cli.follow import stay
 from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.terminal import visible
+from batchio.cli.words import plural
 from batchio.core.sizes import parse_duration
+from batchio.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from batchio.api import Job
 
 
 def wait_for(**params: Any) -> int:
@@ -28,7 +38,30 @@ def wait_for(**params: Any) -> int:
     job = finished(found(params["job"], wanted["workspace"]))
     if params["job"] is None:
         diagnostics.say(f"job {job.id}")
-    return stay(job, lines=False, as_json=wanted["format"] != "table", timeout=limit)
+    code = stay(job, lines=False, as_json=wanted["format"] != "table", timeout=limit)
+    if wanted["download"] and code != ExitCode.INTERRUPTED:
+        _fetch(job, wanted["download"])
+    return code
+
+
+def _fetch(job: Job, target: str) -> None:
+    """Copy what the tasks left behind to a folder of the caller's.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    elsewhere = finished(job.machine()).running_job.spec.collect
+    source = job._workspace.folder(job.id) / "outputs"
+    if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(target):
+        source = Path(elsewhere)
+    elif elsewhere:
+        return
+    try:
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as err:
+        raise WorkspaceError(f"--download: {target} cannot be written: {err}") from err
+    tasks = sum(1 for _ in source.iterdir())
+    diagnostics.say(f"what {plural(tasks, 'task')} left behind is in {visible(target)}")
 
 
 wait = TableCommand(

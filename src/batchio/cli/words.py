@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.output import Cell
-from batchio.core.sizes import DURATION_FORMS, format_duration, parse_duration
+from batchio.core.sizes import format_duration, parse_duration
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,16 +65,19 @@ def plural(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def tally(counts: Counts) -> str:
-    """ "10 tasks: 8 succeeded, 2 failed"; only what there is any of."""
-    named = ("running", "assigned", "collecting", "pending")
+def progressed(counts: Counts) -> str:
+    """ "3 of 10 tasks done, 1 failed, 2 running"."""
+    bad = f", {counts.bad} failed" if counts.bad else ""
+    running = f", {counts.running} running" if counts.running else ""
+    return f"{counts.done} of {plural(counts.total, 'task')} done{bad}{running}"
+
+
+def outcomes(counts: Counts) -> str:
+    """ "8 succeeded, 2 failed"; only what there is any of."""
     ends = ("succeeded", "failed", "timed_out", "lost", "cancelled")
-    parts = [
-        f"{number} {name.replace('_', ' ')}"
-        for name in (*ends, *named)
-        if (number := getattr(counts, name))
-    ]
-    return f"{plural(counts.total, 'task')}: {', '.join(parts)}"
+    states = ("running", "assigned", "collecting", "pending")
+    numbers = [(name, getattr(counts, name)) for name in (*ends, *states)]
+    return ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in numbers if number)
 
 
 def done_of(counts: Counts) -> Cell:
@@ -100,5 +103,5 @@ def moment(text: str, now: float) -> float:
     except UsageError:
         raise UsageError(
             f'"{text}" is neither a time nor a duration',
-            hint=f"write 2024-11-18T17:25, or {DURATION_FORMS.removeprefix('write a duration such as ')}",
+            hint="write a time such as 2024-11-18T17:25, or how long ago: 90s, 10m, 1h30m",
         ) from None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
 from batchio.core.dispatch import window
-from batchio.core.fold_nodes import LIMITS_S
 from batchio.core.node import NodeState
 from batchio.core.plan import choose, least_nodes, shortage
 from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, again, delay
@@ -76,10 +75,11 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
     if over and m.undone and not job.timed_out:
         yield ev.JobTimedOut(now)
     for node in m.nodes:
-        seconds = LIMITS_S.get(node.state)
-        if seconds is None or now < node.since + seconds:
+        deadline = node.deadline(job.spec.node_timeout, ended=job.cut_short)
+        if deadline is None or now < deadline:
             continue
-        why = f"{node.state} for {seconds:g} s"
+        why = f"{node.state} for {deadline - node.since:g} s"
+        why += f": {node.why}" if node.why else ""
         if node.state is NodeState.WANTED:
             yield ev.NodeReleased(now, node.number, why)
         else:
@@ -201,24 +201,25 @@ def _quietest(m: Machine) -> Node | None:
 
 
 def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Node after node in turn, until tasks or room run out."""
+    """Node after node, each its share, until tasks or room run out."""
     queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
     mean = m.mean if most is None else None  # a queued one counts as one at a time
     while m.roomy:
-        ready = queue.plain(now)
-        if most is not None:
-            ready = min(ready, most - by_state[ASSIGNED] - by_state[RUNNING])
-        if ready <= 0:
-            return
-        node = m.nodes[m.roomy[0]]
-        room = _room(m, node, window(node.slots, mean, ready, m.live), now)
-        chosen = queue.take(min(room, -(-ready // len(m.roomy))), now)
-        if room > 0 and not chosen:
-            return
-        m.roomy.popleft()
-        node.roomy = False
-        if chosen:
-            yield _assigned(m, now, node, chosen)
+        for left in range(len(m.roomy), 0, -1):
+            ready = queue.plain(now)
+            if most is not None:
+                ready = min(ready, most - by_state[ASSIGNED] - by_state[RUNNING])
+            if ready <= 0:
+                return
+            node = m.nodes[m.roomy[0]]
+            room = _room(m, node, window(node.slots, mean, ready, m.live), now)
+            chosen = queue.take(min(room, -(-ready // left)), now)
+            if room > 0 and not chosen:
+                return
+            m.roomy.popleft()
+            node.roomy = False
+            if chosen:
+                yield _assigned(m, now, node, chosen)
             if room > len(chosen):
                 m.has_room(node)
 

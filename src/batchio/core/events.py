@@ -288,11 +288,7 @@ class TasksAbandoned(Event):
 
 def encode(event: Event) -> str:
     """One event as one line of JSON."""
-    return json.dumps(
-        [event.tag, *_FIELDS[type(event)](event)],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    return json.dumps([event.tag, *_FIELDS[type(event)](event)], separators=(",", ":"))
 
 
 def decode(text: str | bytes) -> Event:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from batchio.core.machine import Machine
+    from batchio.core.node import Node
 
 
 def on_submitted(m: Machine, event: ev.JobSubmitted) -> bool:
@@ -80,6 +81,8 @@ def _end_job(m: Machine, outcome: Outcome, why: str) -> bool:
     job.timed_out = job.timed_out or outcome is Outcome.TIMED_OUT
     job.why = job.why or why
     end_tasks(m, range(m.tasks.count), outcome, why)
+    for node in m.nodes:
+        watch_node(m, node)
     return True
 
 
@@ -128,6 +131,16 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
         watch_job(m)
     job.closed, job.cancelled, job.timed_out, job.why = 0.0, False, False, ""
     m.trouble.clear()
+    for node in m.nodes:
+        watch_node(m, node)
+
+
+def watch_node(m: Machine, node: Node) -> None:
+    """Have it noticed when a node stays as it is for too long."""
+    job = m.running_job
+    deadline = node.deadline(job.spec.node_timeout, ended=job.cut_short)
+    if deadline is not None:
+        m.wake_at(deadline)
 
 
 def watch_job(m: Machine) -> None:

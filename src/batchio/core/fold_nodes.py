@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
-from batchio.core.fold_job import watch_job
+from batchio.core.fold_job import watch_job, watch_node
 from batchio.core.node import LEAVING, Node, NodeState, step
 from batchio.core.plan import Trouble
 from batchio.core.task import Outcome, TaskFact
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batchio.core.machine import Machine
-
-LIMITS_S: Final = {
-    NodeState.WANTED: 600.0,
-    NodeState.BOOTING: 600.0,
-    NodeState.SILENT: 180.0,
-}
-"""Seconds a node may stay in such a state before it is given up."""
 
 
 def on_wanted(m: Machine, event: ev.NodeWanted) -> bool:
@@ -41,7 +34,7 @@ def on_wanted(m: Machine, event: ev.NodeWanted) -> bool:
     m.capacity += 1
     m.used[node.offer] = m.used.get(node.offer, 0) + 1
     m.idle[node.number] = None
-    _watch(m, node)
+    watch_node(m, node)
     m.emit(*under_way(m, node))
     return True
 
@@ -54,7 +47,7 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
         return False
     if node.state is not was:
         _count(m, node, was, slots)
-        _watch(m, node)
+        watch_node(m, node)
     if node.state is NodeState.READY:
         m.has_room(node)
     match event:
@@ -67,9 +60,9 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
         case _:
             pass
     if isinstance(event, ev.NodeRestarted):
-        _lose(m, node, node.active)
+        _lose(m, node, node.active, "its agent was restarted")
     elif not node.alive:
-        _lose(m, node, node.active | node.collecting)
+        _lose(m, node, node.active | node.collecting, node.why)
         _elect(m, node)
     m.emit(*_newly_due(m, node))
     return True
@@ -90,12 +83,6 @@ def _count(m: Machine, node: Node, was: NodeState, slots: int) -> None:
         m.condemned.discard(node.number)
 
 
-def _watch(m: Machine, node: Node) -> None:
-    limit = LIMITS_S.get(node.state)
-    if limit is not None:
-        m.wake_at(node.since + limit)
-
-
 def _greeted(m: Machine, node: Node) -> None:
     job = m.running_job
     m.trouble.pop(node.offer, None)
@@ -106,14 +93,14 @@ def _greeted(m: Machine, node: Node) -> None:
         watch_job(m)
 
 
-def _lose(m: Machine, node: Node, lost: set[int]) -> None:
+def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
     """Attempts that died with the node or its agent: each waits for a decision."""
     tasks = m.tasks
     for task in sorted(lost):
         tasks.move(task, TaskFact.NODE_LOST)
         stopping = tasks.stopping[task]
         tasks.settle(task, Outcome(stopping) if stopping else Outcome.LOST)
-        tasks.reasons[task] = node.why or "its agent was restarted"
+        tasks.reasons[task] = why
         m.unsettled.add(task)
     node.collecting -= lost
     node.active.clear()

@@ -11,7 +11,7 @@ from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.fold_job import reopen
 from batchio.core.retry import CONDEMNED_BY, NODE_FAULT, SUSPECT_LOSSES, Cause, verdict
-from batchio.core.task import Outcome, TaskFact, TaskState
+from batchio.core.task import Outcome, TaskFact
 from batchio.errors import IllegalEvent
 
 if TYPE_CHECKING:

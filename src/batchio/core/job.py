@@ -59,6 +59,11 @@ class Job:
     why: str = ""
     """Who or what ended it early."""
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether it was ended before its time: what is left only winds down."""
+        return self.cancelled or self.timed_out or bool(self.why)
+
 
 def state(job: Job, nodes: Iterable[Node]) -> JobState:
     """The job's state."""

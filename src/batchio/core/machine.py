@@ -22,7 +22,6 @@ from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core import job as jobs
 from batchio.core.dispatch import Queue
-from batchio.core.node import Node
 from batchio.core.task import Outcome, Tasks, TaskState
 from batchio.errors import IllegalEvent
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.job import Job, JobState
+    from batchio.core.node import Node
     from batchio.core.plan import Offer, Trouble
 
 

@@ -46,6 +46,7 @@ EDGES: Final[dict[tuple[NodeState, type[ev.NodeEvent]], NodeState]] = {
     (S.READY, ev.NodeRestarted): S.READY,
     (S.READY, ev.NodeLost): S.DRAINING,
     (S.READY, ev.NodeReleased): S.DRAINING,
+    (S.SILENT, ev.NodeSilent): S.SILENT,  # and why has changed
     (S.SILENT, ev.NodeHeard): S.READY,
     (S.SILENT, ev.NodeRestarted): S.READY,
     (S.SILENT, ev.NodeLost): S.DRAINING,
@@ -63,7 +64,6 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
     (S.BOOTING, ev.NodeSilent): "it broke while booting; connecting goes on",
     (S.READY, ev.NodeGreeted): "greeted twice",
     (S.READY, ev.NodeHeard): "heard twice",
-    (S.SILENT, ev.NodeSilent): "still silent",
     (S.SILENT, ev.NodeGreeted): "a greeting from before the silence",
     (S.UNWANTED, ev.NodeReleased): _LATE,
     **{
@@ -85,6 +85,12 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
     },
 }  # fmt: skip
 """Pairs that may arrive late or twice, and change nothing."""
+
+SETTLING_S: Final = 600.0
+"""Seconds a node may be wanted, or booting, before it is given up."""
+
+PARTING_S: Final = 30.0
+"""Seconds a silent node is waited for once the job was ended: only to be tidied up."""
 
 LEAVING: Final = frozenset((S.UNWANTED, S.DRAINING, S.GONE))
 """States in which a node does no work any more."""
@@ -133,6 +139,19 @@ class Node:
         """Whether it may still do work."""
         return self.state not in LEAVING
 
+    def deadline(self, timeout: float, *, ended: bool) -> float | None:
+        """When it is given up should it stay as it is, in Unix seconds; None: never.
+
+        `timeout` is how long it may be silent, `ended` that the job was ended early.
+        """
+        match self.state:
+            case S.WANTED | S.BOOTING:
+                return self.since + SETTLING_S
+            case S.SILENT:
+                return self.since + (min(timeout, PARTING_S) if ended else timeout)
+            case _:
+                return None
+
     @property
     def idle(self) -> bool:
         """Whether nothing of the job is on it."""
@@ -151,7 +170,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
     if pair not in EDGES:
         raise IllegalEvent(f"node {node.number}: {type(event).__name__} while {node.state}")
     if node.state is not EDGES[pair]:
-        node.state, node.since = EDGES[pair], event.at
+        node.state, node.since, node.why = EDGES[pair], event.at, ""
     match event:
         case ev.NodeCreated():
             node.handle = event.handle
@@ -161,6 +180,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
             node.facts = event.facts
         case ev.NodeSilent():
             node.recalled.clear()  # a broken connection forgets what was asked back
+            node.why = event.why
         case ev.NodeLost() | ev.NodeReleased() | ev.NodeCreateFailed():
             node.why = event.why
         case ev.NodeDeleted() if event.left:

@@ -163,6 +163,15 @@ _RUNNING: Final = (
         minimum=0,
     ),
     Option(
+        name="node-timeout",
+        kind="duration",
+        group="Running",
+        help="Give a node up when its connection is broken for this long, and run its "
+        "tasks again elsewhere.",
+        default=180.0,
+        minimum=1,
+    ),
+    Option(
         name="wait-for-ready-cluster",
         kind="flag",
         group="Running",

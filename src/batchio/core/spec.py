@@ -76,6 +76,8 @@ class JobSpec:
 
     job_timeout: float | None = None
     task_timeout: float | None = None
+    node_timeout: float = 180.0
+    """How long a node may be silent before its tasks are run again elsewhere."""
     grace: float = 10.0
     max_retries: int = 0
     retry_on: tuple[tuple[int, int], ...] | None = None
@@ -242,6 +244,7 @@ _AS_THEY_ARE: Final[Mapping[str, str]] = {
     "tags": "tag",
     "job_timeout": "job-timeout",
     "task_timeout": "task-timeout",
+    "node_timeout": "node-timeout",
     "grace": "grace",
     "max_retries": "max-retries",
     "retry_on": "retry-on",

@@ -133,7 +133,7 @@ COLUMNS: Final = {
     "log_to": "Q",
     "files": "I",
 }
-"""Name and array type code of each column: 57 bytes a task."""
+"""Name and array type code of each column: 62 bytes a task."""
 
 
 class Tasks:

@@ -8,11 +8,16 @@ Verbs may be repeated, and two heads may say them at once: the agent itself lock
 
 from __future__ import annotations
 
+import functools
+import importlib.abc
+import importlib.util
 import json
+import marshal
 import os
 import stat
 import sys
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from batchio import agent
 from batchio.errors import NodeError, Unfit
@@ -38,7 +43,7 @@ tidy() {
   for home in "$root"/*/; do [ -d "$home" ] && return; done
   [ -d "$root" ] || return
   find "$root" -name '*.part' -mmin +10 -exec rm -f {} +
-  rm -f "$root"/agent-*.py; rmdir "$root" 2>/dev/null
+  rm -f "$root"/agent-*.py "$root"/agent-*.pyc; rmdir "$root" 2>/dev/null
 }
 work() {
   if [ "$verb" = sweep ]; then "$python" -I -S -c "$1" "$root"
@@ -50,12 +55,18 @@ if [ ! -d "$root" ]; then
   why=$(mkdir -m 700 "$root" 2>&1) || [ -d "$root" ] || answer failed "$root" "$why"
 fi
 [ -O "$root" ] && [ ! -L "$root" ] || answer foreign "$root"
-agent=$root/agent-$digest.py
-if [ "$mode" = put ]; then
-  why=$( { cat >"$agent.$$.part" && mv -f "$agent.$$.part" "$agent"; } 2>&1 ) ||
-    { rm -f "$agent.$$.part"; answer failed "$root" "$why"; }
-elif [ "$verb" != sweep ] && [ ! -s "$agent" ]; then answer absent "$root"
-fi
+agent=$root/agent-$digest
+part=$agent.$$.part
+case $mode in
+  ask)
+    if [ -s "$agent.pyc" ]; then agent=$agent.pyc
+    elif [ -s "$agent.py" ] || [ "$verb" = sweep ]; then agent=$agent.py
+    else answer absent "$root"; fi ;;
+  *)
+    why=$( { cat >"$part" && rm -f "$agent".py* && mv "$part" "$agent.$mode"; } 2>&1 ) ||
+      { rm -f "$part"; answer failed "$root" "$why"; }
+    agent=$agent.$mode ;;
+esac
 old=
 for python in /usr/bin/python3 python3 /usr/local/bin/python3 \
     python3.13 python3.12 python3.11 python3.10 python3.9 python3.8; do
@@ -70,10 +81,10 @@ for python in /usr/bin/python3 python3 /usr/local/bin/python3 \
 done
 answer pythonless "$root" "${old#, }"
 """
-"""Arguments: ask or put; the base folder; the agent's digest; up, down or sweep; the home's
-name; further words. With `put` the agent comes on stdin. The answer is a marked line, for
-a login shell may print what it likes before it. No Python is started to look whether one
-is fit: only when the agent did not run is the reason looked for."""
+"""Arguments: ask, or pyc or py when that comes on stdin; the base folder; the agent's digest;
+up, down or sweep; the home's name; further words. The answer is a marked line, for a login
+shell may print what it likes before it. No Python is started to look whether one is fit:
+only when the agent did not run is the reason looked for."""
 
 _SWEEP: Final = """
 import os, socket, sys
@@ -106,7 +117,8 @@ async def bootstrap(
 ) -> AgentAddress:
     """Make sure that the agent `home_name` runs on the node, and say where.
 
-    One round trip where the node has the agent's file, two where it does not.
+    One round trip where the node has the agent's file; otherwise two, or three when its
+    Python is of another version than ours.
 
     Args:
         transport: An open way to the node.
@@ -162,7 +174,7 @@ async def sweep(transport: Transport, *, base: str = BASE) -> list[str]:
 
 async def _here(transport: Transport, verb: str, home: str, *options: str) -> str:
     """Run the agent's own file of this installation."""
-    argv = [sys.executable, "-I", "-S", str(agent.PATH), verb, home, *options]
+    argv = [sys.executable, "-I", "-S", _program(), verb, home, *options]
     done = await transport.run(argv, timeout=PATIENCE_S)
     if done.exit_code:
         raise _failure(transport, os.path.dirname(home), "", done.stderr)
@@ -174,11 +186,13 @@ async def _there(
 ) -> tuple[str, str, str]:
     """Run the agent over there: its Python, the user's folder, and what it printed."""
     root, why, stderr = base, "", b""
-    # Somebody else may tidy up between our looking and our starting, or the file may be
-    # damaged: so it is sent again once.
-    for mode in ("ask", "put", "put"):
+    # Compiled first: that halves what starting it costs, if the Python there can read it.
+    # Sent once more, because somebody may tidy up between our looking and our starting.
+    for mode in ("ask", "pyc", "py", "py"):
         argv = ["/bin/sh", "-c", _SCRIPT, "sh", mode, base, agent.digest(), verb, name, *words]
-        stdin = agent.source() if mode == "put" else None
+        stdin = None
+        if mode != "ask":
+            stdin = agent.source() if mode == "py" else _compiled()[1]
         done = await transport.run(argv, stdin=stdin, timeout=PATIENCE_S)
         head, said = _answer(done.stdout)
         stderr = done.stderr
@@ -198,6 +212,28 @@ async def _there(
             case _:
                 why = "it did not answer as a POSIX shell does" if head != ["absent", root] else ""
     raise _failure(transport, root, why, stderr)
+
+
+def _program() -> str:
+    """The file to run here: the agent as this Python has it compiled, where it may."""
+    path = Path(_compiled()[0])
+    return str(path if path.exists() else agent.PATH)
+
+
+@functools.cache
+def _compiled() -> tuple[str, bytes]:
+    """The agent compiled by this Python: where that is kept, and the bytes of such a file.
+
+    Python's own cache beside the source, made when missing and checked against the source.
+    """
+    name = f"{agent.__name__}.agent"
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    loader = cast("importlib.abc.InspectLoader", spec.loader)
+    # Magic number, then twelve bytes about the source, which nobody looks at in a file
+    # that is run. Source: PEP 552.
+    code = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(loader.get_code(name))
+    return spec.cached or "", code
 
 
 def _answer(stdout: bytes) -> tuple[list[str], str]:

@@ -7,39 +7,32 @@ the same way, this computer included: one command that unpacks its stdin.
 from __future__ import annotations
 
 import asyncio
-import io
+import os
 import queue
 import shutil
 import tarfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import NodeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterable, AsyncIterator
 
     from batchio.ports import Transport
 
 CHUNK: Final = 1 << 20
 """Bytes sent at once."""
 
+_SECOND: Final = 1_000_000_000
+_MARK: Final = 271_828_182
+"""Nanoseconds in the time of every file that we put in place: one written since has others."""
+
 _UNPACK: Final = (
     'cd "$1" || exit; test -e files.ok && exit; '
     "rm -rf files && mkdir files && tar -xpf - -C files --no-same-owner && : > files.ok"
 )
-
-
-def pack(target: Path, files: Iterable[tuple[str, Path | bytes]]) -> None:
-    """Write a tar of `files`: the path each arrives at, and its file or bytes."""
-    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        for arrival, source in files:
-            if isinstance(source, Path):
-                tar.add(source.resolve(), arcname=arrival, recursive=False)
-                continue
-            info = tarfile.TarInfo(arrival)
-            info.size, info.mode = len(source), 0o644
-            tar.addfile(info, io.BytesIO(source))
 
 
 async def put(transport: Transport, home: str, bundle: Path) -> None:
@@ -64,26 +57,31 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-async def receive(
-    chunks: asyncio.Queue[memoryview | None], target: Path, newer_than: float
-) -> list[str]:
+async def receive(chunks: AsyncIterable[memoryview], target: Path, newer_than: float) -> list[str]:
     """Unpack a tar stream below `target`; all of it or nothing.
 
-    A file there that is newer than `newer_than` (Unix seconds) is kept with a `~` behind
-    its name. Returns the paths so kept.
+    A file there that is newer than `newer_than` (Unix seconds), and not from us, is kept
+    with a `~` behind its name. Returns the paths so kept.
 
     Raises:
-        OSError, tarfile.TarError: it could not be written, or broke off.
+        OSError, tarfile.TarError: it could not be written.
+        Exception: what `chunks` raised; nothing was put in place.
     """
-    feed = _Feed()
-    unpack = asyncio.create_task(asyncio.to_thread(_unpack, feed, target, newer_than))
+    feed, part = _Feed(), target.with_name(f".{target.name}.part")
+    unpack = asyncio.create_task(asyncio.to_thread(_unpack, feed, part))
     try:
-        while not unpack.done() and (chunk := await chunks.get()) is not None:
-            while not unpack.done() and not feed.offer(chunk):
-                await asyncio.sleep(0.01)
+        async for chunk in chunks:
+            if unpack.done():
+                unpack.result()  # all that follows is padding, or it failed
+            elif not feed.offer(chunk):
+                await asyncio.to_thread(feed.push, chunk)
+        feed.end()
+        await unpack
+        return await asyncio.to_thread(_move, part, target, newer_than)
     finally:
         feed.end()
-    return await unpack
+        await asyncio.gather(unpack, return_exceptions=True)
+        await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
 
 
 class _Feed:
@@ -100,6 +98,11 @@ class _Feed:
         except queue.Full:
             return False
         return True
+
+    def push(self, chunk: memoryview) -> None:
+        """As `offer`, but wait for room, as long as somebody reads."""
+        while not (self._ended or self.offer(chunk)):
+            time.sleep(0.005)
 
     def end(self) -> None:
         self._ended = True
@@ -120,16 +123,14 @@ class _Feed:
         return bytes(out)
 
 
-def _unpack(feed: _Feed, target: Path, newer_than: float) -> list[str]:
-    part = target.with_name(f".{target.name}.part")
+def _unpack(feed: _Feed, part: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         with tarfile.open(fileobj=feed, mode="r|") as tar:  # type: ignore[call-overload]
             tar.extractall(part, filter="tar")
-        return _move(part, target, newer_than)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        feed.end()
 
 
 def _move(part: Path, target: Path, newer_than: float) -> list[str]:
@@ -141,8 +142,22 @@ def _move(part: Path, target: Path, newer_than: float) -> list[str]:
             place.mkdir(parents=True, exist_ok=True)
             continue
         place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_file() and place.stat().st_mtime > newer_than:
+        if place.is_file() and _edited(place, newer_than):
             place.replace(place.with_name(place.name + "~"))
             kept.append(str(place))
+        _sign(source)
         source.replace(place)
     return kept
+
+
+def _sign(path: Path) -> None:
+    """Make it known as ours: its seconds stay, their fraction is our mark."""
+    if not path.is_symlink():
+        now = path.stat()
+        os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns // _SECOND * _SECOND + _MARK))
+
+
+def _edited(path: Path, newer_than: float) -> bool:
+    """Whether somebody has changed it since, and not an earlier attempt of ours."""
+    changed = path.stat()
+    return changed.st_mtime > newer_than and changed.st_mtime_ns % _SECOND != _MARK

@@ -35,9 +35,8 @@ _ATTEMPT: Final = Struct(">II")
 
 def pack(messages: Sequence[Sequence[Any]]) -> bytes:
     """One frame of messages."""
-    body = json.dumps(messages, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogateescape"
-    )
+    # ASCII, so that words which are not UTF-8 (lone surrogates) arrive byte for byte.
+    body = json.dumps(messages, separators=(",", ":")).encode()
     if len(body) >= LIMIT:
         raise ValueError(f"a frame of {len(body)} bytes is over the limit of {LIMIT}")
     return _HEAD.pack(len(body) + 1, MESSAGES) + body
@@ -58,7 +57,7 @@ async def read(reader: ByteReader) -> tuple[int, bytes]:
 
 def messages(body: bytes) -> list[list[Any]]:
     """The messages of a frame of kind MESSAGES."""
-    parsed: list[list[Any]] = json.loads(body.decode("utf-8", "surrogateescape"))
+    parsed: list[list[Any]] = json.loads(body)
     return parsed
 
 

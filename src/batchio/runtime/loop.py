@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from batchio.ports import Clock, Journal
 
 SNAPSHOT_EVERY: Final = 2_000
-"""Journal records between two snapshots: bounds what a reader must fold."""
+"""Journal records between two snapshots, at least: bounds what a reader must fold."""
+
+TASKS_A_RECORD: Final = 50
+"""A job of a million tasks has large snapshots, so it makes fewer."""
 
 
 class Wheel:
@@ -76,7 +79,7 @@ class Wheel:
             for effect in due:
                 perform(effect)
             if self.machine.running_job.closed and not self._inbox:
-                await self._journal.snapshot(dump(self.machine))
+                await self._snapshot()
                 return
             await self._wait()
             due = []
@@ -87,9 +90,14 @@ class Wheel:
     async def _write(self, batch: list[Event]) -> None:
         await self._journal.append([encode(event) for event in batch])
         self._since_snapshot += len(batch)
-        if self._since_snapshot >= SNAPSHOT_EVERY and not self.machine.unsettled:
+        enough = max(SNAPSHOT_EVERY, self.machine.tasks.count // TASKS_A_RECORD)
+        if self._since_snapshot >= enough and not self.machine.unsettled:
             self._since_snapshot = 0
-            await self._journal.snapshot(dump(self.machine))
+            await self._snapshot()
+
+    async def _snapshot(self) -> None:
+        """In a thread: nobody else changes the machine while the wheel waits here."""
+        await self._journal.snapshot(await asyncio.to_thread(dump, self.machine))
 
     async def _wait(self) -> None:
         """Until there is news, or the machine wants to be asked again."""

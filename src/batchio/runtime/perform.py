@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.node import NodeState
-from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
+from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, Unreachable, UsageError
 from batchio.ports import NodeOrder
 from batchio.runtime import files
-from batchio.runtime.session import Post, Session
+from batchio.runtime.conversation import Desk
+from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 from batchio.runtime.sink import FolderSink
 from batchio.stores.inputs import Inputs
@@ -67,8 +68,8 @@ class Hands:
         self._sessions: dict[int, Session] = {}
         self._fetching = asyncio.Semaphore(FETCHES)
         self._addresses: list[str] | None = None
-        self._log_ends = _log_ends(machine)
-        self._desk = Post(
+        self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
+        self._desk = Desk(
             spec=job.spec,
             job=job.id,
             epoch=epoch,
@@ -79,6 +80,8 @@ class Hands:
             secrets=secrets,
             setup=self._setup,
             files=self._put_files if job.spec.files else None,
+            twin=self._twin,
+            homes_before=self._homes_before,
         )
 
     def __call__(self, effect: ef.Effect) -> None:
@@ -109,13 +112,8 @@ class Hands:
 
     def saw(self, batch: list[ev.Event]) -> None:
         """Told what was journaled, before its effects: who is ready may have changed."""
-        ends = self._log_ends
-        for event in batch:
-            if isinstance(event, ev.TasksFinished):
-                high = max((record[9] for record in event.records), default=0)
-                ends[event.node] = max(ends.get(event.node, 0), high)
-            elif isinstance(event, _MEMBERSHIP):
-                self._addresses = None
+        if any(isinstance(event, _MEMBERSHIP) for event in batch):
+            self._addresses = None
 
     def note(self, text: str) -> None:
         """Leave a line for people."""
@@ -124,7 +122,7 @@ class Hands:
     async def abandon(self) -> None:
         """Stop everything that runs: there is no journal any more to tell its end to."""
         sessions, self._sessions = list(self._sessions.values()), {}
-        await asyncio.gather(*(session.leave(0, keep=True) for session in sessions))
+        await asyncio.gather(*(session.leave(keep=True) for session in sessions))
 
     # --- nodes ---------------------------------------------------------------
 
@@ -149,30 +147,50 @@ class Hands:
         self._post(ev.NodeCreated(self._clock.now(), node, handle))
 
     def _connect(self, node: int, handle: str, instance: str) -> None:
-        offers = self._machine.offers or {}
-        sink = FolderSink(self._folder / "logs" / str(node), local=self._provider.name == "local")
-        offer = offers[self._machine.nodes[node].offer]
-        session = Session(self._desk, node, offer, handle, instance, sink)
-        self._sessions[node] = session
+        session = self._sessions[node] = self._session(node, handle, instance)
         session.work = self._group.create_task(session.run())
+
+    def _session(self, node: int, handle: str, instance: str, *, touched: bool = False) -> Session:
+        offer = (self._machine.offers or {})[self._machine.nodes[node].offer]
+        sink = FolderSink(self._folder / "logs" / str(node), local=self._provider.name == "local")
+        return Session(self._desk, node, offer, handle, instance, sink, touched=touched)
 
     async def _delete(self, node: int, handle: str) -> None:
         session = self._sessions.pop(node, None)
+        known = self._machine.nodes[node]
+        if session is None:  # an earlier head had it, and may not have come to the end
+            instance = str(known.facts.get("instance", ""))
+            session = self._session(node, handle, instance, touched=True)
         left = ""
-        if session is None:  # after a crash: nobody is connected to it
-            offers = self._machine.offers or {}
-            sink = FolderSink(self._folder / "logs" / str(node), local=True)
-            offer = offers[self._machine.nodes[node].offer]
-            session = Session(self._desk, node, offer, handle, "", sink)
         try:
-            keep = self._desk.spec.keep_on_host
-            left = await session.leave(self._log_ends.get(node, 0), keep=keep)
+            left = await session.leave(keep=self._desk.spec.keep_on_host)
             await self._provider.delete(handle)
         except BatchioError as err:
             left = left or str(err)
+        self._hellos.pop(node, None)
         if left:
-            self.note(f"{self._machine.nodes[node].name}: {left}")
+            self.note(f"{known.name}: {left}")
         self._post(ev.NodeDeleted(self._clock.now(), node, left))
+
+    def _twin(self, node: int, hello: dict[str, Any]) -> str:
+        """The node that is the same computer under another name; or ""."""
+        from batchio.providers.ssh import same_machine  # only where there can be two
+
+        nodes = self._machine.nodes
+        for other, facts in self._hellos.items():
+            if other != node and nodes[other].alive and same_machine(facts, hello):
+                return nodes[other].offer
+        self._hellos[node] = hello
+        return ""
+
+    def _homes_before(self, node: int) -> list[str]:
+        """Homes that an earlier node of this job may have left on the same host."""
+        here = self._machine.nodes[node].handle
+        return [
+            f"{self._desk.job}.{other.number}"
+            for other in self._machine.nodes[:node]
+            if other.handle == here and other.state is NodeState.GONE
+        ]
 
     async def _put_files(self, transport: Transport, home: str) -> None:
         await files.put(transport, home, self._folder / "bundle.tar")
@@ -184,23 +202,25 @@ class Hands:
 
     async def _collect(self, node: int, task: int, attempt: int) -> None:
         """Bring one task's outputs; when the node breaks meanwhile, it is asked again."""
-        session = self._sessions.get(node)
-        if session is None:
-            return
         spec, submitted = self._desk.spec, self._machine.running_job.submitted
         root = Path(spec.collect) if spec.collect else self._folder / "outputs"
         why = ""
         async with self._fetching:
-            chunks = await session.fetch(task, attempt)
+            session = self._sessions.get(node)
+            stream = session.fetch(task, attempt) if session else None
+            if stream is None:
+                return
             try:
-                kept = await files.receive(chunks, root / str(spec.tasks.at(task)), submitted)
+                kept = await files.receive(stream, root / str(spec.tasks.at(task)), submitted)
+            except Unreachable:
+                return  # the machine asks again when the node is back
             except (OSError, tarfile.TarError) as err:
-                if session.transport is None:
-                    return  # it broke off; the machine asks again when the node is back
                 why = f"its outputs could not be saved: {err}"
             else:
                 for path in kept:
                     self.note(f"{path} was newer than the job; it is now {path}~")
+            finally:
+                stream.drop()
         self._post(ev.TasksCollected(self._clock.now(), node, [[task, attempt]], why))
 
     def _setup(self, node: int) -> dict[str, Any]:
@@ -228,15 +248,6 @@ def _inputs(spec: JobSpec, folder: Path) -> Callable[[int], Any]:
         return lambda _: None
     inputs = Inputs(folder)
     return inputs.value if spec.inputs == "values" else inputs.record
-
-
-def _log_ends(machine: Machine) -> dict[int, int]:
-    """How far each node's log reaches, as far as the journal knows."""
-    ends: dict[int, int] = {}
-    for node, high in zip(machine.tasks.node, machine.tasks.log_to, strict=True):
-        if high > ends.get(node, 0):
-            ends[node] = high
-    return ends
 
 
 _MEMBERSHIP: Final = (

@@ -16,6 +16,7 @@ import asyncio
 import os
 import socket
 import sqlite3
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from batchio.core.events import FORMAT
 from batchio.errors import LeaseHeld, NoSuchJob
 from batchio.stores.journal_file import (
+    BUSY_S,
     JOURNAL_FILE,
     LAYOUT,
     SCHEMA,
@@ -45,7 +47,9 @@ if TYPE_CHECKING:
 WAL_LIMIT_BYTES: Final = 8 << 20
 """Beyond this, which takes a reader that dawdles, the write-ahead log is cut back."""
 
-_PATIENCE = "PRAGMA busy_timeout = 5000"
+CUT_PAUSE_S: Final = 1.0
+
+_PATIENCE = f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}"
 _HASTE = "PRAGMA busy_timeout = 20"
 
 T = TypeVar("T")
@@ -98,6 +102,7 @@ class SqliteJournal:
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL_FILE
         self._wal = folder / (JOURNAL_FILE + "-wal")
+        self._cut_after = 0.0
         self._lease = Lease(folder)
         try:
             self._connection = self._open()
@@ -171,7 +176,7 @@ class SqliteJournal:
             )
             run("COMMIT")
         except sqlite3.Error as err:
-            if self._connection.in_transaction:
+            if self._connection.in_transaction:  # some errors end it themselves, some do not
                 with suppress(sqlite3.Error):
                     run("ROLLBACK")
             raise translated(self._path, err) from err
@@ -182,13 +187,17 @@ class SqliteJournal:
         """Keep the write-ahead log small.
 
         SQLite copies it into the file by itself (every 1,000 pages), but cannot begin it
-        anew while a reader looks at it: then try harder, and soon give up again.
+        anew while a reader looks at it: then try harder, but seldom and not for long.
         """
+        now = time.monotonic()
+        if now < self._cut_after:
+            return
         with suppress(OSError, sqlite3.Error):
             if self._wal.stat().st_size > WAL_LIMIT_BYTES:
+                self._cut_after = now + CUT_PAUSE_S
                 self._connection.execute(_HASTE)
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        self._connection.execute(_PATIENCE)
+                self._connection.execute(_PATIENCE)
 
     def _snapshot(self, state: bytes) -> None:
         """Beside the database: it would pass through the write-ahead log twice its size.

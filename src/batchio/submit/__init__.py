@@ -12,7 +12,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from batchio.core.layers import environment_layer, typed_layer
+from batchio.core.resolve import resolve
 from batchio.stores.folder import Workspace
+from batchio.submit import config
 from batchio.submit.bundle import collect
 from batchio.submit.here import Here
 from batchio.submit.prepared import Plan, Prepared
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Plan", "Prepared", "prepare"]
+    from batchio.core.resolve import Effective
+
+__all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
 
 
 def prepare(
@@ -48,10 +53,7 @@ def prepare(
     """
     here = Here(os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ)
     settled = settle(command, options, typed, here)
-    place = settled.effective.value("workspace")
-    if place and "://" not in place:
-        place = here.path(place)
-    workspace = Workspace(place)
+    workspace = _opened(settled.effective, here)
     bundle = collect(settled.command, settled.effective, here, workspace.root)
     tasks = source(settled.effective, here)
     warnings = [*settled.warnings, *bundle.warnings]
@@ -62,3 +64,23 @@ def prepare(
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
     return Prepared(settled, tasks, bundle, workspace, here.folder, warnings)
+
+
+def workspace_of(given: str | None) -> Workspace:
+    """The workspace that a person means: `given`, else what the environment or a
+    configuration file says, else the platform's folder for data.
+
+    Raises:
+        UsageError: it is no folder, or a configuration file is broken.
+    """
+    here = Here(os.getcwd(), os.environ)
+    top = typed_layer({"workspace": given})
+    below = [environment_layer(here.environ), *config.layers(here)]
+    return _opened(resolve([top, *below], here.environ), here)
+
+
+def _opened(effective: Effective, here: Here) -> Workspace:
+    place = effective.value("workspace")
+    if place and "://" not in place:
+        place = here.path(place)
+    return Workspace(place)

@@ -72,10 +72,10 @@ class Bundle:
         return sum(item.size for item in self.items.values())
 
     def __str__(self) -> str:
-        """For people: "process.py, data/a.csv (2 files, 12 KiB)"."""
+        """For people: "process.py, data/a.csv (2 files, 12 KiB)"; empty for no files."""
         paths = [file.path for file in self.files]
         if not paths:
-            return "nothing"
+            return ""
         more = len(paths) - NAMED
         names = ", ".join(paths[:NAMED]) + (f" and {more} more" if more > 0 else "")
         count = "1 file" if len(paths) == 1 else f"{len(paths)} files"
@@ -141,7 +141,7 @@ def collect(command: Command, effective: Effective, here: Here, avoid: Path) -> 
         value = effective.value(name)
         for typed in (value,) if isinstance(value, str) else value or ():
             try:
-                _Walk(bundle, here, os.path.abspath(avoid)).start(typed)
+                _Walk(bundle, here, os.path.abspath(avoid), typed).start()
             except UsageError as err:
                 raise blamed(effective, name, err) from None
     for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):
@@ -154,13 +154,15 @@ def collect(command: Command, effective: Effective, here: Here, avoid: Path) -> 
 class _Walk:
     """Adds one path, and what is below it, to a bundle."""
 
-    def __init__(self, bundle: Bundle, here: Here, avoid: str) -> None:
+    def __init__(self, bundle: Bundle, here: Here, avoid: str, typed: str) -> None:
         self._bundle = bundle
         self._here = here
         self._avoid = avoid
+        self._typed = typed
+        self._root = here.path(typed)
 
-    def start(self, typed: str) -> None:
-        path = self._here.path(typed)
+    def start(self) -> None:
+        typed, path = self._typed, self._root
         inside = self._here.inside(path)
         arrival = os.path.basename(path) if inside is None else inside
         if not arrival:
@@ -180,7 +182,7 @@ class _Walk:
             self._file(path, arrival, found)
 
     def _folder(self, path: str, arrival: str, rules: Rules, above: tuple[str, ...]) -> None:
-        shown = self._here.shown(path)
+        shown = self._shown(path)
         real = os.path.realpath(path)
         if real in above:
             raise UsageError(f"{shown} is a link to a folder that it stands in")
@@ -203,7 +205,7 @@ class _Walk:
         except OSError as err:
             if rules.ignores(path, False):
                 return
-            shown = self._here.shown(path)
+            shown = self._shown(path)
             if os.path.islink(path) and isinstance(err, FileNotFoundError):
                 raise _broken(shown, path) from None
             raise unreadable(shown, err) from None
@@ -216,13 +218,17 @@ class _Walk:
             self._file(path, arrival, found)
 
     def _file(self, path: str, arrival: str, found: os.stat_result) -> None:
-        shown = self._here.shown(path)
+        shown = self._shown(path)
         if not stat.S_ISREG(found.st_mode):
             self._bundle.warnings.append(f"{shown}: not sent, it is neither a file nor a folder")
             return
         _check_readable(path, shown)
         mode = EXECUTABLE if found.st_mode & 0o111 else READABLE
         self._bundle.add(arrival, Item(path, found.st_size, mode, shown))
+
+    def _shown(self, path: str) -> str:
+        """A path below the root, as the person would have typed it."""
+        return os.path.normpath(os.path.join(self._typed, os.path.relpath(path, self._root)))
 
 
 def _broken(shown: str, path: str) -> UsageError:

@@ -111,11 +111,12 @@ def _rooted(setting: Setting, folder: str) -> Setting:
     """The setting, its paths as seen from the folder of the file."""
 
     def rooted(path: str) -> str:
-        return path if path == "-" else os.path.join(folder, os.path.expanduser(path))
+        kept = path == "-" or "://" in path
+        return path if kept else os.path.join(folder, os.path.expanduser(path))
 
-    value = setting.value
-    if setting.option.kind == "path" and isinstance(value, str):
+    option, value = setting.option, setting.value
+    if (option.kind == "path" or option.name == "workspace") and isinstance(value, str):
         return setting._replace(value=rooted(value))
-    if setting.option.kind == "paths" and isinstance(value, tuple):
+    if option.kind == "paths" and isinstance(value, tuple):
         return setting._replace(value=tuple(map(rooted, value)))
     return setting

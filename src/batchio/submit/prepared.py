@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio import __version__
+from batchio.core.command import PYTHON
 from batchio.core.events import JobSubmitted, encode
 from batchio.core.spec import build
 from batchio.stores.inputs import write_inputs
@@ -60,7 +61,6 @@ class Plan:
             for end, (task, text) in (("first", self.first), ("last", self.last))
         }
         return {
-            "version": 1,
             "name": self.name,
             "provider": self.provider,
             "argv": list(self.argv),
@@ -113,7 +113,7 @@ class Prepared:
 
     @property
     def sends(self) -> str:
-        """What travels, for people: "process.py, data/a.csv (2 files, 12 KiB)"."""
+        """What travels, for people: "process.py, data/a.csv (2 files, 12 KiB)"; or ""."""
         return str(self._bundle)
 
     @property
@@ -138,7 +138,7 @@ class Prepared:
         return Plan(
             name=spec.name,
             provider=spec.provider,
-            argv=spec.argv,
+            argv=_with_python(spec),
             shell=spec.shell,
             tasks=len(spec.tasks),
             first=(spec.tasks.at(0), survey.first if survey else None),
@@ -204,6 +204,12 @@ class Prepared:
             container=settled.container,
             options={name: (text, origin) for name, text, origin in rows},
         )
+
+
+def _with_python(spec: JobSpec) -> tuple[str, ...]:
+    """The words of the command, with the interpreter that will run it as far as we know."""
+    program, *words = spec.argv
+    return (spec.python or "python3" if program == PYTHON else program, *words)
 
 
 def _storable(text: str) -> str:

@@ -11,9 +11,10 @@ import shutil
 import stat
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from batchio.core.values import split_values
 from batchio.errors import UsageError
@@ -91,24 +92,28 @@ class _Stream(Source):
         what = "standard input" if typed == "-" else typed
         super().__init__("values" if kind == "lines" else "records", what, self._read)
         self._path, self._format, self._delimiter = path, kind, delimiter
-        self._kept: IO[bytes] | None = None
+        self._kept: int | None = None
 
     def keep(self) -> None:
         if self._kept is not None:
             return
-        self._kept = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as we do
         if self._path == "-":
-            from_file("-", "lines")  # refuses a terminal
-            shutil.copyfileobj(sys.stdin.buffer, self._kept)
-            return
-        with open(self._path, "rb") as file:
-            shutil.copyfileobj(file, self._kept)
+            from_file("-", "lines")  # only to refuse a terminal
+        with tempfile.TemporaryFile() as file:
+            if self._path == "-":
+                shutil.copyfileobj(sys.stdin.buffer, file)
+            else:
+                with open(self._path, "rb") as pipe:
+                    shutil.copyfileobj(pipe, file)
+            file.flush()
+            self._kept = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._kept)
 
     def _read(self) -> Iterator[bytes]:
         if self._kept is None:
             return from_file(self._path, self._format, self._delimiter)
-        self._kept.seek(0)
-        again = os.fdopen(os.dup(self._kept.fileno()), "rb")  # whoever reads it closes it
+        os.lseek(self._kept, 0, os.SEEK_SET)
+        again = os.fdopen(os.dup(self._kept), "rb")  # whoever reads it closes it
         return from_file("-", self._format, self._delimiter, stdin=again)
 
 

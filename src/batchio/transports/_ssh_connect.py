@@ -13,15 +13,13 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import asyncssh
 
-from batchio.errors import NodeError, NotAuthorised, Unfit, Unreachable, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from batchio.errors import UsageError
+from batchio.transports._ssh_errors import explain, unusable
 
 HANDSHAKES: Final = 16
 """Handshakes at once in this process: each costs both sides milliseconds of CPU, and
@@ -29,6 +27,10 @@ more at a time only make the last ones miss their limit."""
 
 _CIPHERS: Final = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Measured for asyncssh against OpenSSH 9.2: 1.7 times as fast as the default, chacha20."""
+
+_HOST_KEYS: Final = "+ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"
+"""After those that the host is known by. Only so does a host show a key of another kind,
+and we can say what it shows; it is refused all the same."""
 
 _DEEPEST: Final = 8
 """Jump hosts in a row before it must be a circle."""
@@ -127,7 +129,7 @@ async def connect(
         # Reads files, so asyncssh does it in a thread.
         options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
     except (asyncssh.KeyImportError, asyncssh.ConfigParseError, ValueError, OSError) as error:
-        raise _unusable(target, error) from error
+        raise unusable(target, error) from error
     trust.hosts = (
         asyncssh.import_known_hosts(target.pinned)
         if target.pinned is not None
@@ -152,7 +154,10 @@ async def _log_in(
 ) -> asyncssh.SSHClientConnection:
     """The connection itself. A host that does not answer never holds up a handshake."""
     sock = None
-    if via is None and not options.proxy_command and not options.canonicalize_hostname:
+    again = options.canonicalize_hostname or options.config.has_match_final()
+    config = _config_files() if again else []  # what was read is kept in `options`
+    proxy = None if options.proxy_command == ["none"] else options.proxy_command
+    if via is None and not proxy and not options.canonicalize_hostname:
         sock = await _dial(options, limits.connect)
     try:
         gate = _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(HANDSHAKES))
@@ -161,9 +166,10 @@ async def _log_in(
                 target.host,
                 target.port or (),
                 options=options,
-                config=options.kwargs["config"],
+                config=config,
                 sock=sock,
                 tunnel=via,
+                proxy_command=proxy,
             )
     except BaseException:
         if sock is not None:
@@ -231,6 +237,7 @@ def _asked(target: SshTarget, limits: Limits, trust: Trust, client: Client) -> d
         "known_hosts": trust,
         "client_factory": lambda: client,
         "encryption_algs": _CIPHERS,
+        "server_host_key_algs": _HOST_KEYS,
         "connect_timeout": None,  # ours hold: see Limits
         "login_timeout": limits.login,
         "keepalive_interval": limits.keepalive,
@@ -302,100 +309,3 @@ def _parse_known_hosts(files: tuple[tuple[str, int, int], ...]) -> asyncssh.SSHK
             except ValueError:
                 continue
     return hosts
-
-
-# -- errors --------------------------------------------------------------------------------
-
-
-def explain(
-    error: Exception, target: SshTarget, options: Any, limits: Limits, trust: Trust
-) -> NodeError:
-    """What asyncssh or the system said, as an error that names host and remedy."""
-    match error:
-        case asyncssh.HostKeyNotVerifiable():
-            return _bad_host_key(error, target, options, trust)
-        case asyncssh.PermissionDenied():
-            return NotAuthorised(
-                f"user {options.username} was refused ({error.reason})",
-                where=target.host,
-                hint="this must work first: "
-                f"ssh -o BatchMode=yes {_ssh_words(target, options)} true",
-            )
-        case asyncssh.KeyExchangeFailed() if trust.known and "key algorithm" in error.reason:
-            return _bad_host_key(error, target, options, trust)
-        case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
-            return Unfit(
-                f"its SSH server and we share no algorithm: {error.reason}", where=target.host
-            )
-        case asyncssh.DisconnectError() if "authentication failures" in error.reason:
-            return NotAuthorised(
-                f"user {options.username} was refused after too many keys",
-                where=target.host,
-                hint="name the right one: IdentityFile and IdentitiesOnly yes in ~/.ssh/config",
-            )
-        case socket.gaierror():
-            return Unreachable(
-                f"no such host ({error.strerror})",
-                where=target.host,
-                hint="check its name, or add it to ~/.ssh/config",
-            )
-        case TimeoutError():
-            return Unreachable(
-                f"no answer from {options.host} port {options.port} "
-                f"within {limits.connect:g} s, or no SSH login within {limits.login:g} s",
-                where=target.host,
-            )
-        case asyncssh.DisconnectError() | asyncssh.ChannelOpenError():
-            return Unreachable(f"it hung up ({error.reason})", where=target.host)
-        case _:
-            why = getattr(error, "strerror", None) or error
-            return Unreachable(f"cannot connect to port {options.port} ({why})", where=target.host)
-
-
-def _bad_host_key(
-    error: asyncssh.DisconnectError, target: SshTarget, options: Any, trust: Trust
-) -> NotAuthorised:
-    shown = fingerprint(trust.shown) if trust.shown else error.reason
-    name = options.host if options.port == 22 else f"[{options.host}]:{options.port}"
-    if target.pinned is not None:
-        return NotAuthorised(
-            f"it shows another host key than the one it was made with: {shown}",
-            where=target.host,
-            hint="this is not the computer that was started; nothing was sent to it",
-        )
-    if trust.known:
-        known = ", ".join(fingerprint(key) for key in trust.known)
-        return NotAuthorised(
-            f"its host key has changed: it shows {shown}, known is {known}",
-            where=target.host,
-            hint=f"if that is right: ssh-keygen -R '{name}', then ssh to it once",
-        )
-    scan = options.host if options.port == 22 else f"-p {options.port} {options.host}"
-    return NotAuthorised(
-        f"its host key is not known: {shown}",
-        where=target.host,
-        hint=f"ssh {_ssh_words(target, options)} once to accept its key, "
-        f"or: ssh-keyscan {scan} >> ~/.ssh/known_hosts",
-    )
-
-
-def fingerprint(key: asyncssh.SSHKey) -> str:
-    """As ssh-keygen -l names it."""
-    return f"{key.get_algorithm()} {key.get_fingerprint()}"
-
-
-def _ssh_words(target: SshTarget, options: Any) -> str:
-    """What to type after `ssh` to reach the same host."""
-    words = f"{target.user}@{target.host}" if target.user else target.host
-    return f"-p {options.port} {words}" if target.port else words
-
-
-def _unusable(target: SshTarget, error: Exception) -> UsageError:
-    if isinstance(error, asyncssh.KeyEncryptionError):
-        return UsageError(
-            "the private key is locked by a passphrase",
-            where=target.host,
-            hint="unlock it once with ssh-add, and leave the key out",
-        )
-    where: Mapping[str, str] = {"ConfigParseError": "~/.ssh/config"}
-    return UsageError(str(error), where=where.get(type(error).__name__, target.host))

@@ -96,7 +96,7 @@ class SshTransport:
             try:
                 outcome = await command.outcome(stdin)
             except BaseException:
-                await self._kill(command)
+                pass
                 raise
             finally:
                 command.close()

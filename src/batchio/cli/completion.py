@@ -1,0 +1,65 @@
+"""Small commands about batchio itself: completion for shells, the version."""
+
+from __future__ import annotations
+
+import platform
+from typing import Final
+
+import click
+
+from batchio.cli import diagnostics, output
+
+SHELLS: Final = ("bash", "zsh", "fish")
+VARIABLE: Final = "_BATCHIO_COMPLETE"
+"""What a shell sets when it asks for completions; click answers it."""
+
+INSTALL: Final = {
+    "bash": "echo 'eval \"$(batchio completion bash)\"' >> ~/.bashrc",
+    "zsh": "echo 'eval \"$(batchio completion zsh)\"' >> ~/.zshrc",
+    "fish": "batchio completion fish > ~/.config/fish/completions/batchio.fish",
+}
+
+
+def completion_script(shell: str) -> int:
+    """Print a script that completes commands, options, files and job ids.
+
+    \b
+    To have it in every new shell:
+      bash  echo 'eval "$(batchio completion bash)"' >> ~/.bashrc
+      zsh   echo 'eval "$(batchio completion zsh)"' >> ~/.zshrc
+      fish  batchio completion fish > ~/.config/fish/completions/batchio.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from batchio.cli.main import cli
+
+    found = get_completion_class(shell)
+    assert found is not None
+    output.line(found(cli, {}, "batchio", VARIABLE).source())
+    if output.to_person():
+        output.flush()
+        diagnostics.hint(f"to have it in every new shell: {INSTALL[shell]}")
+    return 0
+
+
+def show_version() -> int:
+    """Show the version, and what a report of a problem should name."""
+    from batchio import __version__
+
+    system = f"{platform.system()} {platform.release()}"
+    output.line(f"batchio {__version__}, Python {platform.python_version()}, {system}")
+    return 0
+
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+completion = click.Command(
+    "completion",
+    callback=completion_script,
+    help=completion_script.__doc__,
+    params=[click.Argument(["shell"], type=click.Choice(SHELLS))],
+    context_settings=_SETTINGS,
+)
+version = click.Command(
+    "version", callback=show_version, help=show_version.__doc__, context_settings=_SETTINGS
+)

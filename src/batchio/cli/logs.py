@@ -1,0 +1,145 @@
+"""The command that shows what tasks printed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchio.cli import diagnostics, output
+from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.follow import LABELS, let_go
+from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.terminal import painted
+from batchio.cli.words import moment, precise
+from batchio.core.options import get
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchio.api import Job
+    from batchio.stores.logs import LogLine
+
+LABEL_WIDTH = 16
+"""Columns of "(Task 3)" and the gap behind it."""
+
+
+def show_logs(**params: Any) -> int:
+    """Show what tasks printed, in the order in which they did.
+
+    JOB is an id, the beginning of one, or a name; without it the newest job is meant.
+    With --follow, new lines are shown until the job ends; Ctrl-C ends the looking only.
+    """
+    wanted = settled(params)
+    if params["stdout"] and params["stderr"]:
+        raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
+    if params["profile"]:
+        diagnostics.warn(f"--profile: ignored, {get('profile').refusal('local')}")
+    job = finished(found(params["job"], wanted["workspace"]))
+    if wanted["scheduler"]:
+        return _head_log(job)
+    writer = _writer(params, wanted)
+    try:
+        finished(_show(job, params, wanted, writer))
+    except KeyboardInterrupt:
+        return let_go(job)
+    return 0
+
+
+async def _show(
+    job: Job, params: dict[str, Any], wanted: dict[str, Any], writer: Callable[[LogLine], None]
+) -> None:
+    nodes = await _nodes(job, wanted["workers"])
+    text, follow = wanted["filter"], wanted["follow"]
+    stream = job.logs(
+        task=str(wanted["task"].ids) if wanted["task"] else None,
+        attempt=params["attempt"],
+        stream="stdout" if params["stdout"] else "stderr" if params["stderr"] else None,
+        follow=follow,
+        since=moment(wanted["since"], time.time()) if wanted["since"] else None,
+        tail=wanted["tail"],
+    )
+    async with stream as lines:
+        async for line in lines:
+            if (text and text not in line.text) or (nodes is not None and line.node not in nodes):
+                continue
+            writer(line)
+            if follow:
+                output.flush()
+
+
+async def _nodes(job: Job, names: str | None) -> set[int] | None:
+    """Numbers of the nodes of these names; None for all."""
+    if not names or names in ("all", "any"):
+        return None
+    view = await job.status()
+    wanted = set(names.replace(",", " ").split())
+    numbers = {
+        node.number
+        for node in view.nodes
+        if wanted & {node.name, node.offer, node.address, str(node.number)}
+    }
+    if not numbers:
+        known = ", ".join(node.name for node in view.nodes) or "none"
+        raise UsageError(f"--workers: no node is called {names}", hint=f"its nodes are {known}")
+    return numbers
+
+
+def _writer(params: dict[str, Any], wanted: dict[str, Any]) -> Callable[[LogLine], None]:
+    """How a line is written."""
+    if wanted["format"] != "table":
+        return lambda line: output.json_lines([_record(line)])
+    if params["raw"]:
+        return lambda line: output.line(line.text)
+    if params["timestamps"]:
+        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {line.text}")
+    return lambda line: output.line(f"{_label(line)}{line.text}")
+
+
+def _label(line: LogLine) -> str:
+    import sys
+
+    again = f" attempt {line.attempt}" if line.attempt > 1 else ""
+    text = f"(Task {line.task}{again})"
+    gap = " " * max(LABEL_WIDTH - len(text), 1)
+    return painted(text, LABELS[line.task % len(LABELS)], sys.stdout) + gap
+
+
+def _record(line: LogLine) -> dict[str, Any]:
+    return {
+        "task": line.task,
+        "attempt": line.attempt,
+        "stream": line.stream,
+        "time": line.time,
+        "node": line.node,
+        "text": line.text,
+    }
+
+
+def _head_log(job: Job) -> int:
+    """What the head itself had to say."""
+    path = job._workspace.folder(job.id) / "head.log"
+    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    if not text:
+        diagnostics.say(f"the head of job {job.id} had nothing to say")
+    output.write(text)
+    return 0
+
+
+logs = TableCommand(
+    "logs",
+    callback=show_logs,
+    help=show_logs.__doc__,
+    params=table_options(
+        "logs",
+        JobArgument(),
+        click.Option(["--attempt"], type=click.INT, metavar="N", help="Only this attempt."),
+        click.Option(["--stdout"], is_flag=True, help="Only what was printed to stdout."),
+        click.Option(["--stderr"], is_flag=True, help="Only what was printed to stderr."),
+        click.Option(["--raw"], is_flag=True, help="The text alone: no task, no time."),
+        click.Option(["--timestamps/--no-timestamps"], default=True, help="With the time or not."),
+    ),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)

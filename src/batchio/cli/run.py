@@ -1,0 +1,128 @@
+"""The command that submits a job."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from batchio.cli import diagnostics, output
+from batchio.cli.common import launched
+from batchio.cli.follow import stay
+from batchio.cli.options import TableCommand, given, settled, table_options
+from batchio.cli.output import Column
+from batchio.cli.terminal import visible
+from batchio.cli.words import plural
+from batchio.core.command import PYTHON
+
+if TYPE_CHECKING:
+    from batchio.submit import Plan, Prepared
+
+
+def run_it(**params: Any) -> int:
+    """Run a script or command as one or many tasks.
+
+    Options stand before the COMMAND; everything after its first word, or after --,
+    belongs to the program, byte for byte. Options may also stand in the script, in lines
+    such as "# BATCHIO ntasks 10", in BATCHIO_* variables, and in pyproject.toml.
+
+    In the COMMAND, $BATCHIO_TASK_ID, $BATCHIO_TASK_INPUT and the other variables of a task
+    are filled in for each task; quote or escape the $ so that your shell leaves it alone.
+
+    \b
+      batchio run hello.sh
+      batchio run --ntasks 100 -N 8 --wait -- ./a.out --flag 'two words'
+      batchio run --map-over-file inputs.txt process.py \\$BATCHIO_TASK_INPUT
+    """
+    from batchio import submit
+
+    form = settled({"format": params["format"]})["format"]
+    prepared = submit.prepare(params["command"], {}, typed=given(params))
+    for warning in prepared.warnings:
+        diagnostics.warn(visible(warning))
+    if params["dry_run"]:
+        _show_plan(prepared.plan(), form)
+        return 0
+    return _start(prepared, form)
+
+
+def _start(prepared: Prepared, form: str) -> int:
+    value = prepared.effective.value
+    follow, wait = value("follow"), value("wait") or prepared.head == "inline"
+    to_person = output.to_person() and form == "table"
+    job = launched(prepared)
+    spec = prepared.spec
+    about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
+    if prepared.sends:
+        diagnostics.say(f"sends {visible(prepared.sends)}")
+    if to_person or follow:
+        diagnostics.say(f"job {job.id}: {about}")
+    elif form == "table":
+        output.line(job.id)
+        output.flush()
+    if follow or wait:
+        return stay(job, lines=follow, as_json=form != "table")
+    if form != "table":
+        record = {"schema": 1, "id": job.id, "name": spec.name, "tasks": len(spec.tasks)}
+        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        return 0
+    diagnostics.steps(
+        (
+            (f"batchio status {job.id}", "how it stands"),
+            (f"batchio logs {job.id} --follow", "what it prints"),
+            (f"batchio cancel {job.id}", "stop it"),
+        )
+    )
+    return 0
+
+
+def _show_plan(plan: Plan, form: str) -> None:
+    if form != "table":
+        record = {"schema": 1, **plan.to_json()}
+        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        return
+    for line in _plan_lines(plan):
+        output.line(visible(line))
+    output.line()
+    output.table(_OPTION_COLUMNS, ((row[0], row[1], row[2]) for row in plan.options))
+    output.flush()
+    diagnostics.say("nothing was started: --dry-run")
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    words = ["python3" if word == PYTHON else word for word in plan.argv]
+    lines = [
+        f"name      {plan.name}",
+        f"provider  {plan.provider}",
+        f"runs      {plan.argv[0] if plan.shell else shlex.join(words)}"
+        + (" (in /bin/sh)" if plan.shell else ""),
+        f"tasks     {plan.tasks}",
+        f"first     {_task(plan.first)}",
+    ]
+    if plan.tasks > 1:
+        lines.append(f"last      {_task(plan.last)}")
+    return [*lines, f"sends     {plan.sends or 'nothing'}"]
+
+
+def _task(end: tuple[int, str | None]) -> str:
+    task, text = end
+    return f"task {task}" + ("" if text is None else f", input {text}")
+
+
+_OPTION_COLUMNS: Final = (Column("Option"), Column("Value"), Column("From"))
+
+run = TableCommand(
+    "run",
+    callback=run_it,
+    help=run_it.__doc__,
+    params=table_options(
+        "run",
+        click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND..."),
+    ),
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "allow_interspersed_args": False,
+    },
+)

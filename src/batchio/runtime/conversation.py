@@ -1,0 +1,310 @@
+"""One connection to one agent: hello, what both sides say, good-bye.
+
+What is heard becomes events; what is told when nobody listens any more is dropped, because
+the machine says all of it again once the node is heard. Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from batchio.core import events as ev
+from batchio.errors import BatchioError, NodeError, SetupFailed, Unreachable
+from batchio.runtime import frames
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from batchio.core.spec import JobSpec
+    from batchio.ports import ByteReader, ByteWriter, Clock, Provider, Transport
+
+GREET_LIMIT_S: Final = 30.0
+"""Seconds for an agent that listens to say hello."""
+
+SETUP_LIMIT_S: Final = 3600.0
+"""Seconds a host setup script may take."""
+
+PING_EVERY_S: Final = 5.0
+"""Seconds between two pings: what the head looks like to an agent's lease."""
+
+STALL_LIMIT_S: Final = 60.0
+"""Seconds without a byte after which a node's last output is given up."""
+
+CLOCK_OFF_S: Final = 2.0
+"""A node whose clock is further off than this has its times corrected."""
+
+_AHEAD: Final = 64
+"""Frames of one tar stream that may wait for the disk."""
+
+
+class Sink(Protocol):
+    """Where a node's log bytes go."""
+
+    spool: str | None
+    """A folder of this computer that a local agent writes to itself; None: we pull."""
+
+    def size(self) -> int:
+        """Bytes that are safe already: where to go on."""
+        ...
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Keep bytes that begin at `offset`; what is known already is skipped."""
+        ...
+
+
+@dataclass(slots=True)
+class Desk:
+    """What the head gives to those who talk to its nodes."""
+
+    spec: JobSpec
+    job: str
+    epoch: int
+    provider: Provider
+    clock: Clock
+    post: Callable[[ev.Event], None]
+    note: Callable[[str], None]
+    """A line for the people who look on."""
+    secrets: dict[str, str] = field(default_factory=dict)
+    setup: Callable[[int], dict[str, Any]] = lambda _: {}
+    """The `setup` message for a node, as the machine sees the job now."""
+    files: Callable[[Transport, str], Any] | None = None
+    """Puts the uploaded files into a home; awaited before the greeting is posted."""
+    twin: Callable[[int, dict[str, Any]], str] = lambda *_: ""
+    """The name of another node that is the same computer, by its hello; or ""."""
+    homes_before: Callable[[int], list[str]] = lambda _: []
+    """Homes that may be left from earlier times the same host was a node of this job."""
+
+
+class Fetch:
+    """One tar stream on its way to us. Raises Unreachable when it breaks off."""
+
+    def __init__(self) -> None:
+        self._chunks: asyncio.Queue[memoryview | None] = asyncio.Queue(_AHEAD)
+        self._wanted = True
+        self._whole = False
+        self._size = self._crc = 0
+
+    async def put(self, data: memoryview) -> None:
+        """More of it has come; waits while too much lies here unread."""
+        if self._wanted and data:
+            self._size += len(data)
+            self._crc = zlib.crc32(data, self._crc)
+            await self._chunks.put(data)
+
+    def end(self, size: int = -1, crc: int | None = None) -> None:
+        """No more will come. It is whole when the agent's count (and checksum) are ours."""
+        self._whole = size == self._size and crc in (None, self._crc)
+        if not self._chunks.full():
+            self._chunks.put_nowait(None)
+        self._wanted = False
+
+    def drop(self) -> None:
+        """Nobody reads on: what still comes is thrown away, and holds nobody up."""
+        self._wanted = False
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
+
+    async def __aiter__(self) -> AsyncIterator[memoryview]:
+        while self._wanted or not self._chunks.empty():
+            chunk = await self._chunks.get()
+            if chunk is not None:
+                yield chunk
+        if not self._whole:
+            raise Unreachable("the outputs broke off on their way")
+
+
+class Conversation:
+    """What is said over one connection, from `greet` on."""
+
+    def __init__(
+        self, desk: Desk, node: int, name: str, sink: Sink, reader: ByteReader, writer: ByteWriter
+    ) -> None:
+        self._desk = desk
+        self._node = node
+        self._name = name
+        self._sink = sink
+        self._reader = reader
+        self._writer = writer
+        self._sent_setup: dict[str, Any] | None = None
+        self._fetches: dict[tuple[int, int], Fetch] = {}
+        self._heard = 0
+        """Batches of results that came over this connection."""
+        self._log_end = 0
+        """How far the node's log reaches, as far as we were told."""
+        self._logged = asyncio.Event()
+        self._bye = False
+        self._ahead = 0.0
+        """Seconds by which the node's clock is ahead of ours; 0 when it is close enough."""
+
+    # --- the beginning -------------------------------------------------------
+
+    async def greet(self) -> dict[str, Any]:
+        """Say hello; returns what the agent says of itself and its node.
+
+        Raises:
+            NodeError: the agent refused us.
+            TimeoutError, OSError, asyncio.IncompleteReadError: it does not answer.
+        """
+        desk, asked = self._desk, self._desk.clock.now()
+        async with asyncio.timeout(GREET_LIMIT_S):
+            self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
+            kind, body = await frames.read(self._reader)
+            first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
+            if first[0][0] != "hello":
+                raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
+            facts: dict[str, Any] = first[0][1]
+            self._ahead = self._clock_error(asked, facts)
+            facts["ahead"] = self._ahead
+            self._log_end = int(facts.get("spool") or 0)
+            for message in first[1:]:
+                self._hear(message)
+            while self._heard < int(facts.get("unacked") or 0):
+                await self._hear_frame()
+        return facts
+
+    def _clock_error(self, asked: float, facts: dict[str, Any]) -> float:
+        """How far its clock is ahead; half of the round trip is not knowable."""
+        answered = self._desk.clock.now()
+        ahead = float(facts.get("time") or answered) - (asked + answered) / 2
+        sure = CLOCK_OFF_S + (answered - asked) / 2
+        return round(ahead, 3) if abs(ahead) > sure else 0.0
+
+    async def prepare(self, script: str) -> None:
+        """Have the host setup script run, unless it has run in this home.
+
+        Raises:
+            SetupFailed: it failed; its last words are in the message.
+        """
+        self.tell(["prepare", script, SETUP_LIMIT_S])
+        async with asyncio.timeout(SETUP_LIMIT_S + GREET_LIMIT_S):
+            while (answer := await self._hear_frame("prepared")) is None:
+                pass
+        _, code, said = answer
+        if code:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise SetupFailed(
+                f"the host setup script ended with {how}: {said}".rstrip(": "), where=self._name
+            )
+
+    # --- telling -------------------------------------------------------------
+
+    def tell(self, *messages: list[Any]) -> None:
+        """Send messages. When the connection is broken, whoever listens will notice."""
+        try:
+            self._writer.write(frames.pack(messages))
+        except (BatchioError, OSError):
+            return
+
+    def start(self, items: list[list[Any]]) -> None:
+        """Queue attempts; the settings they run under go first, when they changed."""
+        setup = self._desk.setup(self._node)
+        if setup != self._sent_setup:
+            self._sent_setup = setup
+            secrets = self._desk.secrets
+            self.tell(["setup", {**setup, "secrets": secrets} if secrets else setup])
+        for at in range(0, len(items), frames.BATCH):
+            self.tell(["start", items[at : at + frames.BATCH]])
+
+    def fetch(self, task: int, attempt: int) -> Fetch:
+        """Ask for an attempt's outputs."""
+        stream = self._fetches[task, attempt] = Fetch()
+        self.tell(["fetch", task, attempt])
+        return stream
+
+    async def ping(self) -> None:
+        """Let the agent know that its head lives, again and again."""
+        beat = 0
+        while True:
+            beat += 1
+            self.tell(["ping", beat])
+            await self._desk.clock.sleep(PING_EVERY_S)
+
+    # --- listening -----------------------------------------------------------
+
+    async def listen(self) -> None:
+        """Hear all that comes; returns when the agent has said good-bye.
+
+        Raises:
+            Unreachable, OSError, asyncio.IncompleteReadError: the connection broke.
+        """
+        if self._sink.spool is None:
+            self._pull()
+        while not self._bye:
+            await self._hear_frame()
+
+    async def _hear_frame(self, wanted: str = "") -> list[Any] | None:
+        """Take one frame; the message with the `wanted` tag is returned, not heard."""
+        found = None
+        kind, body = await frames.read(self._reader)
+        if kind == frames.MESSAGES:
+            for message in frames.messages(body):
+                if message[0] == wanted:
+                    found = message
+                else:
+                    self._hear(message)
+        elif kind == frames.LOG:
+            self._sink.write(*frames.log_chunk(body))
+            self._logged.set()
+            self.tell(["logged", self._sink.size()])
+            self._pull()
+        elif kind == frames.OUTPUT:
+            task, attempt, data = frames.output_chunk(body)
+            if stream := self._fetches.get((task, attempt)):
+                await stream.put(data)
+        return found
+
+    def _pull(self) -> None:
+        self.tell(["pull", self._sink.size(), frames.LIMIT // 8])
+
+    def _hear(self, message: list[Any]) -> None:
+        now, post = self._desk.clock.now(), self._desk.post
+        match message:
+            case ["done", int(seq), list(records)]:
+                self._heard += 1
+                for record in records:
+                    self._log_end = max(self._log_end, record[9])
+                    record[4] -= self._ahead
+                    record[5] -= self._ahead
+                post(ev.TasksFinished(now, self._node, seq, records))
+            case ["started", list(tasks)]:
+                begun = [[task, attempt, at - self._ahead] for task, attempt, at in tasks]
+                post(ev.TasksStarted(now, self._node, begun))
+            case ["returned", list(tasks)]:
+                post(ev.TasksReturned(now, self._node, tasks))
+            case ["trouble", str(text)]:
+                self._desk.note(f"{self._name}: {text}")
+            case ["fetched", int(task), int(attempt), _, int(size), *crc]:
+                if stream := self._fetches.pop((task, attempt), None):
+                    stream.end(size, *crc)
+            case ["bye", *_]:
+                self._bye = True
+            case _:
+                pass  # a pong, or a newer agent's news
+
+    # --- the end -------------------------------------------------------------
+
+    async def part(self, *, keep: bool) -> str:
+        """Wait for the last output and say good-bye; `listen` goes on meanwhile.
+
+        Returns what could not be brought, or "".
+        """
+        left = ""
+        try:
+            while self._sink.spool is None and self._sink.size() < self._log_end:
+                self._logged.clear()
+                async with asyncio.timeout(STALL_LIMIT_S):
+                    await self._logged.wait()
+        except TimeoutError:
+            left = "its last output did not arrive"
+        self.tell(["bye", keep])
+        return left
+
+    def close(self) -> None:
+        """It is over: nothing more will come."""
+        self._writer.close()
+        for stream in self._fetches.values():
+            stream.end()
+        self._fetches.clear()

@@ -1,0 +1,252 @@
+"""Commands that look show what the journal says, and change nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.cli.look import SORT_KEYS
+from batchio.core import events as ev
+from tests.core.stories import JOB, T0, Story, mixed
+
+if TYPE_CHECKING:
+    from tests.cli.terminal import Terminal
+
+OTHER = "2c4d5f6g8h"
+
+
+def test_status_shows_counts_failures_and_every_task(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    seen = terminal.type("status", JOB)
+    head, groups, table = seen.out.split("\n\n")
+
+    assert (seen.code, seen.err) == (0, "")
+    assert head.splitlines()[:4] == [
+        f"job        {JOB}  running",
+        "name       process.py",
+        "command    process.py '$BATCHIO_TASK_INPUT'",
+        "tasks      6: 2 succeeded, 2 failed, 1 running, 1 pending",
+    ]
+    assert groups == "2 tasks failed, exit code 3: 5-6\n    ValueError: bad row"
+    rows = [line.split() for line in table.splitlines()]
+    assert [row[:2] for row in rows[1:]] == [
+        ["2", "succeeded"],
+        ["4", "succeeded"],
+        ["5", "failed"],
+        ["6", "failed"],
+        ["8", "running"],
+        ["9", "pending"],
+    ]
+    assert rows[3][-3:] == ["ValueError:", "bad", "row"]
+
+
+def test_status_says_when_nobody_runs_the_job(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    seen = terminal.type("status")
+
+    assert f"attention  nobody runs it; go on with: batchio recover {JOB}\n" in seen.out
+
+
+def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Terminal) -> None:
+    story = Story("0-999").offers("laptop").ready().start(700, 701)
+    story.end(701, code=2)
+    terminal.keep(story)
+
+    shown = terminal.type("status", JOB).out
+    rows = shown.split("\n\n")[-1].splitlines()
+
+    assert [row.split()[0] for row in rows[1:4]] == ["701", "700", "0"]
+    assert len(rows) == 1 + 50 + 1
+    assert rows[-1] == "50 of 1000 tasks, failed and running ones first; --all shows every one"
+    assert len(terminal.type("status", JOB, "--all").out.splitlines()) > 1000
+    assert len(terminal.type("status", JOB, "--limit", "3").out.split("\n\n")[-1].split("\n")) == 6
+
+
+@pytest.mark.parametrize("key", SORT_KEYS)
+def test_every_column_sorts_both_ways_and_unknown_values_stand_last(
+    terminal: Terminal, key: str
+) -> None:
+    terminal.keep(mixed().tell(ev.NodeSilent(T0 + 8, 0, "")).lose(at=9))
+
+    def sorted_by(order: str) -> list[Any]:
+        out = terminal.type("status", JOB, "--format", "jsonl", "--sort", order).out
+        values = [json.loads(line)[key] for line in out.splitlines()]
+        return [None if value == "" else value for value in values]
+
+    up, down = sorted_by(key), sorted_by(f"-{key}")
+    known = [value for value in up if value is not None]
+
+    assert up == [*sorted(known), *[None] * (6 - len(known))]
+    assert down == [*reversed(known), *[None] * (6 - len(known))]
+
+
+def test_an_unknown_column_gets_a_suggestion(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    seen = terminal.type("status", JOB, "--sort", "exit-cod")
+
+    assert seen.code == 2
+    assert seen.err == (
+        'error: --sort: tasks have no column "exit_cod"\nhint: did you mean exit_code?\n'
+    )
+
+
+def test_status_is_json_when_asked(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    data = json.loads(terminal.type("status", JOB, "--format", "json").out)
+
+    assert (data["schema"], data["id"], data["counts"]["failed"]) == (1, JOB, 2)
+    assert data["failures"][0]["ids"] == "5-6"
+    assert [task["id"] for task in data["tasks"]] == [2, 4, 5, 6, 8, 9]
+
+
+def test_control_characters_and_markup_in_a_command_are_only_text(terminal: Terminal) -> None:
+    story = Story("0", argv=("echo", "[red]\x1b[31m\n[/nope]"), files=())
+    terminal.keep(story)
+
+    shown = terminal.type("status", JOB).out
+    listed = terminal.type("list").out
+
+    assert "command    echo '[red]\\x1b[31m\\n[/nope]'\n" in shown
+    assert "echo '[red]\\x1b[31m\\n[/nope]'" in listed
+    assert "\x1b" not in shown + listed
+
+
+def test_list_is_the_table_of_the_docs_page_newest_first(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    terminal.keep(mixed())
+    terminal.keep(Story("0", OTHER).offers("laptop").ready().start(0).end(0).close())
+
+    lines = terminal.type("list").out.splitlines()
+
+    assert " ".join(lines[0].split()) == (
+        "ID State Tasks Done Submitted Finished Approx Cloud Cost Command"
+    )
+    assert lines[1].split()[:5] == [OTHER, "succeeded", "1", "/", "1"]
+    assert "2023-11-14 22:13:20  2023-11-14 22:13:29" in lines[1]
+    assert lines[2].split()[:7] == [JOB, "running", "2", "+", "2", "/", "6"]
+    assert lines[2].endswith("-  process.py '$BATCHIO_TASK_INPUT'")
+
+
+def test_list_is_an_array_or_lines_of_json(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+    terminal.keep(mixed(OTHER))
+
+    array = json.loads(terminal.type("list", "--format", "json").out)
+    lines = [
+        json.loads(line) for line in terminal.type("list", "--format", "jsonl").out.splitlines()
+    ]
+
+    assert [job["id"] for job in array] == [OTHER, JOB] == [job["id"] for job in lines]
+    assert len(json.loads(terminal.type("list", "--format", "json", "--limit", "1").out)) == 1
+
+
+def test_an_empty_workspace_is_no_error_and_its_json_is_empty(terminal: Terminal) -> None:
+    assert terminal.type("list") == (0, "", "no jobs yet; start one: batchio run SCRIPT\n")
+    assert terminal.type("list", "--format", "json") == (0, "[]\n", "")
+
+
+def test_without_a_job_status_needs_one_to_exist(terminal: Terminal) -> None:
+    assert terminal.type("status") == (
+        2,
+        "",
+        "error: there are no jobs yet\nhint: start one: batchio run SCRIPT\n",
+    )
+
+
+def test_a_job_is_found_by_a_beginning_of_its_id_or_its_name(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    for name in (JOB[:3], "process.py"):
+        assert JOB in terminal.type("status", name).out
+
+
+def test_an_ambiguous_beginning_lists_what_it_could_be(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+    terminal.keep(mixed(OTHER))
+
+    seen = terminal.type("status", "2c4d")
+
+    assert seen.code == 2
+    assert seen.err == (
+        f'error: 2 jobs begin with "2c4d"\nhint: {OTHER} process.py, {JOB} process.py\n'
+    )
+
+
+def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    assert terminal.type("status", "nothere") == (
+        2,
+        "",
+        'error: no job has the id or name "nothere"\nhint: see: batchio list\n',
+    )
+
+
+def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    about_task = terminal.type("explain", f"{JOB}/5")
+    about_job = terminal.type("explain", "--format", "json")
+
+    assert about_task.out.startswith("Task 5 failed with exit code 3 after 3s on node laptop.\n")
+    assert json.loads(about_job.out)["why"][0].startswith("The job runs: 4 of 6 tasks are done")
+    assert terminal.type("explain", f"{JOB}/x").code == 2
+    assert terminal.type("explain", f"{JOB}/3") == (
+        2,
+        "",
+        f"error: job {JOB} has no task 3\nhint: its tasks are 2,4-6,8-9\n",
+    )
+
+
+def test_nodes_shows_each_with_what_it_does(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    row = terminal.type("nodes", JOB).out.splitlines()[1]
+    data = json.loads(terminal.type("nodes", "--format", "json").out)
+
+    assert row.split() == ["0", "laptop", "ready", "2", "1", "0", "4", "127.0.0.1", "2", "8", "GiB"]
+    assert data[0]["name"] == "laptop"
+
+
+def test_a_workspace_can_be_typed_or_set_in_a_project_file(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.keep(mixed())
+    monkeypatch.delenv("BATCHIO_WORKSPACE")
+    monkeypatch.setenv("XDG_DATA_HOME", str(terminal.folder / "none"))
+
+    assert terminal.type("status", JOB).code == 2
+    assert terminal.type("status", JOB, "--workspace", "ws").code == 0
+    (terminal.folder / "batchio.toml").write_text('workspace = "ws"\n')
+    assert terminal.type("status", JOB).code == 0
+
+
+def test_a_corrupt_journal_is_named(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+    path = terminal.workspace.folder(JOB) / "journal.sqlite"
+    path.write_bytes(os.urandom(4096))
+
+    seen = terminal.type("status", JOB)
+
+    assert seen.code == 3
+    assert str(path) in seen.err
+    assert seen.err.startswith("error: ")
+    assert "Traceback" not in seen.err
+
+
+def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:
+    story = Story("0-1").tell(ev.CancelRequested(T0, None, "a typo")).close()
+    terminal.keep(story)
+
+    assert "why        a typo\n" in terminal.type("status", JOB).out

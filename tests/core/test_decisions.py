@@ -1,0 +1,471 @@
+"""Who gets which task when, which nodes are taken and given back, and when to give up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from batchio.core import events as ev
+from batchio.core.arrays import TaskIds
+from batchio.core.node import SETTLING_S, NodeState
+from batchio.core.plan import GIVE_UP_AFTER, Offer
+from batchio.core.retry import Cause
+from batchio.core.task import Outcome, TaskState
+from tests.core.machines import spec
+from tests.core.world import World
+
+
+def world(tasks: int = 3, nodes: int = 1, slots: int = 1, **options: Any) -> World:
+    """A job whose nodes have greeted and hold their first tasks."""
+    seconds = options.pop("seconds", 1.0)
+    offers = [Offer(f"o{n}", slots=slots) for n in range(nodes)]
+    made = World(spec(tasks, **options), offers, seconds=seconds)
+    made.open()
+    return made
+
+
+def on(w: World) -> list[set[int]]:
+    """Tasks active on each node."""
+    return [node.active for node in w.machine.nodes]
+
+
+def outcomes(w: World) -> list[str]:
+    return [Outcome(value).label for value in w.machine.tasks.outcome]
+
+
+def hang(*tasks: int) -> Any:
+    """These never end; all others succeed."""
+    return lambda key: None if key[0] in tasks else 0
+
+
+# --- sending tasks out -------------------------------------------------------
+
+
+def test_few_tasks_are_spread_over_all_nodes() -> None:
+    assert on(world(6, nodes=3, slots=4)) == [{0, 1}, {2, 3}, {4, 5}]
+
+
+def test_what_a_full_node_cannot_take_goes_to_one_with_room() -> None:
+    offers = [Offer("small", slots=1), Offer("large", slots=9)]
+    w = World(spec(8), offers)
+    w.open()
+
+    assert [len(active) for active in on(w)] == [1, 7]
+
+
+def test_no_more_run_than_asked_for_and_they_are_spread() -> None:
+    w = world(9, nodes=2, slots=4, at_once=2)
+
+    assert [len(active) for active in on(w)] == [1, 1]
+    for _ in range(30):
+        w.go()
+        by_state = w.machine.tasks.by_state
+        assert by_state[TaskState.ASSIGNED] + by_state[TaskState.RUNNING] <= 2
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+def test_short_tasks_are_sent_ahead_of_their_turn() -> None:
+    w = world(100, nodes=1, slots=1, seconds=0.01)
+
+    w.go(2)
+
+    assert len(w.machine.nodes[0].active) > 10
+
+
+def test_tasks_stuck_behind_a_long_one_are_taken_back_and_run_elsewhere() -> None:
+    w = world(40, nodes=2, slots=1, seconds=0.01)
+    hung = min(w.machine.nodes[0].active)
+
+    for _ in range(40):
+        w.go(1, hang(hung))
+    assert w.machine.tasks.by_state[TaskState.ASSIGNED] > 0
+    for _ in range(40):
+        w.wait(0.5)
+        w.go(1, hang(hung))
+
+    assert w.machine.tasks.by_outcome[Outcome.SUCCEEDED] == 39
+    assert w.machine.tasks.attempt[39] == 1
+    assert len(w.started) == 40
+
+
+def test_a_node_that_reports_is_not_asked_to_return_anything() -> None:
+    w = world(40, nodes=2, slots=1, seconds=0.01)
+
+    w.settle()
+
+    assert not [line for line in w.journal if line.startswith('["recall"')]
+
+
+# --- the scheduler's own tasks -----------------------------------------------
+
+
+def test_a_pinned_task_is_the_first_on_the_schedulers_node() -> None:
+    w = world(9, nodes=2, slots=1, scheduler_tasks=TaskIds.of([7]))
+
+    assert on(w)[0] == {7}
+
+
+def test_a_pinned_task_is_not_starved_by_short_ones_sent_ahead() -> None:
+    w = world(500, nodes=1, slots=1, seconds=0.001, scheduler_tasks=TaskIds.of([0]), max_retries=1)
+    w.go(1, lambda key: 1)
+
+    for _ in range(30):
+        w.go()
+        w.wait(0.1)
+
+    assert w.machine.tasks.outcome[0] == Outcome.SUCCEEDED
+    assert w.machine.tasks.by_state[TaskState.PENDING] > 0
+
+
+def test_pinned_tasks_follow_the_scheduler_when_its_node_is_lost() -> None:
+    w = world(4, nodes=2, slots=1, task_on_scheduler=True)
+
+    w.post(ev.NodeLost(w.now, 0, "burnt", final=True))
+    w.go(1, hang(0))
+    w.wait(2.0)
+    w.settle()
+
+    assert w.machine.tasks.node[0] == 1
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+# --- tasks under which nodes are lost ----------------------------------------
+
+
+def lose(w: World, times: int) -> None:
+    """The first node's agent dies so often; each time, tasks come back after a while."""
+    for _ in range(times):
+        w.restart("h-j1-0")
+        w.go(1, hang(*range(99)))
+        w.wait(2.0)
+        w.hear()
+        w.turn()
+
+
+def test_a_task_that_lost_nodes_before_runs_alone_and_others_go_on() -> None:
+    w = world(8, nodes=2, slots=2, max_infra_retries=9)
+    suspects = set(w.machine.nodes[0].active)
+
+    lose(w, 2)
+    w.go(2, hang(*suspects))
+
+    for node in w.machine.nodes:
+        assert not (node.active & suspects) or len(node.active) == 1
+    w.settle()
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+def test_a_task_that_kills_its_agent_is_given_up_after_the_limit_and_others_succeed() -> None:
+    w = world(6, nodes=1, slots=2, max_infra_retries=3)
+
+    def agent_dies_under_task_0(key: tuple[int, int]) -> int | None:
+        return None if key[0] == 0 else 0
+
+    for _ in range(60):
+        w.go(1, agent_dies_under_task_0)
+        handle = "h-j1-0"
+        agent = w.agents.get(handle)
+        if agent and any(key[0] == 0 for key in agent.running):
+            w.restart(handle)
+        w.wait(1.0)
+
+    assert outcomes(w) == ["lost", *["succeeded"] * 5]
+    assert w.machine.tasks.losses[0] == 3
+    assert w.machine.tasks.attempt[0] == 4
+
+
+def test_a_suspect_that_vanishes_frees_the_node_kept_for_it() -> None:
+    w = world(9, nodes=1, slots=2, max_infra_retries=9)
+    lose(w, 2)
+    w.post(ev.CancelRequested(w.now, [0, 1], "no"))
+
+    w.settle()
+
+    assert w.machine.tasks.by_outcome[Outcome.SUCCEEDED] == 7
+
+
+def test_a_node_that_cannot_run_tasks_gets_no_more_of_them() -> None:
+    w = world(9, nodes=2, slots=1, max_infra_retries=9)
+    for _ in range(3):
+        w.hear()
+        w.begin("h-j1-0")
+        for key in list(w.agents["h-j1-0"].running):
+            w.agents["h-j1-0"].running[key] = "node"
+            w.finish("h-j1-0", key, -9)
+        w.hear()
+        w.turn()
+
+    assert w.machine.nodes[0].state is NodeState.DRAINING
+    assert "3 different tasks" in w.machine.nodes[0].why
+    w.settle()
+    assert w.machine.outcome is Outcome.SUCCEEDED
+    assert len(w.machine.nodes) == 2, "its host is not tried again"
+
+
+# --- when to begin -----------------------------------------------------------
+
+
+def test_nothing_is_sent_out_before_the_whole_cluster_is_ready() -> None:
+    w = World(spec(9, wait_for_ready=True), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    w.turn()
+    w.connect(0)
+    w.turn()
+    assert not w.machine.opened
+
+    w.create(1)
+    w.turn()
+    w.connect(1)
+    w.turn()
+    assert all(on(w))
+
+
+def test_the_cluster_is_ready_without_a_host_that_never_answers() -> None:
+    w = World(spec(9, wait_for_ready=True), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    for tried in range(1, GIVE_UP_AFTER + 1):
+        assert not w.machine.opened
+        w.create(tried, works=False)
+        w.turn()
+        w.connect(0)
+        w.turn()
+        w.wait((w.machine.next_wake() or w.now) - w.now)
+
+    assert w.machine.opened
+
+
+def test_a_host_that_rests_is_not_awaited_when_there_are_nodes_enough() -> None:
+    w = World(spec(9, wait_for_ready=True, max_workers=1), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    w.create(0, works=False)
+    w.turn()
+    w.create(1)
+    w.turn()
+    w.connect(1)
+    w.turn()
+
+    assert w.machine.opened
+
+
+def test_tasks_wait_for_the_least_number_of_nodes() -> None:
+    w = World(spec(9, min_workers=2), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    w.turn()
+    w.connect(0)
+    w.turn()
+    assert not w.machine.opened
+
+    w.create(1)
+    w.turn()
+    w.connect(1)
+    w.turn()
+    assert w.machine.opened
+
+
+# --- when to give up ---------------------------------------------------------
+
+
+def test_a_job_without_offers_is_lost_at_once() -> None:
+    w = World(spec(2), [])
+
+    w.go(2)
+
+    assert w.machine.running_job.closed
+    assert w.machine.outcome is Outcome.LOST
+    assert w.machine.running_job.why == "no node could be had"
+
+
+def test_a_job_is_lost_when_every_offer_has_failed_often_enough() -> None:
+    w = World(spec(2), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    calls = 0
+    while not w.machine.running_job.closed:
+        for node in list(w.creates):
+            w.create(node, works=False)
+            calls += 1
+        w.turn()
+        w.now = max(w.now, w.machine.next_wake() or 0.0)
+
+    assert calls == 2 * GIVE_UP_AFTER
+    assert w.machine.outcome is Outcome.LOST
+    assert w.machine.running_job.why == "no node could be had (b: no capacity)"
+
+
+def test_an_offer_that_can_never_work_is_not_tried_again() -> None:
+    w = World(spec(2), [Offer("a")])
+    w.list_offers()
+    w.turn()
+    w.create(0, works=False, final=True)
+    w.turn()
+
+    assert w.machine.outcome is Outcome.LOST
+    assert len(w.machine.nodes) == 1
+
+
+def test_a_job_that_insists_on_more_nodes_than_there_are_is_lost() -> None:
+    w = World(spec(2, min_workers=3), [Offer("a"), Offer("b")])
+
+    w.settle()
+
+    assert w.machine.outcome is Outcome.LOST
+    assert w.machine.running_job.why == "fewer than 3 nodes could be had"
+
+
+def test_an_agent_that_never_greets_is_given_up_in_time() -> None:
+    w = World(spec(1), [Offer("a")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    w.turn()
+
+    w.wait(SETTLING_S - 1)
+    assert w.machine.nodes[0].alive
+    w.wait(2)
+    assert w.machine.nodes[0].state is NodeState.DRAINING
+
+
+def test_a_create_call_without_an_answer_is_given_up_and_its_node_goes_straight_back() -> None:
+    w = World(spec(1), [Offer("a"), Offer("b")])
+    w.list_offers()
+    w.turn()
+    w.wait(SETTLING_S + 1)
+    assert w.machine.nodes[0].state is NodeState.UNWANTED
+    assert len(w.machine.nodes) == 2
+
+    w.create(0)
+    w.turn()
+    assert 0 in w.deletes
+    w.settle()
+    assert w.rented == set()
+
+
+def test_a_node_silent_for_too_long_is_lost_and_its_tasks_run_elsewhere() -> None:
+    w = world(2, nodes=2, slots=1)
+    w.hear()
+    w.begin("h-j1-0")
+    w.die("h-j1-0")
+    w.turn()
+
+    w.wait(w.machine.running_job.spec.node_timeout + 1)
+    w.settle()
+
+    assert w.machine.outcome is Outcome.SUCCEEDED
+    assert list(w.machine.tasks.losses) == [1, 0]
+
+
+# --- giving back -------------------------------------------------------------
+
+
+def test_an_idle_node_is_given_back_when_nothing_is_left_for_it() -> None:
+    w = world(2, nodes=2, slots=1)
+
+    w.go(1, hang(0))
+
+    assert [node.state for node in w.machine.nodes] == [NodeState.READY, NodeState.DRAINING]
+
+
+def test_an_idle_node_is_kept_while_tasks_wait_on_another() -> None:
+    w = world(2, nodes=2, slots=1)
+    w.drop(0)
+    w.turn()
+    w.go(1, hang(0))
+
+    assert w.machine.tasks.state[0] != TaskState.ASSIGNED or w.machine.nodes[1].alive
+
+
+def test_a_retry_takes_nodes_again_after_they_were_given_back() -> None:
+    w = world(2, nodes=2, slots=1, max_retries=1, retry_delay=30.0)
+    w.go(1, hang(0))
+    w.go(2, hang(0))
+
+    w.settle(lambda key: 1 if key == (0, 1) else 0)
+
+    assert w.machine.outcome is Outcome.SUCCEEDED
+    assert w.machine.tasks.attempt[0] == 2
+
+
+# --- time and budgets --------------------------------------------------------
+
+
+def test_the_jobs_time_counts_from_the_first_greeting() -> None:
+    w = World(spec(2, job_timeout=100.0), [Offer("a", slots=1)])
+    w.wait(500.0)
+    w.open()
+    w.wait(99.0)
+    assert not w.machine.running_job.timed_out
+
+    w.wait(1.5)
+    assert w.machine.running_job.timed_out
+    w.settle(hang(0))
+    assert outcomes(w) == ["timed_out", "timed_out"]
+
+
+def test_a_failed_task_is_retried_on_the_users_account_only() -> None:
+    w = world(1, max_retries=2)
+
+    w.settle(lambda key: 1)
+
+    tasks = w.machine.tasks
+    assert (tasks.attempt[0], tasks.failures[0], tasks.losses[0]) == (3, 2, 0)
+    assert w.machine.outcome is Outcome.FAILED
+
+
+def test_a_lost_attempt_is_retried_on_the_infrastructures_account_only() -> None:
+    w = world(1, max_infra_retries=1)
+    lose(w, 1)
+    w.settle(lambda key: 1)
+
+    tasks = w.machine.tasks
+    assert (tasks.attempt[0], tasks.failures[0], tasks.losses[0]) == (2, 0, 1)
+
+
+def test_only_the_listed_exit_codes_are_retried() -> None:
+    w = world(2, slots=2, max_retries=3, retry_on=((7, 7),))
+
+    w.settle(lambda key: 7 if key[0] else 1)
+
+    assert list(w.machine.tasks.attempt) == [1, 4]
+
+
+def test_outputs_that_could_not_be_saved_are_the_infrastructures_fault() -> None:
+    w = World(spec(1, max_infra_retries=1), [Offer("a")], files=1)
+    w.open()
+    while not w.collects:
+        w.go()
+    w.collect(next(iter(w.collects)), "disk full")
+    w.settle()
+
+    tasks = w.machine.tasks
+    assert (tasks.attempt[0], tasks.failures[0], tasks.losses[0]) == (2, 0, 1)
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+def test_what_somebody_asks_for_again_has_fresh_budgets() -> None:
+    w = world(1, max_retries=1)
+    w.settle(lambda key: 1)
+    w.crash(ev.TasksRequeued(w.now, [[0, 0.0, str(Cause.ASKED)]]))
+
+    w.settle(lambda key: 1 if key[1] < 4 else 0)
+
+    assert w.machine.tasks.attempt[0] == 4
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("seconds", [0.001, 1.0])
+def test_the_machine_never_asks_to_be_woken_in_the_past(seconds: float) -> None:
+    w = world(30, nodes=3, slots=2, seconds=seconds, max_retries=1, job_timeout=900.0)
+
+    while not w.machine.running_job.closed:
+        w.go(1, lambda key: key[0] % 2)
+        wake = w.machine.next_wake()
+        assert wake is None or wake > w.now
+        w.now = max(w.now, wake or 0.0) if w.machine.tasks.by_state[0] else w.now

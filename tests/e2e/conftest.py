@@ -1,0 +1,31 @@
+"""Whole jobs over real SSH: hosts of the lab under their own names, as `ssh vm1` knows them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.testbed.client import Lab, Vm
+from tests.testbed.fixtures import MakeVms
+
+MakeHosts = Callable[..., list[Vm]]
+
+
+@pytest.fixture
+def hosts(inside_lab: Lab, vms: MakeVms) -> Iterator[MakeHosts]:
+    """Make hosts that plain `ssh NAME` reaches: the lab's configuration is the user's."""
+    config = Path.home() / ".ssh" / "config"
+    config.parent.mkdir(mode=0o700, exist_ok=True)
+    config.symlink_to(inside_lab.ssh_config_file)
+
+    def make(count: int = 1, **options: Any) -> list[Vm]:
+        return vms(count, **options)
+
+    yield make
+    config.unlink()
+
+
+def names(machines: list[Vm]) -> list[str]:
+    """What `--hosts` gets."""
+    return [vm.name for vm in machines]

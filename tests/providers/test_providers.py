@@ -1,0 +1,138 @@
+"""The providers that rent nothing: this computer, and hosts over SSH."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio import providers
+from batchio.core.arrays import parse_ids
+from batchio.core.plan import Offer
+from batchio.core.spec import JobSpec
+from batchio.errors import UsageError
+from batchio.ports import NodeOrder, Transport
+from batchio.providers.ssh import SshProvider, same_machine
+from tests.contracts.sshd import Sshd, missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchio.ports import Provider
+
+
+def spec(provider: str, **more: Any) -> JobSpec:
+    """A job of one task."""
+    return JobSpec(name="job", provider=provider, argv=("true",), tasks=parse_ids("0"), **more)
+
+
+async def one_node(provider: Provider, job: JobSpec) -> tuple[str, bytes]:
+    """Take the first offer twice, run a command on the node, give it back twice."""
+    [offer, *_] = await provider.offers(job)
+    order = NodeOrder("token", offer.id, "job")
+    handle = await provider.create(order)
+    assert await provider.create(order) == handle
+    way = await provider.connect(handle)
+    assert isinstance(way, Transport)
+    done = await way.run(["echo", "here"])
+    await way.close()
+    await provider.delete(handle)
+    await provider.delete(handle)
+    await provider.aclose()
+    return handle, done.stdout
+
+
+def test_every_name_can_be_loaded() -> None:
+    assert [providers.load(name).name for name in providers.NAMES] == list(providers.NAMES)
+
+
+def test_an_unknown_provider_is_refused_with_the_names_there_are() -> None:
+    with pytest.raises(UsageError, match="there is no provider aws3") as caught:
+        providers.load("aws3")
+    assert caught.value.hint == "providers are local, ssh"
+
+
+def test_offers_are_made_without_loading_any_ssh() -> None:
+    program = (
+        "import asyncio, sys, batchio.providers as p\n"
+        "p.load('local'); p.load('ssh', hosts=['a'])\n"
+        "print('asyncssh' in sys.modules, 'pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+    assert done.stdout == "False False\n"
+
+
+def test_this_computer_is_one_node() -> None:
+    handle, said = asyncio.run(one_node(providers.load("local"), spec("local")))
+
+    assert (handle, said) == ("local", b"here\n")
+
+
+@pytest.mark.parametrize(("most", "slots"), [(None, None), (-1, None), (0, None), (3, 3)])
+def test_max_workers_limits_what_this_computer_does_at_once(
+    most: int | None, slots: int | None
+) -> None:
+    offers = asyncio.run(providers.load("local").offers(spec("local", max_workers=most)))
+
+    assert offers == [Offer(socket.gethostname(), most_slots=slots, strict=False)]
+
+
+def test_hosts_are_offers_in_their_order() -> None:
+    hosts = ("alice@b:2222?slots=4&label=rack=3", "a")
+
+    offers = asyncio.run(providers.load("ssh").offers(spec("ssh", hosts=hosts)))
+
+    assert offers == [Offer("alice@b:2222", slots=4, labels=("rack=3",)), Offer("a")]
+
+
+def test_no_hosts_is_a_mistake_with_what_to_do() -> None:
+    with pytest.raises(UsageError, match="the ssh provider needs hosts") as caught:
+        asyncio.run(providers.load("ssh").offers(spec("ssh")))
+    assert "--hosts-file FILE" in str(caught.value.hint)
+
+
+def test_a_handle_says_all_that_a_later_head_needs() -> None:
+    word = "alice@b:2222?slots=4&key=/k"
+    order = NodeOrder("token", "alice@b:2222", "job")
+
+    assert asyncio.run(SshProvider([word]).create(order)) == word
+
+
+def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if why := missing():
+        pytest.skip(why)
+    with Sshd(tmp_path) as server:
+        server.trust(tmp_path / "home")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        host = f"{server.user}@127.0.0.1:{server.port}?key={server.folder}/user_key"
+        job = spec("ssh", hosts=(host,))
+
+        assert asyncio.run(one_node(providers.load("ssh"), job)) == (host, b"here\n")
+
+
+FACTS = {"boot_id": "b", "hostname": "h", "address": "10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (FACTS, True),
+        (FACTS | {"cpus": 3}, True),
+        (FACTS | {"boot_id": "c"}, False),
+        (FACTS | {"hostname": "container"}, False),
+        (FACTS | {"address": "10.0.0.2"}, False),
+    ],
+)
+def test_one_machine_under_two_names_is_known_by_its_facts(
+    other: dict[str, Any], same: bool
+) -> None:
+    assert same_machine(FACTS, other) is same
+
+
+def test_machines_without_a_boot_id_are_told_apart_by_nothing() -> None:
+    assert not same_machine({"hostname": "h"}, {"hostname": "h"})

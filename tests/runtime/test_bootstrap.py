@@ -1,0 +1,342 @@
+"""An agent is put on a node once, started once, and taken away without a trace."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio import agent
+from batchio.errors import NodeError, Unfit
+from batchio.runtime import bootstrap as bootstrapping
+from batchio.runtime.bootstrap import bootstrap, remove, sweep
+from batchio.transports import ssh
+from batchio.transports.local import LocalTransport
+from tests.contracts.sshd import Sshd, missing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
+
+    from batchio.ports import Completed, Transport
+    from tests.testbed.client import Lab
+    from tests.testbed.fixtures import MakeVms
+
+    Scene = Callable[[Transport, str], Coroutine[Any, Any, None]]
+
+
+class Counting:
+    """A transport that counts commands: each is one round trip."""
+
+    def __init__(self, inner: Transport) -> None:
+        self.inner = inner
+        self.where = inner.where
+        self.local = inner.local
+        self.trips = 0
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: Any = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        self.trips += 1
+        return await self.inner.run(argv, stdin=stdin, timeout=timeout)
+
+    async def open_unix(self, path: str) -> Any:
+        return await self.inner.open_unix(path)
+
+    async def wait_closed(self) -> None:
+        await self.inner.wait_closed()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+class Elsewhere(Counting):
+    """This computer, taken for another one: the whole script without SSH."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.local = False
+
+
+@pytest.fixture(params=["local", "elsewhere", "sshd"])
+def play(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Scene], None]]:
+    """Plays a scene on each kind of transport, with a base folder that is empty at its end."""
+    base = tmp_path / "base"
+    base.mkdir()
+
+    def on(where: Callable[[], Coroutine[Any, Any, Transport]]) -> Callable[[Scene], None]:
+        async def whole(scene: Scene) -> None:
+            way = await where()
+            try:
+                await scene(way, str(base))
+            finally:
+                await way.close()
+
+        return lambda scene: asyncio.run(whole(scene))
+
+    async def here() -> Transport:
+        return Counting(LocalTransport())
+
+    async def elsewhere() -> Transport:
+        return Elsewhere(LocalTransport())
+
+    async def there() -> Transport:
+        return Counting(await ssh.connect("testhost"))
+
+    if request.param == "sshd":
+        if why := missing():
+            pytest.skip(why)
+        with Sshd(tmp_path) as server:
+            server.trust(tmp_path / "home")
+            monkeypatch.setenv("HOME", str(tmp_path / "home"))
+            yield on(there)
+    else:
+        yield on(here if request.param == "local" else elsewhere)
+    assert list(base.iterdir()) == []
+
+
+def runs(pid: int) -> bool:
+    """Whether the process lives; one that nobody has reaped yet does not."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def trips(way: Transport) -> int:
+    """Round trips since the last look."""
+    assert isinstance(way, Counting)
+    count, way.trips = way.trips, 0
+    return count
+
+
+def test_the_same_home_has_one_agent(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        first = await bootstrap(way, home_name="job1.n1", base=base)
+        cold = trips(way)
+        again = await bootstrap(way, home_name="job1.n1", base=base)
+        warm = trips(way)
+
+        assert first.home == f"{base}/batchio-{os.getuid()}/job1.n1"
+        assert first == again
+        assert runs(first.pid)
+        assert (cold, warm) == (1 if way.local else 2, 1)
+        reader, writer = await way.open_unix(first.socket)
+        writer.close()
+        del reader
+        await remove(way, "job1.n1", base=base)
+        assert not runs(first.pid)
+
+    play(scene)
+
+
+def test_bootstraps_at_once_find_the_same_agent(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        found = await asyncio.gather(
+            *(bootstrap(way, home_name="job1.n1", base=base) for _ in range(4))
+        )
+        assert len(set(found)) == 1
+        await remove(way, "job1.n1", base=base)
+
+    play(scene)
+
+
+def test_removing_leaves_other_homes_and_their_agent_alone(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        await bootstrap(way, home_name="job1.n1", base=base)
+        other = await bootstrap(way, home_name="job2.n1", base=base)
+        await remove(way, "job1.n1", base=base)
+
+        assert runs(other.pid)
+        trips(way)
+        assert await bootstrap(way, home_name="job2.n1", base=base) == other
+        assert trips(way) == 1
+        await remove(way, "job2.n1", base=base)
+
+    play(scene)
+
+
+def test_removing_what_is_not_there_is_quiet(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        await remove(way, "job1.n1", base=base)
+        await bootstrap(way, home_name="job1.n1", base=base)
+        await remove(way, "job1.n1", base=base)
+        await remove(way, "job1.n1", base=base)
+
+    play(scene)
+
+
+def test_homes_whose_agent_died_are_found(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        dead = await bootstrap(way, home_name="job1.n1", base=base)
+        await bootstrap(way, home_name="job2.n1", base=base)
+        os.kill(dead.pid, signal.SIGKILL)
+        while runs(dead.pid):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.005)
+
+        assert await sweep(way, base=base) == ["job1.n1"]
+        alive = await bootstrap(way, home_name="job1.n1", base=base)
+        assert alive.instance != dead.instance
+        assert await sweep(way, base=base) == []
+        for name in ("job1.n1", "job2.n1"):
+            await remove(way, name, base=base)
+
+    play(scene)
+
+
+def test_a_folder_that_is_not_ours_is_refused(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        root = f"{base}/batchio-{os.getuid()}"
+        os.symlink("/tmp", root)
+        with pytest.raises(NodeError, match="belongs to somebody else, or is a link"):
+            await bootstrap(way, home_name="job1.n1", base=base)
+        os.unlink(root)
+
+    play(scene)
+
+
+def test_a_base_that_is_missing_is_named(play: Callable[[Scene], None]) -> None:
+    async def scene(way: Transport, base: str) -> None:
+        with pytest.raises(NodeError, match="No such file or directory") as caught:
+            await bootstrap(way, home_name="job1.n1", base=f"{base}/nowhere")
+        assert "/nowhere/batchio-" in str(caught.value)
+
+    play(scene)
+
+
+def test_a_spool_elsewhere_is_used(tmp_path: Path) -> None:
+    async def scene() -> None:
+        way = LocalTransport()
+        spool = str(tmp_path / "spool")
+        await bootstrap(way, home_name="j.1", spool=spool, base=str(tmp_path))
+        await remove(way, "j.1", base=str(tmp_path))
+
+    asyncio.run(scene())
+
+    assert (tmp_path / "spool").is_dir()
+
+
+@pytest.mark.parametrize("kind", ["py", "pyc"])
+def test_a_damaged_agent_file_is_sent_again(tmp_path: Path, kind: str) -> None:
+    root = tmp_path / f"batchio-{os.getuid()}"
+    root.mkdir(mode=0o700)
+    (root / f"agent-{agent.digest()}.{kind}").write_text("not python")
+
+    async def scene() -> None:
+        way = Elsewhere(LocalTransport())
+        first = await bootstrap(way, home_name="j.1", base=str(tmp_path))
+        trips(way)
+        assert await bootstrap(way, home_name="j.1", base=str(tmp_path)) == first
+        assert trips(way) == 1
+        await remove(way, "j.1", base=str(tmp_path))
+
+    asyncio.run(scene())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_node_with_another_python_gets_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrapping, "_compiled", lambda: ("", b"of another Python"))
+
+    async def scene() -> None:
+        way = Elsewhere(LocalTransport())
+        await bootstrap(way, home_name="j.1", base=str(tmp_path))
+        assert trips(way) == 3
+        kept = f"{tmp_path}/batchio-{os.getuid()}/agent-{agent.digest()}.py"
+        assert await way.run(["cat", kept]) == (0, agent.source(), b"")
+        await remove(way, "j.1", base=str(tmp_path))
+
+    asyncio.run(scene())
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_agent_file_goes_with_the_last_home(tmp_path: Path) -> None:
+    root = tmp_path / f"batchio-{os.getuid()}"
+    root.mkdir(mode=0o700)
+    (root / "agent-0123.py").write_text("old")
+
+    asyncio.run(remove(Elsewhere(LocalTransport()), "j.1", base=str(tmp_path)))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- on the test bed -----------------------------------------------------------------------
+
+
+def on_vm(lab: Lab, ip: str, known_hosts: str, user: str, scene: Scene) -> None:
+    """Play a scene on a host of the lab; its base is the real one."""
+
+    async def whole() -> None:
+        keys = (str(lab.identity_file),)
+        async with await ssh.connect(ssh.SshTarget(ip, user, keys=keys, pinned=known_hosts)) as way:
+            await scene(way, "/var/tmp")
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("user", ["root", "alice"])
+def test_nothing_is_left_on_a_host(lab: Lab, vms: MakeVms, user: str) -> None:
+    [vm] = vms()
+
+    async def scene(way: Transport, base: str) -> None:
+        await bootstrap(way, home_name="j.1")
+        await remove(way, "j.1")
+        assert await way.run(["ls", "-A", base]) == (0, b"", b"")
+        assert (await way.run(["pgrep", "-cf", "[a]gent-"])).stdout == b"0\n"
+
+    on_vm(lab, vm.ip, vm.known_hosts, user, scene)
+
+
+def test_a_host_without_python_is_unfit(lab: Lab, vms: MakeVms) -> None:
+    [vm] = vms(image="debian-bare")
+
+    async def scene(way: Transport, base: str) -> None:
+        with pytest.raises(Unfit) as caught:
+            await bootstrap(way, home_name="j.1")
+        assert str(caught.value) == f"{vm.ip}: no python3 (>= 3.8) found"
+        assert caught.value.hint == "install it there, for example: apt-get install python3"
+        await remove(way, "j.1")
+        assert (await way.run(["ls", "-A", base])).stdout == b""
+
+    on_vm(lab, vm.ip, vm.known_hosts, "root", scene)
+
+
+OLD = """#!/bin/sh
+[ "$1" = -V ] && echo Python 3.6.8
+exit 1
+"""
+
+
+def test_a_python_that_is_too_old_is_named(lab: Lab, vms: MakeVms) -> None:
+    [vm] = vms(image="debian-bare")
+
+    async def scene(way: Transport, base: str) -> None:
+        old = "/usr/local/bin/python3"
+        await way.run(["sh", "-c", f"cat > {old}; chmod 755 {old}"], stdin=OLD.encode())
+        with pytest.raises(Unfit, match=r"no python3 \(>= 3\.8\) found: .* is Python 3\.6\.8"):
+            await bootstrap(way, home_name="j.1")
+
+    on_vm(lab, vm.ip, vm.known_hosts, "root", scene)
+
+
+def test_a_full_disk_is_named(lab: Lab, vms: MakeVms) -> None:
+    [vm] = vms(tmpfs={"/var/tmp": "64k"})
+
+    async def scene(way: Transport, base: str) -> None:
+        with pytest.raises(NodeError, match="No space left on device") as caught:
+            await bootstrap(way, home_name="j.1")
+        assert caught.value.hint == "make room under /var/tmp/batchio-0"
+
+    on_vm(lab, vm.ip, vm.known_hosts, "root", scene)

@@ -1,0 +1,287 @@
+"""Which files travel, under which path, and what is refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.submit.conftest import Caller
+
+
+def packed(caller: Caller, *words: str, **options: Any) -> dict[str, bytes]:
+    """What arrives: the path and content of every file of the bundle."""
+    prepared = caller.typed(*words, **options)
+    job = prepared.create()
+    out: dict[str, bytes] = {}
+    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+        for member in tar:
+            file = tar.extractfile(member)
+            out[member.name] = b"" if file is None else file.read()
+    return out
+
+
+def refusal(caller: Caller, **options: Any) -> str:
+    with pytest.raises(UsageError) as refused:
+        caller.called(["true"], **options)
+    return str(refused.value)
+
+
+def test_the_script_and_what_it_names_travel(caller: Caller) -> None:
+    caller.file("tools/work.py", "code")
+    caller.file("in/a.csv", "a")
+    caller.file("other.csv", "not named")
+    assert packed(caller, "tools/work.py", "in/a.csv", "--flag") == {
+        "tools/work.py": b"code",
+        "in/a.csv": b"a",
+    }
+    assert packed(caller, "tools/work.py", "in/a.csv", implicit_upload=False) == {
+        "tools/work.py": b"code"
+    }
+
+
+def test_modes_travel_and_a_script_with_a_shebang_can_be_run(caller: Caller) -> None:
+    caller.file("work.sh", "#!/bin/sh\n", 0o600)
+    caller.file("bin/tool", "x", 0o700)
+    prepared = caller.typed("./work.sh", upload=["bin"])
+    job = prepared.create()
+    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+        modes = {member.name: member.mode for member in tar}
+    assert modes == {"work.sh": 0o755, "bin/tool": 0o755}
+    assert modes == {file.path: file.mode for file in prepared.spec.files}
+
+
+def test_a_script_given_as_text_is_a_file_that_runs(caller: Caller) -> None:
+    prepared = caller.called("#!/bin/sh\necho hi\n")
+    job = prepared.create()
+    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+        assert tar.getnames() == ["script"]
+        assert tar.getmember("script").mode == 0o755
+
+
+def test_nothing_travels_with_a_bare_program(caller: Caller) -> None:
+    prepared = caller.typed("echo", "hi")
+    job = prepared.create()
+    assert (prepared.sends, prepared.spec.bundle) == ("", None)
+    assert not (prepared.workspace.folder(job) / "bundle.tar").exists()
+
+
+def test_a_folder_keeps_its_relative_path(caller: Caller) -> None:
+    caller.file("data/x.txt", "x")
+    caller.file("data/deep/y.txt", "y")
+    expected = {"data/x.txt": b"x", "data/deep/y.txt": b"y"}
+    for spelled in ("data", "data/", "./data", str(caller.folder / "data")):
+        assert expected == packed(caller, "true", upload=[spelled])
+    assert packed(caller, "true", upload=["data/deep"]) == {"data/deep/y.txt": b"y"}
+    assert expected == packed(caller, "true", sync="data")
+
+
+def test_the_current_folder_travels_whole(caller: Caller) -> None:
+    caller.file("a.txt", "a")
+    caller.file("data/x.txt", "x")
+    assert packed(caller, "true", upload=["."]) == {"a.txt": b"a", "data/x.txt": b"x"}
+
+
+def test_what_is_outside_arrives_under_its_base_name(caller: Caller) -> None:
+    caller.file("../elsewhere/set/x.txt", "x")
+    caller.file("../single.txt", "s")
+    uploads = ["../elsewhere/set", "../single.txt"]
+    assert packed(caller, "true", upload=uploads) == {"set/x.txt": b"x", "single.txt": b"s"}
+
+
+def test_a_tilde_is_the_home_folder(caller: Caller) -> None:
+    caller.file("../notes.txt", "n")
+    assert packed(caller, "true", upload=["~/notes.txt"]) == {"notes.txt": b"n"}
+
+
+def test_empty_folders_travel(caller: Caller) -> None:
+    (caller.folder / "data" / "out").mkdir(parents=True)
+    caller.file("data/x.txt", "x")
+    assert packed(caller, "true", upload=["data"]) == {"data/out": b"", "data/x.txt": b"x"}
+
+
+def test_buffers_of_python_travel(caller: Caller) -> None:
+    read_already = io.BytesIO(b"hello")
+    read_already.read()
+    prepared = caller.called(
+        "cat hello.txt",
+        buffers_to_upload=[
+            {"relative_path": "hello.txt", "buffer": read_already},
+            {"relative_path": "deep/raw", "buffer": b"raw"},
+        ],
+    )
+    assert prepared.sends == "hello.txt, deep/raw (2 files, 8 B)"
+
+
+def test_ignore_files_are_obeyed_at_every_depth(caller: Caller) -> None:
+    caller.file("p/.gitignore", "*.log\n/build/\n")
+    caller.file("p/.batchioignore", "!keep.log\nsecret.txt\n")
+    caller.file("p/sub/.gitignore", "!deep.log\n")
+    kept = ("p/keep.log", "p/sub/deep.log", "p/sub/build/x", "p/src/a.py")
+    left = ("p/a.log", "p/build/x", "p/secret.txt", "p/sub/b.log")
+    for path in (*kept, *left):
+        caller.file(path)
+    own = {"p/.gitignore", "p/.batchioignore", "p/sub/.gitignore"}
+    assert {*kept, *own} == packed(caller, "true", upload=["p"]).keys()
+
+
+def test_some_folders_never_travel_unless_they_are_named(caller: Caller) -> None:
+    for path in (".git/HEAD", "__pycache__/x.pyc", ".venv/bin/python", "sub/__pycache__/y", "a"):
+        caller.file(path)
+    assert packed(caller, "true", upload=["."]).keys() == {"a"}
+    assert packed(caller, "true", upload=["__pycache__"]).keys() == {"__pycache__/x.pyc"}
+
+
+def test_the_workspace_does_not_travel_with_the_folder_it_is_in(caller: Caller) -> None:
+    caller.environ["BATCHIO_WORKSPACE"] = "jobs-here"
+    caller.file("a")
+    assert packed(caller, "true", upload=["."]).keys() == {"a"}
+    assert packed(caller, "true", upload=["."]).keys() == {"a"}
+
+
+def test_links_travel_as_what_they_point_to(caller: Caller) -> None:
+    caller.file("../real/x", "content")
+    (caller.folder / "data").mkdir()
+    (caller.folder / "data/folder").symlink_to(caller.folder.parent / "real")
+    (caller.folder / "data/file").symlink_to("folder/x")
+    assert packed(caller, "true", upload=["data"]) == {
+        "data/file": b"content",
+        "data/folder/x": b"content",
+    }
+
+
+def test_what_is_no_file_is_left_behind_and_told(caller: Caller) -> None:
+    caller.file("data/x")
+    os.mkfifo(caller.folder / "data/pipe")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind("data/socket")
+    listening.close()
+    prepared = caller.typed("true", upload=["data"])
+    assert prepared.plan().files == ("data/x",)
+    assert prepared.warnings == [
+        "data/pipe: not sent, it is neither a file nor a folder",
+        "data/socket: not sent, it is neither a file nor a folder",
+    ]
+
+
+def test_one_file_named_twice_travels_once(caller: Caller) -> None:
+    caller.file("work.py", "x")
+    assert packed(caller, "work.py", "./work.py", upload=[".", "work.py"]) == {"work.py": b"x"}
+
+
+def test_equal_files_make_an_equal_digest(caller: Caller) -> None:
+    caller.file("work.py", "x")
+    digests = []
+    for _ in range(2):
+        prepared = caller.typed("work.py")
+        prepared.create()
+        digests.append(prepared.spec.bundle)
+    caller.file("work.py", "y")
+    changed = caller.typed("work.py")
+    changed.create()
+    assert digests[0] == digests[1]
+    assert changed.spec.bundle not in digests
+
+
+def test_many_files_are_described_by_a_few(caller: Caller) -> None:
+    for number in range(6):
+        caller.file(f"d/{number}", b"x" * 512)
+    expected = "d/0, d/1, d/2 and 3 more (6 files, 3 KiB)"
+    assert expected == caller.typed("true", upload=["d"]).sends
+
+
+# --- refusals ------------------------------------------------------------------------
+
+
+def test_an_upload_that_does_not_exist(caller: Caller) -> None:
+    told = caller.refused("true", upload=["dta"])
+    assert told == ("--upload: no such file or folder: dta", None)
+    caller.file("work.sh", "#!/bin/sh\n# BATCHIO upload dta\n")
+    assert caller.refused("work.sh")[0] == "work.sh:2: upload: no such file or folder: dta"
+
+
+def test_two_files_of_one_arrival(caller: Caller) -> None:
+    caller.file("../one/x.txt")
+    caller.file("../two/x.txt")
+    assert caller.refused("true", upload=["../one/x.txt", "../two/x.txt"]) == (
+        "--upload: ../one/x.txt and ../two/x.txt would both arrive as x.txt",
+        "rename one of them, or send only one",
+    )
+
+
+def test_a_buffer_over_a_file(caller: Caller) -> None:
+    caller.file("x.txt")
+    buffers = [{"relative_path": "x.txt", "buffer": b""}]
+    said = refusal(caller, buffers_to_upload=buffers, local_upload_path="x.txt")
+    assert said == 'x.txt and the buffer "x.txt" would both arrive as x.txt'
+
+
+def test_a_file_where_a_folder_must_be(caller: Caller) -> None:
+    caller.file("data/x")
+    buffers = [{"relative_path": "data", "buffer": b""}]
+    said = refusal(caller, buffers_to_upload=buffers, local_upload_path="data")
+    assert said == 'the buffer "data" would arrive as data, and data/x below it'
+
+
+@pytest.mark.parametrize("path", ["", ".", "/etc/x", "../x", "a/../../x"])
+def test_a_buffer_that_would_escape(caller: Caller, path: str) -> None:
+    said = refusal(caller, buffers_to_upload=[{"relative_path": path, "buffer": b""}])
+    place = "buffers_to_upload: item 1"
+    assert f'{place}: "{path}" is not a path below the working directory' == said
+
+
+def test_a_buffer_that_is_none(caller: Caller) -> None:
+    said = refusal(caller, buffers_to_upload=[{"relative_path": "x"}])
+    assert said == "buffers_to_upload: item 1: not a relative_path and a buffer"
+    said = refusal(caller, buffers_to_upload=[{"relative_path": "x", "buffer": io.StringIO("x")}])
+    assert said == "buffers_to_upload: item 1: str is not bytes"
+
+
+def test_a_broken_link(caller: Caller) -> None:
+    caller.file("data/x")
+    (caller.folder / "data/gone").symlink_to("nowhere")
+    assert caller.refused("true", upload=["data"]) == (
+        "--upload: data/gone is a broken link to nowhere",
+        "remove it, or name it in .batchioignore",
+    )
+    caller.file("data/.batchioignore", "gone\n")
+    assert "data/gone" not in packed(caller, "true", upload=["data"])
+
+
+def test_a_link_that_leads_to_itself(caller: Caller) -> None:
+    caller.file("data/x")
+    (caller.folder / "data/again").symlink_to(".")
+    told = caller.refused("true", upload=["data"])[0]
+    assert told == "--upload: data/again is a link to a folder that it stands in"
+
+
+def test_a_file_that_cannot_be_read(nobody: Caller) -> None:
+    secret = nobody.folder / "data" / "secret"
+    was = os.geteuid()
+    os.seteuid(os.getuid())
+    try:
+        nobody.file("data/secret", "x", 0)
+    finally:
+        os.seteuid(was)
+    assert secret.exists()
+    told = nobody.refused("true", upload=["data"])[0]
+    assert told == "--upload: cannot read data/secret: Permission denied"
+
+
+def test_a_file_that_goes_away(caller: Caller) -> None:
+    path: Path = caller.file("work.py")
+    prepared = caller.typed("work.py")
+    path.unlink()
+    with pytest.raises(UsageError) as refused:
+        prepared.create()
+    assert str(refused.value) == "no such file: work.py"
+    assert caller.left_behind() == []
