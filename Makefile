@@ -17,7 +17,7 @@ hello: $(VENV)/has-run  ## the main job: ten tasks on this computer
 	$(bin)/batchio run --follow examples/hello.sh
 
 test: testbed $(VENV)/has-dev  ## every test; lint, types and contracts are tests too
-	$(pytest) -n 2 --dist loadscope $(ARGS)
+	$(pytest) -n 2 --dist loadgroup $(ARGS)
 
 testbed: $(VENV)/has-dev  ## what the tests over real SSH need; only root can have it
 	@.ci/testbed $(bin)/python
@@ -28,7 +28,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/mypy
 	$(bin)/lint-imports
 	$(bin)/python docs/generate.py --check && $(bin)/python docs/python_page.py --check
-	$(pytest) -n 2 --dist loadscope -m "not testbed" $(ARGS)
+	$(pytest) -n 2 --dist loadgroup -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
 	$(pytest) tests/core tests/stores tests/cli -m "not testbed" $(ARGS)

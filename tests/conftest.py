@@ -8,7 +8,6 @@ workspace. After the last one, whatever of batchio still runs is an error.
 import os
 import shutil
 import tempfile
-import time
 import uuid
 from pathlib import Path
 
@@ -20,8 +19,9 @@ from tests.house import leftovers
 pytest_plugins = ["tests.testbed.fixtures"]
 
 _KEPT = ("BATCHIO_TESTBED", "BATCHIO_REQUIRE_TESTBED")
+_LONG = {"examples", "e2e", "testbed", "docs", "test_style.py"}
+"""Folders and files that should not come last when two processes share the work."""
 _HOME = pytest.StashKey[Path]()
-_BEGAN = time.time()
 
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, print_blob=True)
@@ -36,6 +36,16 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault(leftovers.MARK, uuid.uuid4().hex)
     config.stash[_HOME] = Path(tempfile.mkdtemp(prefix="batchio-tests-"))
     os.environ["HOME"] = str(config.stash[_HOME])
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For pytest-xdist: one laboratory serves a module, and what takes long begins first."""
+    for item in items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not _LONG.intersection(item.path.parts))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -56,7 +66,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session when something of it still runs, and end that."""
     if hasattr(session.config, "workerinput"):
         return  # other workers are still testing; their controller looks
-    if left := leftovers.wait_until_gone(os.environ[leftovers.MARK], _BEGAN):
+    factory: pytest.TempPathFactory = getattr(session.config, "_tmp_path_factory")  # noqa: B009
+    if left := leftovers.wait_until_gone(os.environ[leftovers.MARK], factory.getbasetemp()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         leftovers.report(session.config, left)
         leftovers.end(left)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -85,15 +86,16 @@ async def past_lines(workspace: Workspace, job: str, which: Lines) -> AsyncGener
 
 def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
     positions = positions_of(machine, which.tasks)
-    select = _select(positions, which)
+    select, ahead = _select(positions, which), partial(_ahead, machine)
     if which.tail is not None and (positions is None or len(positions) == 1):
-        return iter(store.last_lines(logs, which.tail, select))
+        return iter(store.last_lines(logs, which.tail, select, ahead))
     if positions is not None and len(positions) == 1 and which.attempt is None:
         tasks, at = machine.tasks, positions[0]
         if tasks.ended[at] and tasks.attempt[at] == 1:  # the column knows where it lies
             start, end = tasks.log_from[at], tasks.log_to[at]
-            return store.node_lines(logs, tasks.node[at], start, end, select)
-    lines = store.all_lines(logs, select)
+            node = tasks.node[at]
+            return store.node_lines(logs, node, start, end, select, ahead=ahead(node))
+    lines = store.all_lines(logs, select, ahead)
     if which.tail is None:
         return lines
     from collections import deque
@@ -114,7 +116,8 @@ async def follow_lines(
     try:
         await watch.catch_up()
         select = _select(positions_of(watch.machine, which.tasks), which)
-        follower = store.LogFollower(workspace.folder(job) / "logs", select)
+        ahead = partial(_ahead, watch.machine)
+        follower = store.LogFollower(workspace.folder(job) / "logs", select, ahead)
         named = _Named(watch.machine, which)
         if which.tail is not None:
             for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
@@ -181,6 +184,12 @@ class _Named:
         """The wanted ones among `lines`."""
         at = self._ids.at
         return (line._replace(task=at(line.task)) for line in lines if self.has(line))
+
+
+def _ahead(machine: Machine, node: int) -> float:
+    """By how many seconds the node's clock was ahead when it greeted."""
+    facts = machine.nodes[node].facts if node < len(machine.nodes) else {}
+    return float(facts.get("ahead") or 0.0)
 
 
 def _select(positions: list[int] | None, which: Lines) -> Select:

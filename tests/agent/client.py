@@ -13,12 +13,14 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchio.agent import PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 FRAME = struct.Struct(">IB")
 HEADER = struct.Struct("<IIHBBQ")

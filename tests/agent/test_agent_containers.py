@@ -9,12 +9,15 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.agent.client import Client, strays, text, until, up
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 IMAGE = "localhost/batchio-test:1"
 CONF = """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.agent.client import Client, alive, gone, strays, text, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STUBBORN = """
 trap '' TERM

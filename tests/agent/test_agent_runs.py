@@ -7,11 +7,14 @@ import os
 import shutil
 import signal
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.agent.client import Client, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHOW = "import os, sys; sys.stdout.buffer.write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))"
 ENV = "import json, os; print(json.dumps(dict(os.environ)))"

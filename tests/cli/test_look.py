@@ -196,10 +196,12 @@ def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
 def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
     terminal.keep(mixed())
 
+    unled = f"No process runs the job any more; go on with: batchio recover {JOB}"
     about_task = terminal.type("explain", f"{JOB}/5")
     about_job = terminal.type("explain", "--format", "json")
 
     assert about_task.out.startswith("Task 5 failed with exit code 3 after 3s on node laptop.\n")
+    assert about_task.out.endswith(f"{unled}\n")
     assert json.loads(about_job.out)["why"][0].startswith("The job runs: 4 of 6 tasks are done")
     assert terminal.type("explain", f"{JOB}/x").code == 2
     assert terminal.type("explain", f"{JOB}/3") == (

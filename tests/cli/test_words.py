@@ -20,7 +20,7 @@ from batchio.cli.output import Column
 from batchio.cli.progress import Told
 from batchio.cli.terminal import visible, width
 from batchio.cli.words import clock, done_of, lasted, moment, outcomes, precise, progressed, stamp
-from batchio.core.views import counts, job_view
+from batchio.core.views import counts, job_summary
 from batchio.errors import UsageError
 from tests.core.stories import JOB, T0, Story, mixed
 
@@ -117,9 +117,9 @@ def test_progress_in_a_pipe_tells_changes_and_nothing_twice(
     told = Told()
     story = Story("0-1").offers("laptop")
     for _ in range(3):
-        told.show(job_view(story.machine, T0))
-    told.show(job_view(story.ready().machine, T0))
-    told.show(job_view(story.start(0, 1).end(0, 1).close().machine, T0))
+        told.show(job_summary(story.machine, T0))
+    told.show(job_summary(story.ready().machine, T0))
+    told.show(job_summary(story.start(0, 1).end(0, 1).close().machine, T0))
 
     assert capsys.readouterr().err == "pending: 0 of 2 tasks done\nrunning: 0 of 2 tasks done\n"
 

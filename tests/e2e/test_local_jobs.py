@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import batchio
 from batchio.errors import HeadGone, JobFailed
 from batchio.stores.folder import Workspace
+from batchio.visiting import command_for
 from tests.house import leftovers
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
@@ -234,3 +236,19 @@ async def test_much_output_comes_back_whole(tmp_path: Path) -> None:
     for chunk in await printed(result.job.id, stream="stdout"):
         out.update(chunk.encode())
     assert [out.hexdigest()] == await printed(result.job.id, stream="stderr")
+
+
+async def test_a_visitor_finds_the_tasks_folder_and_environment(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    path = script(tmp_path, f"echo here > mark; echo up; cat {gate}")
+    job = await batchio.run(path, env={"COLOUR": "blue"}, ntasks=2, slots=2)
+    await until(job, "tasks_started", 2)
+    look = "cat mark; echo $COLOUR $BATCHIO_TASK_ID"
+
+    argv = command_for(await job.machine(), 1, ["sh", "-c", look])
+    seen = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True)
+    await job.cancel()
+    await job.wait(timeout=60)
+
+    assert seen.stdout == "here\nblue 1\n"

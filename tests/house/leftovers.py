@@ -1,15 +1,13 @@
 """What a test session started and that outlives it: there must be nothing.
 
-Processes inherit the session's mark in their environment, so another batchio of the same
-user, or another session, is never mistaken for ours. An agent's folder below /var/tmp has no
-mark: one that is newer than the session, and that nobody lives in, counts.
+Processes inherit the session's mark in their environment, and an agent's folder is named after
+its job, so another batchio of the same user, or another session, is never mistaken for ours.
 """
 
 import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,37 +27,34 @@ class Leftover(NamedTuple):
     what: str
 
 
-def find(mark: str, since: float) -> list[Leftover]:
-    """Every process with this mark, ours and its parents excepted, and every dead home.
+def find(mark: str, root: Path) -> list[Leftover]:
+    """Every process with this mark, ours and its parents excepted, and every agent's home.
 
     Args:
-        since: Unix seconds; older homes are somebody else's.
+        root: The folder that holds the session's workspaces, at any depth.
     """
-    found, ours = list[Leftover](), _lineage()
-    inhabited: set[bytes] = set()
-    wanted = f"{MARK}={mark}".encode()
-    for folder, environ in _environments():
-        inhabited.update(word for word in environ if word.startswith(b"BATCHIO_AGENT="))
-        if wanted in environ and int(folder.name) not in ours:
-            with suppress(OSError):  # it has just ended
+    found = []
+    wanted, ours = f"{MARK}={mark}".encode(), _lineage()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended, or belongs to somebody else
+            marked = wanted in (folder / "environ").read_bytes().split(b"\0")
+            if marked and int(folder.name) not in ours:
                 words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 found.append(Leftover(int(folder.name), os.fsdecode(words).strip()))
     with suppress(FileNotFoundError):
         for home in HOMES.iterdir():
-            dead = b"BATCHIO_AGENT=" + os.fsencode(home) not in inhabited
-            if dead and home.stat().st_ctime > since:
+            job = home.name.partition(".")[0]
+            if any(folder.parent.name == "jobs" for folder in root.rglob(job)):
                 found.append(Leftover(0, str(home)))
     return found
 
 
-def wait_until_gone(mark: str, since: float, patience_s: float = PATIENCE_S) -> list[Leftover]:
+def wait_until_gone(mark: str, root: Path, patience_s: float = PATIENCE_S) -> list[Leftover]:
     """What is still there when the patience is over; empty as soon as nothing is."""
     deadline = time.monotonic() + patience_s
-    left = set(find(mark, since))
-    while left and time.monotonic() < deadline:
-        time.sleep(0.05)
-        left &= set(find(mark, since))  # what appears only now is another session's
-    return sorted(left)
+    while (left := find(mark, root)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
 
 
 def end(left: list[Leftover]) -> None:
@@ -86,13 +81,6 @@ def report(config: pytest.Config, left: list[Leftover]) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.stats.setdefault("error", []).append(error)
-
-
-def _environments() -> Iterator[tuple[Path, list[bytes]]]:
-    """Each process's folder in /proc and its environment, of those that we may look at."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            yield folder, (folder / "environ").read_bytes().split(b"\0")
 
 
 def _lineage() -> set[int]:

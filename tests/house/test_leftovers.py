@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,45 +15,41 @@ _FORKED = "import os, signal; os.fork() or os.setsid(); print(flush=True); signa
 @pytest.fixture(autouse=True)
 def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A place for agents that no other test uses."""
-    monkeypatch.setattr(leftovers, "HOMES", tmp_path)
-    return tmp_path
+    folder = tmp_path / "homes"
+    folder.mkdir()
+    monkeypatch.setattr(leftovers, "HOMES", folder)
+    return folder
 
 
-def test_processes_with_the_mark_are_found_and_ended_with_their_children() -> None:
+def test_processes_with_the_mark_are_found_and_ended_with_their_children(tmp_path: Path) -> None:
     environ = os.environ | {leftovers.MARK: "mine"}
     command = [sys.executable, "-c", _FORKED]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline(), process.stdout.readline()
 
-        found = leftovers.find("mine", time.time())
+        found = leftovers.find("mine", tmp_path)
         assert len(found) == 2
         assert process.pid in {left.pid for left in found}
         assert _FORKED in found[0].what
 
         leftovers.end(found)
-    assert leftovers.wait_until_gone("mine", time.time()) == []
+    assert leftovers.wait_until_gone("mine", tmp_path) == []
 
 
-def test_processes_of_others_are_not() -> None:
-    assert leftovers.find("nobody's", time.time()) == []
+def test_processes_of_others_are_not(tmp_path: Path) -> None:
+    assert leftovers.find("nobody's", tmp_path) == []
 
 
-def test_a_home_that_nobody_lives_in_is_found_and_removed(homes: Path) -> None:
-    home = homes / "job.0"
-    home.mkdir()
-    left = leftovers.find("nobody's", since=home.stat().st_ctime - 1)
-    assert left == [(0, str(home))]
+def test_the_home_of_an_agent_of_our_jobs_is_found_and_removed(homes: Path, tmp_path: Path) -> None:
+    ours, other = homes / "2bcd.0", homes / "2fgh.0"
+    ours.mkdir()
+    other.mkdir()
+    (tmp_path / "some-test" / "workspace" / "jobs" / "2bcd").mkdir(parents=True)
+
+    left = leftovers.find("nobody's", tmp_path)
+    assert left == [(0, str(ours))]
 
     leftovers.end(left)
-    assert not home.exists()
-
-
-def test_a_home_with_a_living_agent_or_from_before_is_not(homes: Path) -> None:
-    home = homes / "job.0"
-    home.mkdir()
-    assert leftovers.find("nobody's", since=time.time() + 1) == []
-
-    environ = os.environ | {"BATCHIO_AGENT": str(home)}
-    with subprocess.Popen(["cat"], env=environ, stdin=subprocess.PIPE):
-        assert leftovers.find("nobody's", since=home.stat().st_ctime - 1) == []
+    assert not ours.exists()
+    assert other.exists()

@@ -23,7 +23,9 @@ import stat
 import struct
 import sys
 import time
+import zlib
 from collections import deque
+from contextlib import suppress
 
 TYPE_CHECKING = False  # `typing` costs five milliseconds that no node needs to pay
 if TYPE_CHECKING:
@@ -67,11 +69,9 @@ THREADS = (
 
 def say(text: str) -> None:
     """A word of the agent's own; a full disk must not turn it into a crash."""
-    try:
+    with suppress(OSError):
         sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S"), text))
         sys.stderr.flush()
-    except OSError:
-        pass
 
 
 def raw(value: Any) -> bytes:
@@ -195,6 +195,8 @@ class Log:
     def forget(self, offset: int) -> None:
         """Bytes before `offset` are safe elsewhere."""
         self.logged = max(self.logged, min(offset, self.end))
+        if self.error and self.fd >= 0 and self.size and self.logged == self.end:
+            self.roll()  # the disk is full: make room at once
         while not self.keep and len(self.starts) > 1 and self.starts[1] <= self.logged:
             start = self.starts.pop(0)
             if self.reader[0] == start:
@@ -540,7 +542,7 @@ def tar(folder: bytes, manifest: Optional[Manifest]) -> Iterator[Tuple[bytes, in
                 info.type, info.linkname = tarfile.SYMTYPE, os.readlink(os.fsdecode(full))
                 yield info.tobuf(tarfile.PAX_FORMAT), 1
                 continue
-            file = open(full, "rb", buffering=0)
+            file = open(full, "rb", buffering=0)  # noqa: SIM115 - closed below
         except OSError as error:
             say("cannot collect %s: %s" % (info.name, error.strerror))
             continue
@@ -618,10 +620,8 @@ def marked(pid: int, mark: bytes) -> bool:
 
 def send(number: int, pids: Set[int]) -> None:
     for pid in pids:
-        try:
+        with suppress(OSError):
             os.kill(pid, number)
-        except OSError:
-            pass
 
 
 def line_of(pid: int, table: Dict[int, Tuple[int, int]]) -> Set[int]:
@@ -812,6 +812,7 @@ class Fetch:
         self.pieces = pieces
         self.files = 0
         self.bytes = 0
+        self.crc = 0
 
 
 # -- attempts ------------------------------------------------------------------------------
@@ -895,6 +896,14 @@ class Attempt:
 
 class Unstartable(Exception):
     """Nothing can be run; (exit code, why)."""
+
+    reason = "unstartable"
+
+
+class NodeFault(Unstartable):
+    """And it is not the program's fault: another node may do."""
+
+    reason = "node"
 
 
 # -- small parts of the agent --------------------------------------------------------------
@@ -1048,7 +1057,10 @@ class Helper:
     def watch(self) -> None:
         if self.deadline and self.agent.now >= self.deadline:
             self.tail = self.tail.rstrip() + b"\nbatchio: this took too long"
-            send(signal.SIGKILL, below({self.pid}, processes()))
+            family = below({self.pid}, processes())
+            send(signal.SIGKILL, {self.pid})  # first, or it would tell of its child's end
+            send(signal.SIGKILL, family)
+            self.deadline = None
         elif self.deadline:
             self.agent.at(self.deadline)
 
@@ -1219,9 +1231,12 @@ def attempt_names(attempt: Attempt, setup: Setup) -> Set[bytes]:
     return {*names, setup.input_var, *own}
 
 
+ERASE = b'"$0" kill "$1" >/dev/null 2>&1; exec "$0" rm -f "$1"'  # podman rm waits 10 s
+
+
 def stop_container(agent: Agent, attempt: Attempt) -> None:
     if attempt.container and attempt.kills in (1, 4) and agent.setup:
-        words = [find_engine(agent.setup), b"rm", b"--force", attempt.container]
+        words = [b"/bin/sh", b"-c", ERASE, find_engine(agent.setup), attempt.container]
         agent.help(words, lambda status: None)
 
 
@@ -1231,11 +1246,10 @@ def remove_containers(home: str) -> None:
     if engine:
         script = (
             '"$0" ps -aq --filter "label=batchio.home=$1" | while read -r c; do'
-            ' "$0" rm -f "$c"; done >/dev/null 2>&1 </dev/null'
+            ' "$0" kill "$c"; "$0" rm -f "$c"; done >/dev/null 2>&1 </dev/null'
         )
         words = ["/bin/sh", "-c", script, os.fsdecode(engine), home]
-        pid = os.posix_spawn(words[0], words, os.environ)
-        os.waitpid(pid, 0)
+        os.waitpid(os.posix_spawn(words[0], words, os.environ), 0)
 
 
 class Agent:
@@ -1337,10 +1351,7 @@ class Agent:
         self.forced = True
 
     def on_wakeup(self, mask: int) -> None:
-        try:
-            self.woken.recv(4096)
-        except BlockingIOError:
-            pass
+        self.woken.recv(4096)
         self.children_changed = True
 
     def serve(self) -> None:
@@ -1437,10 +1448,8 @@ class Agent:
         """The head should hear the last words; two seconds are enough."""
         if self.head:
             self.head.sock.settimeout(2.0)
-            try:
+            with suppress(OSError):
                 self.head.sock.sendall(self.head.outbox)
-            except OSError:
-                pass
 
     # -- output
 
@@ -1530,7 +1539,7 @@ class Agent:
                 self.launch(attempt, setup)
             except Unstartable as error:
                 attempt.exit, why = error.args
-                attempt.reason = "unstartable"
+                attempt.reason = error.reason
                 attempt.ended = time.time()
                 self.record(attempt, 2, b"batchio: " + setup.blank(raw(why)) + b"\n")
                 self.finish(attempt)
@@ -1610,7 +1619,7 @@ class Agent:
             if error.errno in FULL:
                 self.trouble("working directories: %s" % error.strerror)
             why = "the working directory cannot be made on this node: %s" % error.strerror
-            raise Unstartable(126, why) from None
+            raise NodeFault(126, why) from None
 
     def take_folder(self, path: bytes) -> None:
         if self.spare_work:
@@ -1888,10 +1897,8 @@ class Agent:
             self.at(attempt.kill_at)
 
     def signal(self, attempt: Attempt, number: int) -> None:
-        try:
+        with suppress(OSError):
             os.killpg(attempt.pid, number)
-        except OSError:
-            pass
 
     def kill(self, attempt: Attempt) -> None:
         """The end of the grace; and again each second, should it fork faster than we kill.
@@ -2015,10 +2022,8 @@ class Agent:
         say("refused a peer: %s" % why)
         peer.outbox.clear()
         peer.put([JSON(["refused", why]).encode()])
-        try:
+        with suppress(OSError):
             peer.write()
-        except OSError:
-            pass
         self.hang_up(peer)
 
     def hang_up(self, peer: Connection) -> None:
@@ -2034,13 +2039,16 @@ class Agent:
         epoch = int(given["epoch"])
         if given["v"] != VERSION:
             why = "this agent speaks protocol %d, not %s" % (VERSION, given["v"])
-            return self.refuse(peer, why)
+            self.refuse(peer, why)
+            return
         job = self.identity.get("job")
         if job not in (None, given.get("job")):
-            return self.refuse(peer, "this agent works for job %s" % job)
+            self.refuse(peer, "this agent works for job %s" % job)
+            return
         if epoch < self.identity.get("epoch", -1):
             seen = self.identity["epoch"]
-            return self.refuse(peer, "epoch %d is over, %d commands" % (epoch, seen))
+            self.refuse(peer, "epoch %d is over, %d commands" % (epoch, seen))
+            return
         if self.head and self.head is not peer:
             self.refuse(self.head, "epoch %d took over" % epoch)
         if (epoch, job) != (self.identity.get("epoch"), given.get("job")):
@@ -2072,6 +2080,7 @@ class Agent:
             "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
             "time": time.time(),
             "spool": self.log.end,
+            "unacked": len(self.results.sealed),
             "limits": {"memory": Cgroup.available()},
         }
 
@@ -2182,7 +2191,7 @@ class Agent:
 
     def on_bye(self, peer: Connection, keep: bool = False) -> None:
         self.leaving = "keep" if keep else "remove"
-        self.leave_by = self.now + (self.setup.grace if self.setup else 0.0) + 1.0
+        self.leave_by = self.now + (self.setup.grace if self.setup else 0.0) + 5.0
         self.at(self.leave_by)
         for attempt in list(self.attempts.values()):
             self.stop(attempt, "bye")
@@ -2244,10 +2253,11 @@ class Agent:
             data, files = next(fetch.pieces, (b"", 0))
             fetch.files += files
             fetch.bytes += len(data)
+            fetch.crc = zlib.crc32(data, fetch.crc)
             peer.frame(2, OUTPUT.pack(*fetch.key), data)
             if not data:
                 peer.fetches.popleft()
-                news = ["fetched", *fetch.key, fetch.files, fetch.bytes]
+                news = ["fetched", *fetch.key, fetch.files, fetch.bytes, fetch.crc]
                 peer.put([JSON(news).encode()])
             found = True
         return found
@@ -2379,10 +2389,8 @@ def daemon(home: str, spool: Optional[str], ready: int) -> None:
             import traceback
 
             say(traceback.format_exc())
-            try:
+            with suppress(OSError):
                 os.write(ready, raw("agent: %s\n" % error))
-            except OSError:
-                pass
     finally:
         os._exit(code)
 
@@ -2421,10 +2429,8 @@ def erase(home: str) -> None:
             break
     parent = os.path.dirname(home)
     if os.path.basename(parent).startswith("batchio-"):
-        try:
+        with suppress(OSError):
             os.rmdir(parent)
-        except OSError:
-            pass
 
 
 def logs(paths: List[str]) -> int:

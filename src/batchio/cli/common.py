@@ -67,8 +67,11 @@ def place(typed: str | None) -> str | None:
     return here.path(said) if said and "://" not in said else said
 
 
-def launched(prepared: Prepared) -> Job:
-    """Make the job and start its head, before a thread is: so the head can be forked."""
+def launched(prepared: Prepared) -> str:
+    """Make the job and start its head, before a thread is: so the head can be forked.
+
+    Returns the job's id; whoever only submits never loads the API.
+    """
     from batchio import detached
 
     made = prepared.create()
@@ -76,9 +79,7 @@ def launched(prepared: Prepared) -> Job:
         finished(detached.lead_inline(prepared.workspace, made, prepared.secrets))
     else:
         detached.start(prepared.workspace, made, prepared.secrets)
-    from batchio import api  # while the head starts
-
-    return api.Job(prepared.workspace, made)
+    return made
 
 
 async def found(job: str | None, workspace: str | None) -> Job:

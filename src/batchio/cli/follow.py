@@ -12,7 +12,7 @@ from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
 from batchio.cli.terminal import painted
-from batchio.core.views import job_view
+from batchio.core.views import job_summary
 
 if TYPE_CHECKING:
     from batchio.api import Job, Result
@@ -81,7 +81,7 @@ async def _with_progress(job: Job) -> Result:
     try:
         async for batch in watch.news():
             del batch
-            shown.show(job_view(watch.machine, time.time()))
+            shown.show(job_summary(watch.machine, time.time()))
     finally:
         shown.close()
         watch.close()

@@ -77,7 +77,11 @@ def _attended(job: Job, view: JobView) -> JobView:
     """The view, knowing whether a head runs the job; a new job's is still to come."""
     if view.state == "done" or view.epoch == 0:
         return view
-    return replace(view, attended=job._workspace.lease_holder(job.id) is not None)
+    return replace(view, attended=_led(job))
+
+
+def _led(job: Job) -> bool:
+    return job._workspace.lease_holder(job.id) is not None
 
 
 def _show(view: JobView, order: Order | None, limit: int | None) -> None:
@@ -269,7 +273,10 @@ def explain_why(**params: Any) -> int:
 
     async def look() -> tuple[str, list[str]]:
         job = await found(name or None, wanted["workspace"])
-        return job.id, await job.explain(int(task) if slash else None)
+        why = await job.explain(int(task) if slash else None)
+        if not _led(job) and _attended(job, await job.status()).attended is False:
+            why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
+        return job.id, why
 
     job_id, sentences = finished(look())
     match wanted["format"]:

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
     "explain": ("batchio.cli.look:explain_command", "Say why a job or a task is where it is."),
     "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
+    "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),
     "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
     "recover": ("batchio.cli.change:recover", "Go on with a job whose head died."),

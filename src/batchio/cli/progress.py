@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from batchio.core.views import JobView
+    from batchio.core.views import JobSummary
 
 DRAW_EVERY_S: Final = 0.1
 """Seconds between two looks of the live display."""
@@ -29,7 +29,7 @@ BAR: Final = 30
 class Progress(Protocol):
     """Shows how it gets on."""
 
-    def show(self, view: JobView) -> None:
+    def show(self, view: JobSummary) -> None:
         """The job is like this now."""
         ...
 
@@ -51,7 +51,7 @@ class Told:
         self._said = ""
         self._next = 0.0
 
-    def show(self, view: JobView) -> None:
+    def show(self, view: JobSummary) -> None:
         """Say it, if it is news and not too soon."""
         text = f"{view.state}: {progressed(view.counts)}"
         now = time.monotonic()
@@ -72,7 +72,7 @@ class Drawn:
         self._live: Live | None = None
         self._next = 0.0
 
-    def show(self, view: JobView) -> None:
+    def show(self, view: JobSummary) -> None:
         """Draw it, unless it was drawn just now."""
         now = time.monotonic()
         if now < self._next:
@@ -93,7 +93,7 @@ class Drawn:
             self._live.stop()
 
 
-def _line(view: JobView) -> Table:
+def _line(view: JobSummary) -> Table:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text

@@ -9,7 +9,6 @@ import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import launched
-from batchio.cli.follow import stay
 from batchio.cli.options import TableCommand, given, settled, table_options
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
@@ -51,27 +50,29 @@ def _start(prepared: Prepared, form: str) -> int:
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
-    job = launched(prepared)
-    spec = prepared.spec
+    job, spec = launched(prepared), prepared.spec
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     if prepared.sends:
         diagnostics.say(f"sends {visible(prepared.sends)}")
     if to_person or follow:
-        diagnostics.say(f"job {job.id}: {about}")
+        diagnostics.say(f"job {job}: {about}")
     elif form == "table":
-        output.line(job.id)
+        output.line(job)
         output.flush()
     if follow or wait:
-        return stay(job, lines=follow, as_json=form != "table")
+        from batchio.api import Job
+        from batchio.cli.follow import stay
+
+        return stay(Job(prepared.workspace, job), lines=follow, as_json=form != "table")
     if form != "table":
-        record = {"schema": 1, "id": job.id, "name": spec.name, "tasks": len(spec.tasks)}
+        record = {"schema": 1, "id": job, "name": spec.name, "tasks": len(spec.tasks)}
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return 0
     diagnostics.steps(
         (
-            (f"batchio status {job.id}", "how it stands"),
-            (f"batchio logs {job.id} --follow", "what it prints"),
-            (f"batchio cancel {job.id}", "stop it"),
+            (f"batchio status {job}", "how it stands"),
+            (f"batchio logs {job} --follow", "what it prints"),
+            (f"batchio cancel {job}", "stop it"),
         )
     )
     return 0

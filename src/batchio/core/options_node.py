@@ -294,7 +294,7 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover"},
+        | {"recover", "ssh"},
     ),
     Option(
         name="head",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 NODE_FAULT: Final = "node"
 """The agent's reason when it could not even try: a full disk, say."""
 
+AGENT_LEFT: Final = "bye"
+"""The agent's reason when it was told to leave in mid-task, because its head could not go on."""
+
 BACKOFF_LIMIT_S: Final = 300.0
 """No retry waits longer than this many seconds."""
 
@@ -49,7 +52,7 @@ def verdict(code: int, reason: str, stopping: int) -> Outcome:
         return Outcome.SUCCEEDED
     if stopping:
         return Outcome(stopping)
-    if reason == NODE_FAULT:
+    if reason in (NODE_FAULT, AGENT_LEFT):
         return Outcome.LOST
     return Outcome.TIMED_OUT if reason == "timed_out" else Outcome.FAILED
 

@@ -95,12 +95,10 @@ class Watch:
 
     def head_gone(self) -> HeadGone:
         """The error that says that nobody runs this job, and why if that is known."""
-        said = read_stopped(self._workspace.folder(self._job))
-        why = f": {said.splitlines()[0]}" if said else ""
-        return HeadGone(
-            f"job {self._job} is not done, and no process runs it{why}",
-            hint=f"go on with: batchio recover {self._job}",
-        )
+        said = (read_stopped(self._workspace.folder(self._job)) or "").splitlines()
+        why = f": {said[0]}" if said else ""
+        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {self._job}"
+        return HeadGone(f"job {self._job} is not done, and no process runs it{why}", hint=remedy)
 
     def close(self) -> None:
         """Let go of the journal."""

@@ -26,8 +26,11 @@ from batchio.stores.log_records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    Ahead = Callable[[int], float]
+    """By how many seconds a node's clock is ahead of ours."""
 
 LONGEST_LINE: Final = 1 << 20
 """In bytes."""
@@ -43,6 +46,10 @@ _Piece = tuple[int, _Key, bytes | bytearray]
 """Microseconds, (task, attempt, stream), the line."""
 
 
+def _exact(_: int) -> float:
+    return 0.0
+
+
 class LogLine(NamedTuple):
     """One line that a task printed."""
 
@@ -51,7 +58,7 @@ class LogLine(NamedTuple):
     attempt: int
     stream: Literal["stdout", "stderr"]
     time: float
-    """Unix seconds, by the node's clock."""
+    """Unix seconds, by the node's clock less what it is known to be ahead."""
     text: str
     """Without the newline."""
     node: int
@@ -73,27 +80,32 @@ def node_lines(
     end: int | None = None,
     select: Select = ALL,
     block: int = BLOCK,
+    ahead: float = 0.0,
 ) -> Iterator[LogLine]:
     """Lines of one node, in order. With a task's `log_from` and `log_to`: those of a task."""
     records = read_records(logs / str(node), start, end, select, block)
     joiner = _Joiner()
     for piece in joiner.lines(records):
-        yield _line(node, piece)
+        yield _line(node, piece, ahead)
     for piece in joiner.finish():
-        yield _line(node, piece)
+        yield _line(node, piece, ahead)
 
 
-def all_lines(logs: Path, select: Select = ALL) -> Iterator[LogLine]:
+def all_lines(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[LogLine]:
     """Lines of all nodes, merged by time."""
     numbers = nodes(logs)
     block = max(_LEAST_BLOCK, min(BLOCK, _BUFFERS // max(len(numbers), 1)))
-    each = [node_lines(logs, node, select=select, block=block) for node in numbers]
+    each = [
+        node_lines(logs, node, select=select, block=block, ahead=ahead(node)) for node in numbers
+    ]
     return each[0] if len(each) == 1 else heapq.merge(*each, key=attrgetter("time"))
 
 
-def last_lines(logs: Path, count: int, select: Select = ALL) -> list[LogLine]:
+def last_lines(
+    logs: Path, count: int, select: Select = ALL, ahead: Ahead = _exact
+) -> list[LogLine]:
     """The last lines of all nodes, at most `count`, by time."""
-    follower = LogFollower(logs, select)
+    follower = LogFollower(logs, select, ahead)
     return _last(follower.last(count) + follower.finish(), count)
 
 
@@ -107,9 +119,10 @@ def raw(
 class LogFollower:
     """Lines as they arrive, from the beginning or, after `last`, from there."""
 
-    def __init__(self, logs: Path, select: Select = ALL) -> None:
+    def __init__(self, logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> None:
         self._logs = logs
         self._select = select
+        self._ahead = ahead
         self._positions: dict[int, int] = {}
         self._joiners: dict[int, _Joiner] = {}
 
@@ -123,7 +136,8 @@ class LogFollower:
         for node in nodes(self._logs):
             joiner = self._joiners.setdefault(node, _Joiner())
             records = self._records(node, self._positions.get(node, 0), most)
-            found += (_line(node, piece) for piece in joiner.lines(records))
+            ahead = self._ahead(node)
+            found += (_line(node, piece, ahead) for piece in joiner.lines(records))
         found.sort(key=attrgetter("time"))
         return found
 
@@ -142,7 +156,7 @@ class LogFollower:
                 records = self._records(node, starts[-min(back, len(starts))], None)
                 pieces = deque(joiner.lines(records), count)
                 if len(pieces) == count or back >= len(starts):
-                    found += (_line(node, piece) for piece in pieces)
+                    found += (_line(node, piece, self._ahead(node)) for piece in pieces)
                     break
                 back *= 2
         return _last(found, count)
@@ -154,7 +168,7 @@ class LogFollower:
     def finish(self, task: int | None = None, attempt: int | None = None) -> list[LogLine]:
         """Last lines that no newline ended: of an attempt that is over, or of all."""
         found = [
-            _line(node, piece)
+            _line(node, piece, self._ahead(node))
             for node, joiner in self._joiners.items()
             for piece in joiner.finish(task, attempt)
         ]
@@ -211,11 +225,11 @@ class _Joiner:
             yield time, key, line
 
 
-def _line(node: int, piece: _Piece) -> LogLine:
+def _line(node: int, piece: _Piece, ahead: float) -> LogLine:
     time, (task, attempt, stream), line = piece
     text = line.removesuffix(b"\r").decode("utf-8", "replace")
     name: Literal["stdout", "stderr"] = "stderr" if stream == STDERR else "stdout"
-    return LogLine(task, attempt, name, time / 1e6, text, node)
+    return LogLine(task, attempt, name, time / 1e6 - ahead, text, node)
 
 
 def _last(lines: list[LogLine], count: int) -> list[LogLine]:

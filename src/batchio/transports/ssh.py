@@ -96,7 +96,7 @@ class SshTransport:
             try:
                 outcome = await command.outcome(stdin)
             except BaseException:
-                pass
+                await self._kill(command)
                 raise
             finally:
                 command.close()

@@ -1,0 +1,125 @@
+"""What every benchmark here does: measure in turn, compare within the round, print a table.
+
+The computer may be busy with other things. So nothing is compared across runs: contestants
+run one after the other in every round, each ratio is of one round, and what is printed is the
+median of those ratios, with the load average beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+BATCHIO: Final = str(Path(sys.executable).with_name("batchio"))
+
+Measure = Callable[[], float]
+
+
+class Spent(float):
+    """Wall seconds, and in `cpu` the user and system seconds of the program."""
+
+    cpu: float
+
+
+def words(command: Sequence[str], **options: Any) -> Spent:
+    """Run a program to its end, unseen; it must succeed."""
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(
+        command, check=True, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
+    )
+    wall, after = time.perf_counter() - began, os.times()
+    spent = Spent(wall)
+    spent.cpu = (after.children_user + after.children_system) - (
+        before.children_user + before.children_system
+    )
+    return spent
+
+
+def in_turn(contestants: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
+    """Every contestant once a round; another one begins each time."""
+    names, found = list(contestants), {name: [] for name in contestants}
+    for turn in range(rounds):
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            found[name].append(contestants[name]())
+            print(f"  round {turn + 1}  {name:<34} {found[name][-1]:9.3f}", file=sys.stderr)
+    return found
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the rounds' ratios."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+class Table:
+    """What was measured, what was wanted, and whether that was met."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._load = os.getloadavg()[0]
+        self._rows = [("measured", "value", "wanted", "")]
+        self.missed = 0
+
+    def add(self, what: str, value: str) -> None:
+        """Something to know, with no target."""
+        self._rows.append((what, value, "", ""))
+
+    def most(self, what: str, value: float, limit: float, unit: str = "") -> None:
+        """Something that shall be at most `limit`."""
+        self._judge(what, value, f"<= {limit:g}{unit}", unit, met=value <= limit)
+
+    def least(self, what: str, value: float, limit: float, unit: str = "") -> None:
+        """Something that shall be at least `limit`."""
+        self._judge(what, value, f">= {limit:g}{unit}", unit, met=value >= limit)
+
+    def _judge(self, what: str, value: float, wanted: str, unit: str, *, met: bool) -> None:
+        self.missed += not met
+        shown = f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+        self._rows.append((what, f"{shown}{unit}", wanted, "met" if met else "MISSED"))
+
+    def show(self) -> None:
+        """Print all of it, for people and for the page of results."""
+        wide = [max(len(row[at]) for row in self._rows) for at in range(4)]
+        load = f"load average {self._load:.1f} before, {os.getloadavg()[0]:.1f} after"
+        print(f"\n{self._title} ({time.strftime('%Y-%m-%d %H:%M')}, {load})")
+        for number, row in enumerate(self._rows):
+            print("| " + " | ".join(text.ljust(size) for text, size in zip(row, wide, strict=True)) + " |")
+            if number == 0:
+                print("|" + "|".join("-" * (size + 2) for size in wide) + "|")
+        sys.stdout.flush()
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder, and in the environment a workspace in it; gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="batchio-bench-", ignore_cleanup_errors=True) as name:
+        os.environ["BATCHIO_WORKSPACE"] = f"{name}/workspace"
+        yield Path(name)
+
+
+def options(doc: str | None, **defaults: int) -> argparse.Namespace:
+    """Sizes from the command line: `--tasks 10000`; each has a default."""
+    lines = (doc or "").splitlines()
+    parser = argparse.ArgumentParser(description=lines[0] if lines else "")
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
+    return parser.parse_args()
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had resident so far, in MB (10^6 bytes); 0: it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    line = next((line for line in status.splitlines() if line.startswith("VmHWM")), "VmHWM: 0 kB")
+    return int(line.split()[1]) * 1024 / 1e6

@@ -1,0 +1,55 @@
+"""The command that opens a shell where a task runs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.options import TableCommand, table_options
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from batchio.core.machine import Machine
+
+
+def ssh_to(job: str, words: tuple[str, ...], workspace: str | None) -> int:
+    """Open a shell on the node of JOB/TASK, in the task's folder and environment.
+
+    With words behind the job they are run there instead. JOB alone means the home of the
+    agent on any node of the job. Hosts are reached through your own ssh.
+
+    \b
+      batchio ssh 2bbp/3
+      batchio ssh 2bbp/3 -- ls -l
+    """
+    from batchio.visiting import command_for
+
+    name, _, task = job.partition("/")
+    if task and not task.isdecimal():
+        raise UsageError(f'"{task}" is no task id', hint="say JOB/TASK, such as 2bbp/3")
+
+    async def machine() -> Machine:
+        return await (await found(name, workspace)).machine()
+
+    words = words[1:] if words[:1] == ("--",) else words
+    argv = command_for(finished(machine()), int(task) if task else None, words)
+    os.execvp(argv[0], argv)
+
+
+ssh = TableCommand(
+    "ssh",
+    callback=ssh_to,
+    help=ssh_to.__doc__,
+    params=table_options(
+        "ssh",
+        JobArgument(required=True),
+        click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="[WORDS]..."),
+    ),
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "allow_interspersed_args": False,
+    },
+)
