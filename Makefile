@@ -8,6 +8,7 @@ VENV ?= .venv
 ARGS ?=
 
 bin := $(VENV)/bin
+export PATH := $(PATH):/usr/sbin:/sbin
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
 pytest := $(bin)/python -m pytest
 

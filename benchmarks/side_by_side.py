@@ -8,6 +8,7 @@ median of those ratios, with the load average beside it.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import statistics
 import subprocess
@@ -15,43 +16,52 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 ROOT: Final = Path(__file__).parents[1]
 BATCHIO: Final = str(Path(sys.executable).with_name("batchio"))
 
-Measure = Callable[[], float]
+_PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
+
+T = TypeVar("T")
 
 
 class Spent(float):
-    """Wall seconds, and in `cpu` the user and system seconds of the program."""
+    """Wall seconds until a program ended, and in `cpu` its user and system seconds."""
 
-    cpu: float
+    cpu: float = 0.0
 
 
-def words(command: Sequence[str], **options: Any) -> Spent:
-    """Run a program to its end, unseen; it must succeed."""
+def spent(command: Sequence[str | Path], **options: Any) -> Spent:
+    """Run a program, unseen; it must succeed.
+
+    Its CPU time holds that of all it started, heads and agents too: they become our
+    children when they are nobody's, and are waited for before this returns.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    unseen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     before, began = os.times(), time.perf_counter()
-    subprocess.run(
-        command, check=True, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
-    )
-    wall, after = time.perf_counter() - began, os.times()
-    spent = Spent(wall)
-    spent.cpu = (after.children_user + after.children_system) - (
-        before.children_user + before.children_system
-    )
-    return spent
+    subprocess.run(command, check=True, **unseen | options)
+    took = Spent(time.perf_counter() - began)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    after = os.times()
+    took.cpu = sum(after[2:4]) - sum(before[2:4])
+    return took
 
 
-def in_turn(contestants: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
+def in_turn(contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
     """Every contestant once a round; another one begins each time."""
-    names, found = list(contestants), {name: [] for name in contestants}
+    names = list(contestants)
+    found: dict[str, list[T]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             found[name].append(contestants[name]())
-            print(f"  round {turn + 1}  {name:<34} {found[name][-1]:9.3f}", file=sys.stderr)
+            print(f"  round {turn + 1}  {name:<34} {found[name][-1]}", file=sys.stderr)
     return found
 
 

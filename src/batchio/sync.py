@@ -29,6 +29,11 @@ class Job:
         """The job's id."""
         return self._job.id
 
+    @property
+    def name(self) -> str:
+        """See `batchio.Job.name`."""
+        return self._job.name
+
     def __repr__(self) -> str:
         return f"<batchio.sync job {self.id}>"
 
@@ -40,17 +45,17 @@ class Job:
         """See `batchio.Job.status`."""
         return blocking(self._job.status)
 
-    def cancel(self, tasks: str | None = None, why: str = "") -> None:
+    def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
         """See `batchio.Job.cancel`."""
         blocking(partial(self._job.cancel, tasks, why))
 
-    def retry(self, tasks: str | None = None) -> None:
+    def retry(self, tasks: str | int | None = None) -> list[int]:
         """See `batchio.Job.retry`."""
-        blocking(partial(self._job.retry, tasks))
+        return blocking(partial(self._job.retry, tasks))
 
-    def recover(self) -> None:
+    def recover(self, secrets: dict[str, str] | None = None) -> bool:
         """See `batchio.Job.recover`."""
-        blocking(self._job.recover)
+        return blocking(partial(self._job.recover, secrets))
 
     def explain(self, task: int | None = None) -> list[str]:
         """See `batchio.Job.explain`."""
@@ -101,3 +106,14 @@ def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[J
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
     """See `batchio.status`."""
     return open_job(job, workspace=workspace).status()
+
+
+def wait(
+    job: str | None = None,
+    *,
+    timeout: float | None = None,
+    check: bool = False,
+    workspace: str | None = None,
+) -> api.Result:
+    """See `batchio.wait`."""
+    return open_job(job, workspace=workspace).wait(timeout=timeout, check=check)

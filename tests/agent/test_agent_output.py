@@ -175,7 +175,7 @@ def test_the_logs_command_prints_records_for_people(head: Client) -> None:
 
 def outputs(head: Client, task: int, attempt: int = 1) -> dict[str, tarfile.TarInfo]:
     head.send(["fetch", task, attempt])
-    _, _, _, files, size, _ = head.wait("fetched")
+    _, _, _, files, size, crc = head.wait("fetched")
     stream = head.tars.pop((task, attempt))
     assert (size, crc) == (len(stream), zlib.crc32(stream))
     archive = tarfile.open(fileobj=io.BytesIO(stream))  # noqa: SIM115 - memory

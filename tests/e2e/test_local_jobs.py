@@ -5,7 +5,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,6 @@ async def test_a_cancelled_job_leaves_nothing_running(tmp_path: Path) -> None:
         tmp_path,
         "trap '' TERM\nsetsid sh -c \"trap '' TERM; echo $$ > $1; sleep 1000\" &\necho up\nsleep 1000",
     )
-    since = time.time()
     job = await batchio.run([path, str(tmp_path / "pid")], grace=0.2, ntasks=3, slots=2)
     await until(job, "tasks_started", 2)
 
@@ -110,7 +108,7 @@ async def test_a_cancelled_job_leaves_nothing_running(tmp_path: Path) -> None:
 
     assert (result.outcome, result.exit_code) == ("cancelled", 4)
     assert [row.outcome for row in result.tasks] == ["cancelled"] * 3
-    assert leftovers.wait_until_gone(os.environ[leftovers.MARK], since) == []
+    assert leftovers.wait_until_gone(os.environ[leftovers.MARK], tmp_path) == []
 
 
 async def test_one_task_can_be_cancelled_and_the_others_go_on(tmp_path: Path) -> None:

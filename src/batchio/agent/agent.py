@@ -1245,8 +1245,8 @@ def remove_containers(home: str) -> None:
     engine = slurp(home + "/engine")
     if engine:
         script = (
-            '"$0" ps -aq --filter "label=batchio.home=$1" | while read -r c; do'
-            ' "$0" kill "$c"; "$0" rm -f "$c"; done >/dev/null 2>&1 </dev/null'
+            'for again in 1 2 3 4 5; do c=$("$0" ps -aq --filter "label=batchio.home=$1");'
+            ' [ "$c" ] || break; "$0" kill $c; "$0" rm -f $c; done >/dev/null 2>&1'
         )
         words = ["/bin/sh", "-c", script, os.fsdecode(engine), home]
         os.waitpid(os.posix_spawn(words[0], words, os.environ), 0)
@@ -1433,7 +1433,8 @@ class Agent:
         """Whether it is time to go; by then nothing of ours runs."""
         if self.orphaned and not self.attempts and not self.leaving:
             self.leaving, self.forced = "keep", True
-        busy = self.attempts or (self.helpers and self.now < self.leave_by)
+        cleaning = self.helpers or [d for d in self.doomed if d.attempt.container]
+        busy = self.attempts or (cleaning and self.now < self.leave_by)
         if not self.leaving or (busy and not self.forced):
             return False
         sweep(self.home)
