@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -40,18 +41,46 @@ def spent(command: Sequence[str | Path], **options: Any) -> Spent:
     Its CPU time holds that of all it started, heads and agents too: they become our
     children when they are nobody's, and are waited for before this returns.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     unseen = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    before, began = os.times(), time.perf_counter()
-    subprocess.run(command, check=True, **unseen | options)
-    took = Spent(time.perf_counter() - began)
+
+    def whole() -> Spent:
+        began = time.perf_counter()
+        subprocess.run(command, check=True, **unseen | options)
+        return Spent(time.perf_counter() - began)
+
+    return with_cpu(whole)
+
+
+def first_line(command: Sequence[str | Path]) -> Spent:
+    """Run a program; seconds until its first line on stdout, and the CPU time of all of it."""
+
+    def begun() -> Spent:
+        began = time.perf_counter()
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, **pipes) as program:
+            assert program.stdout is not None
+            assert program.stdout.readline(), "it printed nothing"
+            took = Spent(time.perf_counter() - began)
+        return took
+
+    return with_cpu(begun)
+
+
+def with_cpu(work: Callable[[], Spent]) -> Spent:
+    """Do it, and wait for all that it started, whoever that belongs to now."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    before = _children()
+    took = work()
     with suppress(ChildProcessError):
         while True:
             os.wait()
-    after = os.times()
-    took.cpu = sum(after[2:4]) - sum(before[2:4])
+    took.cpu = _children() - before
     return took
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def in_turn(contestants: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
@@ -83,13 +112,13 @@ class Table:
         """Something to know, with no target."""
         self._rows.append((what, value, "", ""))
 
-    def most(self, what: str, value: float, limit: float, unit: str = "") -> None:
+    def most(self, what: str, value: float, limit: float, unit: str = "", more: str = "") -> None:
         """Something that shall be at most `limit`."""
-        self._judge(what, value, f"<= {limit:g}{unit}", unit, met=value <= limit)
+        self._judge(what, value, f"<= {limit:,g}{unit}", f"{unit}{more}", met=value <= limit)
 
-    def least(self, what: str, value: float, limit: float, unit: str = "") -> None:
+    def least(self, what: str, value: float, limit: float, unit: str = "", more: str = "") -> None:
         """Something that shall be at least `limit`."""
-        self._judge(what, value, f">= {limit:g}{unit}", unit, met=value >= limit)
+        self._judge(what, value, f">= {limit:,g}{unit}", f"{unit}{more}", met=value >= limit)
 
     def _judge(self, what: str, value: float, wanted: str, unit: str, *, met: bool) -> None:
         self.missed += not met

@@ -127,6 +127,9 @@ def test_logs_have_the_look_of_the_docs_page_and_can_be_narrowed(scripts: Termin
     assert logs("--attempt", "2") == []
     assert logs("--since", "2099-01-01") == []
     assert len(logs("--workers", "all")) == len(logs("--follow")) == 6
+    array = json.loads("\n".join(logs("--format", "json")))
+    assert [record["text"] for record in array] == logs("--raw")
+    assert logs("--format", "json", "--attempt", "2") == ["[]"]
     record = json.loads(logs("--task", "2", "--stdout", "--format", "jsonl")[0])
     assert (record["task"], record["stream"], record["text"]) == (2, "stdout", "got ['c']")
 

@@ -8,12 +8,14 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
+from batchio.core.decisions import STUCK_S
 from batchio.core.node import SETTLING_S, NodeState
 from batchio.core.plan import GIVE_UP_AFTER, Offer
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
-from tests.core.machines import spec
-from tests.core.world import World
+from tests.core.machines import World, spec
+
+HANDLE = "h-j1-0"
 
 
 def world(tasks: int = 3, nodes: int = 1, slots: int = 1, **options: Any) -> World:
@@ -46,12 +48,12 @@ def test_few_tasks_are_spread_over_all_nodes() -> None:
     assert on(world(6, nodes=3, slots=4)) == [{0, 1}, {2, 3}, {4, 5}]
 
 
-def test_what_a_full_node_cannot_take_goes_to_one_with_room() -> None:
-    offers = [Offer("small", slots=1), Offer("large", slots=9)]
-    w = World(spec(8), offers)
+@pytest.mark.parametrize("slots", [(1, 9), (9, 1)])
+def test_what_a_full_node_cannot_take_goes_to_one_with_room(slots: tuple[int, int]) -> None:
+    w = World(spec(8), [Offer("a", slots=slots[0]), Offer("b", slots=slots[1])])
     w.open()
 
-    assert [len(active) for active in on(w)] == [1, 7]
+    assert sorted(len(active) for active in on(w)) == [1, 7]
 
 
 def test_no_more_run_than_asked_for_and_they_are_spread() -> None:
@@ -80,6 +82,7 @@ def test_tasks_stuck_behind_a_long_one_are_taken_back_and_run_elsewhere() -> Non
     for _ in range(40):
         w.go(1, hang(hung))
     assert w.machine.tasks.by_state[TaskState.ASSIGNED] > 0
+    assert (w.machine.next_wake() or 0.0) <= w.now + STUCK_S
     for _ in range(40):
         w.wait(0.5)
         w.go(1, hang(hung))
@@ -91,9 +94,17 @@ def test_tasks_stuck_behind_a_long_one_are_taken_back_and_run_elsewhere() -> Non
 
 def test_a_node_that_reports_is_not_asked_to_return_anything() -> None:
     w = world(40, nodes=2, slots=1, seconds=0.01)
+    for _ in range(40):
+        w.go(1, hang(*w.machine.nodes[0].active))
+    waiting = len(w.machine.nodes[0].active)
 
-    w.settle()
+    for _ in range(waiting):
+        w.begin(HANDLE)
+        w.finish(HANDLE, next(iter(w.agents[HANDLE].running)))
+        w.hear()
+        w.wait(0.6)
 
+    assert waiting > 2
     assert not [line for line in w.journal if line.startswith('["recall"')]
 
 
@@ -136,7 +147,7 @@ def test_pinned_tasks_follow_the_scheduler_when_its_node_is_lost() -> None:
 def lose(w: World, times: int) -> None:
     """The first node's agent dies so often; each time, tasks come back after a while."""
     for _ in range(times):
-        w.restart("h-j1-0")
+        w.restart(HANDLE)
         w.go(1, hang(*range(99)))
         w.wait(2.0)
         w.hear()
@@ -166,10 +177,9 @@ def test_a_task_that_kills_its_agent_is_given_up_after_the_limit_and_others_succ
 
     for _ in range(60):
         w.go(1, agent_dies_under_task_0)
-        handle = "h-j1-0"
-        agent = w.agents.get(handle)
+        agent = w.agents.get(HANDLE)
         if agent and any(key[0] == 0 for key in agent.running):
-            w.restart(handle)
+            w.restart(HANDLE)
         w.wait(1.0)
 
     assert outcomes(w) == ["lost", *["succeeded"] * 5]
@@ -190,14 +200,27 @@ def test_a_suspect_that_vanishes_frees_the_node_kept_for_it() -> None:
     assert w.machine.tasks.by_outcome[Outcome.SUCCEEDED] == 9 - len(suspects)
 
 
+def test_a_node_kept_free_is_used_at_once_when_its_suspect_vanishes() -> None:
+    w = world(9, nodes=1, slots=2, max_infra_retries=9)
+    while w.machine.reserved is None or len(w.machine.nodes[0].active) == 2:
+        lose(w, 1) if not w.machine.queue.suspects else w.go(1, hang(max(on(w)[0])))
+    suspects = [task for task in range(9) if w.machine.tasks.losses[task] >= 2]
+
+    w.post(ev.CancelRequested(w.now, suspects, "no"))
+    w.turn()
+
+    assert w.machine.reserved is None
+    assert len(w.machine.nodes[0].active) == 2
+
+
 def test_a_node_that_cannot_run_tasks_gets_no_more_of_them() -> None:
     w = world(9, nodes=2, slots=1, max_infra_retries=9)
     for _ in range(3):
         w.hear()
-        w.begin("h-j1-0")
-        for key in list(w.agents["h-j1-0"].running):
-            w.agents["h-j1-0"].running[key] = "node"
-            w.finish("h-j1-0", key, -9)
+        w.begin(HANDLE)
+        for key in list(w.agents[HANDLE].running):
+            w.agents[HANDLE].running[key] = "node"
+            w.finish(HANDLE, key, -9)
         w.hear()
         w.turn()
 
@@ -356,8 +379,8 @@ def test_a_create_call_without_an_answer_is_given_up_and_its_node_goes_straight_
 def test_a_node_silent_for_too_long_is_lost_and_its_tasks_run_elsewhere() -> None:
     w = world(2, nodes=2, slots=1)
     w.hear()
-    w.begin("h-j1-0")
-    w.die("h-j1-0")
+    w.begin(HANDLE)
+    w.die(HANDLE)
     w.turn()
 
     w.wait(w.machine.running_job.spec.node_timeout + 1)
@@ -387,7 +410,7 @@ def test_an_idle_node_is_kept_while_a_task_may_yet_be_recalled_for_it() -> None:
     w.turn()
     assert w.machine.nodes[1].alive
 
-    w.begin("h-j1-0")
+    w.begin(HANDLE)
     w.hear()
     w.turn()
     assert not w.machine.nodes[1].alive

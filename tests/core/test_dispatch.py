@@ -150,6 +150,12 @@ class AnyHistory(RuleBasedStateMachine):
             self.queue.add(task, at)
 
     @rule(task=st.integers(0, 7))
+    def replay_an_assignment(self, task: int) -> None:
+        """As a replay does it: nobody took the task from its line."""
+        if task < self.tasks.count and self.state(task) is TaskState.PENDING:
+            self.send([task])
+
+    @rule(task=st.integers(0, 7))
     def cancel(self, task: int) -> None:
         if task < self.tasks.count and self.state(task) is TaskState.PENDING:
             self.tasks.move(task, TaskFact.DROPPED)

@@ -13,8 +13,7 @@ from batchio.core.plan import Offer
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import IllegalEvent
-from tests.core.machines import fingerprint, record, replay, spec
-from tests.core.world import World
+from tests.core.machines import World, fingerprint, record, replay, spec
 
 HANDLE = "h-j1-0"
 
@@ -196,6 +195,7 @@ def test_a_task_whose_outputs_are_on_the_way_keeps_them_when_cancelled() -> None
     assert states(w) == [TaskState.COLLECTING]
 
     cancel(w)
+    assert not [verb for verb, *_ in w.links[0].told if verb == "stop"]
     w.settle()
 
     assert outcomes(w) == ["succeeded"]
@@ -223,6 +223,7 @@ def test_a_job_without_any_node_is_cancelled_at_once() -> None:
 
     assert w.machine.running_job.closed
     assert outcomes(w) == ["cancelled"] * 3
+    assert w.machine.due() == []
 
 
 def test_a_node_that_was_only_wanted_is_given_back_when_the_provider_answers() -> None:
@@ -284,6 +285,15 @@ def test_a_cancel_when_all_is_over_changes_nothing() -> None:
     assert w.machine.outcome is Outcome.SUCCEEDED
 
 
+def test_a_cancelled_task_that_comes_back_unstarted_is_cancelled() -> None:
+    w = world(4, slots=2)
+    w.machine.apply(ev.TasksRecalled(w.now, 0, [[1, 1]]))
+    cancel(w, 1)
+
+    assert w.machine.apply(ev.TasksReturned(w.now, 0, [[1, 1]]))
+    assert outcomes(w) == ["", "cancelled", "", ""]
+
+
 # --- trying again ------------------------------------------------------------
 
 
@@ -315,6 +325,20 @@ def test_a_job_that_was_cancelled_before_anything_was_listed_can_be_opened_again
     w.settle()
 
     assert w.machine.outcome is Outcome.SUCCEEDED
+
+
+def test_an_offer_that_could_never_work_is_tried_again_when_somebody_asks() -> None:
+    w = World(spec(1), [Offer("a")])
+    w.list_offers()
+    w.turn()
+    w.create(0, works=False, final=True)
+    w.turn()
+    assert outcomes(w) == ["lost"]
+
+    w.crash(asked(w, 0))
+    w.settle()
+
+    assert outcomes(w) == ["succeeded"]
 
 
 def test_a_job_whose_time_was_up_gets_its_time_anew() -> None:

@@ -21,8 +21,7 @@ from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, Cause, again
 from batchio.core.task import Outcome, TaskState
-from tests.core.machines import fingerprint, replay, spec
-from tests.core.world import World
+from tests.core.machines import World, fingerprint, replay, spec
 
 if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
@@ -296,6 +295,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
             assert node.active == {i for i in on if t.state[i] in states}
             assert node.collecting == {i for i in on if t.state[i] == TaskState.COLLECTING}
             assert node.recalled <= node.active
+            assert all(t.state[i] == TaskState.ASSIGNED for i in node.recalled)
         pending = [i for i in range(t.count) if t.state[i] == TaskState.PENDING]
         assert set(m.queue._due) <= set(pending)
 
@@ -322,8 +322,6 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
                     assert {("start", t, a) for t, a in tasks} <= w.links[node].told
                 case ef.StopTasks(node, tasks):
                     assert {("stop", t, a) for t, a in tasks} <= w.links[node].told
-                case ef.RecallTasks(node, tasks):
-                    assert {("recall", t, a) for t, a in tasks} <= w.links[node].told
         collects = [e for e in due if isinstance(e, ef.CollectOutputs)]
         assert {(e.node, t, a) for e in collects for t, a in e.tasks} == w.collects
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,9 @@ async def test_waiting_with_check_raises_when_a_task_failed() -> None:
 async def test_a_cancelled_job_leaves_nothing_running(tmp_path: Path) -> None:
     path = script(
         tmp_path,
-        "trap '' TERM\nsetsid sh -c \"trap '' TERM; echo $$ > $1; sleep 1000\" &\necho up\nsleep 1000",
+        "trap '' TERM\n"
+        "setsid sh -c \"trap '' TERM; echo $$ > $1; sleep 1000\" &\n"
+        "echo up\nsleep 1000",
     )
     job = await batchio.run([path, str(tmp_path / "pid")], grace=0.2, ntasks=3, slots=2)
     await until(job, "tasks_started", 2)
@@ -194,10 +197,8 @@ async def test_a_killed_head_is_missed_and_the_job_recovered(
 
 
 def _open_once(gate: Path, done: "asyncio.Task[Any]") -> None:
-    try:
+    with suppress(OSError):  # nobody reads just now
         os.close(os.open(gate, os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:
-        pass  # nobody reads just now
 
 
 async def test_a_job_can_run_inside_the_callers_loop(workspace: Path) -> None:

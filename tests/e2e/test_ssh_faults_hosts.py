@@ -2,13 +2,23 @@
 
 import asyncio
 import time
+from pathlib import Path
 
 import asyncssh
 import pytest
 
 import batchio
 from tests.e2e.conftest import MakeHosts, names
-from tests.e2e.watching import COUNT_UNTIL_GO, Fact, go, history, notes, nothing_left, seen
+from tests.e2e.watching import (
+    COUNT_UNTIL_GO,
+    Fact,
+    go,
+    history,
+    kill_head,
+    notes,
+    nothing_left,
+    seen,
+)
 from tests.testbed.client import Lab, Vm
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
@@ -157,33 +167,39 @@ async def test_output_larger_than_the_disk_of_its_node_arrives_whole(
 ) -> None:
     [vm] = hosts(tmpfs={"/var/tmp": "3m"})
     job = await batchio.run(
-        ["sh", "-c", "seq 1000000"], ntasks=2, slots=2, provider="ssh", hosts=[vm.name]
+        ["sh", "-c", "seq 400000"], ntasks=2, slots=2, provider="ssh", hosts=[vm.name]
     )
     result = await job.wait(timeout=60)
 
     assert result.outcome == "succeeded"
     for task in (0, 1):
         lines = [line.text async for line in job.logs(task=task)]
-        assert lines == [str(i + 1) for i in range(1_000_000)]
+        assert lines == [str(i + 1) for i in range(400_000)]
 
 
 async def test_a_task_that_cannot_begin_on_a_full_disk_runs_elsewhere(
-    hosts: MakeHosts, lab: Lab
+    hosts: MakeHosts, lab: Lab, tmp_path: Path
 ) -> None:
+    """The first task there fills the disk; what is uploaded has no room beside that."""
     [small] = hosts(tmpfs={"/var/tmp": "2m"})
     [large] = hosts()
-    fill = "[ $(hostname) = $0 ] && dd if=/dev/zero of=/var/tmp/full bs=1k; echo >> /ran; sleep 0.3"
+    data = tmp_path / "data"
+    data.write_bytes(bytes(200_000))
+    fill = "[ $(hostname) = $0 ] && rm data && dd if=/dev/zero of=/var/tmp/full bs=1k; sleep 0.3"
     job = await batchio.run(
         ["sh", "-c", fill, small.name],
-        ntasks=8, slots=1, provider="ssh", hosts=names([small, large]), retry_delay=0.1,
+        ntasks=12, slots=1, provider="ssh", hosts=names([small, large]), retry_delay=0.1,
+        upload=[str(data)], wait_for_ready_cluster=True,
     )  # fmt: skip
     result = await job.wait(timeout=60)
 
     assert result.outcome == "succeeded"
-    assert list(result.machine.tasks.failures) == [0] * 8
-    assert sum(result.machine.tasks.losses) > 0
-    assert "No space left on device" in await notes(job)
-    assert nothing_left(lab, large)
+    assert list(result.machine.tasks.failures) == [0] * 12
+    assert sum(result.machine.tasks.losses) >= 3
+    assert f"{small.name}: working directories: No space left on device" in await notes(job)
+    lost = await seen(job, "node_lost")
+    assert "different tasks could not be run there" in lost["why"]
+    assert nothing_left(lab, small, large)
 
 
 async def test_a_host_setup_script_runs_once_a_node(hosts: MakeHosts, lab: Lab) -> None:

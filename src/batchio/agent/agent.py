@@ -179,8 +179,9 @@ class Log:
         start = self.starts[index]
         last = index + 1 == len(self.starts)
         stop = self.end if last else self.starts[index + 1]
-        if offset >= stop:
-            return offset, b""
+        if offset >= stop:  # what the disk has no room for goes from memory to the head
+            late = b"".join(self.pending) if self.error and last else b""
+            return offset, late[offset - stop : offset - stop + most]
         if self.reader[0] != start:
             self.close_reader()
             self.reader = (start, os.open(self.path(start), os.O_RDONLY))
@@ -194,9 +195,15 @@ class Log:
 
     def forget(self, offset: int) -> None:
         """Bytes before `offset` are safe elsewhere."""
+        if self.error and not self.keep and offset >= self.end:  # make room at once
+            if offset >= self.tail:
+                self.pending.clear()
+                self.waiting = 0
+                self.end = self.tail
+                self.error = None
+            if self.fd >= 0:
+                self.roll()
         self.logged = max(self.logged, min(offset, self.end))
-        if self.error and self.fd >= 0 and self.size and self.logged == self.end:
-            self.roll()  # the disk is full: make room at once
         while not self.keep and len(self.starts) > 1 and self.starts[1] <= self.logged:
             start = self.starts.pop(0)
             if self.reader[0] == start:

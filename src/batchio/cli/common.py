@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchio.cli.words import plural
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: boo
     if job is not None or sure:
         return opened
     view = await opened.status()
-    about = f"{opened.id} ({view.name}, {view.counts.total} tasks, {view.state})"
+    about = f"{opened.id} ({view.name}, {plural(view.counts.total, 'task')}, {view.standing})"
     if not _can_ask():
         raise UsageError(
             f"{verb} needs the id of a job", hint=f"the newest is: batchio {verb} {opened.id}"

@@ -40,11 +40,13 @@ def show_logs(**params: Any) -> int:
     job = finished(found(params["job"], wanted["workspace"]))
     if wanted["scheduler"]:
         return _head_log(job)
-    writer = _writer(params, wanted)
+    array = output.JsonArray() if wanted["format"] == "json" else None
     try:
-        finished(_show(job, params, wanted, writer))
+        finished(_show(job, params, wanted, _writer(params, wanted, array)))
     except KeyboardInterrupt:
         return let_go(job)
+    if array:
+        array.close()
     return 0
 
 
@@ -87,8 +89,12 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
     return numbers
 
 
-def _writer(params: dict[str, Any], wanted: dict[str, Any]) -> Callable[[LogLine], None]:
+def _writer(
+    params: dict[str, Any], wanted: dict[str, Any], array: output.JsonArray | None
+) -> Callable[[LogLine], None]:
     """How a line is written."""
+    if array:
+        return lambda line: array.add(_record(line))
     if wanted["format"] != "table":
         return lambda line: output.json_lines([_record(line)])
     if params["raw"]:

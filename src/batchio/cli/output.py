@@ -104,11 +104,26 @@ def json_lines(values: Iterable[Any]) -> None:
 
 def json_list(values: Iterable[Any]) -> None:
     """A JSON array, an element a line, without holding them all."""
-    start = "["
+    array = JsonArray()
     for value in values:
-        write(f"{start}\n  {json.dumps(value, ensure_ascii=False)}")
-        start = ","
-    line("[]" if start == "[" else "\n]")
+        array.add(value)
+    array.close()
+
+
+class JsonArray:
+    """A JSON array that is written as it grows."""
+
+    def __init__(self) -> None:
+        self._empty = True
+
+    def add(self, value: Any) -> None:
+        """One more element, on a line of its own."""
+        write(f"{'[' if self._empty else ','}\n  {json.dumps(value, ensure_ascii=False)}")
+        self._empty = False
+
+    def close(self) -> None:
+        """The array is complete."""
+        line("[]" if self._empty else "\n]")
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:

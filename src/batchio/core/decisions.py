@@ -276,6 +276,6 @@ def _stuck(m: Machine, node: Node, spare: int, now: float) -> list[list[int]]:
     queued = [
         [task, tasks.attempt[task]]
         for task in sorted(node.active - node.recalled, reverse=True)
-        if tasks.state[task] == ASSIGNED and not tasks.stopping[task]
+        if tasks.state[task] == ASSIGNED
     ]
     return queued[: min(spare, beyond)]

@@ -111,12 +111,16 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
 
 
 def _elect(m: Machine, leaving: Node) -> None:
-    """The scheduler stays while it lives; then the longest greeted node is it."""
+    """The scheduler stays while it lives; then the next node that has greeted is it.
+
+    Nodes leave in order when a job ends, so the search begins behind the one that leaves.
+    """
     if m.scheduler != leaving.number:
         return
-    greeted = [node for node in m.nodes if node.alive and node.greeted]
-    first = min(greeted, key=lambda node: (node.greeted, node.number), default=None)
-    m.scheduler = first.number if first else None
+    count = len(m.nodes)
+    after = (m.nodes[(leaving.number + step) % count] for step in range(1, count))
+    follower = next((node for node in after if node.alive and node.greeted), None)
+    m.scheduler = None if follower is None else follower.number
 
 
 # --- what a node needs done --------------------------------------------------
@@ -152,7 +156,7 @@ def _connect(node: Node, handle: str) -> ef.ConnectNode:
 
 
 def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:
-    """What its agent should know; told whole after each silence.
+    """What its agent should know; told whole after each silence. A recall is forgotten.
 
     Attempts to be stopped are started first: an agent that never heard of one would
     ignore the stop, and nobody would ever say that it has ended.
@@ -164,9 +168,6 @@ def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:
         pairs = [[t, tasks.attempt[t]] for t in active if tasks.stopping[t] == outcome]
         if outcome and pairs:
             yield ef.StopTasks(node.number, pairs, outcome.label)
-    if node.recalled:
-        pairs = [[t, tasks.attempt[t]] for t in sorted(node.recalled)]
-        yield ef.RecallTasks(node.number, pairs)
     if node.collecting:
         pairs = [[t, tasks.attempt[t]] for t in sorted(node.collecting)]
         yield ef.CollectOutputs(node.number, pairs)

@@ -44,7 +44,7 @@ class Machine:
         self.trouble: dict[str, Trouble] = {}
         self.queue = Queue(self.tasks)
         self.scheduler: int | None = None
-        """The node others find as scheduler: the first that greeted and still lives."""
+        """The node others find as scheduler: the first that greeted, while it lives."""
         self.mean: float | None = None
         """Running mean of how long tasks take, in seconds."""
         self.opened = False

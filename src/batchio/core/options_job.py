@@ -7,7 +7,6 @@ from typing import Final
 from batchio.core.schema import CODE_ONLY, NOT_ENV, Option
 
 _NO_PACKAGES: Final = {"*": "batchio copies no packages; tasks use the python of --python"}
-_NO_FILESTORES: Final = {"*": "files live in the workspace; it has no named filestores"}
 
 _TASKS: Final = (
     Option(
@@ -284,17 +283,18 @@ _FILES: Final = (
         name="input-filestore",
         kind="text",
         group="Files",
-        help="Name of a filestore for inputs.",
-        unit="NAME",
-        refuses=_NO_FILESTORES,
+        help="Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes "
+        "fetch the uploaded files, rather than through this computer.",
+        unit="URL",
+        refuses={"local": "the files are on this computer already"},
     ),
     Option(
         name="output-filestore",
         kind="text",
         group="Files",
-        help="Name of a filestore for outputs.",
-        unit="NAME",
-        refuses=_NO_FILESTORES,
+        help="Bucket or shared folder for what the tasks write.",
+        unit="URL",
+        refuses={"*": "outputs are not stored there yet; --download brings them here"},
     ),
     Option(
         name="keep-on-host",

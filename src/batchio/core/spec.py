@@ -88,6 +88,8 @@ class JobSpec:
     files: tuple[SentFile, ...] = ()
     bundle: str | None = None
     """Digest of the bundle that holds `files`."""
+    input_filestore: str | None = None
+    """URL of the store from which nodes fetch the bundle; None: the head sends it."""
     collect: str | None = None
     """Absolute local folder for what the tasks leave behind."""
     pipe_to_files: bool = False

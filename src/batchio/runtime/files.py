@@ -1,12 +1,14 @@
 """Bytes that travel: the uploaded bundle to a node, what tasks leave behind back to us.
 
 The bundle is one tar file, packed once when the job is submitted. It reaches every node
-the same way, this computer included: one command that unpacks its stdin.
+the same way, this computer included: one command that unpacks its stdin; or, when the job
+names a file store, one that fetches it from there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import queue
 import shutil
@@ -15,12 +17,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchio.errors import NodeError
+from batchio.errors import BatchioError, NodeError, Unreachable
+from batchio.filestores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
-    from batchio.ports import Transport
+    from batchio.ports import Completed, FileStore, Transport
 
 CHUNK: Final = 1 << 20
 """Bytes sent at once."""
@@ -29,10 +32,14 @@ _SECOND: Final = 1_000_000_000
 _MARK: Final = 271_828_182
 """Nanoseconds in the time of every file that we put in place: one written since has others."""
 
+SIGNED_S: Final = 3600
+"""Seconds for which a node may begin to fetch."""
+
 _UNPACK: Final = (
-    'cd "$1" || exit; test -e files.ok && exit; '
-    "rm -rf files && mkdir files && tar -xpf - -C files --no-same-owner && : > files.ok"
+    'cd "$1" || exit; shift; test -e files.ok && exit; '
+    'rm -rf files && mkdir files && "$@" tar -xpf - -C files --no-same-owner && : > files.ok'
 )
+"""Unpack its stdin, or what the command in front of tar feeds to it."""
 
 
 async def put(transport: Transport, home: str, bundle: Path) -> None:
@@ -43,12 +50,71 @@ async def put(transport: Transport, home: str, bundle: Path) -> None:
         Unreachable: the connection broke.
     """
     done = await transport.run(["/bin/sh", "-c", _UNPACK, "sh", home], stdin=_chunks(bundle))
+    _require(done, transport, "the files could not be unpacked")
+
+
+class Sender:
+    """Puts a job's bundle on its nodes: from a file store when one is named, else by `put`.
+
+    The store is a shorter way, not a condition: when it fails, that is noted, and the files
+    go over the connection to the node.
+    """
+
+    def __init__(self, bundle: Path, url: str | None, note: Callable[[str], None]) -> None:
+        self._bundle = bundle
+        self._url = url
+        self._note = note
+        self._store: FileStore | None = None
+        self._digest = ""
+        self._storing = asyncio.Lock()
+
+    async def __call__(self, transport: Transport, home: str) -> None:
+        """Have the files there; done already is done. Raises what `put` raises."""
+        if not await self._fetched(transport, home):
+            await put(transport, home, self._bundle)
+
+    async def _fetched(self, transport: Transport, home: str) -> bool:
+        try:
+            async with self._storing:  # the first node's turn stores it for all
+                if self._url and self._store is None:
+                    store = open_store(self._url)
+                    self._digest = await store.put(self._bundle)
+                    self._store = store
+            if self._store is None:
+                return False
+            url = await self._store.sign(self._digest, SIGNED_S)
+        except BatchioError as err:
+            self._note(f"files go over the connections instead: {err}")
+            self._url = self._store = None
+            return False
+        try:
+            await fetch(transport, home, url, self._digest)
+        except Unreachable:
+            raise
+        except NodeError as err:
+            self._note(f"{err}; they go over the connection instead")
+            return False
+        return True
+
+
+async def fetch(transport: Transport, home: str, url: str, digest: str) -> None:
+    """As `put`, but the node itself gets the bundle, from a URL that needs no credentials.
+
+    Raises:
+        NodeError: it could not; says why.
+        Unreachable: the connection broke.
+    """
+    program = Path(__file__).parent.parent.joinpath("filestores", "fetch.py").read_text()
+    argv = ["/bin/sh", "-c", _UNPACK, "sh", home, "python3", "-c", program]
+    # the URL is a secret, so it is no word of a command line
+    done = await transport.run(argv, stdin=json.dumps({"url": url, "digest": digest}).encode())
+    _require(done, transport, "the files could not be fetched")
+
+
+def _require(done: Completed, transport: Transport, what: str) -> None:
     if done.exit_code:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise NodeError(
-            f"the files could not be unpacked: {said[-1] if said else done.exit_code}",
-            where=transport.where,
-        )
+        raise NodeError(f"{what}: {said[-1] if said else done.exit_code}", where=transport.where)
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:

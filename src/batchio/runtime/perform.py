@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, Provider, Transport
+    from batchio.ports import Clock, Provider
     from batchio.stores.folder import Workspace
 
 FETCHES: Final = 8
@@ -67,6 +67,8 @@ class Hands:
         self._group = group
         self._sessions: dict[int, Session] = {}
         self._fetching = asyncio.Semaphore(FETCHES)
+        self._turns: dict[tuple[int, int], asyncio.Lock] = {}
+        """Outputs that are on the way; one at a time brings those of an attempt."""
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
         self._desk = Desk(
@@ -79,7 +81,7 @@ class Hands:
             note=self.note,
             secrets=secrets,
             setup=self._setup,
-            files=self._put_files if job.spec.files else None,
+            files=self._sender(job.spec) if job.spec.files else None,
             twin=self._twin,
             homes_before=self._homes_before,
         )
@@ -192,8 +194,8 @@ class Hands:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    async def _put_files(self, transport: Transport, home: str) -> None:
-        await files.put(transport, home, self._folder / "bundle.tar")
+    def _sender(self, spec: JobSpec) -> files.Sender:
+        return files.Sender(self._folder / "bundle.tar", spec.input_filestore, self.note)
 
     # --- tasks ---------------------------------------------------------------
 
@@ -201,27 +203,40 @@ class Hands:
         return [task, attempt, self._desk.spec.tasks.at(task), self._input(task)]
 
     async def _collect(self, node: int, task: int, attempt: int) -> None:
-        """Bring one task's outputs; when the node breaks meanwhile, it is asked again."""
+        """Bring one task's outputs; when the node breaks meanwhile, it is asked again.
+
+        The machine may ask twice, around a connection that is new; once they are here,
+        who waited for that has nothing to do.
+        """
+        turn = self._turns.setdefault((task, attempt), asyncio.Lock())
+        async with turn, self._fetching:
+            if self._turns.get((task, attempt)) is not turn:
+                return
+            why = await self._bring(node, task, attempt)
+            if why is not None:
+                del self._turns[task, attempt]
+                collected = [[task, attempt]]
+                self._post(ev.TasksCollected(self._clock.now(), node, collected, why))
+
+    async def _bring(self, node: int, task: int, attempt: int) -> str | None:
+        """Why they could not be saved, or ""; None when nobody was there to send them."""
         spec, submitted = self._desk.spec, self._machine.running_job.submitted
         root = Path(spec.collect) if spec.collect else self._folder / "outputs"
-        why = ""
-        async with self._fetching:
-            session = self._sessions.get(node)
-            stream = session.fetch(task, attempt) if session else None
-            if stream is None:
-                return
-            try:
-                kept = await files.receive(stream, root / str(spec.tasks.at(task)), submitted)
-            except Unreachable:
-                return  # the machine asks again when the node is back
-            except (OSError, tarfile.TarError) as err:
-                why = f"its outputs could not be saved: {err}"
-            else:
-                for path in kept:
-                    self.note(f"{path} was newer than the job; it is now {path}~")
-            finally:
-                stream.drop()
-        self._post(ev.TasksCollected(self._clock.now(), node, [[task, attempt]], why))
+        session = self._sessions.get(node)
+        stream = session.fetch(task, attempt) if session else None
+        if stream is None:
+            return None
+        try:
+            kept = await files.receive(stream, root / str(spec.tasks.at(task)), submitted)
+        except Unreachable:
+            return None
+        except (OSError, tarfile.TarError) as err:
+            return f"its outputs could not be saved: {err}"
+        finally:
+            stream.drop()
+        for path in kept:
+            self.note(f"{path} was newer than the job; it is now {path}~")
+        return ""
 
     def _setup(self, node: int) -> dict[str, Any]:
         if self._addresses is None:

@@ -202,6 +202,7 @@ class Prepared:
             provider=settled.provider,
             python=settled.python,
             container=settled.container,
+            input_filestore=settled.input_filestore,
             options={name: (text, origin) for name, text, origin in rows},
         )
 

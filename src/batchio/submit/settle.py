@@ -22,12 +22,14 @@ from batchio.core.layers import (
 from batchio.core.options import get, suggestion
 from batchio.core.resolve import resolve
 from batchio.errors import UsageError
+from batchio.filestores import check
 from batchio.providers import NAMES
 from batchio.submit import config, env_file
 from batchio.submit.here import blamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from batchio.core.command import Command
     from batchio.core.directives import Directive
@@ -49,6 +51,7 @@ class Settled:
     provider: str
     python: str | None
     container: str | None
+    input_filestore: str | None
     hosts: tuple[str, ...]
     host_setup: str | None
     env_file: Mapping[str, str]
@@ -78,8 +81,10 @@ def settle(
         effective = resolve([*layers, Layer((implied,))], here.environ)
     provider = _provider(effective)
     planned = _planned(command, effective, here)
-    container, said = _container(effective, provider, directives, name, here)
-    warnings = [*notes, *effective.notes, *effective.unsupported(provider), *said]
+    coiled = {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}
+    container, said = _container(effective, provider, coiled, here)
+    filestore, unknown = _filestore(effective, provider, coiled)
+    warnings = [*notes, *effective.notes, *effective.unsupported(provider), *said, *unknown]
     if provider == "local" and container is None:
         warnings += planned.notes
     return Settled(
@@ -88,6 +93,7 @@ def settle(
         provider=provider,
         python=_python(effective, provider, container, here),
         container=container,
+        input_filestore=filestore,
         hosts=_hosts(effective, provider, here),
         host_setup=_file_text(effective, "host-setup-script", here),
         env_file=_env_file(effective, "env-file", here),
@@ -197,9 +203,11 @@ def _hosts(effective: Effective, provider: str, here: Here) -> tuple[str, ...]:
 
 
 def _container(
-    effective: Effective, provider: str, directives: Sequence[Directive], name: str, here: Here
+    effective: Effective, provider: str, coiled: AbstractSet[str], here: Here
 ) -> tuple[str | None, list[str]]:
     """The image to run in, if any, and what to say about it.
+
+    `coiled` are the places of the directives for Coiled.
 
     On this computer a container needs an engine. Without one, a script written for Coiled
     still runs, on the computer itself; whoever asked batchio is refused.
@@ -211,11 +219,28 @@ def _container(
         return image, []
     origin = effective.origin("container")
     missing = f"neither {' nor '.join(ENGINES)} is installed here"
-    if origin in {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}:
+    if origin in coiled:
         note = f"--container {image} ({origin}): ignored, {missing}; tasks run without it"
         return None, [note]
     hint = "--run-on-host runs it without the container"
     raise blamed(effective, "container", UsageError(missing, hint=hint))
+
+
+def _filestore(
+    effective: Effective, provider: str, coiled: AbstractSet[str]
+) -> tuple[str | None, list[str]]:
+    """The URL of the store for inputs, if any, and what to say about it."""
+    url: str | None = effective.value("input-filestore")
+    if not url or provider == "local":
+        return None, []
+    origin = effective.origin("input-filestore")
+    if origin in coiled and "://" not in url:
+        return None, [f"--input-filestore {url} ({origin}): ignored, it is one of Coiled's"]
+    try:
+        check(url)
+    except UsageError as err:
+        raise blamed(effective, "input-filestore", err) from None
+    return url, []
 
 
 def _python(effective: Effective, provider: str, container: str | None, here: Here) -> str | None:

@@ -1,0 +1,91 @@
+"""The machine alone, in one process: time and memory a task, from 10^3 to 10^6 tasks.
+
+CPU time, so that a busy computer does not disturb. Scripted nodes answer at once; events are encoded but not written. `one record an event`
+is the worst case: each finished task is news of its own, and decided upon before the next.
+
+    python benchmarks/machine.py [--most 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tracemalloc
+from collections import deque
+
+from batchio.core import effects as ef
+from batchio.core import events as ev
+from batchio.core.arrays import TaskIds
+from batchio.core.machine import Machine
+from batchio.core.plan import Offer
+from batchio.core.spec import JobSpec
+
+T0 = 1_700_000_000.0
+
+
+def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
+    """One job from submission to its end; raises when it does not get there."""
+    machine, now, seq = Machine(), T0, 0
+    spec = JobSpec(name="b", provider="p", argv=("true",), tasks=TaskIds.count(tasks))
+    offers = [Offer(f"h{n}").to_json() for n in range(nodes)]
+    pending: deque[ef.Effect] = deque()
+    facts: list[ev.Event] = [ev.JobSubmitted(now, "j", spec.to_json())]
+    while True:
+        batch = [fact for fact in facts if machine.apply(fact)]
+        batch += machine.decide(now)
+        for event in batch:
+            ev.encode(event)
+        pending += machine.take_effects()
+        if machine.running_job.closed:
+            return machine
+        if not pending:
+            raise SystemExit(f"stalled: {machine.tasks.by_state}")
+        facts = []
+        while pending and not (single and facts):
+            now += 1e-5
+            seq += 1
+            match pending.popleft():
+                case ef.ListOffers():
+                    facts.append(ev.OffersListed(now, offers))
+                case ef.CreateNode(node):
+                    facts.append(ev.NodeCreated(now, node, f"n{node}"))
+                case ef.ConnectNode(node):
+                    facts.append(ev.NodeGreeted(now, node, slots, {"instance": "a"}))
+                case ef.DeleteNode(node):
+                    facts.append(ev.NodeDeleted(now, node))
+                case ef.StartTasks(node, pairs):
+                    records = [
+                        [task, attempt, 0, "", now - 0.001, now, 1 << 20, 0.0, 0, 0, 0, 0, ""]
+                        for task, attempt in pairs
+                    ]
+                    rows = [[one] for one in records] if single else [records]
+                    told = [ev.TasksFinished(now, node, seq, row) for row in rows]
+                    facts += told
+
+
+def main() -> None:
+    """Print the table."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--most", type=int, default=10**6)
+    most = options.parse_args().most
+    print(f"{'tasks':>9} {'nodes':>6} {'slots':>6}  {'news':<22} {'us/task':>8} {'tasks/s':>9}")
+    for nodes, slots, single in ((1000, 1, True), (1000, 1, False), (10, 16, False)):
+        tasks = 10**3
+        while tasks <= most:
+            began = time.process_time()
+            run(tasks, nodes, slots, single=single)
+            spent = time.process_time() - began
+            news = "one record an event" if single else "in batches"
+            print(
+                f"{tasks:>9} {nodes:>6} {slots:>6}  {news:<22}"
+                f" {spent / tasks * 1e6:>8.1f} {tasks / spent:>9.0f}"
+            )
+            tasks *= 10
+    tracemalloc.start()
+    machine = run(min(most, 10**5), 1000, 1, single=False)
+    held, peak = tracemalloc.get_traced_memory()
+    print(f"memory: {held / machine.tasks.count:.0f} bytes a task held, {peak >> 20} MiB peak")
+
+
+if __name__ == "__main__":
+    main()
