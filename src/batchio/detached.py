@@ -109,6 +109,10 @@ def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:
         stopped(workspace.folder(job), f"{err}\n{err.hint or ''}".strip())
         sys.stderr.write(f"error: {err}\n")
         return err.exit_code
+    except Exception as err:
+        log = workspace.folder(job) / "head.log"
+        stopped(workspace.folder(job), f"its head crashed: {err!r}\nplease report {log}")
+        raise
     return 0
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from batchio.errors import LeaseHeld
 from batchio.stores.folder import Workspace
+from batchio.testing import MemoryWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,8 @@ class Kind:
 
     take: Callable[[], Journal]
     reader: Callable[[], Reader]
-    taking: str
-    """Python source that takes the lease in another process, as `journal`."""
+    taking: str = ""
+    """Python source that takes the lease in another process, as `journal`; "": none can."""
 
 
 FIRST = '["first"]'
@@ -57,8 +58,21 @@ def sqlite_kind(folder: Path) -> Kind:
     )
 
 
-@pytest.fixture(params=[sqlite_kind], ids=["sqlite"])
+def memory_kind(folder: Path) -> Kind:
+    workspace = MemoryWorkspace(folder)
+    workspace.create(JOB, [FIRST])
+    return Kind(take=lambda: workspace.take(JOB), reader=lambda: workspace.reader(JOB))
+
+
+@pytest.fixture(params=[sqlite_kind, memory_kind], ids=["sqlite", "memory"])
 def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    make: Callable[[Path], Kind] = request.param
+    return make(tmp_path)
+
+
+@pytest.fixture(params=[sqlite_kind], ids=["sqlite"])
+def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    """A kind that other processes can take, and that outlives them."""
     make: Callable[[Path], Kind] = request.param
     return make(tmp_path)
 
@@ -161,17 +175,17 @@ async def test_a_reader_that_follows_sees_every_event_once_while_they_are_writte
 
 
 @pytest.mark.asyncio
-async def test_a_reader_opened_before_a_crash_goes_on_with_the_next_head(kind: Kind) -> None:
-    reader = kind.reader()
+async def test_a_reader_opened_before_a_crash_goes_on_with_the_next_head(lasting: Kind) -> None:
+    reader = lasting.reader()
     child = start(
-        f"import asyncio\n{kind.taking}"
+        f"import asyncio\n{lasting.taking}"
         "asyncio.run(journal.append(['a']))\nprint('written', flush=True)\ninput()"
     )
     assert line_of(child) == "written"
     assert reader.read(1) == [(2, "a")]
     end(child)
 
-    journal = kind.take()
+    journal = lasting.take()
     await journal.append(["b"])
 
     assert reader.read(1) == [(2, "a"), (3, "b")]
@@ -218,9 +232,9 @@ async def test_a_second_head_in_the_same_process_is_refused(kind: Kind) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_second_head_in_another_process_is_refused_and_told_which(kind: Kind) -> None:
-    journal = kind.take()
-    child = start(kind.taking.replace("journal =", "try:\n  journal =") + (
+async def test_a_second_head_in_another_process_is_refused_and_told_which(lasting: Kind) -> None:
+    journal = lasting.take()
+    child = start(lasting.taking.replace("journal =", "try:\n  journal =") + (
         "except Exception as err: print(type(err).__name__, err)"
     ))  # fmt: skip
     said, _ = child.communicate()
@@ -271,13 +285,13 @@ asyncio.run(write())
 
 
 def test_kill_9_loses_nothing_that_was_acknowledged_and_leaves_no_part_of_a_batch(
-    kind: Kind,
+    lasting: Kind,
 ) -> None:
     acknowledged = -1
     for round_, acks in enumerate((0, 1, 2, 3, 5, 8, 13, 21, 34, 55), start=1):
-        child = start(kind.taking + WRITER)
+        child = start(lasting.taking + WRITER)
         assert line_of(child) == f"epoch {round_}"
-        batches = (len(bodies(kind)) - 1) // 5
+        batches = (len(bodies(lasting)) - 1) // 5
         assert child.stdin is not None
         child.stdin.write(f"{batches}\n")
         child.stdin.flush()
@@ -286,12 +300,12 @@ def test_kill_9_loses_nothing_that_was_acknowledged_and_leaves_no_part_of_a_batc
         printed = end(child).split("\n")[:-1]
         acknowledged = int(printed[-1]) if printed else acknowledged
 
-        kept = [json.loads(body) for body in bodies(kind)[1:]]
+        kept = [json.loads(body) for body in bodies(lasting)[1:]]
         assert kept == [[n, part] for n in range(len(kept) // 5) for part in range(5)]
         assert len(kept) % 5 == 0
         assert len(kept) // 5 - 1 >= acknowledged
 
-        reader = kind.reader()
+        reader = lasting.reader()
         snapshot = reader.snapshot()
         reader.close()
         if snapshot is not None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchio.errors import Unreachable
+from batchio.testing import Ends, FakeClock, ScriptedNode
 from batchio.transports import ssh
 from batchio.transports._ssh_command import command_line
 from batchio.transports.local import LocalTransport
@@ -76,7 +77,36 @@ def loop() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-class Contract:
+class Way:
+    """What holds for a fake as well, which runs no program of others."""
+
+    def test_a_missing_program_is_127(self, loop: asyncio.Runner, way: Transport) -> None:
+        done = loop.run(way.run(["/no/such/program"]))
+
+        assert (done.exit_code, b"/no/such/program" in done.stderr) == (127, True)
+
+    def test_a_socket_that_nobody_listens_at_is_unreachable(
+        self, loop: asyncio.Runner, way: Transport
+    ) -> None:
+        with pytest.raises(Unreachable, match="nobody answers at /no/such/socket"):
+            loop.run(way.open_unix("/no/such/socket"))
+
+    def test_a_closed_way_is_unreachable(self, loop: asyncio.Runner, way: Transport) -> None:
+        async def close() -> None:
+            waiting = asyncio.ensure_future(way.wait_closed())
+            await way.close()
+            await asyncio.wait_for(waiting, 5)
+            await way.close()
+
+        loop.run(close())
+
+        with pytest.raises(Unreachable):
+            loop.run(way.run(["true"]))
+        with pytest.raises(Unreachable):
+            loop.run(way.open_unix("/tmp/s"))
+
+
+class Contract(Way):
     """The tests; each subclass says where with its fixture `way`, and `loop` is its loop."""
 
     def test_a_command_runs_to_its_end(self, loop: asyncio.Runner, way: Transport) -> None:
@@ -100,11 +130,6 @@ class Contract:
         done = loop.run(way.run(["sh", "-c", "kill -KILL $$"]))
 
         assert done.exit_code == -signal.SIGKILL
-
-    def test_a_missing_program_is_127(self, loop: asyncio.Runner, way: Transport) -> None:
-        done = loop.run(way.run(["/no/such/program"]))
-
-        assert (done.exit_code, b"/no/such/program" in done.stderr) == (127, True)
 
     def test_a_file_that_may_not_run_is_126(self, loop: asyncio.Runner, way: Transport) -> None:
         assert loop.run(way.run(["/etc/passwd"])).exit_code == 126
@@ -199,26 +224,6 @@ class Contract:
 
         assert loop.run(ask()) == (b"hello", b", you", b"")
 
-    def test_a_socket_that_nobody_listens_at_is_unreachable(
-        self, loop: asyncio.Runner, way: Transport
-    ) -> None:
-        with pytest.raises(Unreachable, match="nobody answers at /no/such/socket"):
-            loop.run(way.open_unix("/no/such/socket"))
-
-    def test_a_closed_way_is_unreachable(self, loop: asyncio.Runner, way: Transport) -> None:
-        async def close() -> None:
-            waiting = asyncio.ensure_future(way.wait_closed())
-            await way.close()
-            await asyncio.wait_for(waiting, 5)
-            await way.close()
-
-        loop.run(close())
-
-        with pytest.raises(Unreachable):
-            loop.run(way.run(["true"]))
-        with pytest.raises(Unreachable):
-            loop.run(way.open_unix("/tmp/s"))
-
 
 ECHO = """
 import os, socket, sys
@@ -261,6 +266,14 @@ def alive(loop: asyncio.Runner, way: Transport, command: str) -> int:
         return count
 
     return loop.run(settled())
+
+
+class TestScripted(Way):
+    """A node of a test that has none."""
+
+    @pytest.fixture
+    def way(self, loop: asyncio.Runner) -> Transport:
+        return ScriptedNode("n0", FakeClock(), lambda _: Ends()).connect()
 
 
 class TestLocal(Contract):

@@ -108,6 +108,26 @@ def test_a_broken_connection_forgets_what_was_asked_back() -> None:
     assert node.recalled == set()
 
 
+def test_why_a_node_is_silent_is_news_only_when_it_changes() -> None:
+    node = at(NodeState.READY)
+
+    assert step(node, ev.NodeSilent(2.0, 0, "cut"))
+    assert not step(node, ev.NodeSilent(3.0, 0, "cut"))
+    assert step(node, ev.NodeSilent(4.0, 0, "refused"))
+    assert (node.since, node.why) == (2.0, "refused")
+    assert step(node, ev.NodeHeard(5.0, 0))
+    assert node.why == ""
+
+
+def test_why_a_node_left_is_kept() -> None:
+    node = at(NodeState.READY)
+
+    step(node, ev.NodeReleased(2.0, 0, "the job is over"))
+    step(node, ev.NodeDeleted(3.0, 0))
+
+    assert node.why == "the job is over"
+
+
 def test_what_is_left_behind_is_said() -> None:
     node = at(NodeState.DRAINING)
 

@@ -62,6 +62,19 @@ class TestCommandLine:
             assert f"Hello from task {task}\n" in printed
         assert "Hello from task 7" not in printed
 
+    def test_the_ranks_of_a_program_find_each_other(self) -> None:
+        printed = says(
+            "batchio",
+            "run",
+            "--follow",
+            "--slots",
+            "3",
+            "allreduce.py",
+            folder=EXAMPLES / "6-rendezvous",
+        )
+        for rank in range(3):
+            assert f"rank {rank} of 3 gave {(rank + 1) ** 2}, the sum is 14" in printed
+
     @pytest.mark.timeout(300)
     def test_the_standard_library_is_measured_whole(self, tmp_path: Path) -> None:
         folder = EXAMPLES / "3-standard-library"

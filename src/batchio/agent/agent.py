@@ -716,9 +716,19 @@ def node_gpus() -> int:
         return 0
 
 
+def node_engines() -> List[str]:
+    """Which container engines there are."""
+    folders = os.environ.get("PATH", "/usr/bin:/bin").split(":")
+    names = ("docker", "podman")
+    return [n for n in names if any(os.access(f + "/" + n, os.X_OK) for f in folders)]
+
+
 def node_address() -> str:
-    """The address of the way out. Connecting a datagram socket sends nothing."""
-    try:
+    """Where other nodes find this one: where the head did, else the address of the way out."""
+    found = os.environ.get("SSH_CONNECTION", "").split()  # client, its port, our address, port
+    if len(found) == 4 and not found[2].startswith(("127.", "::1", "fe80:")):
+        return found[2].replace("::ffff:", "")
+    try:  # connecting a datagram socket sends nothing
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect(("192.0.2.1", 9))
             return str(probe.getsockname()[0])
@@ -2084,6 +2094,7 @@ class Agent:
             "cpus": len(self.all_cpus),
             "memory": node_memory(),
             "gpus": node_gpus(),
+            "engines": node_engines(),
             "address": node_address(),
             "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
             "time": time.time(),

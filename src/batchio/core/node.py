@@ -170,14 +170,18 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
     if pair not in EDGES:
         raise IllegalEvent(f"node {node.number}: {type(event).__name__} while {node.state}")
     if node.state is not EDGES[pair]:
-        node.state, node.since, node.why = EDGES[pair], event.at, ""
+        node.state, node.since = EDGES[pair], event.at
+    elif isinstance(event, ev.NodeSilent) and event.why == node.why:
+        return False
     match event:
         case ev.NodeCreated():
             node.handle = event.handle
         case ev.NodeGreeted():
             node.slots, node.facts, node.greeted = event.slots, event.facts, event.at
         case ev.NodeRestarted():
-            node.facts = event.facts
+            node.facts, node.why = event.facts, ""
+        case ev.NodeHeard():
+            node.why = ""
         case ev.NodeSilent():
             node.recalled.clear()  # a broken connection forgets what was asked back
             node.why = event.why

@@ -78,11 +78,14 @@ class Trouble:
 def slots_for(spec: JobSpec, offer: Offer, facts: Mapping[str, Any]) -> tuple[int, str]:
     """How many attempts at once this node takes, and a warning (or "").
 
-    `facts` is the agent's hello: `cpus`, `memory` in bytes, `gpus`.
+    `facts` is the agent's hello: `cpus`, `memory` in bytes, `gpus`, `engines`.
 
     Raises:
         Unfit: the request does not fit the node, and the offer is strict.
     """
+    if offer.strict and spec.container and not spec.run_on_host and facts.get("engines") == []:
+        hint = "install one, or leave this host out"
+        raise Unfit("there is no docker or podman for --container", where=offer.id, hint=hint)
     slots, lack = _fitting(spec, facts)
     if spec.slots is not None:
         slots = spec.slots

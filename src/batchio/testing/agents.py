@@ -1,0 +1,353 @@
+"""An agent without processes, which does as a script says.
+
+It speaks docs/design/agent.md over a stream in memory. It has no task of its own: it
+answers within the call that told it something, and the rest are calls of the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import tarfile
+import zlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import inf
+from struct import Struct
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from batchio.errors import Unreachable
+from batchio.runtime import frames
+
+if TYPE_CHECKING:
+    from batchio.ports import Clock, Timer
+
+TERM: Final = -15
+_FRAME: Final = Struct(">IB")
+_OUTPUT: Final = Struct(">II")
+_OFFSET: Final = Struct(">Q")
+_RECORD: Final = Struct("<IIHBBQ")
+
+Pair = tuple[int, int]
+
+
+class Attempt(NamedTuple):
+    """One attempt, as a script is asked about it. `task` is a position, `id` what people see."""
+
+    task: int
+    number: int
+    id: int
+    input: Any
+    node: str
+
+
+class Ends(NamedTuple):
+    """How an attempt shall go: exit code, seconds (`inf`: for ever), output, files it leaves."""
+
+    exit: int = 0
+    seconds: float = 1.0
+    stdout: bytes = b""
+    leaves: Mapping[str, bytes] | None = None
+
+
+Script = Callable[[Attempt], Ends]
+
+
+class ScriptedAgent:
+    """The agent of one node, through all its lives: what is on its disk outlives it."""
+
+    def __init__(self, name: str, clock: Clock, script: Script) -> None:
+        self.name = name
+        self.clock = clock
+        self.began: list[Attempt] = []
+        self.heard: list[list[Any]] = []
+        """Every message of a head."""
+        self.refuses = ""
+        """Why the agent refuses every head; "" when it does not."""
+        self.prepares = (0, "")
+        """Exit code and last words of the host setup script."""
+        self.mute = False
+        """Connections stay, and not a byte passes."""
+        self.late = 0.0
+        """Seconds that the agent's words are on their way."""
+        self.twice = False
+        """The agent says its news twice."""
+        self._script = script
+        self._instance = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """All that is on its disk is gone."""
+        self._up = False
+        self._epoch = 0
+        self._setup: dict[str, Any] | None = None
+        self._line: Line | None = None
+        self._queue: list[Attempt] = []
+        self._running: dict[Pair, tuple[Attempt, Ends, float, Timer | None]] = {}
+        self._results: dict[int, list[Any]] = {}
+        self._seq = 0
+        self._spool = b""
+        self._pull: tuple[int, int] | None = None
+        self._left: dict[Pair, Mapping[str, bytes]] = {}
+
+    @property
+    def instance(self) -> str:
+        """New whenever the agent is."""
+        return f"{self.name}.{self._instance}"
+
+    @property
+    def running(self) -> list[Pair]:
+        """What runs now."""
+        return list(self._running)
+
+    # --- its process -----------------------------------------------------------
+
+    def start_agent(self) -> dict[str, Any]:
+        """What `agent.py up` does and prints."""
+        if not self._up:
+            self._up = True
+            self._instance += 1
+        return {"v": 1, "instance": self.instance, "pid": 1, "socket": f"/{self.name}/s"}
+
+    def remove_agent(self) -> None:
+        """What `agent.py down` does."""
+        self.kill()
+        self.forget()
+
+    def listens(self, path: str) -> bool:
+        """Whether the agent does, at this socket."""
+        return self._up and path == f"/{self.name}/s"
+
+    # --- what it is told, and tells --------------------------------------------
+
+    def hear(self, line: Line, message: list[Any]) -> None:
+        """Obey one message."""
+        self.heard.append(message)
+        match message:
+            case ["hello", {"epoch": int(epoch)}]:
+                self._greet(line, epoch)
+            case ["setup", setup]:
+                self._setup = setup
+            case ["prepare", *_]:
+                line.say(["prepared", *self.prepares])
+            case ["image", ref]:
+                line.say(["imaged", ref, True, ""])
+            case ["start", items]:
+                for task, number, ident, value in items:
+                    self._enqueue(Attempt(task, number, ident, value, self.name))
+            case ["stop", pairs, reason]:
+                for task, number in pairs:
+                    self._stop((task, number), reason)
+            case ["recall", pairs]:
+                back = [a for a in self._queue if [a.task, a.number] in pairs]
+                self._queue = [a for a in self._queue if a not in back]
+                if back:
+                    self._tell(["returned", [[a.task, a.number] for a in back]])
+            case ["ack", seq]:
+                self._results = {n: said for n, said in self._results.items() if n > seq}
+            case ["pull", offset, limit]:
+                self._pull = (offset, limit)
+                self._push()
+            case ["fetch", task, number]:
+                self._send_outputs(line, task, number)
+            case ["discard", pairs]:
+                for task, number in pairs:
+                    self._left.pop((task, number), None)
+            case ["ping", n]:
+                line.say(["pong", n, {"running": len(self._running), "queued": len(self._queue)}])
+            case ["bye", keep]:
+                self._leave(line, keep)
+        self._fill()
+
+    def _greet(self, line: Line, epoch: int) -> None:
+        if self.refuses or epoch < self._epoch:
+            line.say(["refused", self.refuses or f"epoch {epoch} is over"])
+            line.end()
+            return
+        if self._line is not None and self._line is not line:
+            self._line.end()
+        self._line, self._epoch = line, epoch
+        facts = {
+            "v": frames.VERSION, "instance": self.instance, "pid": 1, "epoch": epoch,
+            "python": "3.13", "hostname": self.name, "address": self.name, "boot_id": self.name,
+            "cpus": 1, "memory": 1 << 40, "gpus": 0, "time": self.clock.now(),
+            "spool": len(self._spool), "unacked": len(self._results), "limits": {"memory": True},
+        }  # fmt: skip
+        line.say(["hello", facts])
+        for said in self._results.values():
+            line.say(said)
+
+    def _tell(self, message: list[Any]) -> None:
+        """News for the head, if there is one."""
+        for _ in range(1 + self.twice):
+            if self._line is not None:
+                self._line.say(message)
+
+    def _enqueue(self, attempt: Attempt) -> None:
+        """Queue one; of what is known already only the news is said again."""
+        key = (attempt.task, attempt.number)
+        if key in self._running:
+            self._tell(["started", [[*key, self._running[key][2]]]])
+        elif told := [said for said in self._results.values() if tuple(said[2][0][:2]) == key]:
+            self._tell(told[0])
+        elif attempt not in self._queue:
+            self._queue.append(attempt)
+
+    def _fill(self) -> None:
+        """Begin what is queued, as far as there are slots."""
+        while self._setup and self._queue and len(self._running) < self._setup["slots"]:
+            attempt = self._queue.pop(0)
+            self.began.append(attempt)
+            ends, now = self._script(attempt), self.clock.now()
+            limit = self._setup.get("timeout") or inf
+            in_time = ends.seconds <= limit
+            key = (attempt.task, attempt.number)
+            end = partial(self._end, key, *((ends.exit, "") if in_time else (TERM, "timed_out")))
+            at = now + min(ends.seconds, limit)
+            timer = None if at == inf else self.clock.call_at(at, end)
+            self._running[key] = (attempt, ends, now, timer)
+            self._tell(["started", [[*key, now]]])
+
+    def _stop(self, key: Pair, reason: str) -> None:
+        if key in self._running:
+            self._end(key, TERM, reason)
+        for attempt in [a for a in self._queue if (a.task, a.number) == key]:
+            self._queue.remove(attempt)
+            self._report(key, TERM, reason, self.clock.now())
+
+    def _end(self, key: Pair, code: int, reason: str) -> None:
+        """A running attempt ends."""
+        attempt, ends, began, timer = self._running.pop(key)
+        if timer is not None:
+            timer.cancel()
+        low = len(self._spool)
+        if ends.stdout:
+            micros = int(self.clock.now() * 1e6)
+            head = _RECORD.pack(len(ends.stdout), attempt.task, attempt.number, 1, 0, micros)
+            self._spool += head + ends.stdout
+        if ends.leaves:
+            self._left[key] = ends.leaves
+        self._report(key, code, reason, began, low)
+        self._push()
+        self._fill()
+
+    def _report(
+        self, key: Pair, code: int, reason: str, began: float, log_from: int | None = None
+    ) -> None:
+        left = self._left.get(key, {})
+        end = len(self._spool)
+        low = end if log_from is None else log_from
+        size = sum(map(len, left.values()))
+        tail = "" if code == 0 else self._spool[low:][_RECORD.size :].decode(errors="replace")
+        record = [
+            *key, code, reason, began, self.clock.now(), 1 << 20, 0.0, low, end, len(left), size,
+            tail.strip(),
+        ]  # fmt: skip
+        self._seq += 1
+        self._results[self._seq] = ["done", self._seq, [record]]
+        self._tell(self._results[self._seq])
+
+    def _push(self) -> None:
+        """Answer the newest pull, once there are bytes to answer it with."""
+        if self._pull and self._line and self._pull[0] < len(self._spool):
+            (offset, limit), self._pull = self._pull, None
+            chunk = self._spool[offset : offset + limit]
+            self._line.send(frames.LOG, _OFFSET.pack(offset) + chunk)
+
+    def _send_outputs(self, line: Line, task: int, number: int) -> None:
+        left, out = self._left.get((task, number), {}), io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for name, data in left.items():
+                info = tarfile.TarInfo(name)
+                info.size, info.mtime = len(data), int(self.clock.now())
+                tar.addfile(info, io.BytesIO(data))
+        whole = out.getvalue()
+        for part in (whole, b""):
+            line.send(frames.OUTPUT, _OUTPUT.pack(task, number) + part)
+        line.say(["fetched", task, number, len(left), len(whole), zlib.crc32(whole)])
+
+    def _leave(self, line: Line, keep: bool) -> None:
+        """Stop everything, say good-bye, and be gone."""
+        for key in self.running:
+            self._queue.clear()
+            self._end(key, TERM, "bye")
+        line.say(["bye"])
+        self.kill()
+        line.end()
+        if not keep:
+            self.forget()
+
+    def kill(self) -> None:
+        """The agent's process ends; results and the spool are on its disk."""
+        for *_, timer in self._running.values():
+            if timer is not None:
+                timer.cancel()
+        self._running.clear()
+        self._queue.clear()
+        self._up, self._setup, self._line = False, None, None
+
+
+class Line:
+    """One connection to an agent: the head's writing half, and its reader."""
+
+    def __init__(self, agent: ScriptedAgent) -> None:
+        self.reader = asyncio.StreamReader(limit=frames.LIMIT)
+        self._agent = agent
+        self._heard = bytearray()
+        self._coming: deque[bytes] = deque()
+        self._open = True
+
+    # --- the head's half
+
+    def write(self, data: bytes) -> None:
+        """What the head says is heard at once."""
+        if not self._open:
+            raise Unreachable("the connection broke", where=self._agent.name)
+        if self._agent.mute:
+            return
+        self._heard += data
+        while len(self._heard) >= _FRAME.size:
+            end = 4 + _FRAME.unpack_from(self._heard)[0]
+            if len(self._heard) < end:
+                return
+            body = bytes(self._heard[_FRAME.size : end])
+            del self._heard[:end]
+            for message in frames.messages(body):
+                self._agent.hear(self, message)
+
+    async def drain(self) -> None:
+        """There is always room."""
+
+    def close(self) -> None:
+        """The head leaves."""
+        self.end()
+
+    # --- the agent's half
+
+    def say(self, message: list[Any]) -> None:
+        """One message, in a frame of its own."""
+        self.send(frames.MESSAGES, json.dumps([message]).encode())
+
+    def send(self, kind: int, body: bytes) -> None:
+        """One frame; dropped when the line is broken."""
+        if not self._open or self._agent.mute:
+            return
+        frame = _FRAME.pack(len(body) + 1, kind) + body
+        if not self._agent.late and not self._coming:
+            self.reader.feed_data(frame)
+            return
+        self._coming.append(frame)
+        self._agent.clock.call_at(self._agent.clock.now() + self._agent.late, self._arrive)
+
+    def end(self) -> None:
+        """Nothing passes any more."""
+        if self._open:
+            self._open = False
+            self.reader.feed_eof()
+
+    def _arrive(self) -> None:
+        frame = self._coming.popleft()
+        if self._open:
+            self.reader.feed_data(frame)

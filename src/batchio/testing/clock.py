@@ -1,0 +1,122 @@
+"""Made-up time. Waits for nothing; knows nothing of jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from concurrent.futures import Executor
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class FakeClock:
+    """Made-up time, good for some weeks; implements `ports.Clock`.
+
+    Within `run` all waiting follows it, `asyncio.sleep` and `asyncio.timeout` too: when
+    nothing else can happen, the time jumps to the next deadline. Threads of `to_thread`
+    are waited for; a socket or a process is not.
+    """
+
+    def __init__(self, start: float = 1_800_000_000.0) -> None:
+        self._start = start
+        self.passed = 0.0
+        """Seconds since the start."""
+        self.settling: list[asyncio.Future[None]] = []
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run `main` to its end in an event loop that has this time.
+
+        Raises:
+            RuntimeError: everybody waits, and nobody for a time: it would never end.
+        """
+        with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
+            return runner.run(main)
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._start + self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so many seconds were made up."""
+        self._loop()
+        await asyncio.sleep(max(seconds, 0.0))
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.Handle:
+        """Have `callback` called once it is `when`."""
+        return self._loop().call_at(when - self._start, callback)
+
+    def advance(self, seconds: float) -> None:
+        """Let the time pass at once; what is due by then runs when the loop comes to it."""
+        self.passed += seconds
+
+    async def settle(self) -> None:
+        """Return when all others wait. No time passes."""
+        waiter = self._loop().create_future()
+        self.settling.append(waiter)
+        await waiter
+
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, _Loop) or loop.clock is not self:
+            raise RuntimeError("this loop has another time: run the test with FakeClock.run(...)")
+        return loop
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop whose time is a clock's."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.busy = 0
+        """Threads that will call back."""
+        super().__init__(_Selector(self))
+
+    def time(self) -> float:
+        return self.clock.passed
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        future = super().run_in_executor(executor, func, *args)
+        self.busy += 1
+        future.add_done_callback(self._returned)
+        return future
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        self.busy += 1
+        await super().shutdown_default_executor()
+
+    def _returned(self, _: asyncio.Future[Any]) -> None:
+        self.busy -= 1
+
+
+class _Selector(selectors.PollSelector):
+    """Where a loop comes when nothing is ready: here the time jumps."""
+
+    def __init__(self, loop: _Loop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready, clock = super().select(0), self._loop.clock
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self._loop.busy:
+            return super().select(None)
+        if clock.settling:
+            waiters, clock.settling = clock.settling, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        elif timeout is not None:
+            clock.advance(timeout)
+        elif len(self.get_map()) > 1:  # more than the loop's own pipe: something real may come
+            return super().select(None)
+        else:
+            raise RuntimeError("everybody waits, and nobody for a time: this would never end")
+        return ready

@@ -1,0 +1,49 @@
+"""A place with no way out, for tests that load the SDK of a cloud.
+
+Such an SDK that is given no credentials asks around for some: metadata addresses, token
+endpoints. So it is loaded only in a process in a network namespace of its own, which has
+a loopback and nothing else; then nothing outside can ever be reached, or charged.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import struct
+import subprocess
+from pathlib import Path
+from typing import Final
+
+_GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1  # linux/sockios.h, linux/if.h
+_LO: Final = b"lo"
+
+
+def command(argv: list[str]) -> list[str]:
+    """The command that runs `argv` in there."""
+    return [*_unshare(), "--", *argv]
+
+
+def missing() -> str:
+    """Why this computer cannot seal a process; "" when it can."""
+    if shutil.which("unshare") is None:
+        return "unshare is not installed (apt-get install util-linux)"
+    done = subprocess.run(command(["true"]), capture_output=True, text=True, check=False)
+    return f"no network namespaces here: {done.stderr.strip()}" if done.returncode else ""
+
+
+def enter() -> None:
+    """Said first in there: bring the loopback up. Raises RuntimeError when there is a way out."""
+    others = [name for _, name in socket.if_nameindex() if name != "lo"]
+    routes = Path("/proc/net/route").read_text().splitlines()[1:]
+    if others or any(line.split()[1] == "00000000" for line in routes):
+        raise RuntimeError("this process can reach other computers; see tests/contracts/sealed.py")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        asked = struct.pack("16sH14x", _LO, 0)
+        _, flags = struct.unpack("16sH14x", fcntl.ioctl(any_socket, _GET_FLAGS, asked))
+        fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sH14x", _LO, flags | _UP))
+
+
+def _unshare() -> list[str]:
+    return ["unshare", "--net", *([] if os.getuid() == 0 else ["--map-root-user"])]

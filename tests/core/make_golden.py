@@ -1,0 +1,83 @@
+"""Writes golden/v1.jsonl once: a journal with every kind of event, and what it must fold to.
+
+Never run again for a version that was released: the point of a golden journal is that it
+stays as it is while the code changes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from batchio.core import events as ev
+from batchio.core.arrays import TaskIds
+from batchio.core.machine import Machine
+from batchio.core.plan import Offer
+from batchio.core.retry import Cause
+from tests.core.machines import World, spec
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def told(m: Machine) -> dict[str, Any]:
+    """What people would be told of the job: stable words, no internals."""
+    t = m.tasks
+    return {
+        "job": [m.running_job.id, str(m.state), m.outcome.label, m.running_job.why],
+        "counts": [t.by_state, t.by_outcome],
+        "tasks": [
+            [t.attempt[i], t.failures[i], t.losses[i], t.exit[i], t.node[i], t.outcome[i]]
+            for i in range(t.count)
+        ],
+        "words": [sorted(t.reasons.items()), sorted(t.tails.items())],
+        "nodes": [
+            [str(n.state), n.offer, n.handle, n.slots, n.ended, n.why] for n in m.nodes
+        ],
+        "notes": m.notes,
+        "taken": sorted(m.taken),
+    }
+
+
+def story() -> World:
+    """One job in which nearly everything happens."""
+    job = spec(
+        60, max_retries=1, max_infra_retries=2, job_timeout=900.0, scheduler_tasks=TaskIds.of([3])
+    )
+    offers = [Offer("a", limit=2, slots=1), Offer("b", slots=1, labels=("rack=1",))]
+    w = World(job, offers, seconds=0.01, files=1)
+    w.list_offers()
+    w.turn()
+    w.create(1, works=False)
+    w.open()
+    w.post(ev.Noted(w.now, "a note — für alle"))
+    w.go(3)
+    for _ in range(40):
+        w.go(1, lambda key: None if key[0] in w.machine.nodes[0].active else key[0] % 7 == 1)
+    w.wait(1.5)
+    w.go(2)
+    w.drop(0)
+    w.go()
+    w.restart("h-j1-0")
+    w.go(2)
+    w.crash()
+    w.post(ev.CancelRequested(w.now, [50, 51], "not needed"))
+    w.post(ev.RequestTaken(w.now, "0001.json"))
+    w.go(2)
+    w.post(ev.NodeLost(w.now, 0, "burnt", final=True))
+    w.settle(lambda key: key[0] % 7 == 1)
+    w.crash(ev.TasksRequeued(w.now, [[1, 0.0, str(Cause.ASKED)], [2, 0.0, str(Cause.ASKED)]]))
+    w.open()
+    w.now += 1000.0
+    w.settle(lambda key: None)
+    w.crash(ev.TasksRequeued(w.now, [[8, 0.0, str(Cause.ASKED)]]))
+    w.post(ev.TasksAbandoned(w.now, "nobody is left"))
+    w.settle()
+    return w
+
+
+if __name__ == "__main__":
+    world = story()
+    GOLDEN.mkdir(exist_ok=True)
+    (GOLDEN / "v1.jsonl").write_text("\n".join(world.journal) + "\n")
+    (GOLDEN / "v1.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")
