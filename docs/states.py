@@ -1,7 +1,7 @@
 """Draws docs/design/states.md from the tables the machine obeys.
 
-    python docs/states.py            writes the page
-    python docs/states.py --check    fails when the page is not what the tables say
+python docs/states.py            writes the page
+python docs/states.py --check    fails when the page is not what the tables say
 """
 
 from __future__ import annotations

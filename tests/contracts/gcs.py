@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         if "X-Goog-Signature" not in self.path and "Authorization" not in self.headers:
             code, body, headers = 401, "<Error><Code>AccessDenied</Code></Error>", {}
-        elif "/no-such-bucket/" in self.path:
+        elif "/no-such-bucket/" in unquote(self.path):
             code, body, headers = 404, "<Error><Code>NoSuchBucket</Code></Error>", {}
         raw = body.encode() if isinstance(body, str) else body
         self.send_response(code)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
+from hypothesis import strategies as st
+
 from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
 from batchio.core.machine import Machine
+from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from batchio.core.task import COLUMNS
 
@@ -57,3 +60,31 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         **{name: list(getattr(tasks, name)) for name in COLUMNS},
     }
     return deepcopy(alive)
+
+
+@st.composite
+def jobs(draw: st.DrawFn) -> JobSpec:
+    """Small jobs with every option that the machine looks at."""
+    tasks = draw(st.integers(1, 12) | st.just(30))
+    some = st.none() | st.integers(1, 3)
+    return spec(
+        tasks,
+        max_retries=draw(st.integers(0, 2)),
+        max_infra_retries=draw(st.integers(0, 4)),
+        retry_delay=draw(st.sampled_from([0.0, 1.0, 30.0])),
+        retry_on=draw(st.sampled_from([None, ((1, 1),)])),
+        at_once=draw(st.sampled_from([None, None, 1, 2])),
+        max_workers=draw(st.sampled_from([None, -1, 1, 2])),
+        min_workers=draw(st.sampled_from([None, None, 2])),
+        wait_for_ready=draw(st.booleans()),
+        job_timeout=draw(st.sampled_from([None, None, 50.0])),
+        task_on_scheduler=draw(st.sampled_from([None, True])),
+        scheduler_tasks=TaskIds.count(min(draw(some) or 0, tasks))
+        if draw(st.integers(0, 9)) > 7
+        else None,
+    )
+
+
+OFFERS = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), max_size=3).map(
+    lambda sizes: [Offer(f"o{n}", limit=m, slots=s) for n, (m, s) in enumerate(sizes)]
+)

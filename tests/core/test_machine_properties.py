@@ -6,21 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
-from batchio.core.arrays import TaskIds
 from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, Cause, again
 from batchio.core.task import Outcome, TaskState
+from tests.core.builders import OFFERS, jobs
 from tests.core.machines import World, fingerprint, replay, spec
 
 if TYPE_CHECKING:
@@ -29,32 +23,6 @@ if TYPE_CHECKING:
 PICK = st.integers(0, 99)
 FILES = st.sampled_from([0, 2])
 EXITS = st.sampled_from([0, 0, 0, 1, 3])
-
-
-@st.composite
-def jobs(draw: st.DrawFn) -> JobSpec:
-    """Small jobs with every option that the machine looks at."""
-    tasks = draw(st.integers(1, 12) | st.just(30))
-    some = st.none() | st.integers(1, 3)
-    return spec(
-        tasks,
-        max_retries=draw(st.integers(0, 2)),
-        max_infra_retries=draw(st.integers(0, 4)),
-        retry_delay=draw(st.sampled_from([0.0, 1.0, 30.0])),
-        retry_on=draw(st.sampled_from([None, ((1, 1),)])),
-        at_once=draw(st.sampled_from([None, None, 1, 2])),
-        max_workers=draw(st.sampled_from([None, -1, 1, 2])),
-        min_workers=draw(st.sampled_from([None, None, 2])),
-        wait_for_ready=draw(st.booleans()),
-        job_timeout=draw(st.sampled_from([None, None, 50.0])),
-        task_on_scheduler=draw(st.sampled_from([None, True])),
-        scheduler_tasks=TaskIds.count(min(draw(some) or 0, tasks)) if draw(PICK) > 80 else None,
-    )
-
-
-OFFERS = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), max_size=3).map(
-    lambda sizes: [Offer(f"o{n}", limit=m, slots=s) for n, (m, s) in enumerate(sizes)]
-)
 
 
 class CloudAgentsAndUser(RuleBasedStateMachine):
@@ -66,7 +34,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         job=jobs(),
         offers=OFFERS,
         seconds=st.sampled_from([0.01, 1.0]),
-        files=st.sampled_from([0, 2]),
+        files=FILES,
         warm=PICK,
     )
     def submit(
@@ -377,14 +345,11 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         w = self.world
         m = w.settle(lambda key: 0)
         self.follow()
-        assert not w.rented
-        assert not w.creates
-        assert not w.deletes
+        assert not (w.rented or w.creates or w.deletes)
         assert {node.state for node in m.nodes} <= {NodeState.GONE}
         for task in range(m.tasks.count):
             self.outcome_is_true(task)
-        lived = fingerprint(m)
-        assert lived == fingerprint(replay(w.journal))
+        assert fingerprint(m) == fingerprint(replay(w.journal))
 
     def outcome_is_true(self, task: int) -> None:
         m, t = self.world.machine, self.world.machine.tasks

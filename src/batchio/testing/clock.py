@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+LONGEST_S: Final = 4_000_000
+"""46 days. Beyond, the loop's own nanosecond of tolerance is lost in a float's rounding."""
+
 
 class FakeClock:
-    """Made-up time, good for some weeks; implements `ports.Clock`.
+    """Made-up time; implements `ports.Clock`.
 
     Within `run` all waiting follows it, `asyncio.sleep` and `asyncio.timeout` too: when
     nothing else can happen, the time jumps to the next deadline. Threads of `to_thread`
@@ -51,8 +54,14 @@ class FakeClock:
         return self._loop().call_at(when - self._start, callback)
 
     def advance(self, seconds: float) -> None:
-        """Let the time pass at once; what is due by then runs when the loop comes to it."""
+        """Let the time pass at once; what is due by then runs when the loop comes to it.
+
+        Raises:
+            OverflowError: more than 46 days have passed.
+        """
         self.passed += seconds
+        if self.passed > LONGEST_S:
+            raise OverflowError("a FakeClock is good for 46 days, and they are over")
 
     async def settle(self) -> None:
         """Return when all others wait. No time passes."""
