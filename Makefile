@@ -28,7 +28,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/python docs/generate.py --check && $(bin)/python docs/python_page.py --check
+	for page in generate states python_page; do $(bin)/python docs/$$page.py --check || exit; done
 	$(pytest) -n 2 --dist loadgroup -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
@@ -42,9 +42,7 @@ bench: $(VENV)/has-dev  ## the measurements of docs/reference/benchmarks
 	$(bin)/python -m benchmarks $(ARGS)
 
 docs: $(VENV)/has-dev  ## the generated pages and the picture of the README
-	$(bin)/python docs/generate.py
-	$(bin)/python docs/python_page.py
-	$(bin)/python docs/picture.py
+	for page in generate states python_page picture; do $(bin)/python docs/$$page.py || exit; done
 
 clean:  ## back to a fresh clone
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

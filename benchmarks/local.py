@@ -35,8 +35,9 @@ from benchmarks.side_by_side import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+FLOOR: Final = "posix_spawn in C"
 LIMITS: Final = {
-    "posix_spawn in C": 1.3,
+    FLOOR: 1.3,
     "xargs -P2 -n1": 1.0,
     "GNU parallel": 0.3,
     "HyperQueue": 0.7,
@@ -72,8 +73,10 @@ def main() -> None:
         for name, limit in LIMITS.items():
             if name in found:
                 table.most(f"batchio / {name}", ratio(found["batchio"], found[name]), limit, " x")
-        ours, floor = ([one.cpu for one in found[name]] for name in ("batchio", "posix_spawn in C"))
-        table.add("the same in CPU seconds, batchio / posix_spawn in C", f"{ratio(ours, floor):.2f} x")
+        ours, floor = ([one.cpu for one in found[name]] for name in ("batchio", FLOOR))
+        table.add(
+            "the same in CPU seconds, batchio / posix_spawn in C", f"{ratio(ours, floor):.2f} x"
+        )
         table.show()
 
 
@@ -84,7 +87,7 @@ def contestants(folder: Path, count: int, *, peers: bool) -> dict[str, Callable[
     ours = [BATCHIO, "run", "--wait", "--slots", "2", "--ntasks", str(count), "--", "/bin/true"]
     found = {
         "batchio": lambda: spent(ours),
-        "posix_spawn in C": lambda: spent([spawn, str(count), "2", "/bin/true"]),
+        FLOOR: lambda: spent([spawn, str(count), "2", "/bin/true"]),
         "xargs -P2 -n1": lambda: fed(["xargs", "-P2", "-n1", "/bin/true"], count, folder),
     }
     if not peers:

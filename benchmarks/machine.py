@@ -1,6 +1,6 @@
-"""The machine alone, in one process: time and memory a task, from 10^3 to 10^6 tasks.
+"""The machine alone, in one process: CPU time and memory a task, from 10^3 to 10^6 tasks.
 
-CPU time, so that a busy computer does not disturb. Scripted nodes answer at once; events are encoded but not written. `one record an event`
+Scripted nodes answer at once; events are encoded but not written. `one record an event`
 is the worst case: each finished task is news of its own, and decided upon before the next.
 
     python benchmarks/machine.py [--most 1000000]

@@ -64,7 +64,7 @@ class Peaks(threading.Thread):
 
 
 def _agent(job: str) -> int:
-    """The agent of a job's first node, wherever on this computer; processes of hosts are seen too."""
+    """The agent of a job's first node; processes of the lab's hosts are seen here too."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             argv = (folder / "cmdline").read_bytes().split(b"\0")
@@ -108,7 +108,7 @@ def _piped(folder: Path, mb: int) -> tuple[str, float]:
     """The program's sha256, and seconds for it through `cat` into a file."""
     target = folder / "plain"
     began = time.perf_counter()
-    pipe = ["/bin/sh", "-c", 'python3 -c "$1" "$2" | cat > "$3"', "sh", _PROGRAM, str(mb), target]
+    pipe = ["/bin/sh", "-c", 'python3 -c "$1" "$2" | cat > "$3"', "sh", _PROGRAM, str(mb), str(target)]
     subprocess.run(pipe, check=True)
     took = time.perf_counter() - began
     with target.open("rb") as file:
@@ -124,7 +124,9 @@ def main() -> None:
         printed(table, folder, asked.mb, "here")
         if asked.ssh:
             with hosts(folder, 1) as vms:
-                printed(table, folder, asked.mb, "over SSH", "--provider", "ssh", "--hosts", names(vms))
+                printed(
+                    table, folder, asked.mb, "over SSH", "--provider", "ssh", "--hosts", names(vms)
+                )
         else:
             print("over SSH is left out: it needs root", file=sys.stderr)
         table.show()

@@ -16,10 +16,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batchio.stores.folder import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 ROOT: Final = Path(__file__).parents[1]
 BATCHIO: Final = str(Path(sys.executable).with_name("batchio"))
@@ -56,12 +60,11 @@ def first_line(command: Sequence[str | Path]) -> Spent:
 
     def begun() -> Spent:
         began = time.perf_counter()
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        with subprocess.Popen(command, **pipes) as program:
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        with subprocess.Popen(command, stdout=pipe, stderr=nowhere) as program:
             assert program.stdout is not None
             assert program.stdout.readline(), "it printed nothing"
-            took = Spent(time.perf_counter() - began)
-        return took
+            return Spent(time.perf_counter() - began)
 
     return with_cpu(begun)
 
@@ -69,16 +72,23 @@ def first_line(command: Sequence[str | Path]) -> Spent:
 def with_cpu(work: Callable[[], Spent]) -> Spent:
     """Do it, and wait for all that it started, whoever that belongs to now."""
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    before = _children()
+    others, before = _children(), _used()
     took = work()
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
-    took.cpu = _children() - before
+    while new := _children() - others:
+        for pid in new:
+            os.waitpid(pid, 0)
+    took.cpu = _used() - before
     return took
 
 
-def _children() -> float:
+def _children() -> set[int]:
+    """Processes that we should wait for."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for found in lists for pid in found.read_text().split()}
+
+
+def _used() -> float:
+    """CPU seconds of all that was waited for."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -131,7 +141,11 @@ class Table:
         load = f"load average {self._load:.1f} before, {os.getloadavg()[0]:.1f} after"
         print(f"\n{self._title} ({time.strftime('%Y-%m-%d %H:%M')}, {load})")
         for number, row in enumerate(self._rows):
-            print("| " + " | ".join(text.ljust(size) for text, size in zip(row, wide, strict=True)) + " |")
+            print(
+                "| "
+                + " | ".join(text.ljust(size) for text, size in zip(row, wide, strict=True))
+                + " |"
+            )
             if number == 0:
                 print("|" + "|".join("-" * (size + 2) for size in wide) + "|")
         sys.stdout.flush()
@@ -143,6 +157,11 @@ def scratch() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="batchio-bench-", ignore_cleanup_errors=True) as name:
         os.environ["BATCHIO_WORKSPACE"] = f"{name}/workspace"
         yield Path(name)
+
+
+def here() -> Workspace:
+    """The workspace that `scratch` made, or somebody named since."""
+    return Workspace(os.environ["BATCHIO_WORKSPACE"])
 
 
 def options(doc: str | None, **defaults: int) -> argparse.Namespace:

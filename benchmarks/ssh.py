@@ -24,7 +24,17 @@ from batchio.core.events import HeadStarted, NodeGreeted
 from batchio.stores.folder import Workspace
 from benchmarks.hosts import hosts, names
 from benchmarks.output import Peaks
-from benchmarks.side_by_side import BATCHIO, Spent, Table, in_turn, options, ratio, scratch, spent
+from benchmarks.side_by_side import (
+    BATCHIO,
+    Spent,
+    Table,
+    here,
+    in_turn,
+    options,
+    ratio,
+    scratch,
+    spent,
+)
 
 if TYPE_CHECKING:
     from tests.testbed.client import Vm
@@ -74,7 +84,7 @@ def job(vms: list[Vm], tasks: int, *more: str) -> Spent:
 def greeted(vms: list[Vm]) -> Spent:
     """Seconds from the head's start until the last node greeted."""
     job(vms, len(vms), "--wait-for-ready-cluster")
-    workspace = Workspace()
+    workspace = here()
     with workspace.reader(workspace.jobs()[0]) as reader:
         events = [event for _, event in reader.events()]
     began = next(event.at for event in events if isinstance(event, HeadStarted))

@@ -11,14 +11,22 @@ packing and hashing.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.events import NodeCreated, NodeGreeted
-from batchio.stores.folder import Workspace
 from benchmarks.hosts import hosts
-from benchmarks.side_by_side import BATCHIO, Spent, Table, in_turn, options, ratio, scratch, spent
+from benchmarks.side_by_side import (
+    BATCHIO,
+    Spent,
+    Table,
+    here,
+    in_turn,
+    options,
+    ratio,
+    scratch,
+    spent,
+)
 
 if TYPE_CHECKING:
     from tests.testbed.client import Vm
@@ -75,15 +83,16 @@ def many_small(table: Table, vm: Vm, many: Path, count: int, rounds: int) -> Non
 
 def upload(vm: Vm, path: Path) -> Spent:
     """The whole command line of a job that sends `path`; its folder goes afterwards."""
-    for job in Workspace().jobs():
-        shutil.rmtree(Workspace().folder(job))
+    workspace = here()
+    for job in workspace.jobs():
+        workspace.remove(job)
     where = ["--provider", "ssh", "--hosts", vm.name]
     return spent([BATCHIO, "run", "--wait", *where, "--upload", path, "--", "true"])
 
 
 def on_the_way() -> float:
     """Seconds of the newest job between taking its node and its greeting."""
-    workspace = Workspace()
+    workspace = here()
     with workspace.reader(workspace.jobs()[0]) as reader:
         events = [event for _, event in reader.events()]
     taken = next(event.at for event in events if isinstance(event, NodeCreated))

@@ -9,6 +9,8 @@ import os
 import shutil
 import tempfile
 import uuid
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,16 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "workspace"
     monkeypatch.setenv("BATCHIO_WORKSPACE", str(root))
     return root
+
+
+@pytest.fixture
+def left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], list[leftovers.Leftover]]:
+    """What the test has started and that still runs after a patient wait; `[]` is good."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv(leftovers.TEST_MARK, mark)
+    return partial(leftovers.wait_until_gone, mark, tmp_path)
 
 
 @pytest.hookimpl(trylast=True)  # the workers of pytest-xdist have ended

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio import detached, submit
@@ -21,8 +22,6 @@ from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.watching import Watch
-from batchio.stores.folder import Workspace
-from batchio.submit import Plan as Plan
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
 if TYPE_CHECKING:
@@ -30,7 +29,9 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.views import JobSummary, JobView, TaskRow
+    from batchio.stores.folder import Workspace
     from batchio.stores.logs import LogLine
+    from batchio.submit import Plan
 
 FOLLOW_EVERY_S: Final = 0.03
 """Seconds between two looks at growing logs."""
@@ -238,6 +239,12 @@ class Job:
 
     def _head_log(self) -> str:
         return f"see {self._workspace.folder(self.id) / 'head.log'}"
+
+    @portable
+    async def outputs(self) -> Path:
+        """The folder in which what the tasks left behind lies, below each task's id."""
+        collect = (await self.machine()).running_job.spec.collect
+        return Path(collect) if collect else self._workspace.folder(self.id) / "outputs"
 
     @portable
     async def explain(self, task: int | None = None) -> list[str]:

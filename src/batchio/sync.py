@@ -13,9 +13,11 @@ from batchio.runtime.bridge import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from batchio.core.views import JobSummary, JobView
     from batchio.stores.logs import LogLine
+    from batchio.submit import Plan
 
 
 class Job:
@@ -57,6 +59,10 @@ class Job:
         """See `batchio.Job.recover`."""
         return blocking(partial(self._job.recover, secrets))
 
+    def outputs(self) -> Path:
+        """See `batchio.Job.outputs`."""
+        return blocking(self._job.outputs)
+
     def explain(self, task: int | None = None) -> list[str]:
         """See `batchio.Job.explain`."""
         return blocking(partial(self._job.explain, task))
@@ -88,7 +94,7 @@ def run(command: str | Sequence[str], **options: Any) -> Job:
     return Job(blocking(partial(api.run, command, **options)))
 
 
-def plan(command: str | Sequence[str], **options: Any) -> api.Plan:
+def plan(command: str | Sequence[str], **options: Any) -> Plan:
     """See `batchio.plan`."""
     return blocking(partial(api.plan, command, **options))
 

@@ -90,6 +90,7 @@ def test_wait_tells_the_truth_about_a_job_that_failed(scripts: Terminal) -> None
         "failed: 1 succeeded, 2 failed of 3 tasks, in TIME\n"
         "  2 tasks failed, exit code 3: 1-2\n"
         "      bad row\n"
+        f"what 3 tasks left behind is in {scripts.workspace.root}/jobs/JOB/outputs\n"
         "  batchio logs JOB --task 1   what it printed\n"
         "  batchio explain JOB/1       why it failed\n"
         "  batchio retry JOB --failed  run what did not succeed again\n"

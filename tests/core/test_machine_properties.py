@@ -345,7 +345,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         w = self.world
         m = w.settle(lambda key: 0)
         self.follow()
-        assert not (w.rented or w.creates or w.deletes)
+        assert (w.rented, w.creates, w.deletes) == (set(), {}, {})
         assert {node.state for node in m.nodes} <= {NodeState.GONE}
         for task in range(m.tasks.count):
             self.outcome_is_true(task)

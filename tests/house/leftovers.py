@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 import pytest
 
 MARK: Final = "PYTEST_BATCHIO_SESSION"
+TEST_MARK: Final = "PYTEST_BATCHIO_TEST"
+"""The same for one test alone; see the fixture `left_behind`."""
 HOMES: Final = Path(f"/var/tmp/batchio-{os.getuid()}")
 PATIENCE_S: Final = 10.0
 """An agent that was told to go may still be removing its files."""
@@ -28,17 +30,18 @@ class Leftover(NamedTuple):
 
 
 def find(mark: str, root: Path) -> list[Leftover]:
-    """Every process with this mark, ours and its parents excepted, and every agent's home.
+    """Every process with this mark but ours and its parents, and every home of an agent.
 
     Args:
         root: The folder that holds the session's workspaces, at any depth.
     """
     found = []
-    wanted, ours = f"{MARK}={mark}".encode(), _lineage()
+    wanted = {f"{name}={mark}".encode() for name in (MARK, TEST_MARK)}
+    ours = _lineage()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has just ended, or belongs to somebody else
-            marked = wanted in (folder / "environ").read_bytes().split(b"\0")
-            if marked and int(folder.name) not in ours:
+            environ = (folder / "environ").read_bytes().split(b"\0")
+            if wanted.intersection(environ) and int(folder.name) not in ours:
                 words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
                 found.append(Leftover(int(folder.name), os.fsdecode(words).strip()))
     with suppress(FileNotFoundError):
@@ -49,9 +52,9 @@ def find(mark: str, root: Path) -> list[Leftover]:
     return found
 
 
-def wait_until_gone(mark: str, root: Path, patience_s: float = PATIENCE_S) -> list[Leftover]:
+def wait_until_gone(mark: str, root: Path) -> list[Leftover]:
     """What is still there when the patience is over; empty as soon as nothing is."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + PATIENCE_S
     while (left := find(mark, root)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_processes_with_the_mark_are_found_and_ended_with_their_children(tmp_pat
 
         leftovers.end(found)
     assert leftovers.wait_until_gone("mine", tmp_path) == []
+
+
+def test_a_test_sees_what_it_left_behind_itself(
+    left_behind: Callable[[], list[leftovers.Leftover]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "PATIENCE_S", 0)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert [left.pid for left in left_behind()] == [process.pid]
+    assert left_behind() == []
 
 
 def test_processes_of_others_are_not(tmp_path: Path) -> None:

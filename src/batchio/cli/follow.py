@@ -11,7 +11,8 @@ from batchio.cli.common import finished
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
-from batchio.cli.terminal import painted
+from batchio.cli.terminal import painted, visible
+from batchio.cli.words import plural
 from batchio.core.views import job_summary
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def stay(job: Job, *, lines: bool, as_json: bool = False, timeout: float | None 
         return result.exit_code
     for line in ending_lines(result.job):
         diagnostics.say(line)
+    if leaving := sum(map(bool, result.machine.tasks.files)):
+        place = visible(str(finished(job.outputs())))
+        diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
     diagnostics.steps(next_steps(result.job))
     return result.exit_code
 

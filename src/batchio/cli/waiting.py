@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,11 +49,8 @@ def _fetch(job: Job, target: str) -> None:
     Raises:
         WorkspaceError: it cannot be written.
     """
-    elsewhere = finished(job.machine()).running_job.spec.collect
-    source = job._workspace.folder(job.id) / "outputs"
-    if elsewhere and os.path.realpath(elsewhere) != os.path.realpath(target):
-        source = Path(elsewhere)
-    elif elsewhere:
+    source = finished(job.outputs())
+    if os.path.realpath(source) == os.path.realpath(target):
         return
     try:
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)

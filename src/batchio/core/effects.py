@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from batchio.core.record import Record
 
-@dataclass(frozen=True, slots=True)
-class ListOffers:
+
+@dataclass(slots=True, eq=False, repr=False)
+class ListOffers(Record):
     """Ask the provider what it has; answer with `OffersListed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class CreateNode:
+@dataclass(slots=True, eq=False, repr=False)
+class CreateNode(Record):
     """Take one node; `token` makes a repeated call return the same one."""
 
     node: int
@@ -23,8 +25,8 @@ class CreateNode:
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectNode:
+@dataclass(slots=True, eq=False, repr=False)
+class ConnectNode(Record):
     """Reach it, put the agent, greet; and reconnect until told to delete it.
 
     `instance` is the agent instance already known, if any.
@@ -35,24 +37,24 @@ class ConnectNode:
     instance: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteNode:
+@dataclass(slots=True, eq=False, repr=False)
+class DeleteNode(Record):
     """Stop whatever is ours there and give it back."""
 
     node: int
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class StartTasks:
+@dataclass(slots=True, eq=False, repr=False)
+class StartTasks(Record):
     """Queue these on the node's agent."""
 
     node: int
     tasks: list[list[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class StopTasks:
+@dataclass(slots=True, eq=False, repr=False)
+class StopTasks(Record):
     """End these: TERM, then KILL; `reason` is an outcome's name."""
 
     node: int
@@ -60,32 +62,32 @@ class StopTasks:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecallTasks:
+@dataclass(slots=True, eq=False, repr=False)
+class RecallTasks(Record):
     """Ask for those still queued there."""
 
     node: int
     tasks: list[list[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class AckResults:
+@dataclass(slots=True, eq=False, repr=False)
+class AckResults(Record):
     """Tell the agent that results up to `seq` are in the journal."""
 
     node: int
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class CollectOutputs:
+@dataclass(slots=True, eq=False, repr=False)
+class CollectOutputs(Record):
     """Bring what these left behind; answer with `TasksCollected`."""
 
     node: int
     tasks: list[list[int]]
 
 
-@dataclass(frozen=True, slots=True)
-class DiscardOutputs:
+@dataclass(slots=True, eq=False, repr=False)
+class DiscardOutputs(Record):
     """The node may remove what these left behind."""
 
     node: int

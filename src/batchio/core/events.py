@@ -16,6 +16,8 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from batchio.core.record import Record
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -23,8 +25,8 @@ FORMAT: Final = 1
 """Version of the vocabulary; a journal says which one it was written with."""
 
 
-@dataclass(slots=True)
-class Event:
+@dataclass(slots=True, eq=False, repr=False)
+class Event(Record):
     """Something that happened, or was decided, at `at`."""
 
     tag: ClassVar[str]
@@ -34,7 +36,7 @@ class Event:
 # --- the job -----------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class JobSubmitted(Event):
     """The first event of every journal. `spec` is `JobSpec.to_json()`."""
 
@@ -44,7 +46,7 @@ class JobSubmitted(Event):
     spec: dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class HeadStarted(Event):
     """A head took the lease; `epoch` rises by one each time."""
 
@@ -55,7 +57,7 @@ class HeadStarted(Event):
     pid: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class CancelRequested(Event):
     """Somebody wants the whole job (`tasks` is None) or some of its tasks to end."""
 
@@ -65,14 +67,14 @@ class CancelRequested(Event):
     why: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class JobTimedOut(Event):
     """The job's time is up: whatever is not done is stopped."""
 
     tag: ClassVar[str] = "timeout"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class JobClosed(Event):
     """Every task is done and every node given back."""
 
@@ -81,7 +83,7 @@ class JobClosed(Event):
     outcome: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class RequestTaken(Event):
     """The request of that name in the inbox is answered by the events beside this one."""
 
@@ -90,7 +92,7 @@ class RequestTaken(Event):
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Noted(Event):
     """Something people should know; changes nothing."""
 
@@ -102,7 +104,7 @@ class Noted(Event):
 # --- nodes -------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class OffersListed(Event):
     """What the provider would give: `Offer.to_json()` each, best first."""
 
@@ -111,14 +113,14 @@ class OffersListed(Event):
     offers: list[dict[str, Any]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeEvent(Event):
     """Something about one node."""
 
     node: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeWanted(NodeEvent):
     """Decided: take `offer`. The create call may be under way from here on."""
 
@@ -127,7 +129,7 @@ class NodeWanted(NodeEvent):
     offer: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeCreated(NodeEvent):
     """The provider gave it a handle, by which it is given back."""
 
@@ -136,7 +138,7 @@ class NodeCreated(NodeEvent):
     handle: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeCreateFailed(NodeEvent):
     """There is nothing to give back. `final`: asking again is no use."""
 
@@ -146,7 +148,7 @@ class NodeCreateFailed(NodeEvent):
     final: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeGreeted(NodeEvent):
     """Its agent said hello, and the host setup is done. `facts` is the hello."""
 
@@ -156,7 +158,7 @@ class NodeGreeted(NodeEvent):
     facts: dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeSilent(NodeEvent):
     """The connection broke. Its tasks may well be running on."""
 
@@ -165,14 +167,14 @@ class NodeSilent(NodeEvent):
     why: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeHeard(NodeEvent):
     """The connection is back, and it is the same agent as before."""
 
     tag: ClassVar[str] = "heard"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeRestarted(NodeEvent):
     """The connection is back to a new agent: what the old one ran is dead."""
 
@@ -181,7 +183,7 @@ class NodeRestarted(NodeEvent):
     facts: dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeLost(NodeEvent):
     """Given up: it never answered, or not for too long. `final`: do not try it again."""
 
@@ -191,7 +193,7 @@ class NodeLost(NodeEvent):
     final: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeReleased(NodeEvent):
     """Decided: no more tasks go there; it is given back."""
 
@@ -200,7 +202,7 @@ class NodeReleased(NodeEvent):
     why: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class NodeDeleted(NodeEvent):
     """It is given back; nothing of ours is on it, or `left` says what may be."""
 
@@ -212,7 +214,7 @@ class NodeDeleted(NodeEvent):
 # --- tasks -------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksAssigned(NodeEvent):
     """Decided: these go to `node`. Pairs `[task, attempt]`."""
 
@@ -221,7 +223,7 @@ class TasksAssigned(NodeEvent):
     tasks: list[list[int]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksStarted(NodeEvent):
     """The agent runs them: `[task, attempt, started]`."""
 
@@ -230,7 +232,7 @@ class TasksStarted(NodeEvent):
     tasks: list[list[Any]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksFinished(NodeEvent):
     """They ended. Records as in docs/design/agent.md; `seq` is the agent's to be told."""
 
@@ -240,7 +242,7 @@ class TasksFinished(NodeEvent):
     records: list[list[Any]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksRecalled(NodeEvent):
     """Decided: ask for these queued ones back, others have room."""
 
@@ -249,7 +251,7 @@ class TasksRecalled(NodeEvent):
     tasks: list[list[int]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksReturned(NodeEvent):
     """They were queued on the node and never started."""
 
@@ -258,7 +260,7 @@ class TasksReturned(NodeEvent):
     tasks: list[list[int]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksCollected(NodeEvent):
     """Their outputs are safe with us, or `why` not: `[task, attempt]`."""
 
@@ -268,7 +270,7 @@ class TasksCollected(NodeEvent):
     why: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksRequeued(Event):
     """A new attempt was decided: `[task, not_before, cause]`; causes in `retry.Cause`."""
 
@@ -277,7 +279,7 @@ class TasksRequeued(Event):
     tasks: list[list[Any]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class TasksAbandoned(Event):
     """Decided: nobody will ever run what is still pending."""
 

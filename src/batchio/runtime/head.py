@@ -55,8 +55,9 @@ async def lead(
         await asyncio.to_thread(fold.catch_up)
         machine = fold.machine
         inbox = _Requests(workspace.inbox(job), machine, clock)
-        first = [*_takeover(machine, journal.epoch, clock.now()), *inbox.take()]
-        if machine.running_job.closed and not inbox.seen:
+        asked = inbox.take()
+        first = [*_takeover(machine, journal.epoch, clock.now()), *asked]
+        if machine.running_job.closed and not asked:
             return machine.outcome
         lender = provider(machine)
         try:
@@ -115,12 +116,14 @@ class _Requests:
         """New requests as events; each with a mark that it was taken."""
         out: list[ev.Event] = []
         for name, request in self._inbox.requests():
+            if name in self.seen:
+                continue  # `saw` drops it once it stands in the journal
+            self.seen.add(name)
             if name in self._machine.taken:
                 self._inbox.drop(name)
-            elif name not in self.seen:
-                self.seen.add(name)
-                now = self._clock.now()
-                out += [*self._events(request, now), ev.RequestTaken(now, name)]
+                continue
+            now = self._clock.now()
+            out += [*self._events(request, now), ev.RequestTaken(now, name)]
         return out
 
     def _events(self, request: dict[str, Any], now: float) -> list[ev.Event]:

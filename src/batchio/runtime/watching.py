@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,8 @@ class Watch:
         self._reader = workspace.reader(job)
         self._fold = Fold(self._reader)
         self._headless_since = 0.0
+        self._reading = threading.Lock()
+        self._closed = False
 
     @property
     def machine(self) -> Machine:
@@ -52,7 +55,11 @@ class Watch:
 
     async def catch_up(self) -> list[Event]:
         """Read what is new, once."""
-        return await asyncio.to_thread(self._fold.catch_up)
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> list[Event]:
+        with self._reading:  # a cancelled read goes on in its thread; `close` waits for it
+            return [] if self._closed else self._fold.catch_up()
 
     async def look(self) -> list[Event]:
         """Read what is new, and make sure that somebody runs the job.
@@ -102,4 +109,6 @@ class Watch:
 
     def close(self) -> None:
         """Let go of the journal."""
-        self._reader.close()
+        with self._reading:
+            self._closed = True
+            self._reader.close()

@@ -11,7 +11,6 @@ the last value, and so does the newline that ends the file.
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import json
 import os
@@ -166,6 +165,8 @@ def _csv(file: IO[bytes], name: str, comma: str) -> Iterator[bytes]:
     """CSV as spreadsheets write it (RFC 4180), its first row naming the variables."""
     if len(comma) != 1:
         raise UsageError(f"{comma!r} cannot separate columns", hint="give one character")
+    import csv
+
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
     rows = csv.reader(text, delimiter=comma, strict=True)
     header: list[str] = []

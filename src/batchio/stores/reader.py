@@ -5,9 +5,7 @@ Never writes to the job's folder, but for the `-shm` file that SQLite itself kee
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import tempfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +24,7 @@ from batchio.stores.journal_file import (
 )
 
 if TYPE_CHECKING:
+    import tempfile
     from types import TracebackType
 
     from batchio.core.events import Event
@@ -146,6 +145,9 @@ class JournalReader:
         Without a write-ahead log the file is complete and may be declared immutable
         (https://www.sqlite.org/wal.html#readonly); with one, both are read from a copy.
         """
+        import shutil
+        import tempfile
+
         wal = self._path.with_name(JOURNAL_FILE + "-wal")
         try:
             if not wal.exists() or not wal.stat().st_size:

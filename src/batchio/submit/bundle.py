@@ -7,12 +7,10 @@ under its base name. Symbolic links travel as what they point to.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import posixpath
 import stat
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -25,6 +23,7 @@ from batchio.submit.here import blamed, unreadable
 from batchio.submit.ignore import Rules
 
 if TYPE_CHECKING:
+    import tarfile
     from pathlib import Path
 
     from batchio.core.command import Command
@@ -112,6 +111,9 @@ class Bundle:
             UsageError: a file cannot be read, or changed while it was.
             OSError: the tar cannot be written.
         """
+        import hashlib  # only where files are sent
+        import tarfile
+
         with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
             for arrival, item in self.items.items():
                 _add(tar, arrival, item)
@@ -264,10 +266,10 @@ def _buffer(given: Any, where: str) -> tuple[str, bytes]:
 
 
 def _add(tar: tarfile.TarFile, arrival: str, item: Item) -> None:
-    info = tarfile.TarInfo(arrival)
+    info = tar.tarinfo(arrival)
     info.mode = item.mode
     if item.is_folder:
-        info.type = tarfile.DIRTYPE
+        info.type = b"5"
         tar.addfile(info)
     elif isinstance(item.source, bytes):
         info.size = len(item.source)

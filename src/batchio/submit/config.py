@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.layers import Layer, config_layer
@@ -78,6 +77,8 @@ def _file(here: Here, path: str, table: tuple[str, ...]) -> Layer | None:
 
 
 def _parsed(data: bytes, shown: str) -> tuple[str, Any]:
+    import tomllib  # most people have no such file
+
     try:
         text = data.decode()
         return text, tomllib.loads(text)

@@ -10,7 +10,6 @@ import os
 import shutil
 import stat
 import sys
-import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -99,6 +98,8 @@ class _Stream(Source):
             return
         if self._path == "-":
             from_file("-", "lines")  # only to refuse a terminal
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             if self._path == "-":
                 shutil.copyfileobj(sys.stdin.buffer, file)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
-from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.retry import Cause
 from tests.core.machines import World, spec
@@ -60,11 +59,12 @@ def story() -> World:
     w.wait(1.5)
     w.go(2, lambda key: None)
     w.drop(0)
-    w.go()
-    lost = max(node.number for node in w.machine.nodes if node.state is NodeState.READY)
-    w.post(ev.NodeLost(w.now, lost, "burnt", final=False))
+    w.go(2, lambda key: None)
     w.restart("h-j1-0")
-    w.go(2)
+    w.go(2, lambda key: None)
+    w.wait(5.0)
+    w.post(ev.NodeLost(w.now, w.machine.scheduler or 0, "burnt", final=False))
+    w.go()
     w.crash()
     w.post(ev.RequestTaken(w.now, "0001.json"))
     w.go(2)

@@ -1,0 +1,402 @@
+"""The head: whatever dies and whenever, the job ends as if it had not, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.core import events as ev
+from batchio.core.task import Outcome
+from batchio.errors import JournalFull, LeaseHeld, NoCapacity, QuotaExceeded, UsageError
+from batchio.runtime.head import lead
+from batchio.testing import (
+    Attempt,
+    Ends,
+    FakeClock,
+    MemoryJournal,
+    MemoryPast,
+    MemoryWorkspace,
+    ScriptedProvider,
+)
+from tests.core.machines import spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from batchio.core.machine import Machine
+    from batchio.core.spec import JobSpec
+
+LONGEST_S = 1000
+"""Made-up seconds that no job here takes: one that never ends fails its test."""
+
+
+class Crash(Exception):
+    """The head is dead."""
+
+
+class MortalJournal(MemoryJournal):
+    """Its head dies at one write, just before it or just after."""
+
+    def __init__(self, past: MemoryPast, workspace: MortalWorkspace) -> None:
+        super().__init__(past)
+        self._workspace = workspace
+
+    async def append(self, events: Sequence[str]) -> None:
+        workspace = self._workspace
+        workspace.writes += 1
+        fatal = workspace.fatal is not None and workspace.fatal(workspace.writes, events)
+        if fatal and not workspace.written:
+            raise Crash
+        await super().append(events)
+        if fatal:
+            raise Crash
+
+
+class MortalWorkspace(MemoryWorkspace):
+    """Its heads die at the writes that are `fatal`."""
+
+    fatal: Callable[[int, Sequence[str]], bool] | None = None
+    written = True
+    writes = 0
+
+    def take(self, job: str) -> MemoryJournal:
+        return MortalJournal(self.reader(job), self)
+
+
+class Job:
+    """One job, its clock, its nodes, and its heads."""
+
+    def __init__(
+        self,
+        root: Path,
+        job: JobSpec,
+        script: Callable[[Attempt], Ends] = lambda _: Ends(),
+        **nodes: int,
+    ) -> None:
+        self.clock = FakeClock()
+        self.provider = ScriptedProvider(self.clock, script, **nodes)
+        self.workspace = MortalWorkspace(root)
+        self.id = self.workspace.submit(job, self.clock.now())
+        self.past = self.workspace.reader(self.id)
+        self.asked = 0
+        """How often a head wanted a provider."""
+
+    def lead(self, *deeds: tuple[float, Callable[[], object]]) -> Outcome:
+        """Be its head until it ends; meanwhile, so many seconds from now, do deeds."""
+
+        async def scene() -> Outcome:
+            for seconds, deed in deeds:
+                self.clock.call_at(self.clock.now() + seconds, deed)
+            async with asyncio.timeout(LONGEST_S):
+                return await lead(self.workspace, self.id, self._lender, clock=self.clock)
+
+        return self.clock.run(scene())
+
+    def _lender(self, machine: Machine) -> ScriptedProvider:
+        self.asked += 1
+        return self.provider
+
+    @property
+    def machine(self) -> Machine:
+        return self.workspace.machine(self.id)
+
+    def journaled(self, kind: type[ev.Event]) -> list[Any]:
+        return [event for _, event in self.past.events() if isinstance(event, kind)]
+
+    def ask(self, **request: Any) -> None:
+        self.workspace.inbox(self.id).post(request)
+
+    @property
+    def waiting(self) -> bool:
+        return self.workspace.inbox(self.id).waiting()
+
+
+def runs(job: Job) -> list[tuple[int, int]]:
+    """Every attempt that was ever begun."""
+    return sorted((attempt.task, attempt.number) for attempt in job.provider.began)
+
+
+# --- a job ---------------------------------------------------------------------------------
+
+
+def test_every_task_runs_once_and_every_node_is_given_back(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(10), nodes=2, slots=2)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert runs(job) == [(task, 1) for task in range(10)]
+    assert (len(job.provider.nodes), job.provider.rented) == (2, set())
+    assert job.past.holder is None
+
+
+def test_what_a_task_printed_and_left_arrives(tmp_path: Path) -> None:
+    job = Job(
+        tmp_path / "workspace",
+        spec(2, collect=str(tmp_path / "out")),
+        lambda attempt: Ends(stdout=b"hello\n", leaves={"sub/a.txt": b"%d" % attempt.task}),
+    )
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert [(tmp_path / f"out/{task}/sub/a.txt").read_text() for task in (0, 1)] == ["0", "1"]
+    [log] = (job.workspace.folder(job.id) / "logs" / "0").iterdir()
+    assert log.read_bytes().count(b"hello\n") == 2
+
+
+@pytest.mark.parametrize("verb", ["create", "connect"])
+def test_a_provider_that_says_no_is_asked_again(tmp_path: Path, verb: str) -> None:
+    job = Job(tmp_path, spec(1))
+    job.provider.fail(verb, NoCapacity("none left"), NoCapacity("none left"))
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert job.provider.rented == set()
+
+
+@pytest.mark.parametrize(
+    ("verb", "error"), [("create", QuotaExceeded("full")), ("offers", UsageError("nonsense"))]
+)
+def test_a_provider_that_says_never_ends_the_job_as_lost(
+    tmp_path: Path, verb: str, error: Any
+) -> None:
+    job = Job(tmp_path, spec(1))
+    job.provider.fail(verb, error)
+
+    assert job.lead() is Outcome.LOST
+    assert str(error) in job.machine.running_job.why
+
+
+# --- nodes in trouble ------------------------------------------------------------------------
+
+
+def restart(job: Job) -> None:
+    job.provider.nodes["n0"].restart()
+
+
+def die(job: Job) -> None:
+    job.provider.nodes["n0"].die()
+
+
+def cut(job: Job) -> None:
+    job.provider.nodes["n0"].cut()
+
+
+def silence_a_minute(job: Job) -> None:
+    node = job.provider.nodes["n0"]
+    node.go_silent()
+    job.clock.call_at(job.clock.now() + 60, node.come_back)
+
+
+@pytest.mark.parametrize(
+    ("deed", "again"), [(cut, []), (silence_a_minute, []), (restart, [0]), (die, [0])]
+)
+def test_a_node_in_trouble_costs_only_what_was_lost_with_it(
+    tmp_path: Path, deed: Callable[[Job], None], again: list[int]
+) -> None:
+    job = Job(tmp_path, spec(3, node_timeout=120), lambda _: Ends(seconds=10))
+
+    assert job.lead((5, lambda: deed(job))) is Outcome.SUCCEEDED
+    assert runs(job) == sorted([(task, 1) for task in range(3)] + [(task, 2) for task in again])
+    assert job.provider.rented == set()
+
+
+def test_an_agent_that_never_says_hello_is_given_up(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1), nodes=2)
+    provider, made = job.provider, job.provider.create
+
+    async def create(order: Any) -> str:
+        handle = await made(order)
+        provider.nodes["n0"].mute = True
+        return handle
+
+    provider.create = create  # type: ignore[method-assign]
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert [attempt.node for attempt in provider.began] == ["n1"]
+    assert job.clock.passed > 90  # three times half a minute
+
+
+def test_an_agent_that_is_slow_and_repeats_itself_changes_nothing(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(5), lambda _: Ends(seconds=3), slots=2)
+
+    def annoy() -> None:
+        job.provider.nodes["n0"].late, job.provider.nodes["n0"].twice = 1.5, True
+
+    assert job.lead((1, annoy)) is Outcome.SUCCEEDED
+    assert runs(job) == [(task, 1) for task in range(5)]
+
+
+def test_an_agent_that_refuses_us_ends_the_job_as_lost(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1))
+    made = job.provider.create
+
+    async def create(order: Any) -> str:
+        handle = await made(order)
+        job.provider.nodes[handle].refuses = "speaks version 7"
+        return handle
+
+    job.provider.create = create  # type: ignore[method-assign]
+
+    assert job.lead() is Outcome.LOST
+    assert "speaks version 7" in job.machine.running_job.why
+
+
+# --- the head dies ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("away", [0, 30], ids=["at once", "half a minute later"])
+def test_a_job_ends_the_same_at_whichever_write_its_head_dies(
+    tmp_path: Path, away: float, *, written: bool
+) -> None:
+    fatal, crashed = 1, True
+    while crashed:
+        job = Job(
+            tmp_path / str(fatal),
+            spec(5, collect=str(tmp_path / str(fatal) / "out")),
+            lambda attempt: Ends(seconds=5, leaves={"a": b"1"} if attempt.task == 1 else None),
+            slots=2,
+        )
+        job.workspace.written = written
+        job.workspace.fatal = lambda nth, _, fatal=fatal: nth == fatal
+        try:
+            outcome = job.lead()
+            crashed = False
+        except Crash:
+            job.workspace.fatal = None
+            job.clock.advance(away)
+            outcome = job.lead()
+        assert outcome is Outcome.SUCCEEDED
+        assert runs(job) == [(task, 1) for task in range(5)]
+        assert job.provider.rented == set()
+        assert (tmp_path / str(fatal) / "out" / "1" / "a").read_bytes() == b"1"
+        fatal += 1
+
+    assert fatal > 10, "the job has many steps, and each was a place to die"
+
+
+def test_a_second_head_is_refused_while_there_is_one(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1))
+    job.workspace.take(job.id)
+
+    with pytest.raises(LeaseHeld, match="another head runs job"):
+        job.lead()
+    assert len(job.past.batches) == 1
+
+
+def test_a_head_that_was_robbed_of_its_lease_stops_and_the_next_one_goes_on(
+    tmp_path: Path,
+) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=10))
+
+    with pytest.raises(LeaseHeld, match="another head has taken over"):
+        job.lead((5, job.past.take_over))
+    told = len(job.past.read())
+    assert job.past.holder is None
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert [head.epoch for head in job.journaled(ev.HeadStarted)] == [1, 3]
+    assert len(job.past.read()) > told
+    assert runs(job) == [(task, 1) for task in range(3)]
+
+
+def test_on_a_full_disk_all_that_runs_is_stopped_and_run_again_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=1 if room_again else inf), slots=2)
+    room_again = False
+
+    def fill() -> None:
+        job.past.full = True
+        job.ask(kind="cancel")  # something to write
+
+    with pytest.raises(JournalFull):
+        job.lead((5, fill))
+    [node] = job.provider.nodes.values()
+    assert node.running == []
+    assert node.heard[-1] == ["bye", True]
+    assert job.waiting, "what nobody could note down is still asked for"
+    assert job.past.holder is None
+
+    for name, _ in job.workspace.inbox(job.id).requests():
+        job.workspace.inbox(job.id).drop(name)
+    room_again, job.past.full = True, False
+    assert job.lead() is Outcome.SUCCEEDED
+    assert job.provider.rented == set()
+
+
+# --- what others ask of it --------------------------------------------------------------------
+
+
+def test_a_cancel_is_heard_within_moments(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=inf))
+
+    assert job.lead((60, lambda: job.ask(kind="cancel", why="enough"))) is Outcome.CANCELLED
+    assert job.clock.passed < 61
+    assert not job.waiting
+    assert job.machine.running_job.why == "enough"
+
+
+def test_a_cancel_of_some_tasks_leaves_the_others(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=100), slots=3)
+
+    job.lead((5, lambda: job.ask(kind="cancel", tasks=[1])))
+
+    assert list(job.machine.tasks.outcome) == [
+        Outcome.SUCCEEDED, Outcome.CANCELLED, Outcome.SUCCEEDED,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["before the write", "after the write"])
+def test_a_retry_is_taken_once_when_the_head_dies_before_it_is_dropped(
+    tmp_path: Path, *, written: bool
+) -> None:
+    job = Job(tmp_path, spec(2), lambda attempt: Ends(exit=attempt.task))
+    assert job.lead() is Outcome.FAILED
+
+    job.ask(kind="retry")
+    job.workspace.written = written
+    job.workspace.fatal = lambda _, events: any('"taken"' in body for body in events)
+    with pytest.raises(Crash):
+        job.lead()
+    assert job.waiting
+    job.workspace.fatal = None
+
+    assert job.lead() is Outcome.FAILED
+    assert not job.waiting
+    assert len(job.journaled(ev.RequestTaken)) == 1
+    assert runs(job) == [(0, 1), (1, 1), (1, 2)]
+
+
+def test_a_cancel_is_taken_once_when_the_head_dies_before_it_is_dropped(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(2), lambda _: Ends(seconds=inf))
+    job.workspace.fatal = lambda _, events: any('"taken"' in body for body in events)
+    with pytest.raises(Crash):
+        job.lead((5, lambda: job.ask(kind="cancel")))
+    assert job.waiting
+    job.workspace.fatal = None
+
+    assert job.lead() is Outcome.CANCELLED
+    assert not job.waiting
+    assert len(job.journaled(ev.CancelRequested)) == 1
+
+
+def test_a_request_of_an_unknown_kind_is_noted_and_dropped(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1), lambda _: Ends(seconds=10))
+
+    assert job.lead((5, lambda: job.ask(kind="dance"))) is Outcome.SUCCEEDED
+    assert not job.waiting
+    assert [note.text for note in job.journaled(ev.Noted)] == [
+        "a request of an unknown kind was ignored: 'dance'"
+    ]
+
+
+def test_a_closed_job_of_which_nothing_is_asked_needs_no_head(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1))
+    job.lead()
+    written = len(job.past.batches)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert (len(job.past.batches), job.asked) == (written, 1)
+    assert job.past.holder is None
