@@ -32,7 +32,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(pytest) -n 2 --dist loadgroup -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
-	$(pytest) tests/core tests/stores tests/cli -m "not testbed" $(ARGS)
+	$(pytest) tests/core tests/stores tests/submit $(ARGS)
 
 fix: $(VENV)/has-dev  ## put the code in order
 	$(bin)/ruff check --fix

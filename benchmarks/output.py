@@ -52,10 +52,11 @@ class Peaks(threading.Thread):
             job = job or next(iter(self._workspace.jobs()), "")
             if not job:
                 continue
-            agent = agent or _agent(job)
+            if not peak_mb(agent):  # not yet, or it was only the one that starts the agent
+                agent = _agent(job)
             head = self._workspace.lease_holder(job)
             for who, pid in (("head", head.pid if head else 0), ("agent", agent)):
-                self.mb[who] = max(self.mb[who], peak_mb(pid) if pid else 0.0)
+                self.mb[who] = max(self.mb[who], peak_mb(pid))
 
     def stop(self) -> None:
         """No more."""
@@ -108,8 +109,8 @@ def _piped(folder: Path, mb: int) -> tuple[str, float]:
     """The program's sha256, and seconds for it through `cat` into a file."""
     target = folder / "plain"
     began = time.perf_counter()
-    pipe = ["/bin/sh", "-c", 'python3 -c "$1" "$2" | cat > "$3"', "sh", _PROGRAM, str(mb), str(target)]
-    subprocess.run(pipe, check=True)
+    pipe = ["/bin/sh", "-c", 'python3 -c "$1" "$2" | cat > "$3"', "sh", _PROGRAM, str(mb)]
+    subprocess.run([*pipe, str(target)], check=True)
     took = time.perf_counter() - began
     with target.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

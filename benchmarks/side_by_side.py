@@ -174,10 +174,10 @@ def options(doc: str | None, **defaults: int) -> argparse.Namespace:
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that a process has had resident so far, in MB (10^6 bytes); 0: it is gone."""
+    """The most memory that a process has had resident so far, in MB (10^6 bytes); 0: no such one."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    line = next((line for line in status.splitlines() if line.startswith("VmHWM")), "VmHWM: 0 kB")
-    return int(line.split()[1]) * 1024 / 1e6
+    peaks = (line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(next(peaks, "VmHWM: 0 kB").split()[1]) * 1024 / 1e6

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -126,9 +126,11 @@ class Job:
 
     @portable
     async def status(self) -> JobView:
-        """The job as it is now."""
-        machine = await self.machine()
-        return views.job_view(machine, time.time())
+        """The job as it is now, and whether somebody runs it."""
+        view = views.job_view(await self.machine(), time.time())
+        if view.state == "done" or view.epoch == 0:  # a new job's head is still to come
+            return view
+        return replace(view, attended=self._workspace.lease_holder(self.id) is not None)
 
     async def machine(self) -> Machine:
         """The job's whole state, read only; everything people see is computed from it."""

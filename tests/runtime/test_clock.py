@@ -207,6 +207,21 @@ def test_no_time_passes_while_a_thread_works() -> None:
     assert clock.passed == 0
 
 
+def test_calls_that_are_still_to_come_are_not_lost_between_two_runs() -> None:
+    clock, rang = FakeClock(), list[float]()
+
+    async def ask() -> None:
+        clock.call_at(clock.now() + 10, lambda: rang.append(clock.passed))
+        clock.call_at(clock.now() + 15, lambda: rang.append(clock.passed)).cancel()
+        await clock.sleep(5)
+
+    clock.run(ask())
+    assert rang == []
+    clock.run(clock.sleep(20))
+
+    assert (rang, clock.passed) == ([10], 25)
+
+
 def test_waiting_for_what_will_never_come_is_an_error_and_not_a_hang() -> None:
     with pytest.raises(RuntimeError, match="this would never end"):
         FakeClock().run(asyncio.Event().wait())

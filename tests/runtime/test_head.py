@@ -10,7 +10,14 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.task import Outcome
-from batchio.errors import JournalFull, LeaseHeld, NoCapacity, QuotaExceeded, UsageError
+from batchio.errors import (
+    JournalFull,
+    LeaseHeld,
+    NoCapacity,
+    QuotaExceeded,
+    Unreachable,
+    UsageError,
+)
 from batchio.runtime.head import lead
 from batchio.testing import (
     Attempt,
@@ -145,10 +152,12 @@ def test_what_a_task_printed_and_left_arrives(tmp_path: Path) -> None:
     assert log.read_bytes().count(b"hello\n") == 2
 
 
-@pytest.mark.parametrize("verb", ["create", "connect"])
-def test_a_provider_that_says_no_is_asked_again(tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "error"), [("create", NoCapacity("none left")), ("connect", Unreachable("no answer"))]
+)
+def test_a_provider_that_says_no_is_asked_again(tmp_path: Path, verb: str, error: Any) -> None:
     job = Job(tmp_path, spec(1))
-    job.provider.fail(verb, NoCapacity("none left"), NoCapacity("none left"))
+    job.provider.fail(verb, error, error)
 
     assert job.lead() is Outcome.SUCCEEDED
     assert job.provider.rented == set()
@@ -203,17 +212,10 @@ def test_a_node_in_trouble_costs_only_what_was_lost_with_it(
 
 def test_an_agent_that_never_says_hello_is_given_up(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1), nodes=2)
-    provider, made = job.provider, job.provider.create
-
-    async def create(order: Any) -> str:
-        handle = await made(order)
-        provider.nodes["n0"].mute = True
-        return handle
-
-    provider.create = create  # type: ignore[method-assign]
+    job.provider.on_node = lambda node: setattr(node, "mute", node.name == "n0")
 
     assert job.lead() is Outcome.SUCCEEDED
-    assert [attempt.node for attempt in provider.began] == ["n1"]
+    assert [attempt.node for attempt in job.provider.began] == ["n1"]
     assert job.clock.passed > 90  # three times half a minute
 
 
@@ -229,14 +231,7 @@ def test_an_agent_that_is_slow_and_repeats_itself_changes_nothing(tmp_path: Path
 
 def test_an_agent_that_refuses_us_ends_the_job_as_lost(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1))
-    made = job.provider.create
-
-    async def create(order: Any) -> str:
-        handle = await made(order)
-        job.provider.nodes[handle].refuses = "speaks version 7"
-        return handle
-
-    job.provider.create = create  # type: ignore[method-assign]
+    job.provider.on_node = lambda node: setattr(node, "refuses", "speaks version 7")
 
     assert job.lead() is Outcome.LOST
     assert "speaks version 7" in job.machine.running_job.why

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -22,7 +21,6 @@ from batchio.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from batchio.api import Job
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
@@ -55,7 +53,7 @@ def status(**params: Any) -> int:
 
     async def look() -> JobView:
         job = await found(params["job"], wanted["workspace"])
-        return _attended(job, await job.status())
+        return await job.status()
 
     view = finished(look())
     match wanted["format"]:
@@ -71,17 +69,6 @@ def status(**params: Any) -> int:
             if params["job"] is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
-
-
-def _attended(job: Job, view: JobView) -> JobView:
-    """The view, knowing whether a head runs the job; a new job's is still to come."""
-    if view.state == "done" or view.epoch == 0:
-        return view
-    return replace(view, attended=_led(job))
-
-
-def _led(job: Job) -> bool:
-    return job._workspace.lease_holder(job.id) is not None
 
 
 def _show(view: JobView, order: Order | None, limit: int | None) -> None:
@@ -274,7 +261,7 @@ def explain_why(**params: Any) -> int:
     async def look() -> tuple[str, list[str]]:
         job = await found(name or None, wanted["workspace"])
         why = await job.explain(int(task) if slash else None)
-        if not _led(job) and _attended(job, await job.status()).attended is False:
+        if (await job.status()).attended is False:
             why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
         return job.id, why
 

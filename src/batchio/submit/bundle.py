@@ -266,10 +266,12 @@ def _buffer(given: Any, where: str) -> tuple[str, bytes]:
 
 
 def _add(tar: tarfile.TarFile, arrival: str, item: Item) -> None:
-    info = tar.tarinfo(arrival)
+    import tarfile
+
+    info = tarfile.TarInfo(arrival)
     info.mode = item.mode
     if item.is_folder:
-        info.type = b"5"
+        info.type = tarfile.DIRTYPE
         tar.addfile(info)
     elif isinstance(item.source, bytes):
         info.size = len(item.source)

@@ -30,14 +30,20 @@ class FakeClock:
         self.passed = 0.0
         """Seconds since the start."""
         self.settling: list[asyncio.Future[None]] = []
+        self.timers: dict[_Timer, None] = {}
+        """Calls to come, in the order in which they were asked for."""
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` to its end in an event loop that has this time.
+
+        May be called again: calls that were still to come then come in the new loop.
 
         Raises:
             RuntimeError: everybody waits, and nobody for a time: it would never end.
         """
         with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
+            for timer in self.timers:
+                timer.arm(runner.get_loop())
             return runner.run(main)
 
     def now(self) -> float:
@@ -49,9 +55,11 @@ class FakeClock:
         self._loop()
         await asyncio.sleep(max(seconds, 0.0))
 
-    def call_at(self, when: float, callback: Callable[[], object]) -> asyncio.Handle:
+    def call_at(self, when: float, callback: Callable[[], object]) -> _Timer:
         """Have `callback` called once it is `when`."""
-        return self._loop().call_at(when - self._start, callback)
+        timer = _Timer(self.timers, when - self._start, callback)
+        timer.arm(self._loop())
+        return timer
 
     def advance(self, seconds: float) -> None:
         """Let the time pass at once; what is due by then runs when the loop comes to it.
@@ -74,6 +82,31 @@ class FakeClock:
         if not isinstance(loop, _Loop) or loop.clock is not self:
             raise RuntimeError("this loop has another time: run the test with FakeClock.run(...)")
         return loop
+
+
+class _Timer:
+    """A call to come, in whichever loop the clock then runs; implements `ports.Timer`."""
+
+    def __init__(
+        self, pending: dict[_Timer, None], when: float, callback: Callable[[], object]
+    ) -> None:
+        self._pending = pending
+        self._when = when
+        self._callback = callback
+        self._pending[self] = None
+
+    def arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have this loop make the call."""
+        self._handle = loop.call_at(self._when, self._ring)
+
+    def cancel(self) -> None:
+        """Do not call. Quiet when it was called already."""
+        self._pending.pop(self, None)
+        self._handle.cancel()
+
+    def _ring(self) -> None:
+        self._pending.pop(self)
+        self._callback()
 
 
 class _Loop(asyncio.SelectorEventLoop):

@@ -12,7 +12,7 @@ from batchio.ports import Completed
 from batchio.testing.agents import Attempt, Ends, Line, Script, ScriptedAgent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Sequence
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from batchio.core.spec import JobSpec
     from batchio.errors import BatchioError
@@ -39,6 +39,8 @@ class ScriptedProvider:
         """Every node there ever was, by its handle: n0, n1, …"""
         self.rented: set[str] = set()
         """Handles of those that were not given back."""
+        self.on_node: Callable[[ScriptedNode], object] | None = None
+        """Called with each new node before anybody uses it: what shall be wrong with it."""
         self._script = script
         self._offer = Offer(self.name, limit=nodes, slots=slots)
         self._tokens: dict[str, str] = {}
@@ -63,8 +65,10 @@ class ScriptedProvider:
         self._raise("create")
         handle = self._tokens.setdefault(order.token, f"n{len(self._tokens)}")
         if handle not in self.nodes:
-            self.nodes[handle] = ScriptedNode(handle, self.clock, self._script)
+            node = self.nodes[handle] = ScriptedNode(handle, self.clock, self._script)
             self.rented.add(handle)
+            if self.on_node is not None:
+                self.on_node(node)
         return handle
 
     async def connect(self, handle: str) -> ScriptedTransport:

@@ -1,0 +1,180 @@
+"""Looking on: all that is appended is seen once, and a head is missed only when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.core import events as ev
+from batchio.errors import HeadGone
+from batchio.runtime import watching
+from batchio.runtime.head import lead
+from batchio.runtime.watching import GONE_AFTER_S, SLOW_S, START_LIMIT_S, Watch
+from batchio.stores.reserve import stopped
+from batchio.testing import Ends, FakeClock, MemoryJournal, MemoryWorkspace, ScriptedProvider
+from tests.core.machines import spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    Play = Callable[[Callable[["Scene"], Coroutine[Any, Any, None]]], None]
+
+
+class Scene:
+    """A job that nobody runs yet, and somebody who looks on."""
+
+    def __init__(self, root: Path, clock: FakeClock) -> None:
+        self.clock = clock
+        self.workspace = MemoryWorkspace(root)
+        self.job = self.workspace.submit(spec(3), clock.now())
+        self.seen: list[ev.Event] = []
+        self.gone: HeadGone | None = None
+
+    async def watch(self) -> None:
+        """Look on until the job is done, or its head is gone."""
+        watch = Watch(self.workspace, self.job)
+        try:
+            async for batch in watch.news():
+                self.seen += batch
+        except HeadGone as err:
+            self.gone = err
+
+    async def begin(self) -> MemoryJournal:
+        """Be its head, so far as that one word is written."""
+        journal = self.workspace.take(self.job)
+        await self.write(journal, ev.HeadStarted(self.clock.now(), journal.epoch, "here", 1))
+        return journal
+
+    async def write(self, journal: MemoryJournal, *events: ev.Event) -> None:
+        await journal.append([ev.encode(event) for event in events])
+
+
+@pytest.fixture
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Plays a scene in made-up time."""
+    clock = FakeClock()
+    monkeypatch.setattr(watching, "time", SimpleNamespace(time=clock.now))
+    return lambda scene: clock.run(scene(Scene(tmp_path, clock)))
+
+
+def test_whoever_follows_sees_the_whole_job_once_and_in_order(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        watching = asyncio.create_task(s.watch())
+        provider = ScriptedProvider(s.clock, lambda _: Ends(seconds=20))
+        await lead(s.workspace, s.job, lambda _: provider, clock=s.clock)
+        await watching
+        assert s.gone is None
+        assert s.seen == [event for _, event in s.workspace.reader(s.job).events()]
+
+    play(scene)
+
+
+def test_what_is_appended_is_soon_seen_even_after_a_long_silence(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        watching = asyncio.create_task(s.watch())
+        for quiet in (0.1, 3600.0):
+            await s.clock.sleep(quiet)
+            note = ev.Noted(s.clock.now(), f"after {quiet:g} s")
+            await s.write(journal, note)
+            await s.clock.sleep(SLOW_S)
+            assert s.seen[-1] == note
+        watching.cancel()
+
+    play(scene)
+
+
+def test_a_head_that_has_nothing_to_say_is_not_missed(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        await s.begin()
+        watching = asyncio.create_task(s.watch())
+        await s.clock.sleep(600)
+        assert not watching.done()
+        watching.cancel()
+
+    play(scene)
+
+
+def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        watching = asyncio.create_task(s.watch())
+        await s.clock.sleep(600)
+        await journal.close()
+        gone = s.clock.now()
+        await watching
+        assert GONE_AFTER_S <= s.clock.now() - gone <= GONE_AFTER_S + 2 * SLOW_S
+        assert str(s.gone) == f"job {s.job} is not done, and no process runs it"
+        assert s.gone is not None
+        assert s.gone.hint == f"go on with: batchio recover {s.job}"
+
+    play(scene)
+
+
+def test_a_head_that_said_why_it_stopped_is_quoted(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        stopped(s.workspace.folder(s.job), "the disk is full\nmake room\n")
+        await journal.close()
+        await s.watch()
+        assert s.gone is not None
+        assert str(s.gone).endswith("no process runs it: the disk is full")
+        assert s.gone.hint == "make room"
+
+    play(scene)
+
+
+def test_another_head_that_comes_in_time_is_as_good(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        watching = asyncio.create_task(s.watch())
+        for _ in range(10):
+            await s.clock.sleep(10)
+            await journal.close()
+            await s.clock.sleep(GONE_AFTER_S / 2)
+            journal = await s.begin()
+        await s.clock.sleep(10)
+        assert not watching.done()
+        watching.cancel()
+
+    play(scene)
+
+
+def test_a_new_job_may_wait_a_while_for_its_first_head(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        watching = asyncio.create_task(s.watch())
+        await s.clock.sleep(START_LIMIT_S - 1)
+        assert not watching.done()
+        await s.begin()
+        await s.clock.sleep(60)
+        assert not watching.done()
+        watching.cancel()
+
+    play(scene)
+
+
+def test_a_new_job_that_no_head_ever_takes_is_told_to_have_none(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        begin = s.clock.now()
+        await s.watch()
+        assert s.gone is not None
+        assert START_LIMIT_S <= s.clock.now() - begin <= START_LIMIT_S + GONE_AFTER_S + SLOW_S
+
+    play(scene)
+
+
+def test_a_job_that_is_over_needs_no_head_to_be_looked_at(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        await lead(s.workspace, s.job, lambda _: ScriptedProvider(s.clock), clock=s.clock)
+        await s.clock.sleep(3600)
+        before = s.clock.now()
+        await s.watch()
+        assert s.gone is None
+        assert isinstance(s.seen[-1], ev.JobClosed)
+        assert s.clock.now() == before
+
+    play(scene)
