@@ -73,7 +73,8 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
 def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
-    command = [sys.executable, "-m", "batchio.detached", str(workspace.root), job]
+    # -P: a file of the user's called array.py must not stand in for the library's.
+    command = [sys.executable, "-P", "-m", "batchio.detached", str(workspace.root), job]
     with (workspace.folder(job) / "head.log").open("ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],

@@ -262,6 +262,25 @@ async def test_the_files_of_a_job_come_from_the_store(
         assert await all_of(store) == {digest_of(bundle.read_bytes()): bundle.stat().st_size}
 
 
+async def test_a_node_that_cannot_fetch_gets_its_files_all_the_same(
+    kind: Kind, store: FileStore, tmp_path: Path
+) -> None:
+    bundle, notes = tmp_path / "bundle.tar", list[str]()
+    with tarfile.open(bundle, "w") as tar:
+        tar.add(__file__, "suite.py")
+    send = Sender(bundle, store.url, notes.append)
+    async with LocalTransport() as transport:
+        for number in range(2):
+            home = tmp_path / f"home {number}"
+            home.mkdir()
+            await send(transport, str(home))
+            assert (home / "files/suite.py").exists()
+            await store.delete(digest_of(bundle.read_bytes()))
+    if kind.name != "memory":
+        assert len(notes) == 1
+        assert "the files could not be fetched: " in notes[0]
+
+
 # --- trouble -----------------------------------------------------------------
 
 

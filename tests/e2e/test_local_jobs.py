@@ -5,6 +5,7 @@ import hashlib
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,9 @@ async def test_waiting_with_check_raises_when_a_task_failed() -> None:
         await job.wait(timeout=60, check=True)
 
 
-async def test_a_cancelled_job_leaves_nothing_running(tmp_path: Path) -> None:
+async def test_a_cancelled_job_leaves_nothing_running(
+    tmp_path: Path, left_behind: Callable[[], list[leftovers.Leftover]]
+) -> None:
     path = script(
         tmp_path,
         "trap '' TERM\n"
@@ -111,7 +114,7 @@ async def test_a_cancelled_job_leaves_nothing_running(tmp_path: Path) -> None:
 
     assert (result.outcome, result.exit_code) == ("cancelled", 4)
     assert [row.outcome for row in result.tasks] == ["cancelled"] * 3
-    assert leftovers.wait_until_gone(os.environ[leftovers.MARK], tmp_path) == []
+    assert left_behind() == []
 
 
 async def test_one_task_can_be_cancelled_and_the_others_go_on(tmp_path: Path) -> None:

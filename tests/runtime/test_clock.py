@@ -76,9 +76,13 @@ def test_calls_come_in_the_order_of_their_times(play: Callable[[Scene], Any]) ->
 
 def test_a_call_is_not_early(play: Callable[[Scene], Any]) -> None:
     async def scene(clock: Clock) -> float:
-        when, called = clock.now() + TICK, asyncio.Event()
-        heard: list[float] = []
-        clock.call_at(when, lambda: (heard.append(clock.now()), called.set()))
+        when, called, heard = clock.now() + TICK, asyncio.Event(), list[float]()
+
+        def ring() -> None:
+            heard.append(clock.now())
+            called.set()
+
+        clock.call_at(when, ring)
         await called.wait()
         return heard[0] - when
 

@@ -70,7 +70,7 @@ class MortalWorkspace(MemoryWorkspace):
     written = True
     writes = 0
 
-    def take(self, job: str) -> MemoryJournal:
+    def take(self, job: str) -> MemoryJournal:  # type: ignore[override]
         return MortalJournal(self.reader(job), self)
 
 
