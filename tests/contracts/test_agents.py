@@ -60,6 +60,7 @@ class Talk:
     writer: ByteWriter
     others: list[list[Any]] = field(default_factory=list)
     """Messages that nobody has waited for yet."""
+    records: dict[int, list[Any]] = field(default_factory=dict)
     log: bytes = b""
     tar: bytes = b""
 
@@ -91,12 +92,11 @@ class Talk:
         return facts
 
     async def done(self, task: int) -> list[Any]:
-        """The record of this task."""
-        while True:
+        """The next record of this task."""
+        while task not in self.records:
             _, _, records = await self.hear("done")
-            for record in records:
-                if record[0] == task:
-                    return list(record)
+            self.records |= {record[0]: record for record in records}
+        return self.records.pop(task)
 
     async def quiet(self) -> None:
         """All that was said before is obeyed, and all that was answered is here."""
@@ -116,10 +116,12 @@ class Node:
     def __init__(self, way: Transport, base: str) -> None:
         self.way = way
         self.base = base
+        self.talks: list[Talk] = []
 
     async def connect(self) -> Talk:
         address = await bootstrap(self.way, home_name=HOME, base=self.base)
-        return Talk(*await self.way.open_unix(address.socket))
+        self.talks.append(Talk(*await self.way.open_unix(address.socket)))
+        return self.talks[-1]
 
     async def greeted(self, epoch: int = 1) -> Talk:
         talk = await self.connect()
@@ -135,10 +137,13 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Play:
         way: Transport = LocalTransport()
         if request.param == "scripted":
             way = ScriptedNode("n0", RealClock(), script).connect()
+        node = Node(way, str(tmp_path))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await scene(Node(way, str(tmp_path)))
+                await scene(node)
         finally:
+            for talk in node.talks:
+                talk.writer.close()
             await remove(way, HOME, base=str(tmp_path))
             await way.close()
 

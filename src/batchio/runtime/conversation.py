@@ -189,6 +189,21 @@ class Conversation:
                 f"the host setup script ended with {how}: {said}".rstrip(": "), where=self._name
             )
 
+    async def pull(self, image: str) -> None:
+        """Have the container image on the node.
+
+        Raises:
+            SetupFailed: there is no engine, or it could not get the image; says why.
+        """
+        self._send_setup()
+        self.tell(["image", image])
+        async with asyncio.timeout(SETUP_LIMIT_S):
+            while (answer := await self._hear_frame("imaged")) is None:
+                pass
+        _, _, ok, said = answer
+        if not ok:
+            raise SetupFailed(f"no image {image}: {said}".rstrip(": "), where=self._name)
+
     # --- telling -------------------------------------------------------------
 
     def tell(self, *messages: list[Any]) -> None:
@@ -200,13 +215,16 @@ class Conversation:
 
     def start(self, items: list[list[Any]]) -> None:
         """Queue attempts; the settings they run under go first, when they changed."""
+        self._send_setup()
+        for at in range(0, len(items), frames.BATCH):
+            self.tell(["start", items[at : at + frames.BATCH]])
+
+    def _send_setup(self) -> None:
         setup = self._desk.setup(self._node)
         if setup != self._sent_setup:
             self._sent_setup = setup
             secrets = self._desk.secrets
             self.tell(["setup", {**setup, "secrets": secrets} if secrets else setup])
-        for at in range(0, len(items), frames.BATCH):
-            self.tell(["start", items[at : at + frames.BATCH]])
 
     def fetch(self, task: int, attempt: int) -> Fetch:
         """Ask for an attempt's outputs."""

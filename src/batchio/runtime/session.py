@@ -122,8 +122,8 @@ class Session:
             return _broke(err)
         except BatchioError as err:
             if self._instance:
-                return str(err)
-            self._lost(str(err), final=True)
+                return err.message
+            self._lost(err.message, final=True)
         return ""
 
     def _lost(self, why: str, *, final: bool) -> None:
@@ -178,6 +178,8 @@ class Session:
             await self._desk.files(transport, home)
         if self._desk.spec.host_setup:
             await talk.prepare(self._desk.spec.host_setup)
+        if container := self._desk.setup(self._node)["container"]:
+            await talk.pull(container["image"])
 
     def _introduce(self, facts: dict[str, Any]) -> None:
         """Say which agent this is."""
