@@ -174,7 +174,7 @@ def options(doc: str | None, **defaults: int) -> argparse.Namespace:
 
 
 def peak_mb(pid: int) -> float:
-    """The most memory that a process has had resident so far, in MB (10^6 bytes); 0: no such one."""
+    """The most memory that a process has had so far, in MB (10^6 bytes); 0: there is none."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):

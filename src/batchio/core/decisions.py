@@ -8,6 +8,7 @@ rare things (a timer, a node that comes or goes) make it look at every node.
 from __future__ import annotations
 
 from math import inf
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
@@ -120,7 +121,8 @@ def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
 
 def _no_nodes(m: Machine, least: int) -> str:
     reasons = {past.why: name for name, past in m.trouble.items()}
-    said = "; ".join(f"{name}: {why}" for why, name in list(reasons.items())[:3])
+    each = (why if why.startswith(name) else f"{name}: {why}" for why, name in reasons.items())
+    said = "; ".join(islice(each, 3))
     more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
     need = f"fewer than {least} nodes" if least > 1 else "no node"
     return f"{need} could be had ({said}{more})" if said else f"{need} could be had"

@@ -20,8 +20,10 @@ class Record:
         return type(self) is type(other) and all(
             getattr(self, item.name) == getattr(other, item.name)
             for item in fields(cast("Any", self))
+            if item.compare
         )
 
     def __repr__(self) -> str:
-        values = (f"{item.name}={getattr(self, item.name)!r}" for item in fields(cast("Any", self)))
+        shown = (item.name for item in fields(cast("Any", self)) if item.repr)
+        values = (f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({', '.join(values)})"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from batchio.core.arrays import TaskIds, parse_ids
 from batchio.core.command import SCRIPT_NAME
+from batchio.core.record import Record
 from batchio.errors import BatchioError, UsageError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class SentFile(NamedTuple):
     mode: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobSpec:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class JobSpec(Record):
     """One job as it shall run. Times are seconds, sizes bytes."""
 
     name: str

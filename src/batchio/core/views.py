@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core.arrays import compact
 from batchio.core.command import PYTHON, SHELL
 from batchio.core.news import event_view as event_view
+from batchio.core.record import Record
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _REASONS: Final = {
 """The agent's reasons in words; any other stands for itself."""
 
 
-class View:
+class View(Record):
     """What all of these have in common."""
 
     __slots__ = ()
@@ -49,7 +50,7 @@ class View:
         return {name: _json(getattr(self, name)) for name in names if name[0] != "_"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Counts(View):
     """How many tasks stand where, and how those that are done ended."""
 
@@ -71,7 +72,7 @@ class Counts(View):
         return self.failed + self.timed_out + self.lost
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TaskRow(View):
     """One task, and its present attempt."""
 
@@ -105,7 +106,7 @@ class TaskRow(View):
         return self.signal or ("" if self.exit_code is None else str(self.exit_code))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NodeRow(View):
     """One node."""
 
@@ -126,7 +127,7 @@ class NodeRow(View):
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FailureGroup(View):
     """Tasks that ended badly in the same way."""
 
@@ -147,7 +148,7 @@ class FailureGroup(View):
         return said or self.outcome
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JobSummary(View):
     """One job as a line of a list."""
 
@@ -177,7 +178,7 @@ class JobSummary(View):
         return {"schema": SCHEMA, **View.to_json(self)}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JobView(JobSummary):
     """One job as a whole; its tasks and failures are one call away."""
 

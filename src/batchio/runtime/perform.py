@@ -144,7 +144,7 @@ class Hands:
             handle = await self._provider.create(order)
         except BatchioError as err:
             final = isinstance(err, (QuotaExceeded, NotAuthorised, UsageError))
-            self._post(ev.NodeCreateFailed(self._clock.now(), node, err.message, final))
+            self._post(ev.NodeCreateFailed(self._clock.now(), node, str(err), final))
             return
         self._post(ev.NodeCreated(self._clock.now(), node, handle))
 

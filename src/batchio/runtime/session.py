@@ -122,8 +122,8 @@ class Session:
             return _broke(err)
         except BatchioError as err:
             if self._instance:
-                return err.message
-            self._lost(err.message, final=True)
+                return str(err)
+            self._lost(str(err), final=True)
         return ""
 
     def _lost(self, why: str, *, final: bool) -> None:
