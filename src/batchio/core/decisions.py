@@ -7,8 +7,8 @@ rare things (a timer, a node that comes or goes) make it look at every node.
 
 from __future__ import annotations
 
-from math import inf
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
