@@ -21,6 +21,7 @@ from batchio.core.news import event_view
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError
 from batchio.runtime.bridge import Stream, portable
+from batchio.runtime.loads import read_loads
 from batchio.runtime.watching import Watch
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
@@ -130,7 +131,15 @@ class Job:
         view = views.job_view(await self.machine(), time.time())
         if view.state == "done" or view.epoch == 0:  # a new job's head is still to come
             return view
-        return replace(view, attended=self._workspace.lease_holder(self.id) is not None)
+        loads = read_loads(self._workspace.folder(self.id))
+        nodes = tuple(
+            replace(node, load=said.get("load"), disk_free=said.get("disk_free"))
+            if node.state == "ready" and (said := loads.get(node.number))
+            else node
+            for node in view.nodes
+        )
+        attended = self._workspace.lease_holder(self.id) is not None
+        return replace(view, nodes=nodes, attended=attended)
 
     async def machine(self) -> Machine:
         """The job's whole state, read only; everything people see is computed from it."""

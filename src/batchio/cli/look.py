@@ -225,9 +225,11 @@ NODE_COLUMNS: Final = (
     Column("Running", right=True),
     Column("Queued", right=True),
     Column("Ended", right=True),
+    Column("Load", right=True),
     Column("Address", spare=1),
     Column("CPUs", right=True, spare=3),
     Column("Memory", right=True, spare=2),
+    Column("Disk Free", right=True, spare=4),
     Column("Note"),
 )
 
@@ -241,9 +243,11 @@ def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
         str(node.running),
         str(node.queued),
         str(node.ended),
+        "" if node.load is None else f"{node.load:.2f}",
         node.address or "",
         "" if node.cpus is None else f"{node.cpus:g}",
         "" if node.memory is None else format_bytes(node.memory),
+        "" if node.disk_free is None else format_bytes(node.disk_free),
         node.why,
     )
 

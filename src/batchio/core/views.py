@@ -125,6 +125,10 @@ class NodeRow(View):
     cpus: float | None
     memory: int | None
     why: str
+    load: float | None = None
+    """Processes that run or wait, over the last minute, as the node said lately."""
+    disk_free: int | None = None
+    """In bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -74,6 +74,8 @@ class Desk:
     """Puts the uploaded files into a home; awaited before the greeting is posted."""
     twin: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""
+    heartbeat: Callable[[int, float, dict[str, Any]], None] = lambda *_: None
+    """How busy a node is, for people."""
     homes_before: Callable[[int], list[str]] = lambda _: []
     """Homes that may be left from earlier times the same host was a node of this job."""
 
@@ -297,10 +299,12 @@ class Conversation:
             case ["fetched", int(task), int(attempt), _, int(size), *crc]:
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end(size, *crc)
+            case ["pong", _, dict(stats)]:
+                self._desk.heartbeat(self._node, now, stats)
             case ["bye", *_]:
                 self._bye = True
             case _:
-                pass  # a pong, or a newer agent's news
+                pass  # a newer agent's news
 
     # --- the end -------------------------------------------------------------
 

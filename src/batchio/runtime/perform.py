@@ -18,6 +18,7 @@ from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, Unreachab
 from batchio.ports import NodeOrder
 from batchio.runtime import files
 from batchio.runtime.conversation import Desk
+from batchio.runtime.loads import Loads
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 from batchio.runtime.sink import FolderSink
@@ -84,6 +85,7 @@ class Hands:
             files=self._sender(job.spec) if job.spec.files else None,
             twin=self._twin,
             homes_before=self._homes_before,
+            heartbeat=Loads(self._folder).heard,
         )
 
     def __call__(self, effect: ef.Effect) -> None:
