@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core.arrays import compact
 from batchio.core.command import PYTHON, SHELL
 from batchio.core.news import event_view as event_view
-from batchio.core.record import Record
+from batchio.core.record import View
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -37,17 +37,6 @@ _REASONS: Final = {
     "node": "its node could not run it",
 }
 """The agent's reasons in words; any other stands for itself."""
-
-
-class View(Record):
-    """What all of these have in common."""
-
-    __slots__ = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, a field each."""
-        names = (item.name for item in fields(self))  # type: ignore[arg-type]
-        return {name: _json(getattr(self, name)) for name in names if name[0] != "_"}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -395,9 +384,3 @@ def _where(column: array[int], value: int) -> Iterator[int]:
     while at >= 0:
         yield at
         at = data.find(value, at + 1)
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, View):
-        return value.to_json()
-    return [_json(item) for item in value] if isinstance(value, tuple) else value

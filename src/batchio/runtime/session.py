@@ -178,7 +178,8 @@ class Session:
             await self._desk.files(transport, home)
         if self._desk.spec.host_setup:
             await talk.prepare(self._desk.spec.host_setup)
-        if container := self._desk.setup(self._node)["container"]:
+        container = self._desk.setup(self._node)["container"]
+        if container and facts.get("engines") != []:  # with none, it is unfit: `slots_for`
             await talk.pull(container["image"])
 
     def _introduce(self, facts: dict[str, Any]) -> None:

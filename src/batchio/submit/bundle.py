@@ -13,7 +13,7 @@ import posixpath
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.command import EXECUTABLE, READABLE
 from batchio.core.sizes import format_bytes
@@ -23,8 +23,8 @@ from batchio.submit.here import blamed, unreadable
 from batchio.submit.ignore import Rules
 
 if TYPE_CHECKING:
-    import tarfile
     from pathlib import Path
+    from tarfile import TarInfo
 
     from batchio.core.command import Command
     from batchio.core.resolve import Effective
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NAMED: Final = 3
 """How many files a description names."""
 
+_BLOCK: Final = 512  # of a tar
+_CHUNK: Final = 1 << 20
 _EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
 
 
@@ -111,14 +113,11 @@ class Bundle:
             UsageError: a file cannot be read, or changed while it was.
             OSError: the tar cannot be written.
         """
-        import hashlib  # only where files are sent
-        import tarfile
-
-        with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
+        with target.open("wb") as file:
+            tar = _Tar(file)
             for arrival, item in self.items.items():
                 _add(tar, arrival, item)
-        with target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return tar.end()
 
 
 def collect(command: Command, effective: Effective, here: Here, avoid: Path) -> Bundle:
@@ -265,17 +264,55 @@ def _buffer(given: Any, where: str) -> tuple[str, bytes]:
     return arrival, bytes(data)
 
 
-def _add(tar: tarfile.TarFile, arrival: str, item: Item) -> None:
-    import tarfile
+class _Tar:
+    """Writes a tar and hashes it in one pass; `tarfile` would do four times the work a file."""
 
-    info = tarfile.TarInfo(arrival)
+    def __init__(self, out: IO[bytes]) -> None:
+        import hashlib  # only where files are sent
+
+        self._out = out
+        self._hash = hashlib.sha256()
+
+    def add(self, info: TarInfo, file: IO[bytes] | None = None) -> bool:
+        """One member; False when `file` ended before its size."""
+        from tarfile import PAX_FORMAT, USTAR_FORMAT
+
+        try:
+            header = info.tobuf(USTAR_FORMAT, "ascii", "strict")
+        except ValueError:  # not ASCII, too long or too large for a plain one
+            header = info.tobuf(PAX_FORMAT, "utf-8", "surrogateescape")
+        self._put(header)
+        left = info.size
+        while file is not None and left:
+            chunk = file.read(min(left, _CHUNK))
+            if not chunk:
+                return False
+            self._put(chunk)
+            left -= len(chunk)
+        self._put(bytes(-info.size % _BLOCK))
+        return True
+
+    def end(self) -> str:
+        """All is added; returns the SHA-256 in hexadecimal."""
+        self._put(bytes(2 * _BLOCK))
+        return self._hash.hexdigest()
+
+    def _put(self, data: bytes) -> None:
+        self._out.write(data)
+        self._hash.update(data)
+
+
+def _add(tar: _Tar, arrival: str, item: Item) -> None:
+    from tarfile import DIRTYPE, TarInfo
+
+    info = TarInfo(arrival)
     info.mode = item.mode
     if item.is_folder:
-        info.type = tarfile.DIRTYPE
-        tar.addfile(info)
+        info.type = DIRTYPE
+        tar.add(info)
     elif isinstance(item.source, bytes):
         info.size = len(item.source)
-        tar.addfile(info, io.BytesIO(item.source))
+        tar.add(info, io.BytesIO(item.source))
     else:
         try:
             file = open(item.source, "rb")  # noqa: SIM115 - its errors are not the tar's
@@ -284,6 +321,5 @@ def _add(tar: tarfile.TarFile, arrival: str, item: Item) -> None:
         with file:
             now = os.fstat(file.fileno())
             info.size, info.mtime = item.size, int(now.st_mtime)
-            if now.st_size != item.size:
+            if now.st_size != item.size or not tar.add(info, file):
                 raise UsageError(f"{item.said} changed while it was read")
-            tar.addfile(info, file)
