@@ -194,6 +194,8 @@ def _unpack(feed: _Feed, part: Path) -> None:
     part.mkdir(parents=True)
     try:
         with tarfile.open(fileobj=feed, mode="r|") as tar:  # type: ignore[call-overload]
+            # From 3.12 on tarfile warns, and from 3.14 on filters, unless it is told how.
+            tar.extraction_filter = lambda member, _: member
             for member in tar:
                 _check(member, part)
                 tar.extract(member, part)
