@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,14 @@ def trips(way: Transport) -> int:
     return count
 
 
+async def most_trips(way: Transport, python: str) -> int:
+    """Round trips to a node that has nothing: one more to send the source, not the bytecode."""
+    if way.local:
+        return 1
+    theirs = await way.run([python, "-c", "import sys; print(sys.implementation.cache_tag)"])
+    return 2 if theirs.stdout.decode().strip() == sys.implementation.cache_tag else 3
+
+
 def test_the_same_home_has_one_agent(play: Callable[[Scene], None]) -> None:
     async def scene(way: Transport, base: str) -> None:
         first = await bootstrap(way, home_name="job1.n1", base=base)
@@ -129,7 +138,7 @@ def test_the_same_home_has_one_agent(play: Callable[[Scene], None]) -> None:
         assert first.home == f"{base}/batchio-{os.getuid()}/job1.n1"
         assert first == again
         assert runs(first.pid)
-        assert (cold, warm) == (1 if way.local else 2, 1)
+        assert (cold, warm) == (await most_trips(way, first.python), 1)
         reader, writer = await way.open_unix(first.socket)
         writer.close()
         del reader
