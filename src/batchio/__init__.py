@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from batchio import sync
-    from batchio.api import Job, Result, list_jobs, open_job, plan, run, status, wait
+    from batchio.api import Job, Result, list_jobs, open_job, plan, run, status, unattended, wait
     from batchio.errors import BatchioError, JobFailed, UsageError
     from batchio.pieces import Done, Node, connect, dispatch, open_nodes
     from batchio.stores.logs import LogLine
@@ -30,6 +30,7 @@ _HOMES = {
     "plan": "api",
     "run": "api",
     "status": "api",
+    "unattended": "api",
     "wait": "api",
     "BatchioError": "errors",
     "JobFailed": "errors",
@@ -63,6 +64,7 @@ __all__ = [
     "run",
     "status",
     "sync",
+    "unattended",
     "wait",
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ from batchio.core.explain import why_job, why_task
 from batchio.core.job import EXIT_CODES
 from batchio.core.news import event_view
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import HeadGone, JobFailed, UsageError
+from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.loads import read_loads
 from batchio.runtime.watching import Watch
@@ -336,6 +337,19 @@ async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> 
         machine = await Job(place, job).machine()
         out.append(views.job_summary(machine, time.time()))
     return out
+
+
+@portable
+async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
+    """Ids among the newest `limit` jobs that are not done, and that nobody runs any more."""
+    place = submit.workspace_of(workspace)
+    left = []
+    for job in place.jobs()[:limit]:
+        if place.lease_holder(job) is None:
+            with suppress(WorkspaceError):  # whoever looks at that job is told
+                state = (await Job(place, job).machine()).running_job
+                left += [job] if state.epoch and not state.closed else []
+    return left
 
 
 @portable

@@ -109,6 +109,11 @@ def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[J
     return blocking(partial(api.list_jobs, limit=limit, workspace=workspace))
 
 
+def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
+    """See `batchio.unattended`."""
+    return blocking(partial(api.unattended, limit=limit, workspace=workspace))
+
+
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
     """See `batchio.status`."""
     return open_job(job, workspace=workspace).status()

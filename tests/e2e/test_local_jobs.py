@@ -188,7 +188,9 @@ async def test_a_killed_head_is_missed_and_the_job_recovered(
 
     with pytest.raises(HeadGone):
         await job.wait(timeout=60)
+    assert await batchio.unattended() == [job.id]
     assert await job.recover()
+    assert await batchio.unattended() == []
     done = asyncio.create_task(job.wait(timeout=60))
     while not done.done():  # every task waits for somebody to open its gate and close it
         await asyncio.to_thread(_open_once, gate, done)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import launched
+from batchio.cli.common import finished, launched
 from batchio.cli.options import TableCommand, given, settled, table_options
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
@@ -52,6 +52,8 @@ def _start(prepared: Prepared, form: str) -> int:
     to_person = output.to_person() and form == "table"
     job, spec = launched(prepared), prepared.spec
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
+    for left in finished(unattended(prepared)):
+        diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
     if prepared.sends:
         diagnostics.say(f"sends {visible(prepared.sends)}")
     if to_person or follow:
@@ -76,6 +78,13 @@ def _start(prepared: Prepared, form: str) -> int:
         )
     )
     return 0
+
+
+async def unattended(prepared: Prepared) -> list[str]:
+    """Jobs that a crash left behind; who starts another one should know."""
+    from batchio import api
+
+    return await api.unattended(workspace=str(prepared.workspace.root))
 
 
 def _show_plan(plan: Plan, form: str) -> None:
