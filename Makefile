@@ -18,7 +18,7 @@ hello: $(VENV)/has-run  ## the main job: ten tasks on this computer
 	$(bin)/batchio run --follow examples/hello.sh
 
 test: testbed $(VENV)/has-dev  ## every test; lint, types and contracts are tests too
-	$(pytest) -n 2 --dist loadgroup $(ARGS)
+	$(pytest) -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 testbed: $(VENV)/has-dev  ## what the tests over real SSH need; only root can have it
 	@.ci/testbed $(bin)/python
@@ -29,7 +29,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/mypy
 	$(bin)/lint-imports
 	for page in generate states python_page; do $(bin)/python docs/$$page.py --check || exit; done
-	$(pytest) -n 2 --dist loadgroup -m "not testbed" $(ARGS)
+	$(pytest) -n 2 --dist loadfile --no-loadscope-reorder -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
 	$(pytest) tests/core tests/stores tests/submit $(ARGS)

@@ -40,12 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["HOME"] = str(config.stash[_HOME])
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For pytest-xdist: one laboratory serves a module, and what takes long begins first."""
-    for item in items:
-        if "lab" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """For pytest-xdist, which gives a whole file to a worker: what takes long begins first."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: not _LONG.intersection(item.path.parts))
 
