@@ -211,3 +211,19 @@ async def test_who_holds_the_lease_is_told_without_taking_it(workspace: Workspac
     await journal.close()
     assert workspace.lease_holder(A) is None
     assert workspace.lease_holder(B) is None
+
+
+def test_an_id_that_somebody_has_is_not_given_again(tmp_path: Path) -> None:
+    ids = iter([A, A, B, A, B, C])
+
+    class Unlucky(Workspace):
+        def new_id(self, now: float, randomness: bytes | None = None) -> str:
+            return next(ids)
+
+    workspace = Unlucky(tmp_path)
+    first, _ = workspace.new_draft(0.0)
+    second, _ = workspace.new_draft(0.0)
+    workspace.create(A, FIRST)
+    third, _ = workspace.new_draft(0.0)
+
+    assert [first, second, third] == [A, B, C]

@@ -70,22 +70,44 @@ class Workspace:
         """An id for a job submitted at `now` (Unix seconds)."""
         return job_id(now, os.urandom(RANDOM_BYTES) if randomness is None else randomness)
 
+    def new_draft(self, now: float) -> tuple[str, Path]:
+        """An id that nobody has, and its draft: many may submit in the same instant.
+
+        Raises:
+            WorkspaceError: the workspace cannot be written.
+        """
+        while True:
+            job = self.new_id(now)
+            try:
+                folder = self._drafted(job)
+            except FileExistsError:
+                continue
+            except OSError as err:
+                raise unusable(self.root, err) from err
+            # Looked at only now: while the draft is ours, nobody else's becomes this job.
+            if not self.folder(job).exists():
+                return job, folder
+            shutil.rmtree(folder)
+
     def draft(self, job: str) -> Path:
         """A folder laid out for a new job that nobody sees yet; fill it, then `create`.
 
         Raises:
             WorkspaceError: the workspace cannot be written.
         """
-        folder = self._drafts / job
         try:
-            self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._jobs.mkdir(exist_ok=True, mode=0o700)
-            self._sweep()
-            folder.mkdir(mode=0o700)
-            for name in FOLDERS:
-                (folder / name).mkdir()
+            return self._drafted(job)
         except OSError as err:
             raise unusable(self.root, err) from err
+
+    def _drafted(self, job: str) -> Path:
+        folder = self._drafts / job
+        self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._jobs.mkdir(exist_ok=True, mode=0o700)
+        self._sweep()
+        folder.mkdir(mode=0o700)
+        for name in FOLDERS:
+            (folder / name).mkdir()
         return folder
 
     def create(

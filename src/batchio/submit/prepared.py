@@ -158,8 +158,7 @@ class Prepared:
             JournalFull, WorkspaceError: it cannot be written.
         """
         now = time.time()
-        job = self.workspace.new_id(now)
-        draft = self.workspace.draft(job)
+        job, draft = self.workspace.new_draft(now)
         try:
             count = None
             if self._source is not None:
