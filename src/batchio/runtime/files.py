@@ -15,7 +15,7 @@ import shutil
 import tarfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from batchio.errors import BatchioError, NodeError, Unreachable
 from batchio.filestores import open_store
@@ -49,7 +49,9 @@ async def put(transport: Transport, home: str, bundle: Path) -> None:
         NodeError: the node could not unpack it; says why.
         Unreachable: the connection broke.
     """
-    done = await transport.run(["/bin/sh", "-c", _UNPACK, "sh", home], stdin=_chunks(bundle))
+    argv = ["/bin/sh", "-c", _UNPACK, "sh", home]
+    with bundle.open("rb") as file:
+        done = await transport.run(argv, stdin=_chunks(file))
     _require(done, transport, "the files could not be unpacked")
 
 
@@ -117,10 +119,9 @@ def _require(done: Completed, transport: Transport, what: str) -> None:
         raise NodeError(f"{what}: {said[-1] if said else done.exit_code}", where=transport.where)
 
 
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
 async def receive(chunks: AsyncIterable[memoryview], target: Path, newer_than: float) -> list[str]:
