@@ -191,22 +191,21 @@ def agent(
     *words: str | Path, python: str = sys.executable, **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """One run of agent.py's command line."""
-    return subprocess.run(
-        [python, "-I", PATH, *words],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        **more,
-    )
+    return _run([python, "-I", PATH, *words], **more)
 
 
 def up(home: Path, *words: str | Path, python: str = sys.executable, **more: Any) -> dict[str, Any]:
-    """A daemon that owns the home; what `up` printed."""
-    answer = agent("up", home, *words, python=python, **more)
-    assert answer.returncode == 0, answer.stderr
+    """An agent that owns the home; what `up` printed."""
+    in_background = ["/bin/sh", "-c", '"$@" &', "sh", python, "-I", PATH, "up", home, *words]
+    answer = _run(in_background, **more)
+    assert answer.stdout, answer.stderr
     facts: dict[str, Any] = json.loads(answer.stdout)
     return facts
+
+
+def _run(command: Sequence[str | Path], **more: Any) -> subprocess.CompletedProcess[str]:
+    """Runs a program until it ends and nobody writes to its output any more."""
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, **more)
 
 
 def alive(pid: int) -> bool:

@@ -148,7 +148,8 @@ def test_bye_kills_what_runs_and_leaves_nothing(head: Client, tmp_path: Path) ->
     head.start(0, 1)
     family = [pid(tmp_path / name) for name in ("main", "child", "grandchild")]
     head.send(["bye", False])
-    assert head.wait("bye") == ["bye"]
+    assert head.wait("bye") == ["bye", ""]
+    assert not head.home.exists()
     assert head.closed()
     assert gone([*family, *strays(head.home)])
     while head.home.exists():

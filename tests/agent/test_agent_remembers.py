@@ -232,7 +232,7 @@ def test_down_kills_and_removes_and_is_repeatable(home: Path, tmp_path: Path) ->
         left = strays(home)
         for _ in range(2):
             answer = agent("down", home)
-            assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+            assert (answer.returncode, answer.stdout, answer.stderr) == (0, '"gone"\n', "")
         assert gone([facts["pid"], *left])
     assert not home.parent.exists()
 
@@ -241,7 +241,7 @@ def test_a_home_of_somebody_else_is_refused(home: Path) -> None:
     home.symlink_to("/tmp")
     answer = agent("up", home)
     assert answer.returncode == 1
-    assert answer.stderr == f"agent: [Errno 1] {home} belongs to somebody else\n"
+    assert answer.stderr == f"agent: {home}: belongs to somebody else, or is a link\n"
     home.unlink()
 
 

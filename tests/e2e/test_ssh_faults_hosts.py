@@ -32,7 +32,7 @@ def strangers(hosts: MakeHosts, lab: Lab) -> dict[str, Vm]:
     somebody = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     [bare] = hosts(image="debian-bare")
     [closed] = hosts(files={"/root/.ssh/authorized_keys": somebody})
-    [full] = hosts(tmpfs={"/var/tmp": "64k"})
+    [full] = hosts(tmpfs={"/var/tmp": "64k,nr_inodes=1"})
     [changed, honest] = hosts(2)
     known = lab.known_hosts_file
     known.write_text(known.read_text().replace(changed.host_key, honest.host_key))

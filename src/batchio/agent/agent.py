@@ -1456,9 +1456,14 @@ class Agent:
             return False
         sweep(self.home)
         remove_containers(self.home)
-        if not self.forced:
-            self.news.append(["bye"])
+        self.listener.close()
         self.flush()
+        left = ""
+        if self.leaving == "remove":  # before the good-bye: who hears it may count on that
+            left = erase(self.home)
+        if not self.forced:
+            self.news.append(["bye", left])
+            self.flush()
         self.farewell()
         return True
 
@@ -2310,13 +2315,13 @@ VERBS: Dict[str, Callable[..., None]] = {
 
 
 def own_folder(home: str) -> None:
-    """Makes the home; refuses one that somebody else could have put there."""
-    parent = os.path.dirname(home)
-    for folder in (parent, home):
-        os.makedirs(folder, 0o700, exist_ok=True)
-    info = os.lstat(home)
-    if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode):
-        raise OSError(errno.EPERM, "%s belongs to somebody else" % home)
+    """Makes the home and the user's folder around it; refuses what others could have put there."""
+    for folder in (os.path.dirname(home), home):
+        with suppress(FileExistsError):
+            os.mkdir(folder, 0o700)
+        info = os.lstat(folder)
+        if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode):
+            raise OSError(errno.EPERM, "belongs to somebody else, or is a link", folder)
     os.chmod(home, 0o700)
 
 
@@ -2345,73 +2350,71 @@ def listening(home: str) -> bool:
     return True
 
 
-def run(home: str, spool: Optional[str], ready: int = -1) -> int:
+def run(home: str, spool: Optional[str]) -> int:
     own_folder(home)
     owner = lock(home)
     if owner < 0:
         say("another agent owns %s" % home)
         return 1
+    begin(home, spool).serve()
+    return 0
+
+
+def begin(home: str, spool: Optional[str]) -> Agent:
+    """The agent of a home that is ours: what an older one ran is ended before it listens."""
     sweep(home)
     remove_containers(home)
-    agent = Agent(home, spool)
-    if ready >= 0:
-        os.close(ready)
-    agent.serve()
-    agent.listener.close()
-    if agent.leaving == "remove":
-        erase(home)
-    return 0
+    return Agent(home, spool)
 
 
 def up(home: str, spool: Optional[str]) -> int:
+    """Says where the agent of a home listens; when there is none, this process becomes it.
+
+    Whoever starts us waits for the end of our output, not for ours.
+    """
     own_folder(home)
     end = time.monotonic() + 20.0
-    told = b""
-    if not listening(home):
-        out, into = os.pipe()
-        if os.fork() == 0:
-            daemon(home, spool, into)
-        os.close(into)
-        while True:
-            data = os.read(out, 4096)
-            if not data:
-                break
-            told += data
     while not listening(home):
-        if told or time.monotonic() > end:
-            sys.stderr.write(told.decode() or "the agent does not come up; see agent.log\n")
+        owner = lock(home)
+        if owner >= 0:
+            return live(home, spool)
+        if time.monotonic() > end:
+            sys.stderr.write("the agent does not come up; see agent.log\n")
             return 1
         time.sleep(0.01)
-    known = read_identity(home)
-    names = ("v", "instance", "pid", "socket")
-    sys.stdout.write(JSON({name: known.get(name) for name in names}) + "\n")
+    answer(read_identity(home))
     return 0
 
 
-def daemon(home: str, spool: Optional[str], ready: int) -> None:
-    """Never returns: the daemon's whole life, in a session of its own."""
-    code = 1
-    try:
+def live(home: str, spool: Optional[str]) -> int:
+    """The daemon's whole life, in a session of its own, away from who started it."""
+    with suppress(PermissionError):  # we lead one already
         os.setsid()
-        if os.fork():
-            os._exit(0)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        words = os.open(home + "/agent.log", flags, 0o600)
-        nothing = os.open("/dev/null", os.O_RDONLY)
-        for fd, target in ((nothing, 0), (words, 1), (words, 2)):
-            os.dup2(fd, target)
-        ready = os.dup2(ready, 3, inheritable=False)
-        os.closerange(4, 1 << 16)
-        try:
-            code = run(home, spool, ready)
-        except BaseException as error:
-            import traceback
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them in the background
+        signal.signal(number, signal.SIG_DFL)
+    agent = begin(home, spool)
+    answer(agent.identity)
+    words = os.open(home + "/agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target in (1, 2):
+        os.dup2(words, target)
+    os.close(words)
+    try:
+        agent.serve()
+    except BaseException:
+        import traceback
 
-            say(traceback.format_exc())
-            with suppress(OSError):
-                os.write(ready, raw("agent: %s\n" % error))
-    finally:
-        os._exit(code)
+        say(traceback.format_exc())
+        return 1
+    return 0
+
+
+def answer(known: Any) -> None:
+    """What the command line prints for the head."""
+    if isinstance(known, dict):
+        names = ("v", "instance", "pid", "socket")
+        known = {name: known.get(name) for name in names}
+    sys.stdout.write(JSON(known) + "\n")
+    sys.stdout.flush()
 
 
 def down(home: str) -> int:
@@ -2425,13 +2428,22 @@ def down(home: str) -> int:
                 break
         sweep(home)
         remove_containers(home)
-        erase(home)
+        left = erase(home)
+        if left:
+            sys.stderr.write("agent: %s\n" % left)
+            return 1
+    answer("gone")
     return 0
 
 
-def erase(home: str) -> None:
-    """Removes the home, and the user's folder around it when nothing else is in there."""
+def erase(home: str) -> str:
+    """Removes the home, and the user's folder around it when nothing else is in there.
+
+    What could not be removed and why, or "".
+    """
     import shutil
+
+    left: List[str] = []
 
     def insist(function: Any, path: str, info: Any) -> None:
         try:
@@ -2439,17 +2451,21 @@ def erase(home: str) -> None:
             os.chmod(path, 0o700)
             function(path)
         except OSError as error:
-            say("cannot remove %s: %s" % (path, error.strerror))
+            left.append("%s cannot be removed: %s" % (path, error.strerror))
 
     os.chdir("/")
     for _ in range(3):  # what a task left unreadable takes another round
+        left.clear()
         shutil.rmtree(home, onerror=insist)
         if not os.path.exists(home):
             break
+    else:
+        return left[0] if left else "%s cannot be removed" % home
     parent = os.path.dirname(home)
     if os.path.basename(parent).startswith("batchio-"):
         with suppress(OSError):
             os.rmdir(parent)
+    return ""
 
 
 def logs(paths: List[str]) -> int:
@@ -2488,7 +2504,7 @@ def main(words: List[str]) -> int:
             return down(home)
         return (up if verb == "up" else run)(home, spool)
     except OSError as error:
-        sys.stderr.write("agent: %s\n" % error)
+        sys.stderr.write("agent: %s: %s\n" % (error.filename, error.strerror))
         return 1
 
 

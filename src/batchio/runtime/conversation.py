@@ -138,6 +138,8 @@ class Conversation:
         """How far the node's log reaches, as far as we were told."""
         self._logged = asyncio.Event()
         self._bye = False
+        self.left = ""
+        """What the node's agent could not remove when it said good-bye, and why."""
         self._ahead = 0.0
         """Seconds by which the node's clock is ahead of ours; 0 when it is close enough."""
 
@@ -301,8 +303,9 @@ class Conversation:
                     stream.end(size, *crc)
             case ["pong", _, dict(stats)]:
                 self._desk.heartbeat(self._node, now, stats)
-            case ["bye", *_]:
+            case ["bye", *left]:
                 self._bye = True
+                self.left = str(left[0]) if left else ""
             case _:
                 pass  # a newer agent's news
 

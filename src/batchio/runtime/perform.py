@@ -157,7 +157,10 @@ class Hands:
     def _session(self, node: int, handle: str, instance: str, *, touched: bool = False) -> Session:
         offer = (self._machine.offers or {})[self._machine.nodes[node].offer]
         sink = FolderSink(self._folder / "logs" / str(node), local=self._provider.name == "local")
-        return Session(self._desk, node, offer, handle, instance, sink, touched=touched)
+        socket = str(self._machine.nodes[node].facts.get("socket", ""))
+        return Session(
+            self._desk, node, offer, handle, instance, sink, socket=socket, touched=touched
+        )
 
     async def _delete(self, node: int, handle: str) -> None:
         session = self._sessions.pop(node, None)

@@ -7,6 +7,7 @@ docs/design/faults.md says what becomes of each fault.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from batchio.runtime.conversation import Conversation, Desk, Fetch, Sink
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from batchio.ports import Transport
+    from batchio.ports import ByteReader, ByteWriter, Transport
 
 FIRST_TRIES: Final = 3
 """Attempts to reach a node that has never greeted, before it is given up."""
@@ -40,6 +41,7 @@ class Session:
 
     Args:
         instance: The agent that is known already, when an earlier head has had the node.
+        socket: Where that one listens.
         touched: Whether something of ours may be there already.
     """
 
@@ -52,6 +54,7 @@ class Session:
         instance: str,
         sink: Sink,
         *,
+        socket: str = "",
         touched: bool = False,
     ) -> None:
         self._desk = desk
@@ -59,6 +62,7 @@ class Session:
         self._offer = offer
         self._handle = handle
         self._instance = instance
+        self._socket = socket
         self._sink = sink
         self._talk: Conversation | None = None
         self.work: asyncio.Task[None] | None = None
@@ -137,25 +141,34 @@ class Session:
     async def _visit(self) -> None:
         """One connection, from the first byte until the agent has said good-bye."""
         async with self._reach() as transport:
-            if not self._instance:
-                for name in self._desk.homes_before(self._node):
-                    await remove(transport, name)
-            address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
-            reader, writer = await transport.open_unix(address.socket)
+            reader, writer = await self._door(transport)
             talk = Conversation(self._desk, self._node, transport.where, self._sink, reader, writer)
             try:
-                facts = await talk.greet()
+                facts = await talk.greet() | {"socket": self._socket}
                 if not self._parting.is_set():
-                    await self._make_ready(talk, facts, transport, address.home)
+                    await self._make_ready(talk, facts, transport)
                 self._introduce(facts)
                 self._talk, self._failures, self._broken_at = talk, 0, 0.0
                 await self._converse(talk)
             finally:
                 self._talk = None
                 talk.close()
-            if not self._keep and not transport.local:  # there it goes by itself
-                await remove(transport, self.home)
+            self._left = self._left or talk.left
             self._parted = True
+
+    async def _door(self, transport: Transport) -> tuple[ByteReader, ByteWriter]:
+        """The agent's socket: where it was, or where a bootstrap says that it is now."""
+        if self._socket:
+            try:
+                return await transport.open_unix(self._socket)
+            except Unreachable:
+                self._socket = ""
+        if not self._instance:
+            for name in self._desk.homes_before(self._node):
+                await remove(transport, name)
+        address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
+        self._socket = address.socket
+        return await transport.open_unix(self._socket)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[Transport]:
@@ -167,7 +180,7 @@ class Session:
             await transport.close()
 
     async def _make_ready(
-        self, talk: Conversation, facts: dict[str, Any], transport: Transport, home: str
+        self, talk: Conversation, facts: dict[str, Any], transport: Transport
     ) -> None:
         """Everything that must be true of a node before tasks may go there."""
         if not self._instance and (twin := self._desk.twin(self._node, facts)):
@@ -175,7 +188,7 @@ class Session:
                 f"this is the same computer as {twin}; it is used once", where=self._offer.id
             )
         if self._desk.files is not None:
-            await self._desk.files(transport, home)
+            await self._desk.files(transport, os.path.dirname(self._socket))
         if self._desk.spec.host_setup:
             await talk.prepare(self._desk.spec.host_setup)
         container = self._desk.setup(self._node)["container"]

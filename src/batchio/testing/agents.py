@@ -273,7 +273,7 @@ class ScriptedAgent:
         for key in self.running:
             self._queue.clear()
             self._end(key, TERM, "bye")
-        line.say(["bye"])
+        line.say(["bye", ""])
         self.kill()
         line.end()
         if not keep:

@@ -160,17 +160,17 @@ class ScriptedTransport:
         if stdin is not None and not isinstance(stdin, bytes):
             async for _ in stdin:
                 pass
-        said = b""
-        match [*argv[:2], *argv[4:]]:
-            case ["/bin/sh", "-c", _, _, _, "up", *_]:
-                said = json.dumps(self._node.start_agent()).encode()
-            case ["/bin/sh", "-c", _, _, _, "down", *_]:
+        said: object = "gone"
+        match argv:
+            case ["/bin/sh", "-c", _, "sh", _, "batchio-agent", _, _, "up", *_]:
+                said = self._node.start_agent()
+            case ["/bin/sh", "-c", _, "sh", _, "batchio-agent", _, _, "down", *_]:
                 self._node.remove_agent()
-            case ["/bin/sh", "-c", _]:
+            case ["/bin/sh", "-c", _, "sh", _]:
                 return Completed(0, b"", b"")
             case _:
                 return Completed(127, b"", f"{argv[0]}: not found\n".encode())
-        return Completed(0, b"\n@batchio done python3 /scripted\n" + said, b"")
+        return Completed(0, b"\n@batchio python3\n@batchio agent " + json.dumps(said).encode(), b"")
 
     async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
         """A connection to the agent. Raises Unreachable when it does not listen there."""
