@@ -210,6 +210,26 @@ def test_a_node_in_trouble_costs_only_what_was_lost_with_it(
     assert job.provider.rented == set()
 
 
+def test_a_node_is_visited_by_one_command_however_often_it_is_cut_off(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=10))
+
+    assert job.lead((5, lambda: cut(job)), (15, lambda: cut(job))) is Outcome.SUCCEEDED
+    assert len(job.provider.nodes["n0"].commands) == 1
+
+
+def test_a_new_head_goes_straight_to_the_agents_it_knows(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3), lambda _: Ends(seconds=10))
+    job.workspace.fatal = lambda _, batch: any(
+        isinstance(ev.decode(one), ev.TasksFinished) for one in batch
+    )
+    with pytest.raises(Crash):
+        job.lead()
+    job.workspace.fatal = None
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert len(job.provider.nodes["n0"].commands) == 1
+
+
 def test_an_agent_that_never_says_hello_is_given_up(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1), nodes=2)
     job.provider.on_node = lambda node: setattr(node, "mute", node.name == "n0")

@@ -1,7 +1,6 @@
 """The head: whoever holds the lease of a job turns its wheel until the job is closed.
 
-`lead` runs inside any asyncio loop. As a program, `python -m batchio.runtime.head ROOT JOB`
-is the detached head on this computer; secrets come as one JSON object on its stdin.
+`lead` runs inside any asyncio loop; `batchio.detached` gives it a process of its own.
 """
 
 from __future__ import annotations

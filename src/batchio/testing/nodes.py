@@ -95,6 +95,8 @@ class ScriptedNode(ScriptedAgent):
 
     def __init__(self, name: str, clock: Clock, script: Script) -> None:
         super().__init__(name, clock, script)
+        self.commands: list[list[str]] = []
+        """Every command that a head ran there, the starting of agents included."""
         self._answers = True
         self._ways: list[ScriptedTransport] = []
 
@@ -157,6 +159,7 @@ class ScriptedTransport:
     ) -> Completed:
         """Play the bootstrap of an agent, or the unpacking of files; 127 for all else."""
         self._check()
+        self._node.commands.append([*argv])
         if stdin is not None and not isinstance(stdin, bytes):
             async for _ in stdin:
                 pass
