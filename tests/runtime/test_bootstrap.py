@@ -13,7 +13,7 @@ import pytest
 
 from batchio import agent
 from batchio.errors import NodeError, Unfit
-from batchio.runtime import bootstrap as bootstrapping
+from batchio.runtime import program
 from batchio.runtime.bootstrap import bootstrap, remove, sweep
 from batchio.transports import ssh
 from batchio.transports.local import LocalTransport
@@ -256,7 +256,7 @@ def test_a_damaged_agent_file_is_sent_again(tmp_path: Path, kind: str) -> None:
 def test_a_node_with_another_python_gets_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrapping, "_compiled", lambda: ("", b"of another Python"))
+    monkeypatch.setattr(program, "compiled", lambda: b"of another Python")
 
     async def scene() -> None:
         way = Elsewhere(LocalTransport())

@@ -8,19 +8,15 @@ Verbs may be repeated, and two heads may say them at once: the agent itself lock
 
 from __future__ import annotations
 
-import functools
-import importlib.abc
-import importlib.util
 import json
-import marshal
 import os
 import stat
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio import agent
 from batchio.errors import NodeError, Unfit
+from batchio.runtime import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,6 +94,9 @@ for entry in os.scandir(sys.argv[1]):
         probe.close()
 """
 
+_FROM_STDIN: Final = "import marshal, sys; exec(marshal.loads(sys.stdin.buffer.read()[16:]))"
+"""Where this installation may not be written to: an agent that is no file."""
+
 
 class AgentAddress(NamedTuple):
     """Where an agent of a node is, and which."""
@@ -173,9 +172,12 @@ async def sweep(transport: Transport, *, base: str = BASE) -> list[str]:
 
 
 async def _here(transport: Transport, verb: str, home: str, *options: str) -> str:
-    """Run the agent's own file of this installation."""
-    argv = [sys.executable, "-I", "-S", _program(), verb, home, *options]
-    done = await transport.run(argv, timeout=PATIENCE_S)
+    """Run the agent of this installation: its file, or what would be in it."""
+    file = program.path()
+    words = [str(file)] if file else ["-c", _FROM_STDIN]
+    argv = [sys.executable, "-I", "-S", *words, verb, home, *options]
+    stdin = None if file else program.compiled()
+    done = await transport.run(argv, stdin=stdin, timeout=PATIENCE_S)
     if done.exit_code:
         raise _failure(transport, os.path.dirname(home), "", done.stderr)
     return done.stdout.decode()
@@ -192,7 +194,7 @@ async def _there(
         argv = ["/bin/sh", "-c", _SCRIPT, "sh", mode, base, agent.digest(), verb, name, *words]
         stdin = None
         if mode != "ask":
-            stdin = agent.source() if mode == "py" else _compiled()[1]
+            stdin = agent.source() if mode == "py" else program.compiled()
         done = await transport.run(argv, stdin=stdin, timeout=PATIENCE_S)
         head, said = _answer(done.stdout)
         stderr = done.stderr
@@ -212,28 +214,6 @@ async def _there(
             case _:
                 why = "it did not answer as a POSIX shell does" if head != ["absent", root] else ""
     raise _failure(transport, root, why, stderr)
-
-
-def _program() -> str:
-    """The file to run here: the agent as this Python has it compiled, where it may."""
-    path = Path(_compiled()[0])
-    return str(path if path.exists() else agent.PATH)
-
-
-@functools.cache
-def _compiled() -> tuple[str, bytes]:
-    """The agent compiled by this Python: where that is kept, and the bytes of such a file.
-
-    Python's own cache beside the source, made when missing and checked against the source.
-    """
-    name = f"{agent.__name__}.agent"
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    loader = cast("importlib.abc.InspectLoader", spec.loader)
-    # Magic number, then twelve bytes about the source, which nobody looks at in a file
-    # that is run. Source: PEP 552.
-    code = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(loader.get_code(name))
-    return spec.cached or "", code
 
 
 def _answer(stdout: bytes) -> tuple[list[str], str]:
