@@ -1,6 +1,7 @@
 """The agent compiled by this Python, kept beside its sources like Python's own bytecode.
 
-Compiling it costs a hundred times what starting it does.
+Compiling it takes longer than all else that starting it does. PYTHONDONTWRITEBYTECODE is about
+modules that are imported, and as py_compile does, we write where we may.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import functools
 import importlib.util
 import marshal
 import os
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +37,8 @@ def compiled() -> bytes:
         if code.startswith(head) and marshal.loads(code[len(head) :]):  # noqa: S302 - our own
             return code
     code = head + marshal.dumps(compile(agent.source(), "agent.py", "exec", dont_inherit=True))
-    if not sys.dont_write_bytecode:
-        with contextlib.suppress(OSError):
-            _keep(kept, code)
+    with contextlib.suppress(OSError):
+        _keep(kept, code)
     return code
 
 
