@@ -21,8 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from batchio.agent import source
+
 HERE = Path(__file__).parent
-AGENT = HERE.parent / "src/batchio/agent/agent.py"
 WINDOW = 64
 FRAME = struct.Struct(">IB")
 
@@ -71,11 +72,12 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def agent(python: str, count: int) -> tuple[float, float]:
+def agent(python: str, program: Path, count: int) -> tuple[float, float]:
     """(wall seconds, the agent's own CPU seconds)."""
     with tempfile.TemporaryDirectory(prefix="batchio-", dir="/var/tmp") as folder:
         home = folder + "/b.n"
-        up = subprocess.run([python, "-I", AGENT, "up", home], check=True, capture_output=True)
+        begin = ["/bin/sh", "-c", '"$@" &', "sh", python, "-I", program, "up", home]
+        up = subprocess.run(begin, check=True, capture_output=True)
         facts = json.loads(up.stdout)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(home + "/s")
@@ -84,7 +86,7 @@ def agent(python: str, count: int) -> tuple[float, float]:
         before = cpu(facts["pid"])
         wall = drive(sock, count)
         own = cpu(facts["pid"]) - before
-        subprocess.run([python, "-I", AGENT, "down", home], check=True)
+        subprocess.run([python, "-I", program, "down", home], check=True)
         return wall, own
 
 
@@ -99,12 +101,14 @@ def main() -> None:
     )
     python = sys.argv[3] if sys.argv[3:] else sys.executable
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "spawn")
-        subprocess.run(["cc", "-O2", "-o", program, HERE / "spawn.c"], check=True)
+        floor_program = Path(folder, "spawn")
+        subprocess.run(["cc", "-O2", "-o", floor_program, HERE / "spawn.c"], check=True)
+        agent_program = Path(folder, "agent.py")
+        agent_program.write_bytes(source())
         floors, walls = [], []
         for _ in range(rounds):
-            floors.append(floor(program, count))
-            wall, own = agent(python, count)
+            floors.append(floor(floor_program, count))
+            wall, own = agent(python, agent_program, count)
             walls.append(wall)
             print(
                 f"floor {floors[-1]:.2f} s  agent {wall:.2f} s"

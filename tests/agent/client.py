@@ -6,21 +6,30 @@ a test instead of hanging it.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchio.agent import PATH
+from batchio.agent import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+FOLDER = Path(tempfile.mkdtemp())
+atexit.register(shutil.rmtree, FOLDER)
+PATH = FOLDER / "agent.py"
+"""The agent as it travels."""
+PATH.write_bytes(source())
 
 FRAME = struct.Struct(">IB")
 HEADER = struct.Struct("<IIHBBQ")

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from batchio.agent import PATH
-from tests.agent.client import Client, agent, alive, gone, strays, until, up
+from tests.agent.client import PATH, Client, agent, alive, gone, strays, until, up
 
 COUNT = 'echo x >> {out}/"ran-$BATCHIO_TASK_ID-$BATCHIO_ATTEMPT"'
 

@@ -48,12 +48,3 @@ def test_import_batchio_loads_nothing_heavy() -> None:
 def test_help_loads_nothing_heavy() -> None:
     statement = "from batchio.cli.main import call; call(['--help'])"
     assert _loaded(statement) & _HEAVY == set()
-
-
-def test_the_agent_needs_only_the_standard_library() -> None:
-    agent = ROOT / "src" / "batchio" / "agent" / "agent.py"
-    statement = f"import runpy; runpy.run_path({str(agent)!r}, run_name='agent')"
-    names = _loaded(statement)
-    outside = {name for name in names if not name.startswith("_")} - sys.stdlib_module_names
-    # what the environment itself loads at start: editable installs, coverage
-    assert outside - _loaded("pass") == set()

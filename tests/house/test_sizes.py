@@ -13,9 +13,6 @@ FUNCTION_LINES: Final = 60
 FOLDERS: Final = ("src/", "tests/", "docs/", "examples/", "benchmarks/")
 
 LARGER_FILES: Final = {
-    # The agent travels to nodes as one file, so it cannot be several. It is twice what was
-    # planned: strays, cgroups and containers live there. It must shrink, never grow.
-    "src/batchio/agent/agent.py": 2520,
     # One suite of faults over one server; its fixtures would be torn apart.
     "tests/contracts/test_transport_ssh.py": 440,
 }

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchio import agent
 from batchio.errors import NodeError, Unfit
 from batchio.runtime import bootstrap as bootstrapping
+from batchio.runtime import program
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.transports import ssh
 from batchio.transports.local import LocalTransport
@@ -224,7 +224,7 @@ def test_a_spool_elsewhere_is_used(tmp_path: Path) -> None:
 def test_a_node_with_another_python_gets_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent, "bytecode", lambda: b"\0\0\0\0of another Python")
+    monkeypatch.setattr(program, "compiled", lambda: b"\0\0\0\0of another Python")
 
     async def scene() -> None:
         way = Counting(LocalTransport())

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import batchio.agent
+from batchio.agent import spool as agent_spool
 from batchio.errors import WorkspaceError
 from batchio.stores import logs as log_reader
 from batchio.stores.log_records import HEADER, STDERR, STDOUT, Select, read_records, segments
 from batchio.stores.logs import LogFollower, LogLine, all_lines, last_lines, node_lines, nodes, raw
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Spool:
@@ -335,15 +336,9 @@ def test_a_damaged_segment_is_named_with_the_byte(logs: Path) -> None:
 
 
 def test_the_agent_writes_what_is_read_here(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = Path(batchio.agent.__path__[0]) / "agent.py"
-    spec = importlib.util.spec_from_file_location("the_agent", path)
-    assert spec is not None
-    assert spec.loader is not None
-    agent = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(agent)
-    monkeypatch.setattr(agent, "SEGMENT", 100)
+    monkeypatch.setattr(agent_spool, "SEGMENT", 100)
 
-    spool = agent.Log(str(logs / "0"), True)
+    spool = agent_spool.Log(str(logs / "0"), True)
     for n in range(20):
         spool.append(n, 2, 1 + n % 2, b"%d\n" % n)
         spool.write()

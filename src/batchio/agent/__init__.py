@@ -1,41 +1,100 @@
-"""The program that runs on nodes; here only where it lies and how it travels.
+"""The program that runs on nodes: rooms here, one file when it travels.
 
-`agent.py` is never imported: its code is sent to nodes, this computer included, and run
-there by what `loader.py` says.
+Nothing of it is imported by the head. `source` puts the rooms one below the other, as
+SQLite does with its own: the file needs no folder beside it, and all names share one
+namespace (`tests/house/test_agent.py` sees to it that no two rooms use the same one).
 """
 
 from __future__ import annotations
 
 import functools
-import importlib.abc
-import importlib.util
-import marshal
-import zlib
+import hashlib
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["PATH", "bytecode", "loader", "text"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-PATH: Final = Path(__file__).with_name("agent.py")
+__all__ = ["ROOMS", "digest", "source"]
+
+ROOMS: Final = (
+    "codec",
+    "basics",
+    "spool",
+    "results",
+    "processes",
+    "spawning",
+    "limits",
+    "node",
+    "files",
+    "setup",
+    "attempts",
+    "containers",
+    "loop",
+    "news",
+    "children",
+    "helpers",
+    "preparation",
+    "folders",
+    "output",
+    "strays",
+    "endings",
+    "stops",
+    "launcher",
+    "home",
+    "wire",
+    "head",
+    "departure",
+    "orders",
+    "daemon",
+    "commands",
+)
+"""Each uses only those before it."""
+
+_TITLE: Final = '''\
+"""The agent of batchio: runs attempts on one node, remembers how they ended.
+
+Made of the rooms of batchio/agent/; `python -m batchio.agent` prints it.
+docs/design/agent.md is its contract: the home, the commands, the frames, the messages.
+"""
+
+from __future__ import annotations
+'''
+_DROPPED: Final = (
+    "from __future__ import ",
+    "from batchio.agent.",
+    "from typing import ",
+    "if TYPE_CHECKING:",
+)
+"""How statements begin that the one file does not need."""
 
 
 @functools.cache
-def loader() -> bytes:
-    """The program that reads one of the following."""
-    return PATH.with_name("loader.py").read_bytes()
+def source() -> bytes:
+    """The bytes of the file that travels."""
+    folder = Path(__file__).parent
+    parts = [_TITLE]
+    for room in ROOMS:
+        text = (folder / f"{room}.py").read_text("utf-8")
+        parts += [f"\n\n# ==== {room}.py ====\n\n", *_kept(text)]
+    return "".join(parts).encode()
 
 
 @functools.cache
-def bytecode() -> bytes:
-    """The agent as this Python compiles it: starts fast, where the same Python is."""
-    name = f"{__name__}.agent"
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    source = cast("importlib.abc.InspectLoader", spec.loader)  # looks in __pycache__ first
-    return importlib.util.MAGIC_NUMBER + zlib.compress(marshal.dumps(source.get_code(name)), 1)
+def digest() -> str:
+    """SHA-256 of those bytes, in hexadecimal: which agent a node has."""
+    return hashlib.sha256(source()).hexdigest()
 
 
-@functools.cache
-def text() -> bytes:
-    """The agent as it is written, for any Python from 3.8 on."""
-    return b"text" + zlib.compress(PATH.read_bytes())
+def _kept(text: str) -> Iterator[str]:
+    """The lines of a room without its dropped statements.
+
+    A line that is not indented begins a statement, except for a closing bracket. So no
+    parser is needed, which would cost more than starting the agent.
+    """
+    keep = True
+    for line in text.splitlines(keepends=True):
+        if not line.startswith((" ", ")", "\n")):
+            keep = not line.startswith(_DROPPED)
+        if keep:
+            yield line

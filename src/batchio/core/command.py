@@ -187,7 +187,7 @@ def expand(words: Iterable[str], env: Mapping[str, str]) -> list[str]:
 
     whose name (group 1 or 2) is in `env` is replaced by env[name], the backslash with
     it; a name that is not in `env` stays as typed. The result is not looked at again,
-    is never split, and may be empty. agent.py holds the same expression.
+    is never split, and may be empty. agent/setup.py holds the same expression.
     """
     return [
         _TASK_WORD.sub(lambda match: env.get(match[1] or match[2], match[0]), word)

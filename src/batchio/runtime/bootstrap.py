@@ -14,8 +14,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchio import agent
 from batchio.errors import NodeError, Unfit
+from batchio.runtime import program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,11 +114,11 @@ async def _agent(
 ) -> tuple[str, Any]:
     """Run one command of the agent there: the Python that did it, and what it said."""
     pythons: Sequence[str] = [sys.executable] if transport.local else PYTHONS
-    program, old, broken = agent.bytecode(), [], None
+    packed, old, broken = program.compiled(), [], None
     while pythons:
-        size = str(len(agent.loader()))
+        size = str(len(program.loader()))
         argv = ["/bin/sh", "-c", _FIND, "sh", ":".join(pythons), "batchio-agent", size]
-        stdin = agent.loader() + program
+        stdin = program.loader() + packed
         done = await transport.run(
             [*argv, base, verb, name, *words], stdin=stdin, timeout=PATIENCE_S
         )
@@ -130,7 +130,7 @@ async def _agent(
             case [python, "agent", said]:
                 return python, json.loads(said)
             case [_, "other"]:
-                program = agent.text()
+                packed = program.text()
                 continue
             case [python, "old", version]:
                 old.append(f"{python} is Python {version}")

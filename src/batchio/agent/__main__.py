@@ -1,0 +1,7 @@
+"""Prints the agent as it travels, for who reads a traceback in a node's agent.log."""
+
+import sys
+
+from batchio import agent
+
+sys.stdout.write(agent.source().decode())  # noqa: TID251

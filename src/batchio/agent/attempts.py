@@ -1,0 +1,137 @@
+"""One try of a task, and who of them waits, runs, or has only its record left to make."""
+
+from __future__ import annotations
+
+from _collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Any, Deque
+
+    from batchio.agent.basics import Key
+    from batchio.agent.setup import Setup
+
+TAIL = 4096  # bytes of each stream kept to find its last line
+
+
+class Attempt:
+    """One try of a task, from the head's `start` to its record."""
+
+    __slots__ = (
+        "cgroup",
+        "container",
+        "copies",
+        "deadline",
+        "ended",
+        "exit",
+        "id",
+        "input",
+        "key",
+        "kill_at",
+        "killed",
+        "kills",
+        "linger",
+        "log_from",
+        "name",
+        "ooms",
+        "pid",
+        "pipes",
+        "quiet_at",
+        "reason",
+        "rss",
+        "scratch",
+        "setup",
+        "slot",
+        "spent",
+        "started",
+        "tails",
+        "work",
+    )
+
+    def __init__(self, key: Key, id: str, given: Any, home: bytes) -> None:
+        self.key = key
+        self.id = id
+        self.input = given
+        self.name = b"%d.%d" % key
+        self.work = home + b"/work/" + self.name
+        self.scratch = b""
+        self.setup: Setup | None = None  # that it was started with
+        self.pid = 0
+        self.slot = -1
+        self.pipes: dict[int, int] = {}  # descriptor: stream
+        self.copies: list[int] = []  # where pipe_to_files writes
+        self.started = self.ended = 0.0
+        self.exit = 0
+        self.rss = 0
+        self.spent = 0.0
+        self.log_from = -1
+        self.tails = [b"", b""]
+        self.reason = ""
+        self.killed = False
+        self.ooms = 0
+        self.kills = 0
+        self.cgroup = b""
+        self.container = b""  # its name, if it runs in one
+        self.deadline: float | None = None  # of the task's own time
+        self.kill_at: float | None = None  # TERM was sent; then KILL
+        self.linger: float | None = None  # the latest end of waiting for the pipes
+        self.quiet_at = 0.0
+
+    def last_line(self, setup: Setup) -> str:
+        """The last words: of stderr, else of stdout."""
+        for stream in (1, 0):
+            lines = setup.blank(self.tails[stream]).split(b"\n")
+            for index in range(len(lines) - 1, -1, -1):
+                line = lines[index].strip()
+                if line:
+                    cut = index == 0 and len(self.tails[stream]) >= TAIL
+                    line = line[-300:] if cut else line[:300]
+                    return line.decode("utf-8", "replace")
+        return ""
+
+
+class Attempts:
+    """All that have no record yet: they wait, they run in a slot, or their pipes are open."""
+
+    def __init__(self) -> None:
+        self.known: dict[Key, Attempt] = {}
+        self.queue: Deque[Attempt] = deque()
+        self.running: set[Attempt] = set()
+        self.slots: set[int] = set()
+
+    def add(self, attempt: Attempt) -> None:
+        self.known[attempt.key] = attempt
+        self.queue.append(attempt)
+
+    def take(self) -> Attempt:
+        """The next one, in the lowest slot that is free."""
+        attempt = self.queue.popleft()
+        slot = 0
+        while slot in self.slots:
+            slot += 1
+        attempt.slot = slot
+        self.slots.add(slot)
+        self.running.add(attempt)
+        return attempt
+
+    def put_back(self, attempt: Attempt) -> None:
+        self.release(attempt)
+        self.queue.appendleft(attempt)
+
+    def release(self, attempt: Attempt) -> None:
+        """Its slot is free."""
+        self.running.discard(attempt)
+        self.slots.discard(attempt.slot)
+
+    def withdraw(self, attempts: Collection[Attempt]) -> None:
+        """Of the queue; they were never here."""
+        gone = set(attempts)
+        self.queue = deque(one for one in self.queue if one not in gone)
+        for one in gone:
+            del self.known[one.key]
+
+    def remove(self, attempt: Attempt) -> None:
+        """Its record is made."""
+        self.release(attempt)
+        del self.known[attempt.key]

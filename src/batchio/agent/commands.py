@@ -1,0 +1,152 @@
+"""The commands: up, run, down, logs."""
+
+from __future__ import annotations
+
+import _signal as signal
+import os
+import sys
+import time
+
+from batchio.agent.basics import say, slurp
+from batchio.agent.containers import remove_containers
+from batchio.agent.daemon import Agent
+from batchio.agent.home import erase, listening, lock, own_folder, public, read_identity
+from batchio.agent.processes import send, start_time, sweep
+from batchio.agent.spool import records
+
+
+def run(home: str, spool: str | None) -> int:
+    own_folder(home)
+    used = os.path.exists(home + "/lock")
+    owner = lock(home)
+    if owner < 0:
+        say("another agent owns %s" % home)
+        return 1
+    begun(home, spool, used).serve()
+    return 0
+
+
+def up(home: str, spool: str | None) -> int:
+    """Says where the agent of a home listens; when there is none, this process becomes it.
+
+    Whoever starts us waits for the end of our output, not for ours.
+    """
+    own_folder(home)
+    end = time.monotonic() + 20.0
+    while not listening(home):
+        used = os.path.exists(home + "/lock")
+        owner = lock(home)
+        if owner >= 0:
+            return live(home, spool, used)
+        if time.monotonic() > end:
+            sys.stderr.write("agent: it does not come up; see agent.log\n")
+            return 1
+        time.sleep(0.01)
+    answer(public(read_identity(home)))
+    return 0
+
+
+def live(home: str, spool: str | None, used: bool) -> int:
+    """The daemon's whole life, in a session of its own, away from who started it."""
+    try:
+        os.setsid()
+    except PermissionError:  # it leads one already
+        pass
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them in the background
+        signal.signal(number, signal.SIG_DFL)
+    agent = begun(home, spool, used)
+    answer(public(agent.identity.known))
+    words = os.open(home + "/agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for target in (1, 2):
+        os.dup2(words, target)
+    os.close(words)
+    try:
+        agent.serve()
+    except BaseException:
+        import traceback
+
+        say(traceback.format_exc())
+        return 1
+    return 0
+
+
+def begun(home: str, spool: str | None, used: bool) -> Agent:
+    """The agent of a home that is ours, after the end of what an older one ran."""
+    if used:  # looking at every process of the node is most of what a start costs
+        sweep(home)
+        remove_containers(home)
+    agent = Agent(home, spool)
+    agent.begin()
+    return agent
+
+
+def answer(line: str) -> None:
+    """What the command line says to the head."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def down(home: str) -> int:
+    if os.path.isdir(home):
+        known = read_identity(home)
+        pid = known.get("pid", 0)
+        for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
+            if pid and start_time(pid) == known.get("start"):
+                send(number, {pid})
+            if lock(home, patience) >= 0:
+                break
+        sweep(home)
+        remove_containers(home)
+        left = erase(home)
+        if left:
+            sys.stderr.write("agent: %s\n" % left)
+            return 1
+    answer('"gone"')
+    return 0
+
+
+def logs(paths: list[str]) -> int:
+    """Prints segments: time, task.attempt, stream, text."""
+    for path in paths:
+        data = memoryview(slurp(path))
+        for at, (size, task, attempt, stream, _, when) in records(data):
+            clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when // 1000000))
+            head = "%s.%06dZ %d.%d %s " % (
+                clock,
+                when % 1000000,
+                task,
+                attempt,
+                "err" if stream == 2 else "out",
+            )
+            for line in bytes(data[at : at + size]).splitlines():
+                sys.stdout.write(head + line.decode("utf-8", "replace") + "\n")
+    return 0
+
+
+def main(words: list[str]) -> int:
+    verb, rest = (words or [""])[0], words[1:]
+    spool = None
+    if "--spool" in rest[:-1]:
+        at = rest.index("--spool")
+        spool = os.path.abspath(rest[at + 1])
+        del rest[at : at + 2]
+    if verb == "logs" and rest:
+        return logs(rest)
+    if verb not in ("up", "run", "down") or len(rest) != 1:
+        sys.stderr.write("usage: agent.py up|run|down HOME [--spool DIR] | logs FILE...\n")
+        return 2
+    home = os.path.abspath(rest[0])
+    try:
+        if verb == "down":
+            return down(home)
+        return (up if verb == "up" else run)(home, spool)
+    except OSError as error:
+        sys.stderr.write("agent: %s: %s\n" % (error.filename, error.strerror))
+        return 1
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # without tidying up a memory that goes away: that costs two milliseconds

@@ -1,0 +1,167 @@
+"""The daemon of one home: its rooms put together, and the turns of its loop."""
+
+from __future__ import annotations
+
+import _signal as signal
+import os
+from typing import TYPE_CHECKING
+
+from batchio.agent.attempts import Attempts
+from batchio.agent.children import Children
+from batchio.agent.containers import remove_containers
+from batchio.agent.departure import Departure
+from batchio.agent.endings import Endings
+from batchio.agent.folders import Folders
+from batchio.agent.head import FLUSH, Head
+from batchio.agent.helpers import Helpers
+from batchio.agent.home import Identity, erase
+from batchio.agent.launcher import Launcher
+from batchio.agent.loop import Loop
+from batchio.agent.news import News
+from batchio.agent.orders import Orders
+from batchio.agent.output import Output
+from batchio.agent.preparation import Preparation
+from batchio.agent.processes import become_subreaper, sweep
+from batchio.agent.results import Results
+from batchio.agent.setup import LEASE
+from batchio.agent.spool import Log
+from batchio.agent.stops import Stops
+from batchio.agent.strays import Strays
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from batchio.agent.attempts import Attempt
+
+
+class Agent:
+    """One thread and one poll loop; nothing blocks but short file operations."""
+
+    def __init__(self, home: str, spool: str | None) -> None:
+        self.home = home
+        self.loop = loop = Loop()
+        self.news = news = News()
+        self.departure = Departure()
+        self.attempts = attempts = Attempts()
+        self.children = children = Children()
+        self.helpers = helpers = Helpers(loop, children, home)
+        self.folders = folders = Folders(helpers, news, home)
+        self.output = output = Output(loop, Log(spool or home + "/spool", spool is not None), news)
+        self.strays = Strays(loop, children)
+        results = Results(home + "/results")
+        self.endings = endings = Endings(
+            loop, attempts, output, self.strays, folders, results, news
+        )
+        self.stops = stops = Stops(loop, attempts, children, helpers, endings)
+        self.launcher = launcher = Launcher(
+            loop, attempts, children, folders, output, endings, news, home
+        )
+        self.identity = Identity(home, news)
+        self.head = head = Head(loop, output, results, news, self.identity)
+        self.orders = Orders(
+            home,
+            loop,
+            attempts,
+            launcher,
+            stops,
+            output,
+            results,
+            folders,
+            helpers,
+            Preparation(helpers, news, home),
+            news,
+            head,
+            self.departure,
+        )
+        self.child_ended = False
+
+    def begin(self) -> None:
+        """From now on heads may come."""
+        os.dup2(self.helpers.devnull, 0)  # what every child inherits as its standard input
+        become_subreaper()
+        woken, waker = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.on_signal)
+        self.loop.watch(woken, lambda mask: self.on_wakeup(woken))
+        os.chdir(self.home)
+        self.head.listen(self.orders.obey)
+
+    def on_signal(self, number: int, frame: Any) -> None:
+        self.departure.force()
+
+    def on_wakeup(self, woken: int) -> None:
+        os.read(woken, 4096)
+        self.child_ended = True
+
+    def serve(self) -> None:
+        """Until it is time to go; by then nothing of ours runs."""
+        while not self.departing():
+            self.turn()
+        sweep(self.home)
+        remove_containers(self.home)
+        self.head.listener.close()
+        self.head.flush()
+        left = ""
+        if not self.departure.keep:  # before the good-bye: who hears it may count on that
+            left = erase(self.home)
+        if not self.departure.forced:
+            self.news.answer(["bye", left])
+            self.head.flush()
+        self.head.farewell()
+
+    def turn(self) -> None:
+        loop, output, news = self.loop, self.output, self.news
+        until = loop.wake
+        young = output.due()
+        if young is not None and young < until:
+            until = young
+        if news.dirty and self.head.flushed + FLUSH < until:
+            until = self.head.flushed + FLUSH
+        loop.wait(until)
+        ended = self.reap() if self.child_ended else ()
+        queue = self.attempts.queue
+        if queue and not output.choked and not self.departure.wanted:
+            self.launcher.launch_queued()  # first, so that no slot waits for our books
+        for attempt in ended:
+            self.endings.exited(attempt)
+        output.turn()
+        if loop.now >= loop.wake:
+            self.watch()
+        if not self.attempts.queue:
+            self.folders.remove_spare()
+        if news.dirty and loop.now - self.head.flushed >= FLUSH:
+            self.head.flush()
+
+    def reap(self) -> list[Attempt]:
+        self.child_ended = False
+        ended = self.children.reap()
+        for attempt in ended:
+            self.attempts.release(attempt)
+        return ended
+
+    def watch(self) -> None:
+        """Everything that happens because time went by; sets the next wake."""
+        now = self.loop.now
+        self.loop.wake = now + 60.0
+        self.endings.watch()
+        self.stops.watch()
+        self.strays.watch()
+        self.helpers.watch()
+        if self.output.choked:
+            self.output.unchoke()
+            self.loop.at(now + 1.0)
+        self.launcher.watch()
+        setup = self.launcher.setup
+        if self.head.lost(setup.lease if setup else LEASE):
+            self.orders.give_back(list(self.attempts.queue))
+
+    def departing(self) -> bool:
+        if self.head.orphaned and not self.attempts.known and not self.departure.wanted:
+            self.departure.force()
+        cleaning = self.helpers.busy() or self.strays.cleaning()
+        return self.departure.due(self.loop.now, bool(self.attempts.known), cleaning)

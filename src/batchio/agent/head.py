@@ -1,0 +1,221 @@
+"""The conversation with the head: who it is, and what it is sent."""
+
+from __future__ import annotations
+
+import _socket
+import os
+from _struct import Struct
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import say
+from batchio.agent.codec import dumps
+from batchio.agent.files import DATA_FRAME
+from batchio.agent.home import VERSION
+from batchio.agent.loop import BROKEN, READABLE, WRITABLE
+from batchio.agent.node import node_facts
+from batchio.agent.wire import LOG, OUTPUT, BadFrame, Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from batchio.agent.home import Identity
+    from batchio.agent.loop import Loop
+    from batchio.agent.news import News
+    from batchio.agent.output import Output
+    from batchio.agent.results import Results
+    from batchio.agent.spool import Log
+
+    Obey = Callable[[Connection, list[Any]], None]
+
+FLUSH = 0.015  # seconds between two flushes of messages
+OFFSET = Struct(">Q")
+TASK = Struct(">II")
+
+
+class Head:
+    """All who connect, and the one of them that commands."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        output: Output,
+        results: Results,
+        news: News,
+        identity: Identity,
+    ) -> None:
+        self.loop = loop
+        self.output = output
+        self.log: Log = output.log
+        self.results = results
+        self.news = news
+        self.identity = identity
+        self.peers: dict[int, Connection] = {}
+        self.commander: Connection | None = None
+        self.heard = loop.now  # when it last said anything
+        self.orphaned = False  # no word for longer than its lease
+        self.flushed = 0.0
+        self.obey: Obey
+        self.listener: _socket.socket
+
+    # -- who is there
+
+    def listen(self, obey: Obey) -> None:
+        """In the home, which is the working directory: a socket's path has to be short."""
+        self.obey = obey
+        if os.path.lexists("s"):
+            os.unlink("s")
+        self.listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self.listener.setblocking(False)
+        before = os.umask(0o177)
+        self.listener.bind("s")
+        os.umask(before)
+        self.identity.write()
+        self.listener.listen(16)
+        self.loop.watch(self.listener.fileno(), self.on_peer)
+
+    def on_peer(self, mask: int) -> None:
+        try:
+            fd, _ = self.listener._accept()  # type: ignore[attr-defined]
+        except OSError:
+            return
+        peer = Connection(_socket.socket(fileno=fd))
+        self.peers[peer.fd] = peer
+        self.loop.watch(peer.fd, lambda mask: self.on_bytes(peer, mask))
+
+    def on_bytes(self, peer: Connection, mask: int) -> None:
+        try:
+            if mask & (READABLE | BROKEN):
+                if peer is self.commander:
+                    self.heard = self.loop.now
+                for message in peer.receive():
+                    self.obey(peer, message)
+                    if peer.fd not in self.peers:
+                        return
+            if mask & WRITABLE:
+                self.pump(peer)
+        except OSError:
+            self.hang_up(peer)
+        except BadFrame as error:
+            self.refuse(peer, str(error))
+
+    def refuse(self, peer: Connection, why: str) -> None:
+        say("refused a peer: %s" % why)
+        peer.outbox.clear()
+        peer.put([dumps(["refused", why]).encode()])
+        try:
+            peer.write()
+        except OSError:
+            pass
+        self.hang_up(peer)
+
+    def hang_up(self, peer: Connection) -> None:
+        if self.peers.pop(peer.fd, None) is None:
+            return
+        self.loop.unwatch(peer.fd)
+        peer.sock.close()
+        if self.commander is peer:
+            self.commander = None
+            self.news.alone()
+
+    def greet(self, peer: Connection, given: dict[str, Any]) -> None:
+        """A hello: from now on this peer commands, unless it is late or a stranger."""
+        epoch = int(given["epoch"])
+        why = self.identity.objection(given, epoch)
+        if why:
+            self.refuse(peer, why)
+            return
+        if self.commander and self.commander is not peer:
+            self.refuse(self.commander, "epoch %d took over" % epoch)
+        self.identity.serve(given.get("job"), epoch)
+        self.commander = peer
+        peer.epoch = epoch
+        self.heard = self.loop.now
+        self.orphaned = False
+        self.news.greet(["hello", self.facts(epoch)], self.results.sealed.values())
+        self.flush()
+
+    def facts(self, epoch: int) -> dict[str, Any]:
+        return {
+            "v": VERSION,
+            "instance": self.identity.instance,
+            "pid": os.getpid(),
+            "epoch": epoch,
+            "spool": self.log.end,
+            "unacked": len(self.results.sealed),
+            **node_facts(),
+        }
+
+    def lost(self, lease: float) -> bool:
+        """Whether the head has just been silent for longer than its lease."""
+        now = self.loop.now
+        if self.orphaned or now < self.heard + lease:
+            self.loop.at(self.heard + lease if not self.orphaned else now + 1.0)
+            return False
+        say("no word from a head for %g s: what is queued is dropped" % lease)
+        self.orphaned = True
+        self.loop.at(now)
+        return True
+
+    # -- what it is sent
+
+    def flush(self) -> None:
+        """Results to disk, then everything new to the head, then log bytes."""
+        news, log = self.news, self.log
+        news.dirty = False
+        self.flushed = self.loop.now
+        self.output.write()
+        done = None if log.waiting else self.results.seal()
+        if self.results.stale:
+            news.trouble("results cannot be written to disk; they are kept in memory")
+        if self.commander is None:
+            news.drop()
+            return
+        messages = news.take(done)
+        if messages:
+            self.commander.put(messages)
+        try:
+            self.pump(self.commander)
+        except OSError:
+            self.hang_up(self.commander)
+
+    def farewell(self) -> None:
+        """The head should hear the last words; two seconds are enough."""
+        if self.commander:
+            self.commander.sock.settimeout(2.0)
+            try:
+                self.commander.sock.sendall(self.commander.outbox)
+            except OSError:
+                pass
+
+    def pump(self, peer: Connection) -> None:
+        """Control messages, then data a frame at a time, as long as the kernel takes it."""
+        blocked = peer.blocked
+        peer.write()
+        frames = 0
+        while not peer.outbox and frames < 8 and self.next_data(peer):
+            frames += 1
+            peer.write()
+        more = peer.blocked or (frames == 8)
+        if more != blocked:
+            peer.blocked = more
+            self.loop.modify(peer.fd, READABLE | (WRITABLE if more else 0))
+
+    def next_data(self, peer: Connection) -> bool:
+        """Puts one frame of log or output bytes into the outbox, if there is any."""
+        found = False
+        if peer.pull and peer.pull[1] > 0:
+            offset, data = self.log.read(peer.pull[0], min(DATA_FRAME, peer.pull[1]))
+            if data:
+                peer.frame(LOG, OFFSET.pack(offset), data)
+                peer.pull = [offset + len(data), peer.pull[1] - len(data)]
+                found = True
+        if peer.fetches:
+            fetch = peer.fetches[0]
+            data = fetch.next()
+            peer.frame(OUTPUT, TASK.pack(*fetch.key), data)
+            if not data:
+                peer.fetches.popleft()
+                peer.put([dumps(fetch.fetched()).encode()])
+            found = True
+        return found

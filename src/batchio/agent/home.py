@@ -1,0 +1,164 @@
+"""The agent's folder: who owns it, who it says it is, and its end."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import fcntl
+import os
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import FULL, slurp
+from batchio.agent.codec import dumps, loads
+from batchio.agent.folders import remove
+from batchio.agent.processes import start_time
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from batchio.agent.news import News
+
+VERSION = 1
+
+
+def own_folder(home: str) -> None:
+    """Makes the home and the user's folder around it; refuses what others could have put there."""
+    for folder in (os.path.dirname(home), home):
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass
+        info = os.lstat(folder)
+        if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode):
+            raise OSError(errno.EPERM, "belongs to somebody else, or is a link", folder)
+    os.chmod(home, 0o700)
+
+
+def lock(home: str, wait: float = 0.0) -> int:
+    """The descriptor that makes us the owner of the home; -1 when there is one."""
+    fd = os.open(home + "/lock", os.O_RDWR | os.O_CREAT, 0o600)
+    end = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except OSError:
+            if time.monotonic() >= end:
+                os.close(fd)
+                return -1
+            time.sleep(0.01)
+
+
+def listening(home: str) -> bool:
+    """Whether an agent answers at the home's socket."""
+    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    try:
+        os.chdir(home)  # a socket's path has room for 107 bytes only
+        probe.connect("s")
+    except OSError:
+        return False
+    finally:
+        probe.close()
+    return True
+
+
+class Identity:
+    """`agent.json`: which daemon this is; the job and the epoch it has seen outlive it."""
+
+    def __init__(self, home: str, news: News) -> None:
+        self.home = home
+        self.news = news
+        self.instance = os.urandom(8).hex()
+        self.known = read_identity(home)
+        self.known.update(
+            v=VERSION,
+            instance=self.instance,
+            pid=os.getpid(),
+            start=start_time(os.getpid()),
+            socket=home + "/s",
+        )
+
+    def objection(self, given: dict[str, Any], epoch: int) -> str:
+        """Why a head is refused, or nothing."""
+        job, seen = self.known.get("job"), self.known.get("epoch", -1)
+        if given["v"] != VERSION:
+            return "this agent speaks protocol %d, not %s" % (VERSION, given["v"])
+        if job not in (None, given.get("job")):
+            return "this agent works for job %s" % job
+        if epoch < seen:
+            return "epoch %d is over, %d commands" % (epoch, seen)
+        return ""
+
+    def serve(self, job: Any, epoch: int) -> None:
+        """From now on it works for this head."""
+        if (epoch, job) != (self.known.get("epoch"), self.known.get("job")):
+            self.known.update(epoch=epoch, job=job)
+            self.write()
+
+    def write(self) -> None:
+        path = self.home + "/agent.json"
+        try:
+            with open(path + ".new", "w") as file:
+                file.write(dumps(self.known) + "\n")
+            os.replace(path + ".new", path)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.news.trouble("agent.json cannot be written: %s" % error.strerror)
+
+
+def read_identity(home: str) -> dict[str, Any]:
+    """agent.json as the last daemon of this home left it."""
+    try:
+        known = loads(slurp(home + "/agent.json") or b"{}")
+    except ValueError:
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def public(known: dict[str, Any]) -> str:
+    """The line that `up` prints."""
+    return dumps({name: known.get(name) for name in ("v", "instance", "pid", "socket")})
+
+
+def erase(home: str) -> str:
+    """Removes the home, and the user's folder around it when nothing else is in there.
+
+    What could not be removed and why, or nothing.
+    """
+    os.chdir("/")
+    if remove(os.fsencode(home), 1 << 30) < 0:
+        left = insist(home)
+        if left:
+            return left
+    parent = os.path.dirname(home)
+    if os.path.basename(parent).startswith("batchio-"):
+        try:
+            os.rmdir(parent)
+        except OSError:
+            pass
+    return ""
+
+
+def insist(home: str) -> str:
+    """Removes what a task has locked too; `shutil` takes a node ten milliseconds to import."""
+    import shutil
+
+    left: list[str] = []
+
+    def unlock(function: Any, path: str, info: Any) -> None:
+        try:
+            os.chmod(os.path.dirname(path), 0o700)
+            os.chmod(path, 0o700)
+            function(path)
+        except OSError as error:
+            left.append("%s cannot be removed: %s" % (path, error.strerror))
+
+    for _ in range(3):  # what is below a locked folder takes another round
+        left.clear()
+        shutil.rmtree(home, onerror=unlock)
+        if not os.path.exists(home):
+            return ""
+    return left[0] if left else "%s cannot be removed" % home

@@ -1,0 +1,63 @@
+"""One poll loop and one clock."""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+READABLE = select.POLLIN
+WRITABLE = select.POLLOUT
+BROKEN = select.POLLHUP | select.POLLERR
+
+
+class Loop:
+    """Calls those whose descriptors are ready, and knows when to look at the clock again.
+
+    `now` is the time of this turn, the same for all that happens in it.
+    """
+
+    def __init__(self) -> None:
+        self.epoll = hasattr(select, "epoll")
+        self.unit = 1.0 if self.epoll else 1000.0  # of the poller's timeout, in a second
+        self.poller: Any = select.epoll() if self.epoll else select.poll()
+        self.poll = self.poller.poll
+        self.handlers: dict[int, Callable[[int], object]] = {}
+        self.now = time.monotonic()
+        self.wake = 0.0
+
+    def watch(self, fd: int, handler: Callable[[int], object]) -> None:
+        self.handlers[fd] = handler
+        self.poller.register(fd, READABLE)
+
+    def modify(self, fd: int, mask: int) -> None:
+        self.poller.modify(fd, mask)
+
+    def unwatch(self, fd: int) -> None:
+        self.poller.unregister(fd)
+        del self.handlers[fd]
+
+    def forget(self, fd: int) -> None:
+        """Of a descriptor about to be closed; epoll sees that by itself."""
+        if not self.epoll:
+            self.poller.unregister(fd)
+        del self.handlers[fd]
+
+    def at(self, when: float) -> None:
+        """Wakes not later than this."""
+        if when < self.wake:
+            self.wake = when
+
+    def wait(self, until: float) -> None:
+        """Calls the handlers of one poll."""
+        ready = self.poll(max(0.0, until - time.monotonic()) * self.unit)
+        self.now = time.monotonic()
+        handlers = self.handlers
+        for fd, mask in ready:
+            handler = handlers.get(fd)  # the one before may have closed it
+            if handler is not None:
+                handler(mask)

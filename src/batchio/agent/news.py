@@ -1,0 +1,83 @@
+"""What the head is to hear at the next flush."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import say
+from batchio.agent.codec import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from batchio.agent.basics import Key
+
+
+class News:
+    """Messages in the making; what must not be lost waits here while there is no head."""
+
+    def __init__(self) -> None:
+        self.dirty = False  # there is something to flush
+        self.listened = False  # there is a head
+        self.follows = False  # and it waits for log bytes
+        self.messages: list[list[Any]] = []
+        self.dones: list[bytes] = []  # results, ready made
+        self.begun: dict[Key, float] = {}
+        self.owed: list[list[Any]] = []
+        self.troubled: set[str] = set()
+
+    def greet(self, hello: list[Any], dones: Iterable[bytes]) -> None:
+        """A new head: it hears the hello, all results, and what was kept for it."""
+        self.listened = True
+        self.follows = False
+        self.messages = [hello, *self.owed]
+        self.owed.clear()
+        self.dones = list(dones)
+
+    def alone(self) -> None:
+        """The head is gone."""
+        self.listened = self.follows = False
+
+    def answer(self, message: list[Any]) -> None:
+        """For the head that asked, and no other."""
+        self.messages.append(message)
+        self.dirty = True
+
+    def tell(self, message: list[Any]) -> None:
+        """For this head, or the next one."""
+        (self.messages if self.listened else self.owed).append(message)
+        self.dirty = True
+
+    def trouble(self, text: str) -> None:
+        """What a person should know; once each."""
+        if text not in self.troubled:
+            self.troubled.add(text)
+            say(text)
+            self.tell(["trouble", text])
+
+    def started(self, key: Key, when: float) -> None:
+        self.begun[key] = when
+        self.dirty = True
+
+    def repeat(self, done: bytes) -> None:
+        """A result that the head asks for again."""
+        if done not in self.dones:
+            self.dones.append(done)
+        self.dirty = True
+
+    def take(self, done: bytes | None) -> list[bytes]:
+        """Everything new, encoded; with the latest results."""
+        if self.begun:
+            self.messages.append(["started", [[*key, when] for key, when in self.begun.items()]])
+        if done:
+            self.dones.append(done)
+        taken = [dumps(one).encode() for one in self.messages] + self.dones
+        self.drop()
+        return taken
+
+    def drop(self) -> None:
+        """Nobody is there to hear it."""
+        self.begun.clear()
+        self.messages.clear()
+        self.dones.clear()

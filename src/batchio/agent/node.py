@@ -1,0 +1,73 @@
+"""What this node is and has."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import slurp
+from batchio.agent.limits import CPUS, Cgroup
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def node_memory() -> int:
+    """Bytes this node has for us: its own, or what its control group allows."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in (
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ):
+        text = slurp(path).strip()
+        if text.isdigit():
+            total = min(total, int(text))
+    return total
+
+
+def node_gpus() -> int:
+    try:
+        return len(os.listdir("/proc/driver/nvidia/gpus"))
+    except OSError:
+        return 0
+
+
+def node_engines() -> list[str]:
+    """Which container engines there are."""
+    folders = os.environ.get("PATH", "/usr/bin:/bin").split(":")
+    names = ("docker", "podman")
+    return [n for n in names if any(os.access(f + "/" + n, os.X_OK) for f in folders)]
+
+
+def node_address() -> str:
+    """Where other nodes find this one: where the head did, else the address of the way out."""
+    found = os.environ.get("SSH_CONNECTION", "").split()  # client, its port, our address, port
+    if len(found) == 4 and not found[2].startswith(("127.", "::1", "fe80:")):
+        return found[2].replace("::ffff:", "")
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    try:  # connecting a datagram socket sends nothing
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    except OSError:
+        return "127.0.0.1"
+    finally:
+        probe.close()
+
+
+def node_facts() -> dict[str, Any]:
+    """What the head is told of the node."""
+    return {
+        "python": "%d.%d.%d" % sys.version_info[:3],
+        "hostname": _socket.gethostname(),
+        "cpus": len(CPUS),
+        "memory": node_memory(),
+        "gpus": node_gpus(),
+        "engines": node_engines(),
+        "address": node_address(),
+        "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
+        "time": time.time(),
+        "limits": {"memory": Cgroup.available()},
+    }

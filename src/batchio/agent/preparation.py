@@ -1,0 +1,54 @@
+"""The host setup script: run once for a home, its success kept in `prepared`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import raw, slurp
+from batchio.agent.codec import dumps, loads
+
+if TYPE_CHECKING:
+    from batchio.agent.helpers import Helpers
+    from batchio.agent.news import News
+    from batchio.agent.setup import Setup
+
+
+class Preparation:
+    """One script and its result."""
+
+    def __init__(self, helpers: Helpers, news: News, home: str) -> None:
+        self.helpers = helpers
+        self.news = news
+        self.home = home
+        self.script: str | None = None
+        self.result: tuple[int, str] | None = None
+
+    def run(self, script: str, timeout: float | None, setup: Setup | None) -> None:
+        """Runs it, or tells its result again; what failed is tried again."""
+        if self.script == script and not (self.result and self.result[0]):
+            if self.result:
+                self.news.tell(["prepared", *self.result])
+            return
+        self.script, self.result = script, None
+        try:
+            known = loads(slurp(self.home + "/prepared") or b"null")
+        except ValueError:
+            known = None
+        if known and known[0] == script:
+            self.ended(script, 0, known[1])
+            return
+        with open(self.home + "/prepare", "wb") as file:
+            os.fchmod(file.fileno(), 0o700)
+            file.write(raw(script))
+        path = os.fsencode(self.home) + b"/prepare"
+        argv = [path] if script.startswith("#!") else [b"/bin/sh", b"-e", path]
+        self.helpers.ask(argv, setup, timeout, lambda code, tail: self.ended(script, code, tail))
+
+    def ended(self, script: str, code: int, tail: str) -> None:
+        if self.script == script:
+            self.result = (code, tail)
+        self.news.tell(["prepared", code, tail])
+        if not code:
+            with open(self.home + "/prepared", "w") as file:
+                file.write(dumps([script, tail]))

@@ -1,0 +1,91 @@
+"""How attempts ended: kept until the head has acknowledged it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import FULL, slurp
+from batchio.agent.codec import dumps, loads
+
+if TYPE_CHECKING:
+    from batchio.agent.basics import Key, Record
+
+
+class Results:
+    """How attempts ended, on disk before anybody hears of it, until acknowledged.
+
+    A line of the file is a `done` message. No fsync: the file outlives a killed agent, and
+    after a power cut the head runs again what it never heard of.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.fresh: dict[Key, Record] = {}
+        self.sealed: dict[int, bytes] = {}  # seq: its message
+        self.keys: dict[int, list[Key]] = {}
+        self.seqs: dict[Key, int] = {}
+        self.seq = 0
+        for line in slurp(path).splitlines():
+            try:
+                _, seq, batch = loads(line)
+            except ValueError:
+                continue  # the last line of a killed agent
+            self.remember(seq, line, batch)
+        self.stale = False  # the file lacks something that memory has
+        self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self.rewrite()
+
+    def remember(self, seq: int, line: bytes, batch: list[Record]) -> None:
+        self.seq = max(self.seq, seq)
+        self.sealed[seq] = line
+        self.keys[seq] = [(record[0], record[1]) for record in batch]
+        for key in self.keys[seq]:
+            self.seqs[key] = seq
+
+    def add(self, key: Key, record: Record) -> None:
+        self.fresh[key] = record
+
+    def seal(self) -> bytes | None:
+        """The `done` message of what ended since the last one."""
+        if not self.fresh:
+            return None
+        batch = list(self.fresh.values())
+        line = dumps(["done", self.seq + 1, batch]).encode()
+        self.remember(self.seq + 1, line, batch)
+        self.fresh.clear()
+        if self.stale:
+            self.rewrite()
+        else:
+            self.put(line + b"\n")
+        return line
+
+    def done(self, key: Key) -> bytes | None:
+        """The message that tells of an attempt, if it was told and not acknowledged."""
+        seq = self.seqs.get(key)
+        return None if seq is None else self.sealed[seq]
+
+    def put(self, data: bytes) -> None:
+        try:
+            self.stale = os.write(self.fd, data) < len(data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self.stale = True
+        self.size += len(data)
+
+    def rewrite(self) -> None:
+        """The file as memory has it."""
+        os.ftruncate(self.fd, 0)
+        self.size = 0
+        self.stale = False
+        if self.sealed:
+            self.put(b"".join(line + b"\n" for line in self.sealed.values()))
+        self.compact_at = max(1 << 16, 2 * self.size)
+
+    def ack(self, upto: int) -> None:
+        for seq in [seq for seq in self.sealed if seq <= upto]:
+            del self.sealed[seq]
+            for key in self.keys.pop(seq):
+                self.seqs.pop(key, None)
+        if (not self.sealed and self.size) or self.size > self.compact_at:
+            self.rewrite()

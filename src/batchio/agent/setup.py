@@ -1,0 +1,149 @@
+"""What all attempts share: the head's `setup`, made ready so that each start is cheap."""
+
+from __future__ import annotations
+
+import _socket
+import os
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import raw
+from batchio.agent.files import Manifest
+from batchio.agent.node import node_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+LEASE = 3600.0  # until a setup says otherwise
+THREADS = (
+    b"OMP_NUM_THREADS",
+    b"MKL_NUM_THREADS",
+    b"OPENBLAS_NUM_THREADS",
+    b"NUMEXPR_NUM_THREADS",
+)
+
+
+class Setup:
+    """The head's `setup` message, made ready so that each start is cheap."""
+
+    def __init__(self, given: dict[str, Any], home: str) -> None:
+        get = given.get
+        self.slots = max(1, int(get("slots") or 1))
+        self.cpus = float(get("cpus") or 1)
+        self.pin = bool(get("pin"))
+        self.memory: int | None = get("memory")
+        self.grace = float(given.get("grace", 10))
+        self.timeout: float | None = get("timeout")
+        self.lease = float(get("lease") or LEASE)
+        self.shell = bool(get("shell"))
+        self.pipe_to_files = bool(get("pipe_to_files"))
+        self.container: dict[str, Any] | None = get("container")
+        self.input_var = raw(get("input_var") or "BATCHIO_TASK_INPUT")
+        own = {raw(k): raw(v) for k, v in (get("env") or {}).items()}
+        secrets = {raw(k): raw(v) for k, v in (get("secrets") or {}).items()}
+        self.redacted = sorted(
+            {line for value in secrets.values() for line in value.split(b"\n") if line},
+            key=len,
+            reverse=True,
+        )
+        own.update(secrets)
+        own.update(self.names(get, home))
+        threads = b"%d" % max(1, int(self.cpus))
+        for name in THREADS:
+            if name not in os.environb:
+                own.setdefault(name, threads)
+        self.secret = set(secrets)
+        self.job = raw(get("job_id") or "job")
+        self.own = set(own)  # what is ours to pass on; the rest is the node's
+        self.env = dict(os.environb)
+        self.env.update(own)
+        self.found: dict[bytes, bytes | None] = {}
+        self.python = raw(get("python")) or (
+            b"python3"
+            if self.container
+            else self.which(b"python3") or self.which(b"python") or b"python3"
+        )
+        self.words = self.template([raw(word) for word in get("argv") or []])
+        self.manifest = Manifest(home + "/files") if get("files") else None
+
+    def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
+        """The variables that are the same for every attempt."""
+        host = _socket.gethostname()
+        ready = ",".join(get("ready_workers") or [])
+        memory = self.memory or node_memory()
+        table = (
+            ("BATCHIO_TASK_COUNT COILED_BATCH_TASK_COUNT", get("task_count")),
+            ("BATCHIO_JOB_ID COILED_CLUSTER_ID", get("job_id")),
+            ("BATCHIO_JOB_NAME COILED_CLUSTER_NAME", get("job_name")),
+            ("BATCHIO_NODE_ID", get("node_id")),
+            ("BATCHIO_HOSTNAME COILED_CLUSTER_HOSTNAME", host),
+            ("BATCHIO_LOCAL_ADDRESS COILED_BATCH_LOCAL_ADDRESS", get("address")),
+            (
+                "BATCHIO_SCHEDULER_ADDRESS COILED_BATCH_SCHEDULER_ADDRESS",
+                get("scheduler_address"),
+            ),
+            (
+                "BATCHIO_PROCESS_TYPE COILED_BATCH_PROCESS_TYPE",
+                get("process_type") or "worker",
+            ),
+            ("BATCHIO_READY_WORKERS COILED_BATCH_READY_WORKERS", ready),
+            ("BATCHIO_CPUS", "%g" % self.cpus),
+            ("BATCHIO_MEMORY", memory),
+            ("BATCHIO_AGENT", home),
+        )
+        return {
+            name.encode(): raw(value)
+            for names, value in table
+            if value is not None
+            for name in names.split()
+        }
+
+    def template(self, words: list[bytes]) -> list[Any]:
+        """Words ready to run: bytes, or a pattern's match to fill in for each attempt."""
+        if self.shell:
+            self.fixed = True
+            return [b"/bin/sh", b"-c", *words[:1], b"sh", *words[1:]]
+        words = [self.python if word == b"{python}" else word for word in words[:1]] + words[1:]
+        self.fixed = not any(b"$" in word for word in words)
+        return words
+
+    def pattern(self, names: tuple[bytes, ...]) -> Any:
+        """Matches `$NAME`, `${NAME}`, each also after a backslash."""
+        import re  # ten milliseconds that a plain command does not cost
+
+        some = b"|".join(re.escape(name) for name in names)
+        name = rb"(?:BATCHIO|COILED)_[A-Za-z0-9_]+|(?:" + some + rb")(?![A-Za-z0-9_])"
+        return re.compile(rb"\\?\$(?:\{(" + name + rb")\}|(" + name + rb"))")
+
+    def command(self, env: dict[bytes, bytes], extra: tuple[bytes, ...]) -> list[bytes]:
+        """The argv of one attempt; a name that has no value stays as it was typed."""
+        if self.fixed:
+            return self.words
+        pattern = self.pattern((self.input_var, *extra))
+
+        def value(match: Any) -> bytes:
+            found = env.get(match[1] or match[2])
+            return match[0] if found is None else found
+
+        return [pattern.sub(value, w) if b"$" in w else w for w in self.words]
+
+    def which(self, name: bytes) -> bytes | None:
+        """Where PATH has the program; found ones are remembered."""
+        if b"/" in name:
+            return name
+        known = self.found.get(name)
+        if known:
+            return known
+        for folder in self.env.get(b"PATH", b"/usr/bin:/bin").split(b":"):
+            path = os.path.join(folder or b".", name)
+            if os.access(path, os.X_OK) and os.path.isfile(path):
+                if folder.startswith(b"/"):
+                    self.found[name] = path
+                return path
+        return None
+
+    def blank(self, text: bytes) -> bytes:
+        """The text without any secret's value."""
+        for secret in self.redacted:
+            text = text.replace(secret, b"***")
+        return text

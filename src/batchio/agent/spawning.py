@@ -1,0 +1,58 @@
+"""Starting a program, and clear words for one that cannot be started."""
+
+from __future__ import annotations
+
+import _signal as signal
+import errno
+import os
+
+from batchio.agent.basics import slurp
+
+IGNORED = [
+    number
+    for number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None), signal.SIGHUP)
+    if number is not None
+]
+
+
+class Unstartable(Exception):
+    """Nothing can be run; (exit code, why)."""
+
+    reason = "unstartable"
+
+
+class NodeFault(Unstartable):
+    """And it is not the program's fault: another node may do."""
+
+    reason = "node"
+
+
+def why_not(path: bytes, error: OSError) -> tuple[int, str]:
+    """The shell's exit code and clear words for a program that cannot be started."""
+    name = os.fsdecode(path)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if os.path.exists(path):
+            first = slurp(name)[:256].split(b"\n")[0]
+            wants = first[2:].strip() if first.startswith(b"#!") else b"its loader"
+            return 127, "%s: needs %s, not found on this node" % (name, os.fsdecode(wants))
+        return 127, "%s: not found on this node" % name
+    if error.errno == errno.EACCES:
+        if os.path.isdir(path):
+            return 126, "%s: is a directory" % name
+        return 126, "%s: may not be executed (chmod +x?)" % name
+    if error.errno == errno.E2BIG:
+        return 126, "%s: the words or an input are too long for this node" % name
+    return 126, "%s: %s" % (name, error.strerror)
+
+
+def spawn(path: bytes, argv: list[bytes], env: dict[bytes, bytes], out: int, err: int) -> int:
+    """A program in a process group of its own; the process."""
+    return os.posix_spawn(
+        path,
+        argv,
+        env,
+        file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
+        setpgroup=0,
+        setsigmask=(),
+        setsigdef=IGNORED,
+    )

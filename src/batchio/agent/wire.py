@@ -1,0 +1,123 @@
+"""One connection on the socket: frames in, frames out; no meaning."""
+
+from __future__ import annotations
+
+from _collections import deque
+from _struct import Struct
+from typing import TYPE_CHECKING
+
+from batchio.agent.codec import loads
+
+if TYPE_CHECKING:
+    import _socket
+    from collections.abc import Iterator
+    from typing import Any, Deque
+
+    from batchio.agent.basics import Key
+
+MAX_FRAME = 8 << 20
+CONTROL, LOG, OUTPUT = range(3)
+"""Kinds of frames."""
+FRAME = Struct(">IB")
+
+
+class BadFrame(Exception):
+    """The peer does not speak the protocol."""
+
+
+class Connection:
+    """One peer on the socket: bytes in, messages out; no meaning."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        sock.setblocking(False)
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.inbox = bytearray()
+        self.outbox = bytearray()
+        self.epoch = -1  # until it said hello
+        self.pull: list[int] | None = None  # [offset, bytes left]
+        self.fetches: Deque[Fetch] = deque()
+        self.blocked = False  # the kernel takes no more for now
+
+    def receive(self) -> Iterator[list[Any]]:
+        """Messages that arrived. Raises BadFrame, or OSError when the peer is gone."""
+        while True:
+            try:
+                data = self.sock.recv(1 << 18)
+            except BlockingIOError:
+                break
+            if not data:
+                raise ConnectionResetError
+            self.inbox += data
+            if len(data) < 1 << 16:
+                break
+        while len(self.inbox) >= 5:
+            length, kind = FRAME.unpack_from(self.inbox)
+            if not 1 <= length <= MAX_FRAME or kind != CONTROL:
+                raise BadFrame("a frame of kind %d and %d bytes" % (kind, length))
+            if len(self.inbox) < 4 + length:
+                return
+            body = bytes(self.inbox[5 : 4 + length])
+            del self.inbox[: 4 + length]
+            try:
+                messages = loads(body)
+            except (ValueError, RecursionError) as error:
+                raise BadFrame("not JSON: %s" % error) from None
+            if not isinstance(messages, list):
+                raise BadFrame("not a list of messages")
+            for message in messages:
+                if not isinstance(message, list) or not message:
+                    raise BadFrame("not a message: %.80r" % (message,))
+                yield message
+
+    def put(self, messages: list[bytes]) -> None:
+        parts: list[bytes] = []
+        size = 0
+        for message in messages:
+            if parts and size + len(message) > 1 << 20:
+                self.frame(CONTROL, b"[", b",".join(parts), b"]")
+                parts, size = [], 0
+            parts.append(message)
+            size += len(message)
+        self.frame(CONTROL, b"[", b",".join(parts), b"]")
+
+    def frame(self, kind: int, *parts: bytes) -> None:
+        self.outbox += FRAME.pack(1 + sum(map(len, parts)), kind)
+        for part in parts:
+            self.outbox += part
+
+    def write(self) -> None:
+        """Sends what the kernel takes."""
+        try:
+            while self.outbox:
+                sent = self.sock.send(self.outbox)
+                del self.outbox[:sent]
+            self.blocked = False
+        except BlockingIOError:
+            self.blocked = True
+
+
+class Fetch:
+    """One tar stream under way."""
+
+    def __init__(self, key: Key, pieces: Iterator[tuple[bytes, int]]) -> None:
+        from zlib import crc32  # not every node is asked for outputs
+
+        self.key = key
+        self.pieces = pieces
+        self.files = 0
+        self.bytes = 0
+        self.crc = 0
+        self.crc32 = crc32
+
+    def next(self) -> bytes:
+        """The next piece; empty at the end."""
+        data, files = next(self.pieces, (b"", 0))
+        self.files += files
+        self.bytes += len(data)
+        self.crc = self.crc32(data, self.crc)
+        return data
+
+    def fetched(self) -> list[Any]:
+        """The message that ends it."""
+        return ["fetched", *self.key, self.files, self.bytes, self.crc]

@@ -1,0 +1,68 @@
+"""What is sent to a Python to make an agent of it: the loader, then the agent, packed.
+
+Compiling takes longer than all else that starting an agent does, so what this Python has
+compiled is kept beside the sources, like Python's own bytecode. PYTHONDONTWRITEBYTECODE is
+about modules that are imported, and as py_compile does, we write where we may.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.util
+import marshal
+import os
+import zlib
+from pathlib import Path
+
+from batchio import agent
+
+
+@functools.cache
+def loader() -> bytes:
+    """The program that reads one of the following from its standard input."""
+    return Path(agent.__file__).with_name("loader.py").read_bytes()
+
+
+@functools.cache
+def text() -> bytes:
+    """The agent as it is written, for any Python from 3.8 on."""
+    return b"text" + zlib.compress(agent.source())
+
+
+@functools.cache
+def compiled() -> bytes:
+    """The agent as this Python compiles it, for every Python with the same bytecode."""
+    kept, number = _place(), importlib.util.MAGIC_NUMBER
+    with contextlib.suppress(OSError, zlib.error):
+        packed = kept.read_bytes()
+        if packed.startswith(number) and zlib.decompress(packed[len(number) :]):
+            return packed
+    code = compile(agent.source(), "agent.py", "exec", dont_inherit=True)
+    packed = number + zlib.compress(marshal.dumps(code))
+    with contextlib.suppress(OSError):
+        _keep(kept, packed)
+    return packed
+
+
+def _place() -> Path:
+    """Named by what it is made of, so that an older one is never taken for it."""
+    name = f"agent-{agent.digest()[:16]}.py"
+    compiled = importlib.util.cache_from_source(str(Path(agent.__file__).with_name(name)))
+    return Path(compiled).with_suffix(".packed")
+
+
+def _keep(place: Path, packed: bytes) -> None:
+    """Whole or not at all; those of older sources go."""
+    place.parent.mkdir(exist_ok=True)
+    part = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        part.write_bytes(packed)
+        part.replace(place)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    suffix = place.name.partition(".")[2]
+    for old in place.parent.glob(f"agent-*.{suffix}"):
+        if old != place:
+            old.unlink(missing_ok=True)
