@@ -126,6 +126,7 @@ def test_a_stranger_is_refused(head: Client, greeting: dict[str, object], why: s
         struct.pack(">IB", 14, 0) + b'[["setup",{}]]'[:13],
         struct.pack(">IB", 12, 0) + b'[["hello"]]',
         struct.pack(">IB", 3, 0) + b"\xff\xfe",
+        struct.pack(">IB", 100_001, 0) + b"[" * 100_000,
     ],
 )
 def test_garbage_closes_its_own_connection_only(head: Client, garbage: bytes) -> None:
