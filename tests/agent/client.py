@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio.agent import source
+from batchio.submit.bundle import Bundle, Item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOLDER = Path(tempfile.mkdtemp())
 atexit.register(shutil.rmtree, FOLDER)
@@ -215,6 +216,16 @@ def up(home: Path, *words: str | Path, python: str = sys.executable, **more: Any
 def _run(command: Sequence[str | Path], **more: Any) -> subprocess.CompletedProcess[str]:
     """Runs a program until it ends and nobody writes to its output any more."""
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, **more)
+
+
+def upload(home: Path, files: Mapping[str, str], mode: int = 0o644) -> None:
+    """What a head brings: a name below another one's makes a folder, one ending in / is one."""
+    bundle = Bundle()
+    for name, content in files.items():
+        data = content.encode()
+        item = Item(data, len(data), mode, name, is_folder=name.endswith("/"))
+        bundle.add(name.rstrip("/"), item)
+    bundle.pack(home / "bundle.tar")
 
 
 def alive(pid: int) -> bool:

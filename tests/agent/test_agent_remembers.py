@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.client import PATH, Client, agent, alive, gone, strays, until, up
+from tests.agent.client import PATH, Client, agent, alive, gone, strays, until, up, upload
 
 COUNT = 'echo x >> {out}/"ran-$BATCHIO_TASK_ID-$BATCHIO_ATTEMPT"'
 
@@ -343,8 +343,7 @@ def test_the_agent_speaks_every_python_it_may_meet(home: Path, version: str) -> 
     up(home, python=python)
     with Client(home) as head:
         assert head.hello()["python"].startswith(version + ".")
-        (home / "files").mkdir()
-        (home / "files/given").write_text("given")
+        upload(home, {"given": "given"})
         head.setup("/bin/sh", "-c", "cat given; echo > made", files=True, timeout=60)
         head.start(*range(20))
         assert {head.done(task).exit for task in range(20)} == {0}

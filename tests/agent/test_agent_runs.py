@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent.client import Client, text
+from tests.agent.client import Client, text, upload
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,16 +230,8 @@ def test_too_long_an_input_is_said_to_be_too_long(head: Client) -> None:
     assert "too long" in done.tail
 
 
-def upload(head: Client, name: str, content: str, mode: int = 0o755) -> Path:
-    path = head.home / "files" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    path.chmod(mode)
-    return path
-
-
 def test_a_missing_interpreter_is_named(head: Client) -> None:
-    upload(head, "x", "#!/no/such/interpreter -x\n")
+    upload(head.home, {"x": "#!/no/such/interpreter -x\n"}, mode=0o755)
     head.setup("./x", files=True)
     head.start(0)
     done = head.done(0)
@@ -248,14 +240,17 @@ def test_a_missing_interpreter_is_named(head: Client) -> None:
 
 
 def test_a_script_without_a_first_line_is_run_by_sh(head: Client) -> None:
-    upload(head, "x", 'echo "ran $1"; exit 4\n')
+    upload(head.home, {"x": 'echo "ran $1"; exit 4\n'}, mode=0o755)
     head.setup("./x", "a b", files=True)
     head.start(0)
     assert (out(head, 0), head.done(0).exit) == (b"ran a b\n", 4)
 
 
 def test_programs_are_found_on_the_path_the_user_gave(head: Client) -> None:
-    tool = upload(head, "bin/tool", "#!/bin/sh\necho mine\n")
+    tool = head.home / "bin/tool"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\necho mine\n")
+    tool.chmod(0o755)
     head.setup("tool", env={"PATH": f"{tool.parent}:/usr/bin:/bin"})
     head.start(0)
     assert out(head, 0) == b"mine\n"

@@ -26,6 +26,7 @@ ROOMS: Final = (
     "spawning",
     "limits",
     "node",
+    "bundle",
     "files",
     "setup",
     "attempts",

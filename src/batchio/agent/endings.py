@@ -143,7 +143,7 @@ class Endings:
         self.folders.leave_scratch(attempt.scratch, strays)
         if not strays and self.folders.vacate_work(attempt.work):
             return 0, 0
-        sizes = [size for _, size in outputs(attempt.work, setup.manifest)]
+        sizes = [size for _, size in outputs(attempt.work, self.folders.given())]
         if not sizes:
             self.folders.remove(attempt.work)
         return len(sizes), sum(sizes)

@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import FULL, raw, say
+from batchio.agent.bundle import Bundle
 from batchio.agent.spawning import NodeFault
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Folders:
         self.spare_work: list[bytes] = []  # empty folders, within one turn
         self.spare_scratch: list[bytes] = []
         self.scratches = 0
+        self.bundle: Bundle | None = None
         for name in ("work", "tmp"):
             os.makedirs(home + "/" + name, 0o700, exist_ok=True)
         for name in os.listdir(home + "/tmp"):  # of the instance before
@@ -83,8 +85,11 @@ class Folders:
                     raise
                 self.remove(attempt.work)  # an older instance left it
                 self.take(attempt.work)
-            if setup.manifest:
-                setup.manifest.copy(attempt.work)
+            if setup.files:
+                given = self.given()
+                if given is None:
+                    raise OSError(errno.ENOENT, "the uploaded files are not there")
+                given.unpack(attempt.work)
             if setup.pipe_to_files and not attempt.copies:
                 for end in (b"out", b"err"):
                     path = b"%s/task-%s.%s" % (attempt.work, raw(attempt.id), end)
@@ -96,6 +101,13 @@ class Folders:
                 self.news.trouble("working directories: %s" % error.strerror)
             why = "the working directory cannot be made on this node: %s" % error.strerror
             raise NodeFault(126, why) from None
+
+    def given(self) -> Bundle | None:
+        """What was uploaded, if anything was; read when it is first needed."""
+        path = self.home + b"/bundle.tar"
+        if self.bundle is None and os.path.exists(path):
+            self.bundle = Bundle(path)
+        return self.bundle
 
     def take(self, path: bytes) -> None:
         if self.spare_work:

@@ -151,8 +151,7 @@ class Orders:
         self.output.unchoke()
 
     def on_fetch(self, peer: Connection, task: int, number: int) -> None:
-        setup = self.launcher.setup
-        pieces = tar(self.work(task, number), setup.manifest if setup else None)
+        pieces = tar(self.work(task, number), self.folders.given())
         peer.fetches.append(Fetch((task, number), pieces))
         self.news.dirty = True
 

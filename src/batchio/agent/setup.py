@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
-from batchio.agent.files import Manifest
 from batchio.agent.node import node_memory
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Setup:
             else self.which(b"python3") or self.which(b"python") or b"python3"
         )
         self.words = self.template([raw(word) for word in get("argv") or []])
-        self.manifest = Manifest(home + "/files") if get("files") else None
+        self.files = bool(get("files"))
 
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """The variables that are the same for every attempt."""

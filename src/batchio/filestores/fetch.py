@@ -1,6 +1,6 @@
 """Feed a program the bytes behind a URL, and fail unless they are the right ones.
 
-Runs on nodes as text: `python3 -c TEXT tar -xf -`, with {"url": ..., "digest": ...} as
+Runs on nodes as text: `python3 -c TEXT cat`, with {"url": ..., "digest": ...} as
 JSON on stdin, because a signed URL is a secret and argv can be read by everybody there.
 What breaks off is taken up where it broke. Python 3.8 and its standard library only.
 """

@@ -1,8 +1,8 @@
 """Bytes that travel: the uploaded bundle to a node, what tasks leave behind back to us.
 
-The bundle is one tar file, packed once when the job is submitted. It reaches every node
-the same way, this computer included: one command that unpacks its stdin; or, when the job
-names a file store, one that fetches it from there.
+The bundle is one tar file, packed once when the job is submitted, and each attempt is given
+what it holds (`agent/bundle.py`). It reaches a node by one command that keeps its stdin, or,
+when the job names a file store, by one that fetches it from there. This computer has it.
 """
 
 from __future__ import annotations
@@ -35,24 +35,28 @@ _MARK: Final = 271_828_182
 SIGNED_S: Final = 3600
 """Seconds for which a node may begin to fetch."""
 
-_UNPACK: Final = (
-    'cd "$1" || exit; shift; test -e files.ok && exit; '
-    'rm -rf files && mkdir files && "$@" tar -xpf - -C files --no-same-owner && : > files.ok'
+_PLACE: Final = (
+    'cd "$1" || exit; shift; test -e bundle.tar && exit; '
+    '"$@" cat > bundle.part && mv bundle.part bundle.tar'
 )
-"""Unpack its stdin, or what the command in front of tar feeds to it."""
+"""Keep its stdin, or what the command in front of cat feeds to it."""
 
 
 async def put(transport: Transport, home: str, bundle: Path) -> None:
-    """Unpack `bundle` into `files/` of an agent's home; done already is done.
+    """Bring `bundle` into an agent's home; done already is done.
 
     Raises:
-        NodeError: the node could not unpack it; says why.
+        NodeError: there is no room for it, for example; says why.
         Unreachable: the connection broke.
     """
-    argv = ["/bin/sh", "-c", _UNPACK, "sh", home]
+    if transport.local:
+        done = await transport.run(["ln", "-sf", str(bundle), f"{home}/bundle.tar"])
+        _require(done, transport, "the files cannot be had")
+        return
+    argv = ["/bin/sh", "-c", _PLACE, "sh", home]
     with bundle.open("rb") as file:
         done = await transport.run(argv, stdin=_chunks(file))
-    _require(done, transport, "the files could not be unpacked")
+    _require(done, transport, "the files could not be kept")
 
 
 class Sender:
@@ -107,7 +111,7 @@ async def fetch(transport: Transport, home: str, url: str, digest: str) -> None:
         Unreachable: the connection broke.
     """
     program = Path(__file__).parent.parent.joinpath("filestores", "fetch.py").read_text()
-    argv = ["/bin/sh", "-c", _UNPACK, "sh", home, "python3", "-c", program]
+    argv = ["/bin/sh", "-c", _PLACE, "sh", home, "python3", "-c", program]
     # the URL is a secret, so it is no word of a command line
     done = await transport.run(argv, stdin=json.dumps({"url": url, "digest": digest}).encode())
     _require(done, transport, "the files could not be fetched")

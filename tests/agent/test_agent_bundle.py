@@ -1,0 +1,105 @@
+"""What was packed here is what an attempt finds there, byte for byte and name for name."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchio.agent.bundle import LARGE
+from batchio.agent.bundle import Bundle as Unpacked
+from batchio.submit.bundle import Bundle, Item
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+LETTERS = st.characters(codec="utf-8", exclude_characters="/\0") | st.just("\udcff")
+NAMES = st.text(LETTERS, min_size=1, max_size=5).filter(lambda name: name not in (".", ".."))
+NAMES |= st.sampled_from(["x" * 99, "y" * 200, "ä" * 90])
+PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
+FILES = st.dictionaries(PATHS, st.binary(max_size=2000), max_size=6)
+
+
+def pack(target: Path, files: dict[str, bytes], folders: tuple[str, ...] = ()) -> None:
+    bundle = Bundle()
+    for path, data in files.items():
+        bundle.add(path, Item(data, len(data), 0o751, path))
+    for path in folders:
+        bundle.add(path, Item("", 0, 0o755, path, is_folder=True))
+    bundle.pack(target)
+
+
+def found(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    }
+
+
+def whole(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Those of them that can exist beside each other."""
+    return {
+        path: data
+        for path, data in files.items()
+        if not any(other.startswith(f"{path}/") for other in files)
+    }
+
+
+@settings(deadline=None)
+@given(FILES.map(whole))
+def test_every_file_arrives(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]
+) -> None:
+    folder = tmp_path_factory.mktemp("bundle")
+    pack(folder / "tar", files)
+    (folder / "work").mkdir()
+
+    given_ = Unpacked(os.fsencode(folder / "tar"))
+    given_.unpack(os.fsencode(folder / "work"))
+    os.close(given_.fd)
+
+    assert found(folder / "work") == files
+    assert all(stat.S_IMODE(os.stat(folder / "work" / path).st_mode) == 0o751 for path in files)
+
+
+def test_a_large_file_arrives_whole(tmp_path: Path) -> None:
+    data = os.urandom(3 * LARGE + 17)
+    pack(tmp_path / "tar", {"small": b"x", "large": data, "none": b""}, folders=("a/b",))
+    for number in (1, 2):
+        work = tmp_path / str(number)
+        work.mkdir()
+        Unpacked(os.fsencode(tmp_path / "tar")).unpack(os.fsencode(work))
+
+        assert found(work) == {"small": b"x", "large": data, "none": b""}
+        assert (work / "a/b").is_dir()
+
+
+def test_what_was_not_touched_is_known(tmp_path: Path) -> None:
+    pack(tmp_path / "tar", {"same": b"1", "d/edited": b"2"})
+    work = tmp_path / "work"
+    work.mkdir()
+    unpacked = Unpacked(os.fsencode(tmp_path / "tar"))
+    unpacked.unpack(os.fsencode(work))
+    (work / "d/edited").write_bytes(b"3")
+
+    known = {
+        path: unpacked.has(path, entry)
+        for folder, path in ((work, b"same"), (work / "d", b"d/edited"))
+        for entry in os.scandir(os.fsencode(folder))
+        if entry.name == os.path.basename(path)
+    }
+    assert known == {b"same": True, b"d/edited": False}
+
+
+def test_it_is_an_ordinary_tar(tmp_path: Path) -> None:
+    pack(tmp_path / "tar", {"d/ä" + "y" * 150: b"1"})
+    listed = subprocess.run(["tar", "-tf", tmp_path / "tar"], check=True, capture_output=True)
+
+    assert listed.stdout.count(b"\n") == 1
