@@ -202,7 +202,8 @@ def test_waiting_no_longer_leaves_the_job_alone(scripts: Terminal) -> None:
 
 
 def test_ctrl_c_says_that_the_job_goes_on_and_how_to_end_it(scripts: Terminal) -> None:
-    program = [sys.executable, "-m", "batchio.cli.main"]
+    # A shell's background jobs ignore Ctrl-C, and so would all that these tests start there.
+    program = ["env", "--default-signal=INT", sys.executable, "-m", "batchio.cli.main"]
     with subprocess.Popen(
         [*program, "run", "--follow", "--", "sh", "-c", "echo here; sleep 60"],
         stdout=subprocess.PIPE,
