@@ -47,6 +47,7 @@ class SshTarget:
         keys: Private keys to offer: paths, or the text of one as bytes.
         pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
             made ourselves. Configuration, agent and default keys are then not looked at.
+        name: What people call it in messages; empty: `host`.
     """
 
     host: str
@@ -54,6 +55,12 @@ class SshTarget:
     port: int | None = None
     keys: tuple[str | bytes, ...] = ()
     pinned: str | None = None
+    name: str = ""
+
+    @property
+    def where(self) -> str:
+        """Its name in messages."""
+        return self.name or self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +133,7 @@ async def connect(
     client = Client(trust)
     asked = _asked(target, limits, trust, client)
     try:
-        # Reads files, so asyncssh does it in a thread.
-        options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
+        options = await _settled(asked)
     except (asyncssh.KeyImportError, asyncssh.ConfigParseError, ValueError, OSError) as error:
         raise unusable(target, error) from error
     trust.hosts = (
@@ -211,7 +217,7 @@ async def _through(
 ) -> asyncssh.SSHClientConnection | None:
     """The connection to the last of the jump hosts; None where the only one is the host itself."""
     if depth > _DEEPEST:
-        raise UsageError("ProxyJump goes round in a circle", where=target.host)
+        raise UsageError("ProxyJump goes round in a circle", where=target.where)
     via = None
     for hop in jumps.split(","):
         user, _, place = hop.removeprefix("ssh://").rpartition("@")
@@ -258,6 +264,23 @@ def _asked(target: SshTarget, limits: Limits, trust: Trust, client: Client) -> d
         asked |= {"config": [], "agent_path": None}
         asked.setdefault("client_keys", None)
     return asked
+
+
+async def _settled(asked: dict[str, Any]) -> Any:
+    """asyncssh's options. It reads files for them, in a thread of its own.
+
+    A key that the configuration names and that is not there is passed over, as ssh does.
+    """
+    construct = asyncssh.SSHClientConnectionOptions.construct
+    try:
+        return await construct(None, **asked)
+    except FileNotFoundError:
+        if "client_keys" in asked:
+            raise
+        config = (await construct(None, **asked, client_keys=None)).config
+        keys = [str(Path(key).expanduser()) for key in config.get("IdentityFile", ())]
+        there = [*filter(os.path.exists, keys)]
+        return await construct(None, **asked, client_keys=there, ignore_encrypted=True)
 
 
 def _key(key: str | bytes) -> Any:
