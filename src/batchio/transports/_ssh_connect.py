@@ -13,13 +13,16 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import asyncssh
 
 from batchio.errors import UsageError
 from batchio.transports._ssh_errors import explain, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HANDSHAKES: Final = 16
 """Handshakes at once in this process: each costs both sides milliseconds of CPU, and
@@ -278,9 +281,13 @@ async def _settled(asked: dict[str, Any]) -> Any:
         if "client_keys" in asked:
             raise
         config = (await construct(None, **asked, client_keys=None)).config
-        keys = [str(Path(key).expanduser()) for key in config.get("IdentityFile", ())]
-        there = [*filter(os.path.exists, keys)]
-        return await construct(None, **asked, client_keys=there, ignore_encrypted=True)
+        keys = _there(config.get("IdentityFile", ()))
+        return await construct(None, **asked, client_keys=keys, ignore_encrypted=True)
+
+
+def _there(paths: Iterable[str]) -> list[str]:
+    """Those that exist."""
+    return [path for path in map(os.path.expanduser, paths) if os.path.exists(path)]
 
 
 def _key(key: str | bytes) -> Any:
