@@ -174,6 +174,14 @@ def test_hosts_that_make_no_sense(caller: Caller) -> None:
         assert told.startswith("--hosts-file: lab.txt: cannot read the hosts file: ")
 
 
+@pytest.mark.parametrize("target", ["file", "file/below/it"])
+def test_results_that_could_go_nowhere(caller: Caller, target: str) -> None:
+    caller.file("file")
+    told = caller.refused("true", download=target)
+    assert told == ("--download: file is no folder", "name another one")
+    assert caller.typed("true", download="new/folder").spec.collect
+
+
 @pytest.mark.parametrize("nothing", ["", " , "])
 def test_a_list_of_no_hosts_does_not_mean_this_computer(caller: Caller, nothing: str) -> None:
     assert caller.refused("true", hosts=[nothing]) == (
