@@ -18,7 +18,7 @@ from hypothesis import settings
 
 from tests.house import leftovers
 
-pytest_plugins = ["tests.testbed.fixtures"]
+pytest_plugins = ["tests.testbed.fixtures", "tests.house.skips"]
 
 _KEPT = ("BATCHIO_TESTBED", "BATCHIO_REQUIRE_TESTBED")
 _LONG = {"examples", "e2e", "testbed", "docs", "test_style.py"}

@@ -291,7 +291,7 @@ async def run(command: str | Sequence[str], **options: Any) -> Job:
         command: Words, byte for byte; or one string: the name of a script, the text of
             one (it begins with `#!` or has several lines), or a line for the shell.
         **options: As in docs/reference/options.md; `head="inline"` runs the job inside
-            this loop and returns when it is done.
+            this loop and returns when it is done; who is cancelled meanwhile cancels it.
 
     Raises:
         UsageError: something about the request is wrong; nothing was made.
@@ -304,10 +304,26 @@ async def launch(prepared: submit.Prepared) -> Job:
     """Make the job that `submit.prepare` planned, and start its head."""
     job = await asyncio.to_thread(prepared.create)
     if prepared.head == "inline":
-        await detached.lead_inline(prepared.workspace, job, prepared.secrets)
+        await _lead(prepared, job)
     else:
         await asyncio.to_thread(detached.start, prepared.workspace, job, prepared.secrets)
     return Job(prepared.workspace, job)
+
+
+async def _lead(prepared: submit.Prepared, job: str) -> None:
+    """Be the job's head. When the caller is cancelled so is the job, and it is tidied up after.
+
+    Cancelled once more, it is left as by a head that was killed.
+    """
+    work = detached.lead_inline(prepared.workspace, job, prepared.secrets)
+    leading = asyncio.create_task(work)
+    try:
+        await asyncio.shield(leading)
+    except asyncio.CancelledError:
+        request = {"kind": "cancel", "tasks": None, "why": "its caller was cancelled"}
+        prepared.workspace.inbox(job).post(request)
+        await leading
+        raise
 
 
 @portable

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
@@ -118,6 +119,7 @@ def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # as in cli/main.py
     root, job = sys.argv[1:]
     secrets = json.loads(sys.stdin.readline() or "{}")
     sys.stdin.close()

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.client import PATH, Client, agent, alive, gone, strays, until, up, upload
+from tests.house.skips import OPTIONAL
 
 COUNT = 'echo x >> {out}/"ran-$BATCHIO_TASK_ID-$BATCHIO_ATTEMPT"'
 
@@ -339,7 +340,7 @@ def interpreter(version: str) -> str | None:
 def test_the_agent_speaks_every_python_it_may_meet(home: Path, version: str) -> None:
     python = interpreter(version)
     if python is None:
-        pytest.skip(f"NOT TESTED: there is no Python {version} on this computer")
+        pytest.skip(f"{OPTIONAL}there is no Python {version} on this computer")
     up(home, python=python)
     with Client(home) as head:
         assert head.hello()["python"].startswith(version + ".")

@@ -202,7 +202,8 @@ def test_waiting_no_longer_leaves_the_job_alone(scripts: Terminal) -> None:
 
 
 def test_ctrl_c_says_that_the_job_goes_on_and_how_to_end_it(scripts: Terminal) -> None:
-    program = [sys.executable, "-m", "batchio.cli.main"]
+    # A shell's background jobs ignore Ctrl-C, and so would all that these tests start there.
+    program = ["env", "--default-signal=INT", sys.executable, "-m", "batchio.cli.main"]
     with subprocess.Popen(
         [*program, "run", "--follow", "--", "sh", "-c", "echo here; sleep 60"],
         stdout=subprocess.PIPE,
@@ -224,6 +225,20 @@ def test_ctrl_c_says_that_the_job_goes_on_and_how_to_end_it(scripts: Terminal) -
     )
     assert scripts.type("cancel", job).code == 0
     assert scripts.type("wait", job).code == 4
+
+
+@pytest.mark.parametrize("ignored", ["HUP,INT,QUIT", "CHLD", "TERM"])
+def test_a_launcher_that_ignores_signals_costs_nothing(scripts: Terminal, ignored: str) -> None:
+    program = ["env", f"--ignore-signal={ignored}", sys.executable, "-m", "batchio.cli.main"]
+    done = subprocess.run(
+        [*program, "run", "--follow", "--", "sh", "-c", "sleep 0.1; exit 7"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert "1 task failed, exit code 7" in done.stderr
 
 
 def test_dry_run_shows_everything_and_starts_nothing(scripts: Terminal) -> None:

@@ -42,6 +42,7 @@ def test_text_without_control_characters_stays_as_it_is(text: str) -> None:
 
 def test_escapes_and_turned_text_are_spelled_out() -> None:
     assert visible("\x1b[31m\r\n\u202eabc") == "\\x1b[31m\\r\\n\\u202eabc"
+    assert visible(os.fsdecode(b"a\xff")) == "a\\xff"
 
 
 def test_wide_characters_count_as_two_columns() -> None:

@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from tests.contracts import sealed
+from tests.house.skips import OPTIONAL
 
 SUITE: Final = Path(__file__).with_name("filestore_suite.py")
 
@@ -39,7 +40,7 @@ def test_a_file_store_keeps_its_contract(kind: str) -> None:
     suite(f"{kind} and not trouble")
 
 
-@pytest.mark.skipif(not shutil.which("azurite-blob"), reason="NOT TESTED: npm install -g azurite")
+@pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
 def test_a_file_store_in_azure_keeps_its_contract() -> None:
     suite("azure and not trouble")
 

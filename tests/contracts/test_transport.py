@@ -335,13 +335,12 @@ async def _here() -> Transport:
     return LocalTransport()
 
 
-SHELLS = [shell for shell in ("sh", "dash", "bash", "zsh", "ksh") if shutil.which(shell)]
-
-
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["sh", "dash", "bash", "zsh", "ksh"])
 @settings(max_examples=60, deadline=None)
 @given(words=ARGV)
 def test_every_login_shell_gives_the_words_back(shell: str, words: list[str]) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"NOT TESTED: apt-get install {shell}")
     line: Any = command_line([*REFLECT, *words])
 
     done = subprocess.run([shell, "-c", line], capture_output=True, check=True)

@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import os
+import signal
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -71,6 +73,26 @@ def test_it_can_be_called_where_a_loop_runs_already() -> None:
         return blocking(where)
 
     assert asyncio.run(notebook()) == "_asyncio"
+
+
+def test_ctrl_c_waits_until_the_work_has_tidied_up() -> None:
+    tidied = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)  # for the main thread, which waits for us
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            tidied.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            blocking(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert tidied == [True]
 
 
 def test_cancelling_under_trio_waits_for_the_cleanup() -> None:

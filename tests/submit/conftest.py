@@ -86,7 +86,7 @@ def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
 @pytest.fixture
 def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[Caller]:
     """A caller to whom permissions mean something, also when root runs the tests."""
-    with tempfile.TemporaryDirectory() as root:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as root:  # /tmp may be closed to them
         Path(root).chmod(0o755)
         person = Caller(Path(root))
         monkeypatch.chdir(person.folder)

@@ -169,8 +169,28 @@ def test_ssh_without_hosts(caller: Caller) -> None:
 def test_hosts_that_make_no_sense(caller: Caller) -> None:
     told = caller.refused("true", hosts=["gpu1,gpu1"])[0]
     assert told == "--hosts: gpu1 stands twice: at host 1 and at host 2"
-    told = caller.refused("true", hosts_file="lab.txt")[0]
-    assert told.startswith("--hosts-file: lab.txt: cannot read the hosts file: ")
+    for hosts in ([], ["gpu1"]):
+        told = caller.refused("true", hosts=hosts, hosts_file="lab.txt")[0]
+        assert told.startswith("--hosts-file: lab.txt: cannot read the hosts file: ")
+
+
+@pytest.mark.parametrize("target", ["file", "file/below/it"])
+def test_results_that_could_go_nowhere(caller: Caller, target: str) -> None:
+    caller.file("file")
+    told = caller.refused("true", download=target)
+    assert told == ("--download: file is no folder", "name another one")
+    assert caller.typed("true", download="new/folder").spec.collect
+
+
+@pytest.mark.parametrize("nothing", ["", " , "])
+def test_a_list_of_no_hosts_does_not_mean_this_computer(caller: Caller, nothing: str) -> None:
+    assert caller.refused("true", hosts=[nothing]) == (
+        "--hosts: it names no host",
+        "name some, or say that this computer is meant: --provider local",
+    )
+    with pytest.raises(UsageError, match="hosts: it names no host"):
+        caller.called("true", hosts=[])
+    assert caller.called("true", hosts=[], provider="local").spec.provider == "local"
 
 
 def test_a_word_that_no_program_can_get(caller: Caller) -> None:

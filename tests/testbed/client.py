@@ -38,8 +38,7 @@ def missing() -> str:
         return "needs root (namespaces, mounts); run the tests with sudo"
     lacking = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if lacking:
-        packages = "apt-get install $(cat tests/testbed/packages.txt)"
-        return f"needs the commands {', '.join(lacking)}: {packages}"
+        return f"needs the commands {', '.join(lacking)}: make testbed"
     return ""
 
 
@@ -277,11 +276,11 @@ class Lab:
                 if os.readlink(folder / "ns/net") != self._network:
                     continue
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-                words = (folder / "cmdline").read_text().split("\0")
+                command = _command_of(folder)
             except OSError:  # it ended meanwhile, or is more privileged than we are
                 continue
             if int(folder.name) not in (self.pid, os.getpid()) and parent != self.pid:
-                found[int(folder.name)] = " ".join(words).strip()
+                found[int(folder.name)] = command
         return found
 
     # -- inner -------------------------------------------------------------------------
@@ -332,6 +331,15 @@ class Lab:
         every = f"Host *\n  User root\n  IdentityFile {self.identity_file}\n"
         every += f"  IdentitiesOnly yes\n  UserKnownHostsFile {self.known_hosts_file}\n"
         self.ssh_config_file.write_text(hosts + every)
+
+
+def _command_of(process: Path) -> str:
+    """Its command line, or `[NAME]` as ps shows it: amid execve(2) there is none.
+
+    A parent that waits for its child's exec goes on before the new command line stands.
+    """
+    words = (process / "cmdline").read_text().replace("\0", " ").strip()
+    return words or f"[{(process / 'comm').read_text().strip()}]"
 
 
 def _public(key: asyncssh.SSHKey) -> str:

@@ -316,8 +316,13 @@ def test_a_killed_process_takes_its_lab_along(victim: str) -> None:
 @pytest.mark.usefixtures("lab")
 def test_a_process_left_in_a_lab_is_named_and_ended() -> None:
     closing = Lab()
-    with closing.inside():
-        stray = subprocess.Popen(["sleep", "1000"])
+    pipe = subprocess.PIPE
+    with closing.inside(), subprocess.Popen(["cat"], stdin=pipe, stdout=pipe) as stray:
+        assert stray.stdin is not None
+        assert stray.stdout is not None
+        stray.stdin.write(b"up?\n")
+        stray.stdin.flush()
+        stray.stdout.readline()  # Popen returns while its exec is still under way
 
-    assert closing.close(grace_s=0) == ["sleep 1000"]
-    assert stray.wait() == -signal.SIGKILL
+        assert closing.close(grace_s=0) == ["cat"]
+        assert stray.wait() == -signal.SIGKILL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 from typing import Final
@@ -117,6 +118,8 @@ def call(args: list[str]) -> int:
 
 def main() -> None:
     """The `batchio` program."""
+    # Some launchers ignore it, and so would we: then no child's end could be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     sys.exit(call(sys.argv[1:]))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -48,7 +49,7 @@ def chunks(url: str) -> Iterator[bytes]:
         except HTTPError as err:
             if err.code == 416 and done:
                 return
-            why = str(err)
+            why = explained(err)
             if err.code not in AGAIN:
                 raise Refused(why) from None
         except FileNotFoundError as err:
@@ -60,6 +61,15 @@ def chunks(url: str) -> Iterator[bytes]:
         if failures > TRIES:
             raise Refused(why)
         time.sleep(2 ** (failures - 1))
+
+
+def explained(error: HTTPError) -> str:
+    """With the store's own words: 403 alone does not say that a URL has expired.
+
+    Only these: the rest of such an answer may repeat the signature.
+    """
+    said = re.search(rb"<Message>([^<\n]+)", error.read(1 << 16))
+    return f"{error}: {said.group(1).decode('utf-8', 'replace')}" if said else str(error)
 
 
 def opened(url: str, start: int) -> Any:

@@ -221,6 +221,8 @@ class ObjectFileStore:
             raise ProviderError(f"there is no {digest}", where=self.url) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as err:
             raise NotAuthorised(_brief(err), where=self.url, hint=hint) from None
+        except OSError as err:  # a file where the folder should be, a disk that is full
+            raise ProviderError(err.strerror or _brief(err), where=self.url) from None
         except (BaseError, ValueError) as err:
             text = str(err)
             if any(place in text for place in _METADATA):

@@ -208,7 +208,8 @@ def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
     host, port = place, None
     if place.startswith("["):
         host, bracket, rest = place[1:].partition("]")
-        port = rest.removeprefix(":") if bracket and rest else None
+        host = host if bracket else ""
+        port = rest.removeprefix(":") if rest else None
     elif place.count(":") == 1:
         host, port = place.split(":")
     bad = not host or (at and not user) or any(c.isspace() or c in ",/?*" for c in place)
@@ -223,7 +224,8 @@ def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
 def _number(key: str, text: str, where: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1 or (key == "port" and number not in _PORTS):
-        raise UsageError(f"{key} must be a whole number above 0, not {text!r}", where=where)
+        wanted = f"from 1 to {_PORTS[-1]}" if key == "port" else "above 0"
+        raise UsageError(f"{key} must be a whole number {wanted}, not {text!r}", where=where)
     return number
 
 

@@ -63,7 +63,8 @@ class SshProvider:
 
         host = parse_host(handle)
         keys = (host.key,) if host.key else ()
-        return await ssh.connect(ssh.SshTarget(host.address, host.user, host.port, keys))
+        target = ssh.SshTarget(host.address, host.user, host.port, keys, name=host.name)
+        return await ssh.connect(target)
 
     async def delete(self, handle: str) -> None:
         """Nothing was rented; whoever started an agent there removes it."""

@@ -45,14 +45,23 @@ _ENGINE: Final = _Engine()
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in the engine and wait for it, blocking only this thread.
 
-    Ctrl-C cancels it and waits for its cleanup.
+    Ctrl-C cancels it and waits for its cleanup; a second one does not wait.
     """
-    future = asyncio.run_coroutine_threadsafe(work(), _ENGINE.loop())
+    loop, done = _ENGINE.loop(), threading.Event()
+    tasks: list[asyncio.Task[T]] = []
+
+    def begin() -> None:
+        tasks.append(loop.create_task(work()))
+        tasks[0].add_done_callback(lambda _: done.set())
+
     try:
-        return future.result()
+        loop.call_soon_threadsafe(begin)
+        done.wait()
     except KeyboardInterrupt:
-        future.cancel()
+        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+        done.wait()
         raise
+    return tasks[0].result()
 
 
 def in_trio() -> bool:

@@ -10,21 +10,22 @@ What travels: the script and the files that its command line names (`core.comman
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio.core.layers import environment_layer, typed_layer
 from batchio.core.resolve import resolve
+from batchio.errors import UsageError
 from batchio.stores.folder import Workspace
 from batchio.submit import config
 from batchio.submit.bundle import collect
-from batchio.submit.here import Here
+from batchio.submit.here import Here, blamed
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.settle import settle
 from batchio.submit.tasks import idle, source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from batchio.core.resolve import Effective
 
@@ -56,6 +57,7 @@ def prepare(
     workspace = _opened(settled.effective, here)
     bundle = collect(settled.command, settled.effective, here, workspace.root)
     tasks = source(settled.effective, here)
+    _check_target(settled.effective, here)
     warnings = [*settled.warnings, *bundle.warnings]
     if tasks is None:
         warnings += idle(settled.effective)
@@ -77,6 +79,17 @@ def workspace_of(given: str | None) -> Workspace:
     top = typed_layer({"workspace": given})
     below = [environment_layer(here.environ), *config.layers(here)]
     return _opened(resolve([top, *below], here.environ), here)
+
+
+def _check_target(effective: Effective, here: Here) -> None:
+    """What comes back must have a place to come to: found out now, not when the work is done."""
+    if not (typed := effective.value("download")):
+        return
+    path = Path(here.path(typed))
+    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+    if not there.is_dir():
+        wrong = UsageError(f"{here.shown(str(there))} is no folder", hint="name another one")
+        raise blamed(effective, "download", wrong)
 
 
 def _opened(effective: Effective, here: Here) -> Workspace:

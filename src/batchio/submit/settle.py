@@ -76,9 +76,8 @@ def settle(
     directives, notes, name = _directives(planned, here)
     layers = [top, *directive_layers(directives, name), *below]
     effective = resolve(layers, here.environ)
-    if not effective.is_set("provider") and (named := _hosts_named(effective)):
-        implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
-        effective = resolve([*layers, Layer((implied,))], here.environ)
+    if not effective.is_set("provider"):
+        effective = _with_provider(effective, layers, here)
     provider = _provider(effective)
     planned = _planned(command, effective, here)
     coiled = {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}
@@ -166,6 +165,18 @@ def _directives(command: Command, here: Here) -> tuple[list[Directive], list[str
 # --- where it runs -------------------------------------------------------------------
 
 
+def _with_provider(effective: Effective, layers: Sequence[Layer], here: Here) -> Effective:
+    """Whoever names hosts means ssh; whoever names none, where some were meant, is asked."""
+    if named := _hosts_named(effective):
+        implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
+        return resolve([*layers, Layer((implied,))], here.environ)
+    if any(setting.option.name == "hosts" for setting in layers[0].settings):
+        # An empty list, as of `--hosts "$UNSET"`: this computer is not what was meant.
+        hint = "name some, or say that this computer is meant: --provider local"
+        raise blamed(effective, "hosts", UsageError("it names no host", hint=hint))
+    return effective
+
+
 def _hosts_named(effective: Effective) -> str:
     """The option that names hosts, if one does."""
     return next((name for name in ("hosts", "hosts-file") if effective.value(name)), "")
@@ -188,12 +199,14 @@ def _hosts(effective: Effective, provider: str, here: Here) -> tuple[str, ...]:
     from batchio.providers import hosts
 
     words: list[str] = list(effective.value("hosts"))
+    named = "hosts-file"
     try:
         if file := effective.value("hosts-file"):
             words += hosts.read(here.opened(file))
+        named = _hosts_named(effective)
         hosts.parse_hosts(words)
     except UsageError as err:
-        raise blamed(effective, _hosts_named(effective), err) from None
+        raise blamed(effective, named, err) from None
     if not words:
         raise UsageError(
             "the ssh provider needs hosts",

@@ -13,13 +13,16 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 import asyncssh
 
 from batchio.errors import UsageError
 from batchio.transports._ssh_errors import explain, unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HANDSHAKES: Final = 16
 """Handshakes at once in this process: each costs both sides milliseconds of CPU, and
@@ -47,6 +50,7 @@ class SshTarget:
         keys: Private keys to offer: paths, or the text of one as bytes.
         pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
             made ourselves. Configuration, agent and default keys are then not looked at.
+        name: What people call it in messages; empty: `host`.
     """
 
     host: str
@@ -54,6 +58,12 @@ class SshTarget:
     port: int | None = None
     keys: tuple[str | bytes, ...] = ()
     pinned: str | None = None
+    name: str = ""
+
+    @property
+    def where(self) -> str:
+        """Its name in messages."""
+        return self.name or self.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +136,7 @@ async def connect(
     client = Client(trust)
     asked = _asked(target, limits, trust, client)
     try:
-        # Reads files, so asyncssh does it in a thread.
-        options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
+        options = await _settled(asked)
     except (asyncssh.KeyImportError, asyncssh.ConfigParseError, ValueError, OSError) as error:
         raise unusable(target, error) from error
     trust.hosts = (
@@ -211,7 +220,7 @@ async def _through(
 ) -> asyncssh.SSHClientConnection | None:
     """The connection to the last of the jump hosts; None where the only one is the host itself."""
     if depth > _DEEPEST:
-        raise UsageError("ProxyJump goes round in a circle", where=target.host)
+        raise UsageError("ProxyJump goes round in a circle", where=target.where)
     via = None
     for hop in jumps.split(","):
         user, _, place = hop.removeprefix("ssh://").rpartition("@")
@@ -258,6 +267,27 @@ def _asked(target: SshTarget, limits: Limits, trust: Trust, client: Client) -> d
         asked |= {"config": [], "agent_path": None}
         asked.setdefault("client_keys", None)
     return asked
+
+
+async def _settled(asked: dict[str, Any]) -> Any:
+    """asyncssh's options. It reads files for them, in a thread of its own.
+
+    A key that the configuration names and that is not there is passed over, as ssh does.
+    """
+    construct = asyncssh.SSHClientConnectionOptions.construct
+    try:
+        return await construct(None, **asked)
+    except FileNotFoundError:
+        if "client_keys" in asked:
+            raise
+        config = (await construct(None, **asked, client_keys=None)).config
+        keys = _there(config.get("IdentityFile", ()))
+        return await construct(None, **asked, client_keys=keys, ignore_encrypted=True)
+
+
+def _there(paths: Iterable[str]) -> list[str]:
+    """Those that exist."""
+    return [path for path in map(os.path.expanduser, paths) if os.path.exists(path)]
 
 
 def _key(key: str | bytes) -> Any:

@@ -24,38 +24,38 @@ def explain(
         case asyncssh.PermissionDenied():
             return NotAuthorised(
                 f"user {options.username} was refused ({error.reason})",
-                where=target.host,
+                where=target.where,
                 hint="this must work first: "
                 f"ssh -o BatchMode=yes {_ssh_words(target, options)} true",
             )
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
             return Unfit(
-                f"its SSH server and we share no algorithm: {error.reason}", where=target.host
+                f"its SSH server and we share no algorithm: {error.reason}", where=target.where
             )
         case asyncssh.DisconnectError() if "authentication failures" in error.reason:
             return NotAuthorised(
                 f"user {options.username} was refused after too many keys",
-                where=target.host,
+                where=target.where,
                 hint="name the right one: IdentityFile and IdentitiesOnly yes in ~/.ssh/config",
             )
         case socket.gaierror():
             return Unreachable(
                 f"no such host ({error.strerror})",
-                where=target.host,
+                where=target.where,
                 hint="check its name, or add it to ~/.ssh/config",
             )
         case TimeoutError():
             return Unreachable(
                 f"no answer from {options.host} port {options.port} "
                 f"within {limits.connect:g} s, or no SSH login within {limits.login:g} s",
-                where=target.host,
+                where=target.where,
             )
         case asyncssh.DisconnectError() | asyncssh.ChannelOpenError():
-            return Unreachable(f"it hung up ({error.reason})", where=target.host)
+            return Unreachable(f"it hung up ({error.reason})", where=target.where)
         case _:
             number = getattr(error, "errno", None)
             why = os.strerror(number) if number else error
-            return Unreachable(f"cannot connect to port {options.port} ({why})", where=target.host)
+            return Unreachable(f"cannot connect to port {options.port} ({why})", where=target.where)
 
 
 def _bad_host_key(
@@ -66,20 +66,20 @@ def _bad_host_key(
     if target.pinned is not None:
         return NotAuthorised(
             f"it shows another host key than the one it was made with: {shown}",
-            where=target.host,
+            where=target.where,
             hint="this is not the computer that was started; nothing was sent to it",
         )
     if trust.known:
         known = ", ".join(dict.fromkeys(map(fingerprint, trust.known)))
         return NotAuthorised(
             f"its host key has changed: it shows {shown}, known is {known}",
-            where=target.host,
+            where=target.where,
             hint=f"if that is right: ssh-keygen -R '{name}', then ssh to it once",
         )
     scan = options.host if options.port == 22 else f"-p {options.port} {options.host}"
     return NotAuthorised(
         f"its host key is not known: {shown}",
-        where=target.host,
+        where=target.where,
         hint=f"ssh {_ssh_words(target, options)} once to accept its key, "
         f"or: ssh-keyscan {scan} >> ~/.ssh/known_hosts",
     )
@@ -101,8 +101,14 @@ def unusable(target: SshTarget, error: Exception) -> UsageError:
     if isinstance(error, asyncssh.KeyEncryptionError):
         return UsageError(
             "the private key is locked by a passphrase",
-            where=target.host,
+            where=target.where,
             hint="unlock it once with ssh-add, and leave the key out",
         )
-    where = "~/.ssh/config" if isinstance(error, asyncssh.ConfigParseError) else target.host
+    if isinstance(error, OSError) and error.filename:
+        return UsageError(
+            f"the key {error.filename} cannot be read: {error.strerror}",
+            where=target.where,
+            hint="name another one, or none: your ssh-agent and OpenSSH's own places are asked too",
+        )
+    where = "~/.ssh/config" if isinstance(error, asyncssh.ConfigParseError) else target.where
     return UsageError(str(error), where=where)

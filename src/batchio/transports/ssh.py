@@ -58,12 +58,12 @@ class SshTransport:
         connection: asyncssh.SSHClientConnection,
         client: Client,
     ) -> None:
-        self.where = target.host
+        self.where = target.where
         self._target = target
         self._limits = limits
         self._connection = connection
         self._client = client
-        self._sessions = Sessions(target.host)
+        self._sessions = Sessions(target.where)
 
     async def __aenter__(self) -> Self:
         return self

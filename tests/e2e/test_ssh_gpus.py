@@ -1,0 +1,37 @@
+"""Hosts with GPUs, as the NVIDIA driver shows them: which are fit, and how many tasks they take."""
+
+import pytest
+
+import batchio
+from tests.e2e.conftest import MakeHosts, names
+from tests.e2e.watching import nothing_left
+from tests.testbed.client import Lab, Vm
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
+
+
+async def plug_in(vm: Vm, gpus: int) -> None:
+    """Have the host's /proc look as with so many; the driver has a folder there for each."""
+    folders = " ".join(f"/proc/driver/nvidia/gpus/0000:{at:02}:00.0" for at in range(gpus))
+    async with batchio.connect(vm.name) as node:
+        done = await node.run(
+            ["sh", "-c", f"mount -t tmpfs gpus /proc/driver && mkdir -p {folders}"]
+        )
+    assert done.ok, done.stderr
+
+
+async def test_tasks_that_ask_for_a_gpu_go_where_there_are_some(hosts: MakeHosts, lab: Lab) -> None:
+    two, one, none = machines = hosts(3)
+    await plug_in(two, 2)
+    await plug_in(one, 1)
+    job = await batchio.run(
+        ["sleep", "0.1"], ntasks=9, gpu=True, hosts=names(machines), wait_for_ready_cluster=True
+    )
+    result = await job.wait(timeout=60)
+
+    assert result.outcome == "succeeded"
+    assert {row.node for row in result.tasks} == {two.name, one.name}
+    nodes = {node.name: node for node in (await job.status()).nodes}
+    assert (nodes[two.name].slots, nodes[one.name].slots) == (2, 1)
+    assert nodes[none.name].why == f"{none.name}: a task asks for 1 GPU, there are 0"
+    assert nothing_left(lab, *machines)
