@@ -824,9 +824,10 @@ class Connection:
 class Fetch:
     """One tar stream under way."""
 
-    def __init__(self, key: Key, pieces: Iterator[Tuple[bytes, int]]) -> None:
+    def __init__(self, key: Key, pieces: Iterator[Tuple[bytes, int]], known: int) -> None:
         self.key = key
         self.pieces = pieces
+        self.known = known  # so many bytes of it the head has
         self.files = 0
         self.bytes = 0
         self.crc = 0
@@ -2185,10 +2186,10 @@ class Agent:
         if self.choked:
             self.unchoke()
 
-    def on_fetch(self, peer: Connection, task: int, attempt: int) -> None:
+    def on_fetch(self, peer: Connection, task: int, attempt: int, known: int = 0) -> None:
         folder = self.bhome + b"/work/%d.%d" % (task, attempt)
         pieces = tar(folder, self.setup.manifest if self.setup else None)
-        peer.fetches.append(Fetch((task, attempt), pieces))
+        peer.fetches.append(Fetch((task, attempt), pieces, int(known)))
         self.dirty = True
 
     def on_discard(self, peer: Connection, keys: List[List[int]]) -> None:
@@ -2270,10 +2271,12 @@ class Agent:
         if peer.fetches:
             fetch = peer.fetches[0]
             data, files = next(fetch.pieces, (b"", 0))
+            new = data[max(fetch.known - fetch.bytes, 0) :]
             fetch.files += files
             fetch.bytes += len(data)
             fetch.crc = zlib.crc32(data, fetch.crc)
-            peer.frame(2, OUTPUT.pack(*fetch.key), data)
+            if new or not data:
+                peer.frame(2, OUTPUT.pack(*fetch.key), new)
             if not data:
                 peer.fetches.popleft()
                 news = ["fetched", *fetch.key, fetch.files, fetch.bytes, fetch.crc]
