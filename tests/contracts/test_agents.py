@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tarfile
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -205,6 +206,28 @@ def test_what_it_left_is_fetched(play: Play) -> None:
         assert (what, size) == ([2, 1, 1], len(talk.tar))
         with tarfile.open(fileobj=io.BytesIO(talk.tar)) as tar:
             assert tar.getnames() == ["a.txt"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("known", [1, 512, 700, -1, 0, 5000])
+def test_of_what_was_fetched_before_only_the_rest_is_sent(play: Play, known: int) -> None:
+    async def scene(node: Node) -> None:
+        talk = await node.greeted()
+        talk.start(2)
+        await talk.done(2)
+        talk.say(["fetch", 2, 1])
+        fetched, whole = await talk.hear("fetched"), talk.tar
+        talk.writer.close()
+
+        again, had = await node.greeted(), known if known > 0 else len(whole) + known
+        again.say(["fetch", 2, 1, had])
+        assert await again.hear("fetched") == fetched
+        assert again.tar == whole[had:]
+        again.say(["fetch", 2, 1])
+        assert await again.hear("fetched") == fetched
+        assert again.tar == whole[had:] + whole
+        assert fetched[4:] == [len(whole), zlib.crc32(whole)]
 
     play(scene)
 

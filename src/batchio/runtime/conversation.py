@@ -7,7 +7,6 @@ the machine says all of it again once the node is heard. Nothing is decided here
 from __future__ import annotations
 
 import asyncio
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -81,24 +80,22 @@ class Desk:
 
 
 class Fetch:
-    """One tar stream on its way to us. Raises Unreachable when it breaks off."""
+    """A tar stream on its way to us, or the rest of one. Raises Unreachable when it breaks."""
 
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[memoryview | None] = asyncio.Queue(_AHEAD)
         self._wanted = True
-        self._whole = False
-        self._size = self._crc = 0
+        self.whole: tuple[int, int] | None = None
+        """Size and CRC-32 of the stream from its first byte, once all of it was sent."""
 
     async def put(self, data: memoryview) -> None:
         """More of it has come; waits while too much lies here unread."""
         if self._wanted and data:
-            self._size += len(data)
-            self._crc = zlib.crc32(data, self._crc)
             await self._chunks.put(data)
 
-    def end(self, size: int = -1, crc: int | None = None) -> None:
-        """No more will come. It is whole when the agent's count (and checksum) are ours."""
-        self._whole = size == self._size and crc in (None, self._crc)
+    def end(self, whole: tuple[int, int] | None = None) -> None:
+        """No more will come: it was sent to its end, or the connection broke."""
+        self.whole = whole
         if not self._chunks.full():
             self._chunks.put_nowait(None)
         self._wanted = False
@@ -114,7 +111,7 @@ class Fetch:
             chunk = await self._chunks.get()
             if chunk is not None:
                 yield chunk
-        if not self._whole:
+        if self.whole is None:
             raise Unreachable("the outputs broke off on their way")
 
 
@@ -228,10 +225,11 @@ class Conversation:
             secrets = self._desk.secrets
             self.tell(["setup", {**setup, "secrets": secrets} if secrets else setup])
 
-    def fetch(self, task: int, attempt: int) -> Fetch:
-        """Ask for an attempt's outputs."""
+    def fetch(self, task: int, attempt: int, known: int) -> Fetch:
+        """Ask for an attempt's outputs, but for the first `known` bytes of the stream."""
+        self._send_setup()  # a new agent knows from it what was uploaded, and is no output
         stream = self._fetches[task, attempt] = Fetch()
-        self.tell(["fetch", task, attempt])
+        self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
 
     async def ping(self) -> None:
@@ -296,9 +294,9 @@ class Conversation:
                 post(ev.TasksReturned(now, self._node, tasks))
             case ["trouble", str(text)]:
                 self._desk.note(f"{self._name}: {text}")
-            case ["fetched", int(task), int(attempt), _, int(size), *crc]:
+            case ["fetched", int(task), int(attempt), _, int(size), int(crc)]:
                 if stream := self._fetches.pop((task, attempt), None):
-                    stream.end(size, *crc)
+                    stream.end((size, crc))
             case ["pong", _, dict(stats)]:
                 self._desk.heartbeat(self._node, now, stats)
             case ["bye", *_]:

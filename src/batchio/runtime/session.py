@@ -78,6 +78,11 @@ class Session:
         """Name of the agent's home on the node."""
         return f"{self._desk.job}.{self._node}"
 
+    @property
+    def agent(self) -> str:
+        """Which agent is there, by its instance; "" when none is known."""
+        return self._instance
+
     # --- telling: dropped when nobody is there to hear it ----------------------
 
     def tell(self, message: list[Any]) -> None:
@@ -90,9 +95,9 @@ class Session:
         if self._talk is not None:
             self._talk.start(items)
 
-    def fetch(self, task: int, attempt: int) -> Fetch | None:
-        """Ask for an attempt's outputs; None when nobody is there."""
-        return None if self._talk is None else self._talk.fetch(task, attempt)
+    def fetch(self, task: int, attempt: int, known: int) -> Fetch | None:
+        """Ask for an attempt's outputs from byte `known` on; None when nobody is there."""
+        return None if self._talk is None else self._talk.fetch(task, attempt, known)
 
     # --- staying connected -----------------------------------------------------
 
