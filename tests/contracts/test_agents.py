@@ -272,7 +272,7 @@ def test_a_known_attempt_is_not_run_again(play: Play) -> None:
         talk.start(7)
         started = await talk.hear("started")
         talk.start(0, 7)
-        assert await talk.hear("started") == started
+        assert started[1][0] in (await talk.hear("started"))[1]
         first = await talk.done(0)
         talk.start(0)
         assert await talk.done(0) == first

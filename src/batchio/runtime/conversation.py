@@ -29,6 +29,9 @@ SETUP_LIMIT_S: Final = 3600.0
 PING_EVERY_S: Final = 5.0
 """Seconds between two pings: what the head looks like to an agent's lease."""
 
+UNANSWERED: Final = 6
+"""Pings in a row, and not a byte from the agent since: then it hangs, for 30 seconds."""
+
 STALL_LIMIT_S: Final = 60.0
 """Seconds without a byte after which a node's last output is given up."""
 
@@ -115,6 +118,42 @@ class Fetch:
             raise Unreachable("the outputs broke off on their way")
 
 
+class _Ear:
+    """Hears what the agent says; knows for how long it has said nothing."""
+
+    def __init__(self, inner: ByteReader) -> None:
+        self._inner = inner
+        self._waits = False
+        self._quiet = 0
+
+    async def read(self, n: int) -> bytes:
+        """At most `n` bytes; empty at the end."""
+        self._waits = True
+        data = await self._inner.read(n)
+        self._waits, self._quiet = False, 0
+        return data
+
+    async def readexactly(self, n: int) -> bytes:
+        """Exactly `n` bytes; asyncio.IncompleteReadError at the end."""
+        parts: list[bytes] = []
+        left = n
+        while left:
+            data = await self.read(left)
+            if not data:
+                raise asyncio.IncompleteReadError(b"".join(parts), n)
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def asked(self) -> int:
+        """A ping goes out; returns how many have since the last byte came.
+
+        While we are busy with what came before, nobody can tell whether more is there.
+        """
+        self._quiet += self._waits
+        return self._quiet
+
+
 class Conversation:
     """What is said over one connection, from `greet` on."""
 
@@ -125,7 +164,7 @@ class Conversation:
         self._node = node
         self._name = name
         self._sink = sink
-        self._reader = reader
+        self._ear = _Ear(reader)
         self._writer = writer
         self._sent_setup: dict[str, Any] | None = None
         self._fetches: dict[tuple[int, int], Fetch] = {}
@@ -147,21 +186,27 @@ class Conversation:
             NodeError: the agent refused us.
             TimeoutError, OSError, asyncio.IncompleteReadError: it does not answer.
         """
+        try:
+            async with asyncio.timeout(GREET_LIMIT_S):
+                return await self._greet()
+        except TimeoutError:
+            raise _unanswered(GREET_LIMIT_S) from None
+
+    async def _greet(self) -> dict[str, Any]:
         desk, asked = self._desk, self._desk.clock.now()
-        async with asyncio.timeout(GREET_LIMIT_S):
-            self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
-            kind, body = await frames.read(self._reader)
-            first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
-            if first[0][0] != "hello":
-                raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
-            facts: dict[str, Any] = first[0][1]
-            self._ahead = self._clock_error(asked, facts)
-            facts["ahead"] = self._ahead
-            self._log_end = int(facts.get("spool") or 0)
-            for message in first[1:]:
-                self._hear(message)
-            while self._heard < int(facts.get("unacked") or 0):
-                await self._hear_frame()
+        self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
+        kind, body = await frames.read(self._ear)
+        first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
+        if first[0][0] != "hello":
+            raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
+        facts: dict[str, Any] = first[0][1]
+        self._ahead = self._clock_error(asked, facts)
+        facts["ahead"] = self._ahead
+        self._log_end = int(facts.get("spool") or 0)
+        for message in first[1:]:
+            self._hear(message)
+        while self._heard < int(facts.get("unacked") or 0):
+            await self._hear_frame()
         return facts
 
     def _clock_error(self, asked: float, facts: dict[str, Any]) -> float:
@@ -233,12 +278,17 @@ class Conversation:
         return stream
 
     async def ping(self) -> None:
-        """Let the agent know that its head lives, again and again."""
+        """Let the agent know that its head lives, again and again.
+
+        Raises:
+            TimeoutError: it hangs: the connection is there, and nothing comes.
+        """
         beat = 0
-        while True:
+        while self._ear.asked() <= UNANSWERED:
             beat += 1
             self.tell(["ping", beat])
             await self._desk.clock.sleep(PING_EVERY_S)
+        raise _unanswered(UNANSWERED * PING_EVERY_S)
 
     # --- listening -----------------------------------------------------------
 
@@ -256,7 +306,7 @@ class Conversation:
     async def _hear_frame(self, wanted: str = "") -> list[Any] | None:
         """Take one frame; the message with the `wanted` tag is returned, not heard."""
         found = None
-        kind, body = await frames.read(self._reader)
+        kind, body = await frames.read(self._ear)
         if kind == frames.MESSAGES:
             for message in frames.messages(body):
                 if message[0] == wanted:
@@ -328,3 +378,7 @@ class Conversation:
         for stream in self._fetches.values():
             stream.end()
         self._fetches.clear()
+
+
+def _unanswered(seconds: float) -> TimeoutError:
+    return TimeoutError(f"its agent has not answered for {seconds:.0f} s")

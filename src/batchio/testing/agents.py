@@ -71,6 +71,10 @@ class ScriptedAgent:
         """Exit code and last words of the host setup script."""
         self.mute = False
         """Connections stay, and not a byte passes."""
+        self.removals = 0
+        """How often a living agent was ended from outside."""
+        self.busy = False
+        """The agent answers no ping; all else goes on."""
         self.late = 0.0
         """Seconds that the agent's words are on their way."""
         self.twice = False
@@ -116,6 +120,7 @@ class ScriptedAgent:
 
     def remove_agent(self) -> None:
         """What `agent.py down` does."""
+        self.removals += self._up
         self.kill()
         self.forget()
 
@@ -158,7 +163,7 @@ class ScriptedAgent:
             case ["discard", pairs]:
                 for task, number in pairs:
                     self._left.pop((task, number), None)
-            case ["ping", n]:
+            case ["ping", n] if not self.busy:
                 line.say(["pong", n, {"running": len(self._running), "queued": len(self._queue)}])
             case ["bye", keep]:
                 self._leave(line, keep)
