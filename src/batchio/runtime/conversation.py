@@ -72,11 +72,11 @@ class Desk:
     secrets: dict[str, str] = field(default_factory=dict)
     setup: Callable[[int], dict[str, Any]] = lambda _: {}
     """The `setup` message for a node, as the machine sees the job now."""
-    files: Callable[[Transport, str], Any] | None = None
-    """Puts the uploaded files into a home; awaited before the greeting is posted."""
+    files: Callable[[int, Transport, str], Any] | None = None
+    """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
     twin: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""
-    heartbeat: Callable[[int, float, dict[str, Any]], None] = lambda *_: None
+    heartbeat: Callable[[int, dict[str, Any]], None] = lambda *_: None
     """How busy a node is, for people."""
     homes_before: Callable[[int], list[str]] = lambda _: []
     """Homes that may be left from earlier times the same host was a node of this job."""
@@ -348,7 +348,7 @@ class Conversation:
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
             case ["pong", _, dict(stats)]:
-                self._desk.heartbeat(self._node, now, stats)
+                self._desk.heartbeat(self._node, stats)
             case ["bye", *_]:
                 self._bye = True
             case _:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ from batchio.errors import BatchioError, NodeError, Unreachable
 from batchio.filestores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from batchio.ports import Completed, FileStore, Transport
 
@@ -33,8 +34,15 @@ _UNPACK: Final = (
 """Unpack its stdin, or what the command in front of tar feeds to it."""
 
 
-async def put(transport: Transport, home: str, bundle: Path) -> None:
+Told = Callable[[int], object]
+"""Hears how many bytes have been sent."""
+
+
+async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda _: None) -> None:
     """Unpack `bundle` into `files/` of an agent's home; done already is done.
+
+    Args:
+        sent: Told again and again how far it is.
 
     Raises:
         NodeError: the node could not unpack it; says why.
@@ -42,7 +50,7 @@ async def put(transport: Transport, home: str, bundle: Path) -> None:
     """
     argv = ["/bin/sh", "-c", _UNPACK, "sh", home]
     with bundle.open("rb") as file:
-        done = await transport.run(argv, stdin=_chunks(file))
+        done = await transport.run(argv, stdin=_chunks(file, sent))
     _require(done, transport, "the files could not be unpacked")
 
 
@@ -61,10 +69,10 @@ class Sender:
         self._digest = ""
         self._storing = asyncio.Lock()
 
-    async def __call__(self, transport: Transport, home: str) -> None:
-        """Have the files there; done already is done. Raises what `put` raises."""
+    async def __call__(self, transport: Transport, home: str, sent: Told = lambda _: None) -> None:
+        """Have the files there; as `put`."""
         if not await self._fetched(transport, home):
-            await put(transport, home, self._bundle)
+            await put(transport, home, self._bundle, sent)
 
     async def _fetched(self, transport: Transport, home: str) -> bool:
         try:
@@ -110,6 +118,8 @@ def _require(done: Completed, transport: Transport, what: str) -> None:
         raise NodeError(f"{what}: {said[-1] if said else done.exit_code}", where=transport.where)
 
 
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(file: IO[bytes], sent: Told) -> AsyncIterator[bytes]:
+    sent(0)
     while chunk := file.read(CHUNK):
         yield chunk
+        sent(file.tell())

@@ -18,7 +18,7 @@ from batchio.ports import NodeOrder
 from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
-from batchio.runtime.loads import Loads
+from batchio.runtime.glances import LOADS, SENDING, Glance
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 from batchio.runtime.sink import FolderSink
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, Provider
+    from batchio.ports import Clock, Provider, Transport
     from batchio.stores.folder import Workspace
 
 
@@ -79,7 +79,7 @@ class Hands:
             files=self._sender(job.spec) if job.spec.files else None,
             twin=self._twin,
             homes_before=self._homes_before,
-            heartbeat=Loads(self._folder).heard,
+            heartbeat=Glance(self._folder, LOADS, clock).show,
         )
         root = Path(job.spec.collect) if job.spec.collect else self._folder / "outputs"
         self._collector = Collector(self._desk, machine, root, self._sessions.get)
@@ -198,8 +198,17 @@ class Hands:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec) -> files.Sender:
-        return files.Sender(self._folder / "bundle.tar", spec.input_filestore, self.note)
+    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str], Any]:
+        bundle = self._folder / "bundle.tar"
+        sender = files.Sender(bundle, spec.input_filestore, self.note)
+        glance = Glance(self._folder, SENDING, self._clock)
+
+        async def send(node: int, transport: Transport, home: str) -> None:
+            size = bundle.stat().st_size
+            await sender(transport, home, lambda sent: glance.show(node, [sent, size]))
+            glance.show(node, [size, size])
+
+        return send
 
     # --- tasks ---------------------------------------------------------------
 

@@ -184,7 +184,7 @@ class Session:
                 f"this is the same computer as {twin}; it is used once", where=self._offer.id
             )
         if self._desk.files is not None:
-            await self._desk.files(transport, home)
+            await self._desk.files(self._node, transport, home)
         if self._desk.spec.host_setup:
             await talk.prepare(self._desk.spec.host_setup)
         container = self._desk.setup(self._node)["container"]
