@@ -19,10 +19,11 @@ from batchio.core import views
 from batchio.core.explain import why_job, why_task
 from batchio.core.job import EXIT_CODES
 from batchio.core.news import event_view
+from batchio.core.sending import receiving
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
 from batchio.runtime.bridge import Stream, portable
-from batchio.runtime.loads import read_loads
+from batchio.runtime.glances import LOADS, SENDING, read_glance
 from batchio.runtime.watching import Watch
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
@@ -129,14 +130,15 @@ class Job:
     @portable
     async def status(self) -> JobView:
         """The job as it is now, and whether somebody runs it."""
-        view = views.job_view(await self.machine(), time.time())
+        machine = await self.machine()
+        view = views.job_view(machine, time.time())
         if view.state == "done" or view.epoch == 0:  # a new job's head is still to come
             return view
-        loads = read_loads(self._workspace.folder(self.id))
+        loads, seen = self._glance(LOADS), self._glance(SENDING)
         nodes = tuple(
             replace(node, load=said.get("load"), disk_free=said.get("disk_free"))
             if node.state == "ready" and (said := loads.get(node.number))
-            else node
+            else replace(node, why=node.why or receiving(machine.nodes[node.number], seen))
             for node in view.nodes
         )
         attended = self._workspace.lease_holder(self.id) is not None
@@ -261,11 +263,14 @@ class Job:
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
         """Why the job, or one task, is where it is: plain sentences."""
-        machine = await self.machine()
+        machine, seen = await self.machine(), self._glance(SENDING)
         if task is None:
-            return why_job(machine, time.time())
+            return why_job(machine, time.time(), seen)
         positions = positions_of(machine, chosen(task)) or [0]
-        return why_task(machine, positions[0], time.time())
+        return why_task(machine, positions[0], time.time(), seen)
+
+    def _glance(self, name: str) -> dict[int, Any]:
+        return read_glance(self._workspace.folder(self.id), name)
 
     async def _ask(self, request: dict[str, Any]) -> None:
         """Leave a request and wait until a head has taken it; start one if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
@@ -13,15 +13,18 @@ from batchio.errors import UsageError
 from batchio.runtime.watching import Watch
 from batchio.stores import logs as store
 from batchio.stores.log_records import STDERR, STDOUT, Select
+from batchio.stores.logs import LogLine, Printed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
     from batchio.stores.folder import Workspace
-    from batchio.stores.logs import LogLine
+
+T = TypeVar("T")
+P = TypeVar("P", LogLine, Printed)
 
 CHUNK: Final = 1000
 """Lines read in a thread at once."""
@@ -72,16 +75,36 @@ def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
 
 async def past_lines(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[LogLine, None]:
     """Lines that were printed so far, by time."""
+    machine = await _machine(workspace, job)
+    named = _Named(machine, which)
+    lines = _past(workspace.folder(job) / "logs", machine, which)
+    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
+        for line in named.of(chunk):
+            yield line
+
+
+async def past_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[Printed, None]:
+    """What was printed so far, byte for byte, by time; `which.tail` is of no meaning."""
+    machine = await _machine(workspace, job)
+    logs, named = workspace.folder(job) / "logs", _Named(machine, which)
+    positions = positions_of(machine, which.tasks)
+    select, ahead = _select(positions, which), partial(_ahead, machine)
+    if lies := _lies(machine, positions, which):
+        found = store.raw(logs, *lies, select, ahead=ahead(lies[0]))
+    else:
+        found = store.all_raw(logs, select, ahead)
+    while chunk := await asyncio.to_thread(lambda: list(islice(found, CHUNK))):
+        for piece in named.of(chunk):
+            yield piece
+
+
+async def _machine(workspace: Workspace, job: str) -> Machine:
     watch = Watch(workspace, job)
     try:
         await watch.catch_up()
     finally:
         watch.close()
-    lines = _past(workspace.folder(job) / "logs", watch.machine, which)
-    named = _Named(watch.machine, which)
-    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
-        for line in named.of(chunk):
-            yield line
+    return watch.machine
 
 
 def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
@@ -89,12 +112,8 @@ def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
     select, ahead = _select(positions, which), partial(_ahead, machine)
     if which.tail is not None and (positions is None or len(positions) == 1):
         return iter(store.last_lines(logs, which.tail, select, ahead))
-    if positions is not None and len(positions) == 1 and which.attempt is None:
-        tasks, at = machine.tasks, positions[0]
-        if tasks.ended[at] and tasks.attempt[at] == 1:  # the column knows where it lies
-            start, end = tasks.log_from[at], tasks.log_to[at]
-            node = tasks.node[at]
-            return store.node_lines(logs, node, start, end, select, ahead=ahead(node))
+    if lies := _lies(machine, positions, which):
+        return store.node_lines(logs, *lies, select, ahead=ahead(lies[0]))
     lines = store.all_lines(logs, select, ahead)
     if which.tail is None:
         return lines
@@ -102,6 +121,18 @@ def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
 
     wanted = _Named(machine, which)
     return iter(deque((line for line in lines if wanted.has(line)), which.tail))
+
+
+def _lies(
+    machine: Machine, positions: list[int] | None, which: Lines
+) -> tuple[int, int, int] | None:
+    """Node and offsets of what a single task printed, when the columns know that."""
+    if positions is None or len(positions) != 1 or which.attempt is not None:
+        return None
+    tasks, at = machine.tasks, positions[0]
+    if not tasks.ended[at] or tasks.attempt[at] != 1:
+        return None
+    return tasks.node[at], tasks.log_from[at], tasks.log_to[at]
 
 
 async def follow_lines(
@@ -114,32 +145,70 @@ async def follow_lines(
     """
     watch = Watch(workspace, job)
     try:
-        await watch.catch_up()
-        select = _select(positions_of(watch.machine, which.tasks), which)
-        ahead = partial(_ahead, watch.machine)
-        follower = store.LogFollower(workspace.folder(job) / "logs", select, ahead)
-        named = _Named(watch.machine, which)
+        follower, named = await _follower(workspace, job, watch, which)
         if which.tail is not None:
             for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
                 yield line
-        ended, pause = _Ended(), PAUSE_S[0]
-        while True:
-            over = watch.done
-            lines = await asyncio.to_thread(follower.poll)
+        ended = _Ended()
+
+        def poll(batch: list[Event], over: bool) -> list[LogLine]:
+            ended.note(batch)
+            lines = follower.poll()
             lines += ended.last_words(follower)
-            if over and not lines:
-                lines = follower.finish()
+            return follower.finish() if over and not lines else lines
+
+        async for lines in _growing(watch, poll):
             for line in named.of(lines):
                 yield line
-            if over and not lines:
-                return
-            batch = [] if over else await watch.look()
-            ended.note(batch)
-            pause = PAUSE_S[0] if lines or batch else min(pause * 1.2, PAUSE_S[1])
-            if not lines:
-                await asyncio.sleep(pause)
     finally:
         watch.close()
+
+
+async def follow_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[Printed, None]:
+    """As `past_raw`, and on until the job is done.
+
+    Raises:
+        HeadGone: nobody runs the job any more, and it is not done.
+    """
+    watch = Watch(workspace, job)
+    try:
+        follower, named = await _follower(workspace, job, watch, which)
+        async for found in _growing(watch, lambda *_: follower.poll_raw()):
+            for piece in named.of(found):
+                yield piece
+    finally:
+        watch.close()
+
+
+async def _follower(
+    workspace: Workspace, job: str, watch: Watch, which: Lines
+) -> tuple[store.LogFollower, _Named]:
+    await watch.catch_up()
+    select = _select(positions_of(watch.machine, which.tasks), which)
+    ahead = partial(_ahead, watch.machine)
+    follower = store.LogFollower(workspace.folder(job) / "logs", select, ahead)
+    return follower, _Named(watch.machine, which)
+
+
+async def _growing(
+    watch: Watch, poll: Callable[[list[Event], bool], list[T]]
+) -> AsyncGenerator[list[T], None]:
+    """What `poll` finds, until the job is done and there is no more.
+
+    It is called in a thread, with what happened since and whether the job is over.
+    """
+    batch: list[Event] = []
+    pause = PAUSE_S[0]
+    while True:
+        over = watch.done
+        found = await asyncio.to_thread(poll, batch, over)
+        yield found
+        if over and not found:
+            return
+        batch = [] if over else await watch.look()
+        pause = PAUSE_S[0] if found or batch else min(pause * 1.2, PAUSE_S[1])
+        if not found:
+            await asyncio.sleep(pause)
 
 
 class _Ended:
@@ -167,7 +236,7 @@ class _Ended:
 
 
 class _Named:
-    """Picks lines, and gives them the task ids that people know."""
+    """Picks what is wanted, and gives them the task ids that people know."""
 
     def __init__(self, machine: Machine, which: Lines) -> None:
         positions = positions_of(machine, which.tasks)
@@ -175,15 +244,15 @@ class _Named:
         self._since = which.since or 0.0
         self._ids = machine.running_job.spec.tasks
 
-    def has(self, line: LogLine) -> bool:
-        """Whether the line is wanted."""
-        mine = self._positions is None or line.task in self._positions
-        return mine and line.time >= self._since
+    def has(self, printed: LogLine | Printed) -> bool:
+        """Whether it is wanted."""
+        mine = self._positions is None or printed.task in self._positions
+        return mine and printed.time >= self._since
 
-    def of(self, lines: Iterable[LogLine]) -> Iterator[LogLine]:
-        """The wanted ones among `lines`."""
+    def of(self, printed: Iterable[P]) -> Iterator[P]:
+        """The wanted ones."""
         at = self._ids.at
-        return (line._replace(task=at(line.task)) for line in lines if self.has(line))
+        return (each._replace(task=at(each.task)) for each in printed if self.has(each))
 
 
 def _ahead(machine: Machine, node: int) -> float:

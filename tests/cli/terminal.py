@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
+import os
+import pty
+import subprocess
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -11,6 +17,7 @@ from batchio.core.events import encode
 from batchio.stores.folder import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.core.stories import Story
@@ -56,3 +63,37 @@ def terminal(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.delenv("BATCHIO_DEBUG", raising=False)
     return Terminal(tmp_path, capsys)
+
+
+@contextmanager
+def shown_on_a_terminal(
+    terminal: Terminal, environ: dict[str, str], *words: str
+) -> Iterator[Iterator[str]]:
+    """What `batchio WORDS` writes to a terminal of 120 columns, as it comes; it must end well."""
+    ours, theirs = pty.openpty()
+    size = {"COLUMNS": "120", "TERM": "xterm", **environ}
+    with subprocess.Popen(
+        [sys.executable, "-m", "batchio.cli.main", *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, **size},
+        cwd=terminal.folder,
+    ) as process:
+        os.close(theirs)
+        yield _coming(ours)
+    os.close(ours)
+    assert process.returncode == 0
+
+
+def _coming(ours: int) -> Iterator[str]:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with suppress(OSError):  # Linux's way to say that nobody holds the other end
+        while chunk := os.read(ours, 65536):
+            yield decoder.decode(chunk)
+
+
+def on_a_terminal(terminal: Terminal, environ: dict[str, str], *words: str) -> str:
+    """All that `batchio WORDS` writes to a terminal of 120 columns."""
+    with shown_on_a_terminal(terminal, environ, *words) as shown:
+        return "".join(shown)

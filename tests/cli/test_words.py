@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import subprocess
-import sys
 import time
 import unicodedata
 from typing import TYPE_CHECKING
@@ -22,6 +19,7 @@ from batchio.cli.terminal import visible, width
 from batchio.cli.words import clock, done_of, lasted, moment, outcomes, precise, progressed, stamp
 from batchio.core.views import counts, job_summary
 from batchio.errors import UsageError
+from tests.cli.terminal import on_a_terminal
 from tests.core.stories import JOB, T0, Story, mixed
 
 if TYPE_CHECKING:
@@ -139,30 +137,3 @@ def test_on_a_terminal_tables_are_drawn_and_colours_can_be_refused(terminal: Ter
     assert [line.split()[0] for line in lines[:3]] == ["Task", "2", "4"]
     assert max(map(width, lines)) <= 75
     assert lines[3].endswith("ValueError: ba…")
-
-
-def on_a_terminal(terminal: Terminal, environ: dict[str, str], *words: str) -> str:
-    """What `batchio WORDS` writes to a terminal of 120 columns."""
-    ours, theirs = pty.openpty()
-    size = {"COLUMNS": "120", "TERM": "xterm", **environ}
-    with subprocess.Popen(
-        [sys.executable, "-m", "batchio.cli.main", *words],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, **size},
-        cwd=terminal.folder,
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                chunk = os.read(ours, 65536)
-            except OSError:  # Linux's way to say that nobody holds the other end
-                break
-            if not chunk:
-                break
-            shown += chunk
-    os.close(ours)
-    assert process.returncode == 0, shown
-    return shown.decode()

@@ -59,6 +59,35 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
 
 
 @pytest.mark.timeout(180)
+async def test_an_agent_that_hangs_is_noticed_and_ended_and_its_task_runs_elsewhere(
+    hosts: MakeHosts, lab: Lab
+) -> None:
+    machines = hosts(2)
+    hang = r"""kill -STOP $(sed 's/.*"pid":\([0-9]*\).*/\1/' $BATCHIO_AGENT/agent.json)"""
+    once = '[ "$BATCHIO_TASK_ID$BATCHIO_ATTEMPT" = 01 ] || exit 0'
+    work = f"{once}; {COUNT_UNTIL_GO}; {hang}; exec sleep 1000"
+    job = await batchio.run(
+        ["sh", "-c", work],
+        ntasks=2, slots=1, provider="ssh", hosts=names(machines), node_timeout=2,
+    )  # fmt: skip
+    begun = await seen(job, "tasks_started", where=lambda fact: fact["tasks"][0]["task"] == 0)
+    await go(machines[begun["node"]])
+    hung = time.time()
+    silent = await seen(job, "node_silent")
+    lost = await seen(job, "node_lost")
+    result = await job.wait(timeout=60)
+
+    assert silent["node"] == lost["node"] == begun["node"]
+    assert silent["at"] - hung < 36
+    assert lost["why"] == "silent for 2 s: its agent has not answered for 30 s"
+    assert result.outcome == "succeeded"
+    tasks = result.machine.tasks
+    assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
+    assert "may be left there" not in await notes(job)
+    assert nothing_left(lab, *machines)
+
+
+@pytest.mark.timeout(180)
 async def test_a_task_runs_on_while_its_network_is_cut_for_half_a_minute(
     hosts: MakeHosts, lab: Lab
 ) -> None:

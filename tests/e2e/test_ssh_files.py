@@ -1,5 +1,6 @@
 """Files to hosts and back: each attempt has its own copy, what it leaves arrives whole."""
 
+import asyncio
 import hashlib
 import os
 import time
@@ -12,7 +13,7 @@ import batchio
 from batchio.errors import Unreachable
 from tests.e2e.conftest import MakeHosts, names
 from tests.e2e.watching import history, kill_head, notes, nothing_left, seen
-from tests.testbed.client import Lab
+from tests.testbed.client import Lab, Vm
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
 
@@ -105,17 +106,20 @@ def _more_than(count: int) -> Callable[[dict[str, object]], bool]:
     return enough
 
 
-async def test_outputs_arrive_whole_when_the_connection_breaks_meanwhile(
+async def test_after_a_broken_connection_only_the_rest_of_an_output_is_sent(
     hosts: MakeHosts, lab: Lab, tmp_path: Path
 ) -> None:
     [vm] = hosts()
     vm.delay(20)  # or it would all have come before anybody could break it
-    work = "head -c 30000000 /dev/urandom > large; sha256sum large"
+    size = 100_000_000
     job = await batchio.run(
-        ["sh", "-c", work], provider="ssh", hosts=[vm.name], download=str(tmp_path / "back")
-    )
-    await seen(job, "tasks_finished")
+        ["sh", "-c", f"head -c {size} /dev/urandom > large; sha256sum large"],
+        provider="ssh", hosts=[vm.name], download=str(tmp_path / "back"),
+    )  # fmt: skip
+    here = tmp_path / "back" / ".0.part" / "large"
     async with batchio.connect(vm.name) as node:
+        await seen(job, "tasks_finished")
+        await asyncio.to_thread(grown, here, size // 2)
         with pytest.raises(Unreachable):
             await node.run(["sh", "-c", "kill -9 $(pidof sshd sshd-session)"])
     result = await job.wait(timeout=90)
@@ -124,6 +128,22 @@ async def test_outputs_arrive_whole_when_the_connection_breaks_meanwhile(
     assert await history(job, "node_heard")
     assert [row.attempt for row in result.tasks] == [1]
     assert digest(tmp_path / "back" / "0" / "large") == (await digests(job))[0]
+    assert size < await sent_by(vm) < 1.4 * size
+    assert "from the beginning" not in await notes(job)
+    assert nothing_left(lab, vm)
+
+
+def grown(path: Path, size: int) -> None:
+    """Return when the file has so many bytes."""
+    while not path.exists() or path.stat().st_size < size:
+        time.sleep(0.01)
+
+
+async def sent_by(vm: Vm) -> int:
+    """Bytes that have left the host by its cable."""
+    async with batchio.connect(vm.name) as node:
+        counters = (await node.run(["grep", "eth0", "/proc/net/dev"])).stdout.split()
+    return int(counters[9])
 
 
 async def test_a_newer_local_file_is_kept_and_that_is_said(

@@ -21,7 +21,7 @@ from batchio.testing import (
     Ends,
 )
 from tests.core.machines import spec
-from tests.runtime.heads import Crash, Job, runs
+from tests.runtime.jobs import Crash, Job, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -124,7 +124,7 @@ def test_however_the_bytes_are_cut_up_the_lines_are_those_of_the_whole(
     assert texts(node_lines(logs, 0, block=block)) == [
         line.removesuffix(b"\r").decode(errors="replace") for line in wanted
     ]
-    assert b"".join(raw(logs, 0)) == b"".join(parts)
+    assert b"".join(piece.data for piece in raw(logs, 0)) == b"".join(parts)
 
 
 def test_an_endless_line_comes_in_pieces(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,8 @@ def test_a_stream_comes_back_byte_for_byte(logs: Path) -> None:
         spool.print(1, 4, b"others")
         spool.roll()
 
-    assert b"".join(raw(logs, 0, select=Select(3, 1, STDOUT))) == b"".join(parts)
+    found = raw(logs, 0, select=Select(3, 1, STDOUT))
+    assert b"".join(piece.data for piece in found) == b"".join(parts)
 
 
 # --- of many nodes -------------------------------------------------------------------

@@ -212,9 +212,10 @@ class Head:
                 found = True
         if peer.fetches:
             fetch = peer.fetches[0]
-            data = fetch.next()
-            peer.frame(OUTPUT, TASK.pack(*fetch.key), data)
-            if not data:
+            data, ended = fetch.next()
+            if data or ended:
+                peer.frame(OUTPUT, TASK.pack(*fetch.key), data)
+            if ended:
                 peer.fetches.popleft()
                 peer.put([dumps(fetch.fetched()).encode()])
             found = True

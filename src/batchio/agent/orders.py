@@ -150,9 +150,9 @@ class Orders:
         self.output.log.forget(int(offset))
         self.output.unchoke()
 
-    def on_fetch(self, peer: Connection, task: int, number: int) -> None:
+    def on_fetch(self, peer: Connection, task: int, number: int, known: int = 0) -> None:
         pieces = tar(self.work(task, number), self.folders.given())
-        peer.fetches.append(Fetch((task, number), pieces))
+        peer.fetches.append(Fetch((task, number), pieces, int(known)))
         self.news.dirty = True
 
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:

@@ -100,23 +100,25 @@ class Connection:
 class Fetch:
     """One tar stream under way."""
 
-    def __init__(self, key: Key, pieces: Iterator[tuple[bytes, int]]) -> None:
+    def __init__(self, key: Key, pieces: Iterator[tuple[bytes, int]], known: int) -> None:
         from zlib import crc32  # not every node is asked for outputs
 
         self.key = key
         self.pieces = pieces
+        self.known = known  # so many bytes of it the head has
         self.files = 0
         self.bytes = 0
         self.crc = 0
         self.crc32 = crc32
 
-    def next(self) -> bytes:
-        """The next piece; empty at the end."""
+    def next(self) -> tuple[bytes, bool]:
+        """What is new of the next piece, and whether that was the end."""
         data, files = next(self.pieces, (b"", 0))
+        new = data[max(self.known - self.bytes, 0) :]
         self.files += files
         self.bytes += len(data)
         self.crc = self.crc32(data, self.crc)
-        return data
+        return new, not data
 
     def fetched(self) -> list[Any]:
         """The message that ends it."""

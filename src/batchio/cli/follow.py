@@ -11,16 +11,24 @@ from batchio.cli.common import finished
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
-from batchio.cli.terminal import painted, visible
+from batchio.cli.terminal import is_terminal, painted, visible
 from batchio.cli.words import plural
+from batchio.core.sending import sending
 from batchio.core.views import job_summary
+from batchio.runtime.glances import SENDING, read_glance
+from batchio.runtime.watching import Watch
 
 if TYPE_CHECKING:
     from batchio.api import Job, Result
+    from batchio.core.machine import Machine
+    from batchio.core.sending import Sending
     from batchio.stores.logs import LogLine
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 """Colours of the tasks' labels, in turn."""
+
+BLINK_S: Final = 0.5
+"""Seconds in which files may arrive without a word about it."""
 
 
 def stay(job: Job, *, lines: bool, as_json: bool = False, timeout: float | None = None) -> int:
@@ -70,26 +78,46 @@ async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
 
     async with asyncio.timeout(timeout):
         if lines:
+            if is_terminal(sys.stderr):
+                await _while_sending(job)
             async with job.logs(follow=True) as stream:
                 async for line in stream:
                     show_line(line)
             return await job.wait()
-        return await _with_progress(job)
+        await _with_progress(job)
+        return await job.wait()
 
 
-async def _with_progress(job: Job) -> Result:
-    from batchio.runtime.watching import Watch
-
-    shown = progress()
-    watch = Watch(job._workspace, job.id)
+async def _with_progress(job: Job) -> None:
+    """Show how it gets on until it is done."""
+    shown, watch = progress(), Watch(job._workspace, job.id)
     try:
-        async for batch in watch.news():
-            del batch
-            shown.show(job_summary(watch.machine, time.time()))
+        async for _ in watch.news():
+            shown.show(job_summary(watch.machine, time.time()), _files(job, watch.machine))
     finally:
         shown.close()
         watch.close()
-    return await job.wait()
+
+
+async def _while_sending(job: Job) -> None:
+    """Show how its files get on until the first node is ready."""
+    shown, watch = progress(), Watch(job._workspace, job.id)
+    soon = time.monotonic() + BLINK_S
+    try:
+        async for _ in watch.news():
+            machine = watch.machine
+            if machine.running_job.running or not machine.running_job.spec.files:
+                return
+            files = _files(job, machine)
+            if files and time.monotonic() > soon:
+                shown.show(job_summary(machine, time.time()), files)
+    finally:
+        shown.close()
+        watch.close()
+
+
+def _files(job: Job, machine: Machine) -> Sending | None:
+    return sending(machine, read_glance(job._workspace.folder(job.id), SENDING))
 
 
 def show_line(line: LogLine) -> None:

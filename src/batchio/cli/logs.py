@@ -41,8 +41,12 @@ def show_logs(**params: Any) -> int:
     if wanted["scheduler"]:
         return _head_log(job)
     array = output.JsonArray() if wanted["format"] == "json" else None
+    bytewise = params["raw"] and wanted["format"] == "table"
     try:
-        finished(_show(job, params, wanted, _writer(params, wanted, array)))
+        if bytewise and not wanted["filter"] and wanted["tail"] is None:
+            finished(_pour(job, params, wanted))
+        else:
+            finished(_show(job, params, wanted, _writer(params, wanted, array)))
     except KeyboardInterrupt:
         return let_go(job)
     if array:
@@ -53,23 +57,39 @@ def show_logs(**params: Any) -> int:
 async def _show(
     job: Job, params: dict[str, Any], wanted: dict[str, Any], writer: Callable[[LogLine], None]
 ) -> None:
-    nodes = await _nodes(job, wanted["workers"])
-    text, follow = wanted["filter"], wanted["follow"]
-    stream = job.logs(
-        task=str(wanted["task"].ids) if wanted["task"] else None,
-        attempt=params["attempt"],
-        stream="stdout" if params["stdout"] else "stderr" if params["stderr"] else None,
-        follow=follow,
-        since=moment(wanted["since"], time.time()) if wanted["since"] else None,
-        tail=wanted["tail"],
-    )
+    nodes, text = await _nodes(job, wanted["workers"]), wanted["filter"]
+    stream = job.logs(**_which(params, wanted), follow=wanted["follow"], tail=wanted["tail"])
     async with stream as lines:
         async for line in lines:
             if (text and text not in line.text) or (nodes is not None and line.node not in nodes):
                 continue
             writer(line)
-            if follow:
+            if wanted["follow"]:
                 output.flush()
+
+
+async def _pour(job: Job, params: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """Byte for byte what was printed."""
+    from batchio.tasklogs import Lines, chosen, follow_raw, past_raw
+
+    nodes, which = await _nodes(job, wanted["workers"]), _which(params, wanted)
+    lines = Lines(chosen(which["task"]), which["attempt"], which["stream"], which["since"])
+    source = follow_raw if wanted["follow"] else past_raw
+    async for printed in source(job._workspace, job.id, lines):
+        if nodes is None or printed.node in nodes:
+            output.raw(printed.data)
+            if wanted["follow"]:
+                output.flush()
+
+
+def _which(params: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """What was chosen of all that was printed."""
+    return {
+        "task": str(wanted["task"].ids) if wanted["task"] else None,
+        "attempt": params["attempt"],
+        "stream": "stdout" if params["stdout"] else "stderr" if params["stderr"] else None,
+        "since": moment(wanted["since"], time.time()) if wanted["since"] else None,
+    }
 
 
 async def _nodes(job: Job, names: str | None) -> set[int] | None:
@@ -144,7 +164,11 @@ logs = TableCommand(
         click.Option(["--attempt"], type=click.INT, metavar="N", help="Only this attempt."),
         click.Option(["--stdout"], is_flag=True, help="Only what was printed to stdout."),
         click.Option(["--stderr"], is_flag=True, help="Only what was printed to stderr."),
-        click.Option(["--raw"], is_flag=True, help="The text alone: no task, no time."),
+        click.Option(
+            ["--raw"],
+            is_flag=True,
+            help="Byte for byte what was printed, and nothing else; of --filter and --tail, lines.",
+        ),
         click.Option(["--timestamps/--no-timestamps"], default=True, help="With the time or not."),
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -66,19 +66,24 @@ def line(text: str = "") -> None:
 
 
 def write(text: str) -> None:
-    """Text as it is; bytes that were never text go out as they came in.
+    """Text as it is; bytes that were never text go out as they came in. Raises as `raw`."""
+    raw(text.encode("utf-8", "surrogateescape"))
+
+
+def raw(data: bytes) -> None:
+    """Bytes, and nothing else.
 
     Raises:
         Exit: whoever read it is gone.
     """
     try:
-        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.write(data)
     except BrokenPipeError:
         raise reader_gone() from None
 
 
 def flush() -> None:
-    """Let everything written be seen now. Raises as `write` does."""
+    """Let everything written be seen now. Raises as `raw` does."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from batchio.cli import diagnostics
 from batchio.cli.terminal import is_terminal
-from batchio.cli.words import lasted, outcomes, progressed
+from batchio.cli.words import lasted, outcomes, plural, progressed
+from batchio.core.sizes import format_bytes
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+    from batchio.core.sending import Sending
     from batchio.core.views import JobSummary
 
 DRAW_EVERY_S: Final = 0.1
@@ -29,8 +31,8 @@ BAR: Final = 30
 class Progress(Protocol):
     """Shows how it gets on."""
 
-    def show(self, view: JobSummary) -> None:
-        """The job is like this now."""
+    def show(self, view: JobSummary, files: Sending | None = None) -> None:
+        """The job is like this now, and its files are on their way like that."""
         ...
 
     def close(self) -> None:
@@ -51,8 +53,8 @@ class Told:
         self._said = ""
         self._next = 0.0
 
-    def show(self, view: JobSummary) -> None:
-        """Say it, if it is news and not too soon."""
+    def show(self, view: JobSummary, files: Sending | None = None) -> None:
+        """Say it, if it is news and not too soon; of files nothing."""
         text = f"{view.state}: {progressed(view.counts)}"
         now = time.monotonic()
         if text == self._said or (view.state == self._state and now < self._next):
@@ -66,31 +68,73 @@ class Told:
 
 
 class Drawn:
-    """One line that stays where it is."""
+    """One line that stays where it is, and another one while files are sent."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
         self._next = 0.0
+        self._pace = Pace()
 
-    def show(self, view: JobSummary) -> None:
+    def show(self, view: JobSummary, files: Sending | None = None) -> None:
         """Draw it, unless it was drawn just now."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + DRAW_EVERY_S
-        if self._live is None:
-            from rich.console import Console
-            from rich.live import Live
+        from rich.console import Console, Group
+        from rich.live import Live
 
+        if self._live is None:
             console = Console(stderr=True, highlight=False)
             self._live = Live(console=console, transient=True, auto_refresh=False)
             self._live.start()
-        self._live.update(_line(view), refresh=True)
+        lines = [_line(view)]
+        if files:
+            text = sent_text(files, self._pace.of(files.sent, now))
+            lines.append(_files_line(files, text, self._live.console.width))
+        self._live.update(Group(*lines), refresh=True)
 
     def close(self) -> None:
         """Take the line away."""
         if self._live is not None:
             self._live.stop()
+
+
+class Pace:
+    """Bytes a second, over all that was seen; None at first."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def of(self, sent: int, now: float) -> float | None:
+        """The pace at `now`, by any clock, when so many were sent."""
+        if self._first is None or sent < self._first[0]:  # a node began anew
+            self._first = sent, now
+        began, at = self._first
+        return (sent - began) / (now - at) if sent > began else None
+
+
+def sent_text(files: Sending, pace: float | None) -> str:
+    """ "1.2 GiB of 3.4 GiB, 45 MiB/s, 50s left, 12 of 200 nodes"."""
+    sent = f"{format_bytes(files.sent)} of {format_bytes(files.total)}"
+    speed = ""
+    if pace:
+        left = round((files.total - files.sent) / pace)
+        speed = f", {format_bytes(pace)}/s, {lasted(left)} left"
+    return f"{sent}{speed}, {files.there} of {plural(files.nodes, 'node')}"
+
+
+def _files_line(files: Sending, text: str, room: int) -> Table:
+    """As `_line`; where there is too little room the bar is shorter."""
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    size = max(min(BAR, room - len(text) - len("files  ") - 1), 3)
+    bar = ProgressBar(total=files.total, completed=files.sent, width=size)
+    line = Table.grid(padding=(0, 1))
+    line.add_row(Text("files"), bar, Text(text, no_wrap=True, overflow="ellipsis"))
+    return line
 
 
 def _line(view: JobSummary) -> Table:

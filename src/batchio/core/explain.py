@@ -12,6 +12,7 @@ from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.node import NodeState
 from batchio.core.retry import SUSPECT_LOSSES
+from batchio.core.sending import receiving
 from batchio.core.sizes import format_bytes, format_duration
 from batchio.core.task import Outcome, TaskState
 from batchio.core.views import failure_groups, signal_name, task_rows
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.node import Node
+    from batchio.core.sending import Seen
     from batchio.core.views import TaskRow
 
 SHELL_SIGNAL_BASE = 128
@@ -30,14 +32,17 @@ MOST_IDS = 40
 """Characters of a list of task ids; the rest is counted only."""
 
 
-def why_job(machine: Machine, now: float) -> list[str]:
-    """Why the job is where it is: one sentence a line."""
-    return list(_job(machine, now))
+def why_job(machine: Machine, now: float, seen: Seen | None = None) -> list[str]:
+    """Why the job is where it is: one sentence a line.
+
+    `seen` is how far its files have come on their way to nodes.
+    """
+    return list(_job(machine, now, seen or {}))
 
 
-def why_task(machine: Machine, task: int, now: float) -> list[str]:
-    """Why the task at this position is where it is: one sentence a line."""
-    return list(_task(machine, task, machine.running_job.spec.tasks.at(task), now))
+def why_task(machine: Machine, task: int, now: float, seen: Seen | None = None) -> list[str]:
+    """Why the task at this position is where it is: as `why_job`."""
+    return list(_task(machine, task, machine.running_job.spec.tasks.at(task), now, seen or {}))
 
 
 def clip(ids: str) -> str:
@@ -48,7 +53,7 @@ def clip(ids: str) -> str:
 # ---- the job ------------------------------------------------------------------------
 
 
-def _job(m: Machine, now: float) -> Iterator[str]:
+def _job(m: Machine, now: float, seen: Seen) -> Iterator[str]:
     job, state = m.running_job, m.state
     if state is JobState.DONE:
         yield from _job_done(m)
@@ -64,7 +69,7 @@ def _job(m: Machine, now: float) -> Iterator[str]:
     if job.why:
         yield f"It is being ended: {job.why}."
     yield from _waiting_for(m, now)
-    yield from _nodes(m, now)
+    yield from _nodes(m, now, seen)
     yield from _failures(m)
     if job.spec.job_timeout and job.running:
         left = job.running + job.spec.job_timeout - now
@@ -119,9 +124,9 @@ def _failures(m: Machine) -> Iterator[str]:
         )
 
 
-def _nodes(m: Machine, now: float) -> Iterator[str]:
+def _nodes(m: Machine, now: float, seen: Seen) -> Iterator[str]:
     for node in m.nodes:
-        line = _node_trouble(node, now)
+        line = _node_trouble(node, now, seen)
         if line:
             yield line
     for offer, past in m.trouble.items():
@@ -133,13 +138,14 @@ def _nodes(m: Machine, now: float) -> Iterator[str]:
             )
 
 
-def _node_trouble(node: Node, now: float) -> str:
+def _node_trouble(node: Node, now: float, seen: Seen) -> str:
     since = _ago(now - node.since)
     match node.state:
         case NodeState.WANTED:
             return f"Node {node.name} was asked for {since} ago."
         case NodeState.BOOTING:
-            return f"Node {node.name} has been getting ready for {since}."
+            doing = receiving(node, seen)
+            return f"Node {node.name} has been getting ready for {since}{doing and f': {doing}'}."
         case NodeState.SILENT:
             return f"The connection to node {node.name} broke {since} ago; its tasks may run on."
         case NodeState.DRAINING:
@@ -199,14 +205,14 @@ def _no_room(m: Machine) -> str:
 # ---- one task -----------------------------------------------------------------------
 
 
-def _task(m: Machine, at: int, task_id: int, now: float) -> Iterator[str]:
+def _task(m: Machine, at: int, task_id: int, now: float, seen: Seen) -> Iterator[str]:
     state = TaskState(m.tasks.state[at])
     row = next(task_rows(m, now, [task_id]))
     if state is TaskState.DONE:
         yield from _task_done(m, at, row)
         return
     if state is TaskState.PENDING:
-        yield from _task_pending(m, at, row, now)
+        yield from _task_pending(m, at, row, now, seen)
     else:
         yield from _task_active(m, at, row, now)
     if m.tasks.stopping[at]:
@@ -214,7 +220,7 @@ def _task(m: Machine, at: int, task_id: int, now: float) -> Iterator[str]:
         yield f"It is being stopped, and will count as {how}."
 
 
-def _task_pending(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:
+def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> Iterator[str]:
     yield f"Task {row.id} waits to be run{_attempt(row)}."
     yield from _spent(m, at)
     due = m.queue._due.get(at)
@@ -227,7 +233,7 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str
         yield "It waits for a node to itself: nodes were lost under it before."
         return
     yield _closed(m) or _no_room(m) or "It is next in line."
-    yield from _nodes(m, now)
+    yield from _nodes(m, now, seen)
 
 
 def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:
@@ -244,7 +250,7 @@ def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]
         case _:
             yield f"Task {row.id} has ended{_how(row)}; its files are on the way from {node.name}."
     if node.state is NodeState.SILENT:
-        yield _node_trouble(node, now)
+        yield _node_trouble(node, now, {})
 
 
 def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:

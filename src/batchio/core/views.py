@@ -114,6 +114,7 @@ class NodeRow(View):
     cpus: float | None
     memory: int | None
     why: str
+    """Why it is not of use, or is on its way out; or what it does before it is."""
     load: float | None = None
     """Processes that run or wait, over the last minute, as the node said lately."""
     disk_free: int | None = None

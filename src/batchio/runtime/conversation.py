@@ -7,7 +7,6 @@ the machine says all of it again once the node is heard. Nothing is decided here
 from __future__ import annotations
 
 import asyncio
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -29,6 +28,9 @@ SETUP_LIMIT_S: Final = 3600.0
 
 PING_EVERY_S: Final = 5.0
 """Seconds between two pings: what the head looks like to an agent's lease."""
+
+UNANSWERED: Final = 6
+"""Pings in a row, and not a byte from the agent since: then it hangs, for 30 seconds."""
 
 STALL_LIMIT_S: Final = 60.0
 """Seconds without a byte after which a node's last output is given up."""
@@ -70,35 +72,33 @@ class Desk:
     secrets: dict[str, str] = field(default_factory=dict)
     setup: Callable[[int], dict[str, Any]] = lambda _: {}
     """The `setup` message for a node, as the machine sees the job now."""
-    files: Callable[[Transport, str], Any] | None = None
-    """Puts the uploaded files into a home; awaited before the greeting is posted."""
+    files: Callable[[int, Transport, str], Any] | None = None
+    """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
     twin: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""
-    heartbeat: Callable[[int, float, dict[str, Any]], None] = lambda *_: None
+    heartbeat: Callable[[int, dict[str, Any]], None] = lambda *_: None
     """How busy a node is, for people."""
     homes_before: Callable[[int], list[str]] = lambda _: []
     """Homes that may be left from earlier times the same host was a node of this job."""
 
 
 class Fetch:
-    """One tar stream on its way to us. Raises Unreachable when it breaks off."""
+    """A tar stream on its way to us, or the rest of one. Raises Unreachable when it breaks."""
 
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[memoryview | None] = asyncio.Queue(_AHEAD)
         self._wanted = True
-        self._whole = False
-        self._size = self._crc = 0
+        self.whole: tuple[int, int] | None = None
+        """Size and CRC-32 of the stream from its first byte, once all of it was sent."""
 
     async def put(self, data: memoryview) -> None:
         """More of it has come; waits while too much lies here unread."""
         if self._wanted and data:
-            self._size += len(data)
-            self._crc = zlib.crc32(data, self._crc)
             await self._chunks.put(data)
 
-    def end(self, size: int = -1, crc: int | None = None) -> None:
-        """No more will come. It is whole when the agent's count (and checksum) are ours."""
-        self._whole = size == self._size and crc in (None, self._crc)
+    def end(self, whole: tuple[int, int] | None = None) -> None:
+        """No more will come: it was sent to its end, or the connection broke."""
+        self.whole = whole
         if not self._chunks.full():
             self._chunks.put_nowait(None)
         self._wanted = False
@@ -114,8 +114,44 @@ class Fetch:
             chunk = await self._chunks.get()
             if chunk is not None:
                 yield chunk
-        if not self._whole:
+        if self.whole is None:
             raise Unreachable("the outputs broke off on their way")
+
+
+class _Ear:
+    """Hears what the agent says; knows for how long it has said nothing."""
+
+    def __init__(self, inner: ByteReader) -> None:
+        self._inner = inner
+        self._waits = False
+        self._quiet = 0
+
+    async def read(self, n: int) -> bytes:
+        """At most `n` bytes; empty at the end."""
+        self._waits = True
+        data = await self._inner.read(n)
+        self._waits, self._quiet = False, 0
+        return data
+
+    async def readexactly(self, n: int) -> bytes:
+        """Exactly `n` bytes; asyncio.IncompleteReadError at the end."""
+        parts: list[bytes] = []
+        left = n
+        while left:
+            data = await self.read(left)
+            if not data:
+                raise asyncio.IncompleteReadError(b"".join(parts), n)
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def asked(self) -> int:
+        """A ping goes out; returns how many have since the last byte came.
+
+        While we are busy with what came before, nobody can tell whether more is there.
+        """
+        self._quiet += self._waits
+        return self._quiet
 
 
 class Conversation:
@@ -128,7 +164,7 @@ class Conversation:
         self._node = node
         self._name = name
         self._sink = sink
-        self._reader = reader
+        self._ear = _Ear(reader)
         self._writer = writer
         self._sent_setup: dict[str, Any] | None = None
         self._fetches: dict[tuple[int, int], Fetch] = {}
@@ -152,21 +188,27 @@ class Conversation:
             NodeError: the agent refused us.
             TimeoutError, OSError, asyncio.IncompleteReadError: it does not answer.
         """
+        try:
+            async with asyncio.timeout(GREET_LIMIT_S):
+                return await self._greet()
+        except TimeoutError:
+            raise _unanswered(GREET_LIMIT_S) from None
+
+    async def _greet(self) -> dict[str, Any]:
         desk, asked = self._desk, self._desk.clock.now()
-        async with asyncio.timeout(GREET_LIMIT_S):
-            self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
-            kind, body = await frames.read(self._reader)
-            first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
-            if first[0][0] != "hello":
-                raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
-            facts: dict[str, Any] = first[0][1]
-            self._ahead = self._clock_error(asked, facts)
-            facts["ahead"] = self._ahead
-            self._log_end = int(facts.get("spool") or 0)
-            for message in first[1:]:
-                self._hear(message)
-            while self._heard < int(facts.get("unacked") or 0):
-                await self._hear_frame()
+        self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
+        kind, body = await frames.read(self._ear)
+        first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
+        if first[0][0] != "hello":
+            raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
+        facts: dict[str, Any] = first[0][1]
+        self._ahead = self._clock_error(asked, facts)
+        facts["ahead"] = self._ahead
+        self._log_end = int(facts.get("spool") or 0)
+        for message in first[1:]:
+            self._hear(message)
+        while self._heard < int(facts.get("unacked") or 0):
+            await self._hear_frame()
         return facts
 
     def _clock_error(self, asked: float, facts: dict[str, Any]) -> float:
@@ -230,19 +272,25 @@ class Conversation:
             secrets = self._desk.secrets
             self.tell(["setup", {**setup, "secrets": secrets} if secrets else setup])
 
-    def fetch(self, task: int, attempt: int) -> Fetch:
-        """Ask for an attempt's outputs."""
+    def fetch(self, task: int, attempt: int, known: int) -> Fetch:
+        """Ask for an attempt's outputs, but for the first `known` bytes of the stream."""
+        self._send_setup()  # a new agent knows from it what was uploaded, and is no output
         stream = self._fetches[task, attempt] = Fetch()
-        self.tell(["fetch", task, attempt])
+        self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
 
     async def ping(self) -> None:
-        """Let the agent know that its head lives, again and again."""
+        """Let the agent know that its head lives, again and again.
+
+        Raises:
+            TimeoutError: it hangs: the connection is there, and nothing comes.
+        """
         beat = 0
-        while True:
+        while self._ear.asked() <= UNANSWERED:
             beat += 1
             self.tell(["ping", beat])
             await self._desk.clock.sleep(PING_EVERY_S)
+        raise _unanswered(UNANSWERED * PING_EVERY_S)
 
     # --- listening -----------------------------------------------------------
 
@@ -260,7 +308,7 @@ class Conversation:
     async def _hear_frame(self, wanted: str = "") -> list[Any] | None:
         """Take one frame; the message with the `wanted` tag is returned, not heard."""
         found = None
-        kind, body = await frames.read(self._reader)
+        kind, body = await frames.read(self._ear)
         if kind == frames.MESSAGES:
             for message in frames.messages(body):
                 if message[0] == wanted:
@@ -298,11 +346,11 @@ class Conversation:
                 post(ev.TasksReturned(now, self._node, tasks))
             case ["trouble", str(text)]:
                 self._desk.note(f"{self._name}: {text}")
-            case ["fetched", int(task), int(attempt), _, int(size), *crc]:
+            case ["fetched", int(task), int(attempt), _, int(size), int(crc)]:
                 if stream := self._fetches.pop((task, attempt), None):
-                    stream.end(size, *crc)
+                    stream.end((size, crc))
             case ["pong", _, dict(stats)]:
-                self._desk.heartbeat(self._node, now, stats)
+                self._desk.heartbeat(self._node, stats)
             case ["bye", *left]:
                 self._bye = True
                 self.left = str(left[0]) if left else ""
@@ -333,3 +381,7 @@ class Conversation:
         for stream in self._fetches.values():
             stream.end()
         self._fetches.clear()
+
+
+def _unanswered(seconds: float) -> TimeoutError:
+    return TimeoutError(f"its agent has not answered for {seconds:.0f} s")

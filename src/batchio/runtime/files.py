@@ -1,4 +1,4 @@
-"""Bytes that travel: the uploaded bundle to a node, what tasks leave behind back to us.
+"""The files of a job on their way to its nodes.
 
 The bundle is one tar file, packed once when the job is submitted, and each attempt is given
 what it holds (`agent/bundle.py`). It reaches a node by one command that keeps its stdin, or,
@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import queue
-import shutil
-import tarfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -21,16 +17,12 @@ from batchio.errors import BatchioError, NodeError, Unreachable
 from batchio.filestores import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from batchio.ports import Completed, FileStore, Transport
 
 CHUNK: Final = 1 << 20
 """Bytes sent at once."""
-
-_SECOND: Final = 1_000_000_000
-_MARK: Final = 271_828_182
-"""Nanoseconds in the time of every file that we put in place: one written since has others."""
 
 SIGNED_S: Final = 3600
 """Seconds for which a node may begin to fetch."""
@@ -42,8 +34,15 @@ _PLACE: Final = (
 """Keep its stdin, or what the command in front of cat feeds to it."""
 
 
-async def put(transport: Transport, home: str, bundle: Path) -> None:
+Told = Callable[[int], object]
+"""Hears how many bytes have been sent."""
+
+
+async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda _: None) -> None:
     """Bring `bundle` into an agent's home; done already is done.
+
+    Args:
+        sent: Told again and again how far it is.
 
     Raises:
         NodeError: there is no room for it, for example; says why.
@@ -55,7 +54,7 @@ async def put(transport: Transport, home: str, bundle: Path) -> None:
         return
     argv = ["/bin/sh", "-c", _PLACE, "sh", home]
     with bundle.open("rb") as file:
-        done = await transport.run(argv, stdin=_chunks(file))
+        done = await transport.run(argv, stdin=_chunks(file, sent))
     _require(done, transport, "the files could not be kept")
 
 
@@ -74,10 +73,10 @@ class Sender:
         self._digest = ""
         self._storing = asyncio.Lock()
 
-    async def __call__(self, transport: Transport, home: str) -> None:
-        """Have the files there; done already is done. Raises what `put` raises."""
+    async def __call__(self, transport: Transport, home: str, sent: Told = lambda _: None) -> None:
+        """Have the files there; as `put`."""
         if not await self._fetched(transport, home):
-            await put(transport, home, self._bundle)
+            await put(transport, home, self._bundle, sent)
 
     async def _fetched(self, transport: Transport, home: str) -> bool:
         try:
@@ -123,129 +122,8 @@ def _require(done: Completed, transport: Transport, what: str) -> None:
         raise NodeError(f"{what}: {said[-1] if said else done.exit_code}", where=transport.where)
 
 
-async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(file: IO[bytes], sent: Told) -> AsyncIterator[bytes]:
+    sent(0)
     while chunk := file.read(CHUNK):
         yield chunk
-
-
-async def receive(chunks: AsyncIterable[memoryview], target: Path, newer_than: float) -> list[str]:
-    """Unpack a tar stream below `target`; all of it or nothing.
-
-    A file there that is newer than `newer_than` (Unix seconds), and not from us, is kept
-    with a `~` behind its name. Returns the paths so kept.
-
-    Raises:
-        OSError, tarfile.TarError: it could not be written.
-        Exception: what `chunks` raised; nothing was put in place.
-    """
-    feed, part = _Feed(), target.with_name(f".{target.name}.part")
-    unpack = asyncio.create_task(asyncio.to_thread(_unpack, feed, part))
-    try:
-        async for chunk in chunks:
-            if unpack.done():
-                unpack.result()  # all that follows is padding, or it failed
-            elif not feed.offer(chunk):
-                await asyncio.to_thread(feed.push, chunk)
-        feed.end()
-        await unpack
-        return await asyncio.to_thread(_move, part, target, newer_than)
-    finally:
-        feed.end()
-        await asyncio.gather(unpack, return_exceptions=True)
-        await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
-
-
-class _Feed:
-    """A file object that a loop fills and a thread reads."""
-
-    def __init__(self) -> None:
-        self._chunks: queue.Queue[memoryview] = queue.Queue(64)
-        self._rest = memoryview(b"")
-        self._ended = False
-
-    def offer(self, chunk: memoryview) -> bool:
-        try:
-            self._chunks.put_nowait(chunk)
-        except queue.Full:
-            return False
-        return True
-
-    def push(self, chunk: memoryview) -> None:
-        """As `offer`, but wait for room, as long as somebody reads."""
-        while not (self._ended or self.offer(chunk)):
-            time.sleep(0.005)
-
-    def end(self) -> None:
-        self._ended = True
-
-    def read(self, size: int) -> bytes:
-        out = bytearray()
-        while len(out) < size:
-            if not self._rest:
-                try:
-                    self._rest = self._chunks.get(timeout=0.05)
-                except queue.Empty:
-                    if self._ended and self._chunks.empty():
-                        break
-                    continue
-            want = size - len(out)
-            out += self._rest[:want]
-            self._rest = self._rest[want:]
-        return bytes(out)
-
-
-def _unpack(feed: _Feed, part: Path) -> None:
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
-        with tarfile.open(fileobj=feed, mode="r|") as tar:  # type: ignore[call-overload]
-            # From 3.12 on tarfile warns, and from 3.14 on filters, unless it is told how.
-            tar.extraction_filter = lambda member, _: member
-            for member in tar:
-                _check(member, part)
-                tar.extract(member, part)
-    finally:
-        feed.end()
-
-
-def _check(member: tarfile.TarInfo, part: Path) -> None:
-    """Refuse what would be written outside `part`.
-
-    `tarfile`'s own filters came with Python 3.11.4, and Debian 12 has 3.11.2.
-    """
-    place = os.path.realpath(part / member.name)
-    inside = place.startswith(os.path.realpath(part) + os.sep) or member.name == "."
-    if not inside or not (member.isreg() or member.isdir() or member.issym()):
-        raise tarfile.TarError(f"a task left something that is no file of its own: {member.name}")
-    member.uid, member.gid = os.getuid(), os.getgid()
-    member.uname = member.gname = ""
-
-
-def _move(part: Path, target: Path, newer_than: float) -> list[str]:
-    """Put every file of `part` where it belongs below `target`."""
-    kept = []
-    for source in sorted(part.rglob("*")):
-        place = target / source.relative_to(part)
-        if source.is_dir() and not source.is_symlink():
-            place.mkdir(parents=True, exist_ok=True)
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_file() and _edited(place, newer_than):
-            place.replace(place.with_name(place.name + "~"))
-            kept.append(str(place))
-        _sign(source)
-        source.replace(place)
-    return kept
-
-
-def _sign(path: Path) -> None:
-    """Make it known as ours: its seconds stay, their fraction is our mark."""
-    if not path.is_symlink():
-        now = path.stat()
-        os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns // _SECOND * _SECOND + _MARK))
-
-
-def _edited(path: Path, newer_than: float) -> bool:
-    """Whether somebody has changed it since, and not an earlier attempt of ours."""
-    changed = path.stat()
-    return changed.st_mtime > newer_than and changed.st_mtime_ns % _SECOND != _MARK
+        sent(file.tell())

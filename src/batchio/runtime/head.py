@@ -74,6 +74,7 @@ async def lead(
                     raise
                 finally:
                     looking.cancel()
+                    hands.let_go()
         finally:
             await lender.aclose()
         return machine.outcome

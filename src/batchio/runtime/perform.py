@@ -7,18 +7,18 @@ TaskGroup. Errors of the ports become events here, and nowhere else.
 from __future__ import annotations
 
 import asyncio
-import tarfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.node import NodeState
-from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, Unreachable, UsageError
+from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
 from batchio.ports import NodeOrder
 from batchio.runtime import files
+from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
-from batchio.runtime.loads import Loads
+from batchio.runtime.glances import LOADS, SENDING, Glance
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 from batchio.runtime.sink import FolderSink
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, Provider
+    from batchio.ports import Clock, Provider, Transport
     from batchio.stores.folder import Workspace
-
-FETCHES: Final = 8
-"""Tasks whose outputs are on the way at the same time."""
 
 
 class Hands:
@@ -67,9 +64,6 @@ class Hands:
         self._clock = clock
         self._group = group
         self._sessions: dict[int, Session] = {}
-        self._fetching = asyncio.Semaphore(FETCHES)
-        self._turns: dict[tuple[int, int], asyncio.Lock] = {}
-        """Outputs that are on the way; one at a time brings those of an attempt."""
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
         self._desk = Desk(
@@ -85,8 +79,10 @@ class Hands:
             files=self._sender(job.spec) if job.spec.files else None,
             twin=self._twin,
             homes_before=self._homes_before,
-            heartbeat=Loads(self._folder).heard,
+            heartbeat=Glance(self._folder, LOADS, clock).show,
         )
+        root = Path(job.spec.collect) if job.spec.collect else self._folder / "outputs"
+        self._collector = Collector(self._desk, machine, root, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
         """Begin one effect."""
@@ -104,7 +100,7 @@ class Hands:
                 self._tell(node, ["discard", tasks])
             case ef.CollectOutputs(node, tasks):
                 for task, attempt in tasks:
-                    self._spawn(self._collect(node, task, attempt))
+                    self._spawn(self._collector.collect(node, task, attempt))
             case ef.ListOffers():
                 self._spawn(self._list_offers())
             case ef.CreateNode(node, offer, token):
@@ -125,8 +121,13 @@ class Hands:
 
     async def abandon(self) -> None:
         """Stop everything that runs: there is no journal any more to tell its end to."""
-        sessions, self._sessions = list(self._sessions.values()), {}
+        sessions = list(self._sessions.values())
+        self._sessions.clear()
         await asyncio.gather(*(session.leave(keep=True) for session in sessions))
+
+    def let_go(self) -> None:
+        """The head is over: nothing that waits for a node waits any longer."""
+        self._collector.stop()
 
     # --- nodes ---------------------------------------------------------------
 
@@ -169,6 +170,7 @@ class Hands:
             instance = str(known.facts.get("instance", ""))
             session = self._session(node, handle, instance, touched=True)
         left = ""
+        await self._collector.forget(node)
         try:
             left = await session.leave(keep=self._desk.spec.keep_on_host)
             await self._provider.delete(handle)
@@ -199,49 +201,22 @@ class Hands:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec) -> files.Sender:
-        return files.Sender(self._folder / "bundle.tar", spec.input_filestore, self.note)
+    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str], Any]:
+        bundle = self._folder / "bundle.tar"
+        sender = files.Sender(bundle, spec.input_filestore, self.note)
+        glance = Glance(self._folder, SENDING, self._clock)
+
+        async def send(node: int, transport: Transport, home: str) -> None:
+            size = bundle.stat().st_size
+            await sender(transport, home, lambda sent: glance.show(node, [sent, size]))
+            glance.show(node, [size, size])
+
+        return send
 
     # --- tasks ---------------------------------------------------------------
 
     def _item(self, task: int, attempt: int) -> list[Any]:
         return [task, attempt, self._desk.spec.tasks.at(task), self._input(task)]
-
-    async def _collect(self, node: int, task: int, attempt: int) -> None:
-        """Bring one task's outputs; when the node breaks meanwhile, it is asked again.
-
-        The machine may ask twice, around a connection that is new; once they are here,
-        who waited for that has nothing to do.
-        """
-        turn = self._turns.setdefault((task, attempt), asyncio.Lock())
-        async with turn, self._fetching:
-            if self._turns.get((task, attempt)) is not turn:
-                return
-            why = await self._bring(node, task, attempt)
-            if why is not None:
-                del self._turns[task, attempt]
-                collected = [[task, attempt]]
-                self._post(ev.TasksCollected(self._clock.now(), node, collected, why))
-
-    async def _bring(self, node: int, task: int, attempt: int) -> str | None:
-        """Why they could not be saved, or ""; None when nobody was there to send them."""
-        spec, submitted = self._desk.spec, self._machine.running_job.submitted
-        root = Path(spec.collect) if spec.collect else self._folder / "outputs"
-        session = self._sessions.get(node)
-        stream = session.fetch(task, attempt) if session else None
-        if stream is None:
-            return None
-        try:
-            kept = await files.receive(stream, root / str(spec.tasks.at(task)), submitted)
-        except Unreachable:
-            return None
-        except (OSError, tarfile.TarError) as err:
-            return f"its outputs could not be saved: {err}"
-        finally:
-            stream.drop()
-        for path in kept:
-            self.note(f"{path} was newer than the job; it is now {path}~")
-        return ""
 
     def _setup(self, node: int) -> dict[str, Any]:
         if self._addresses is None:

@@ -72,6 +72,8 @@ class Session:
         """Attempts in a row that led to no conversation."""
         self._broken_at = 0.0
         """When the connection broke; 0 while there is one."""
+        self._hangs = False
+        """The node was reached, and its agent did not answer."""
         self._parting = asyncio.Event()
         self._parted = False
         self._keep = False
@@ -81,6 +83,11 @@ class Session:
     def home(self) -> str:
         """Name of the agent's home on the node."""
         return f"{self._desk.job}.{self._node}"
+
+    @property
+    def agent(self) -> str:
+        """Which agent is there, by its instance; "" when none is known."""
+        return self._instance
 
     # --- telling: dropped when nobody is there to hear it ----------------------
 
@@ -94,9 +101,9 @@ class Session:
         if self._talk is not None:
             self._talk.start(items)
 
-    def fetch(self, task: int, attempt: int) -> Fetch | None:
-        """Ask for an attempt's outputs; None when nobody is there."""
-        return None if self._talk is None else self._talk.fetch(task, attempt)
+    def fetch(self, task: int, attempt: int, known: int) -> Fetch | None:
+        """Ask for an attempt's outputs from byte `known` on; None when nobody is there."""
+        return None if self._talk is None else self._talk.fetch(task, attempt, known)
 
     # --- staying connected -----------------------------------------------------
 
@@ -123,6 +130,7 @@ class Session:
         try:
             await self._visit()
         except (Unreachable, *BROKEN) as err:
+            self._hangs = isinstance(err, TimeoutError)
             return _broke(err)
         except BatchioError as err:
             if self._instance:
@@ -149,6 +157,7 @@ class Session:
                     await self._make_ready(talk, facts, transport)
                 self._introduce(facts)
                 self._talk, self._failures, self._broken_at = talk, 0, 0.0
+                self._hangs = False
                 await self._converse(talk)
             finally:
                 self._talk = None
@@ -188,7 +197,8 @@ class Session:
                 f"this is the same computer as {twin}; it is used once", where=self._offer.id
             )
         if self._desk.files is not None:
-            await self._desk.files(transport, os.path.dirname(self._socket))
+            home = os.path.dirname(self._socket)
+            await self._desk.files(self._node, transport, home)
         if self._desk.spec.host_setup:
             await talk.prepare(self._desk.spec.host_setup)
         container = self._desk.setup(self._node)["container"]
@@ -224,13 +234,16 @@ class Session:
             self._instance = ""  # it does not answer: `_tidy` ends it
             talk.close()
 
-        beside = [asyncio.create_task(talk.ping()), asyncio.create_task(part())]
+        listening = asyncio.create_task(talk.listen())
+        pinging = asyncio.create_task(talk.ping())
+        every = (listening, pinging, asyncio.create_task(part()))
         try:
-            await talk.listen()
+            await asyncio.wait((listening, pinging), return_when=asyncio.FIRST_COMPLETED)
+            (listening if listening.done() else pinging).result()
         finally:
-            for task in beside:
+            for task in every:
                 task.cancel()
-            await asyncio.wait(beside)
+            await asyncio.gather(*every, return_exceptions=True)
 
     # --- leaving ---------------------------------------------------------------
 
@@ -250,11 +263,11 @@ class Session:
         return self._left
 
     async def _come_back(self) -> None:
-        """Reach a node once more only to tidy up; one long silent is not waited for."""
+        """Reach a node once more only to tidy up; one long out of reach is not waited for."""
         patience = min(self._desk.spec.node_timeout, PARTING_S)
         give_up = (self._broken_at or self._now()) + patience
         why = "it does not answer"
-        while not self._failures or self._now() < give_up:
+        while not self._failures or self._hangs or self._now() < give_up:
             try:
                 await self._tidy()
                 return
@@ -265,14 +278,17 @@ class Session:
         self._left = f"{self.home} may be left there: {why}"
 
     async def _tidy(self) -> None:
-        if self._instance:
+        if self._instance and not self._hangs:
             try:
                 await self._visit()
                 return
             except Unreachable:
                 raise
-            except NodeError:  # its agent does not start any more
-                self._instance, self._left = "", "its last output did not arrive"
+            except (NodeError, TimeoutError):  # its agent does not start, or answer, any more
+                pass
+        if self._instance:
+            self._instance, self._left = "", "its last output did not arrive"
+        self._hangs = False
         if not self._keep:
             async with self._reach() as transport:
                 await remove(transport, self.home)
@@ -283,4 +299,5 @@ class Session:
 
 def _broke(error: Exception) -> str:
     """Why a connection is of no use any more, for people."""
-    return str(error) if isinstance(error, BatchioError) else "the connection broke"
+    said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
+    return said or "the connection broke"

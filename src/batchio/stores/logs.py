@@ -65,6 +65,18 @@ class LogLine(NamedTuple):
     """The node's number in the job."""
 
 
+class Printed(NamedTuple):
+    """What one read of a task's pipe gave: parts of lines, or many, or no text at all."""
+
+    task: int
+    """The task's position in the job, from 0."""
+    time: float
+    """As of a `LogLine`."""
+    data: bytes
+    """Of one stream of one attempt, one after the other: what it wrote."""
+    node: int
+
+
 def nodes(logs: Path) -> list[int]:
     """Numbers of the nodes that have logs."""
     try:
@@ -93,11 +105,8 @@ def node_lines(
 
 def all_lines(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[LogLine]:
     """Lines of all nodes, merged by time."""
-    numbers = nodes(logs)
-    block = max(_LEAST_BLOCK, min(BLOCK, _BUFFERS // max(len(numbers), 1)))
-    each = [
-        node_lines(logs, node, select=select, block=block, ahead=ahead(node)) for node in numbers
-    ]
+    block = _block(len(nodes(logs)))
+    each = [node_lines(logs, n, select=select, block=block, ahead=ahead(n)) for n in nodes(logs)]
     return each[0] if len(each) == 1 else heapq.merge(*each, key=attrgetter("time"))
 
 
@@ -110,10 +119,24 @@ def last_lines(
 
 
 def raw(
-    logs: Path, node: int, start: int = 0, end: int | None = None, select: Select = ALL
-) -> Iterator[bytes]:
-    """What was printed, byte for byte; of one stream of one attempt it is what it wrote."""
-    return (record.payload for record in read_records(logs / str(node), start, end, select))
+    logs: Path,
+    node: int,
+    start: int = 0,
+    end: int | None = None,
+    select: Select = ALL,
+    block: int = BLOCK,
+    ahead: float = 0.0,
+) -> Iterator[Printed]:
+    """What was printed on a node, byte for byte, in order; chosen as `node_lines`."""
+    records = read_records(logs / str(node), start, end, select, block)
+    return (_printed(node, record, ahead) for record in records)
+
+
+def all_raw(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[Printed]:
+    """What was printed on all nodes, merged by time."""
+    block = _block(len(nodes(logs)))
+    each = [raw(logs, n, select=select, block=block, ahead=ahead(n)) for n in nodes(logs)]
+    return heapq.merge(*each, key=attrgetter("time"))
 
 
 class LogFollower:
@@ -138,6 +161,16 @@ class LogFollower:
             records = self._records(node, self._positions.get(node, 0), most)
             ahead = self._ahead(node)
             found += (_line(node, piece, ahead) for piece in joiner.lines(records))
+        found.sort(key=attrgetter("time"))
+        return found
+
+    def poll_raw(self, most: int = 4 << 20) -> list[Printed]:
+        """As `poll`, byte for byte."""
+        found: list[Printed] = []
+        for node in nodes(self._logs):
+            ahead = self._ahead(node)
+            records = self._records(node, self._positions.get(node, 0), most)
+            found += (_printed(node, record, ahead) for record in records)
         found.sort(key=attrgetter("time"))
         return found
 
@@ -230,6 +263,15 @@ def _line(node: int, piece: _Piece, ahead: float) -> LogLine:
     text = line.removesuffix(b"\r").decode("utf-8", "replace")
     name: Literal["stdout", "stderr"] = "stderr" if stream == STDERR else "stdout"
     return LogLine(task, attempt, name, time / 1e6 - ahead, text, node)
+
+
+def _printed(node: int, record: Record, ahead: float) -> Printed:
+    return Printed(record.task, record.time / 1e6 - ahead, record.payload, node)
+
+
+def _block(count: int) -> int:
+    """Bytes to read at a time of each of so many nodes."""
+    return max(_LEAST_BLOCK, min(BLOCK, _BUFFERS // max(count, 1)))
 
 
 def _last(lines: list[LogLine], count: int) -> list[LogLine]:

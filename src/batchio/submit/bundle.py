@@ -13,7 +13,7 @@ import posixpath
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.command import EXECUTABLE, READABLE
 from batchio.core.sizes import format_bytes
@@ -21,10 +21,10 @@ from batchio.core.spec import SentFile
 from batchio.errors import UsageError
 from batchio.submit.here import blamed, unreadable
 from batchio.submit.ignore import Rules
+from batchio.submit.tar import Tar
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from tarfile import TarInfo
 
     from batchio.core.command import Command
     from batchio.core.resolve import Effective
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 NAMED: Final = 3
 """How many files a description names."""
 
-_BLOCK: Final = 512  # of a tar
-_CHUNK: Final = 1 << 20
 _EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
 
 
@@ -95,16 +93,18 @@ class Bundle:
 
     def check(self) -> None:
         """Raises: UsageError: a file would stand where a folder must be."""
+        folders = {""}
         for path, item in self.items.items():
-            above = posixpath.dirname(path)
-            while above:
+            above = path.rpartition("/")[0]
+            while above not in folders:
                 other = self.items.get(above)
                 if other is not None and not other.is_folder:
                     raise UsageError(
                         f"{other.said} would arrive as {above}, and {item.said} below it",
                         hint="rename one of them, or send only one",
                     )
-                above = posixpath.dirname(above)
+                folders.add(above)
+                above = above.rpartition("/")[0]
 
     def pack(self, target: Path) -> str:
         """Write a tar of it; returns its SHA-256 in hexadecimal.
@@ -113,8 +113,8 @@ class Bundle:
             UsageError: a file cannot be read, or changed while it was.
             OSError: the tar cannot be written.
         """
-        with target.open("wb") as file:
-            tar = _Tar(file)
+        with target.open("wb", buffering=0) as file:
+            tar = Tar(file)
             for arrival, item in self.items.items():
                 _add(tar, arrival, item)
             return tar.end()
@@ -161,6 +161,7 @@ class _Walk:
         self._avoid = avoid
         self._typed = typed
         self._root = here.path(typed)
+        self._user = os.geteuid()
 
     def start(self) -> None:
         typed, path = self._typed, self._root
@@ -177,59 +178,77 @@ class _Walk:
             raise UsageError(f"no such file or folder: {typed}") from None
         except OSError as err:
             raise unreadable(typed, err) from None
+        shown = os.path.normpath(typed)
         if stat.S_ISDIR(found.st_mode):
-            self._folder(path, arrival, Rules(), ())
+            self._folder(path, arrival, shown, Rules(), ())
         else:
-            self._file(path, arrival, found)
+            self._file(path, arrival, shown, found)
 
-    def _folder(self, path: str, arrival: str, rules: Rules, above: tuple[str, ...]) -> None:
-        shown = self._shown(path)
+    def _folder(
+        self, path: str, arrival: str, shown: str, rules: Rules, above: tuple[str, ...]
+    ) -> None:
         real = os.path.realpath(path)
         if real in above:
             raise UsageError(f"{shown} is a link to a folder that it stands in")
         try:
-            names = sorted(os.listdir(path))
+            with os.scandir(path) as found:
+                entries = sorted(found, key=_name)
         except OSError as err:
             raise unreadable(shown, err) from None
-        rules = rules.below(path, names, shown)
-        for name in names:
-            self._entry(
-                os.path.join(path, name), posixpath.join(arrival, name), rules, (*above, real)
-            )
-        if arrival and not names:
+        rules = rules.below(path, map(_name, entries), shown)
+        for entry in entries:
+            place, said = _below(arrival, entry.name), _below(shown, entry.name)
+            self._entry(entry, place, said, rules, (*above, real))
+        if arrival and not entries:
             empty = Item(path, 0, EXECUTABLE, shown, is_folder=True)
             self._bundle.add(arrival, empty)
 
-    def _entry(self, path: str, arrival: str, rules: Rules, above: tuple[str, ...]) -> None:
-        try:
-            found = os.stat(path)
-        except OSError as err:
-            if rules.ignores(path, False):
-                return
-            shown = self._shown(path)
-            if os.path.islink(path) and isinstance(err, FileNotFoundError):
-                raise _broken(shown, path) from None
-            raise unreadable(shown, err) from None
-        is_folder = stat.S_ISDIR(found.st_mode)
-        if path == self._avoid or rules.ignores(path, is_folder):
+    def _entry(
+        self,
+        entry: os.DirEntry[str],
+        arrival: str,
+        shown: str,
+        rules: Rules,
+        above: tuple[str, ...],
+    ) -> None:
+        path, is_folder = entry.path, _is_folder(entry)
+        if path == self._avoid or rules.ignores(path, entry.name, is_folder):
             return
         if is_folder:
-            self._folder(path, arrival, rules, above)
-        else:
-            self._file(path, arrival, found)
+            self._folder(path, arrival, shown, rules, above)
+            return
+        try:
+            found = entry.stat()
+        except OSError as err:
+            if entry.is_symlink() and isinstance(err, FileNotFoundError):
+                raise _broken(shown, path) from None
+            raise unreadable(shown, err) from None
+        self._file(path, arrival, shown, found)
 
-    def _file(self, path: str, arrival: str, found: os.stat_result) -> None:
-        shown = self._shown(path)
+    def _file(self, path: str, arrival: str, shown: str, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
             self._bundle.warnings.append(f"{shown}: not sent, it is neither a file nor a folder")
             return
-        _check_readable(path, shown)
+        if not (found.st_uid == self._user and found.st_mode & stat.S_IRUSR):  # else surely
+            _check_readable(path, shown)
         mode = EXECUTABLE if found.st_mode & 0o111 else READABLE
         self._bundle.add(arrival, Item(path, found.st_size, mode, shown))
 
-    def _shown(self, path: str) -> str:
-        """A path below the root, as the person would have typed it."""
-        return os.path.normpath(os.path.join(self._typed, os.path.relpath(path, self._root)))
+
+def _name(entry: os.DirEntry[str]) -> str:
+    return entry.name
+
+
+def _below(folder: str, name: str) -> str:
+    """Of paths without needless parts; the current folder is not named."""
+    return name if folder in ("", os.curdir) else f"{folder}/{name}"
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads nowhere
+        return False
 
 
 def _broken(shown: str, path: str) -> UsageError:
@@ -264,62 +283,21 @@ def _buffer(given: Any, where: str) -> tuple[str, bytes]:
     return arrival, bytes(data)
 
 
-class _Tar:
-    """Writes a tar and hashes it in one pass; `tarfile` would do four times the work a file."""
-
-    def __init__(self, out: IO[bytes]) -> None:
-        import hashlib  # only where files are sent
-
-        self._out = out
-        self._hash = hashlib.sha256()
-
-    def add(self, info: TarInfo, file: IO[bytes] | None = None) -> bool:
-        """One member; False when `file` ended before its size."""
-        from tarfile import PAX_FORMAT, USTAR_FORMAT
-
-        try:
-            header = info.tobuf(USTAR_FORMAT, "ascii", "strict")
-        except ValueError:  # not ASCII, too long or too large for a plain one
-            header = info.tobuf(PAX_FORMAT, "utf-8", "surrogateescape")
-        self._put(header)
-        left = info.size
-        while file is not None and left:
-            chunk = file.read(min(left, _CHUNK))
-            if not chunk:
-                return False
-            self._put(chunk)
-            left -= len(chunk)
-        self._put(bytes(-info.size % _BLOCK))
-        return True
-
-    def end(self) -> str:
-        """All is added; returns the SHA-256 in hexadecimal."""
-        self._put(bytes(2 * _BLOCK))
-        return self._hash.hexdigest()
-
-    def _put(self, data: bytes) -> None:
-        self._out.write(data)
-        self._hash.update(data)
-
-
-def _add(tar: _Tar, arrival: str, item: Item) -> None:
-    from tarfile import DIRTYPE, TarInfo
-
-    info = TarInfo(arrival)
-    info.mode = item.mode
+def _add(tar: Tar, arrival: str, item: Item) -> None:
     if item.is_folder:
-        info.type = DIRTYPE
-        tar.add(info)
-    elif isinstance(item.source, bytes):
-        info.size = len(item.source)
-        tar.add(info, io.BytesIO(item.source))
-    else:
-        try:
-            file = open(item.source, "rb")  # noqa: SIM115 - its errors are not the tar's
-        except OSError as err:
-            raise unreadable(item.said, err) from None
-        with file:
-            now = os.fstat(file.fileno())
-            info.size, info.mtime = item.size, int(now.st_mtime)
-            if now.st_size != item.size or not tar.add(info, file):
-                raise UsageError(f"{item.said} changed while it was read")
+        tar.folder(arrival, item.mode)
+        return
+    if isinstance(item.source, bytes):
+        tar.data(arrival, item.mode, item.source)
+        return
+    try:
+        file = os.open(item.source, os.O_RDONLY)
+    except OSError as err:
+        raise unreadable(item.said, err) from None
+    try:
+        now = os.fstat(file)
+        same = now.st_size == item.size
+        if not (same and tar.file(arrival, item.mode, file, item.size, int(now.st_mtime))):
+            raise UsageError(f"{item.said} changed while it was read")
+    finally:
+        os.close(file)

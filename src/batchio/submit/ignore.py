@@ -37,7 +37,8 @@ class Rules:
         Raises:
             UsageError: an ignore file cannot be read or understood.
         """
-        present = [name for name in FILES if name in names]
+        there = set(names)
+        present = [name for name in FILES if name in there]
         if not present:
             return self
         from pathspec import GitIgnoreSpec  # 50 ms that only projects with such files pay
@@ -56,12 +57,12 @@ class Rules:
             raise UsageError(f"not a pattern: {err}", where=place) from None
         return Rules((*self._levels, (folder, spec)))
 
-    def ignores(self, path: str, is_folder: bool) -> bool:
-        """Whether the file or folder at this absolute path stays behind."""
-        if os.path.basename(path) in ALWAYS:
+    def ignores(self, path: str, name: str, is_folder: bool) -> bool:
+        """Whether the file or folder at this absolute path, called `name`, stays behind."""
+        if name in ALWAYS:
             return True
         for folder, spec in reversed(self._levels):
-            relative = os.path.relpath(path, folder) + ("/" if is_folder else "")
+            relative = path[len(folder) + 1 :] + ("/" if is_folder else "")
             verdict = spec.check_file(relative).include
             if verdict is not None:
                 return verdict

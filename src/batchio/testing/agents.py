@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batchio.ports import Clock, Timer
 
 TERM: Final = -15
+OUTPUT_FRAME: Final = 256 << 10
 _FRAME: Final = Struct(">IB")
 _OUTPUT: Final = Struct(">II")
 _OFFSET: Final = Struct(">Q")
@@ -70,10 +71,16 @@ class ScriptedAgent:
         """Exit code and last words of the host setup script."""
         self.mute = False
         """Connections stay, and not a byte passes."""
+        self.removals = 0
+        """How often a living agent was ended from outside."""
+        self.busy = False
+        """The agent answers no ping; all else goes on."""
         self.late = 0.0
         """Seconds that the agent's words are on their way."""
         self.twice = False
         """The agent says its news twice."""
+        self.breaks_after: int | None = None
+        """Bytes of outputs after which a connection breaks, once."""
         self._script = script
         self._instance = 0
         self.forget()
@@ -113,6 +120,7 @@ class ScriptedAgent:
 
     def remove_agent(self) -> None:
         """What `agent.py down` does."""
+        self.removals += self._up
         self.kill()
         self.forget()
 
@@ -150,12 +158,12 @@ class ScriptedAgent:
             case ["pull", offset, limit]:
                 self._pull = (offset, limit)
                 self._push()
-            case ["fetch", task, number]:
-                self._send_outputs(line, task, number)
+            case ["fetch", task, number, *known]:
+                self._send_outputs(line, task, number, *known)
             case ["discard", pairs]:
                 for task, number in pairs:
                     self._left.pop((task, number), None)
-            case ["ping", n]:
+            case ["ping", n] if not self.busy:
                 line.say(["pong", n, {"running": len(self._running), "queued": len(self._queue)}])
             case ["bye", keep]:
                 self._leave(line, keep)
@@ -256,16 +264,22 @@ class ScriptedAgent:
             chunk = self._spool[offset : offset + limit]
             self._line.send(frames.LOG, _OFFSET.pack(offset) + chunk)
 
-    def _send_outputs(self, line: Line, task: int, number: int) -> None:
+    def _send_outputs(self, line: Line, task: int, number: int, known: int = 0) -> None:
         left, out = self._left.get((task, number), {}), io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as tar:
             for name, data in left.items():
-                info = tarfile.TarInfo(name)
-                info.size, info.mtime = len(data), int(self.clock.now())
+                info = tarfile.TarInfo(name)  # without a time: the same bytes each time
+                info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-        whole = out.getvalue()
-        for part in (whole, b""):
-            line.send(frames.OUTPUT, _OUTPUT.pack(task, number) + part)
+        whole, limit = out.getvalue(), self.breaks_after
+        new = whole[known:] if limit is None else whole[known : known + limit]
+        for at in range(0, len(new), OUTPUT_FRAME):
+            line.send(frames.OUTPUT, _OUTPUT.pack(task, number) + new[at : at + OUTPUT_FRAME])
+        if limit is not None:
+            self.breaks_after = None
+            line.end()
+            return
+        line.send(frames.OUTPUT, _OUTPUT.pack(task, number))
         line.say(["fetched", task, number, len(left), len(whole), zlib.crc32(whole)])
 
     def _leave(self, line: Line, keep: bool) -> None:

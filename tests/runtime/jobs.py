@@ -1,4 +1,4 @@
-"""A job with its clock, its nodes and its heads, all of them made up and mortal."""
+"""Whole jobs under the real head, on scripted nodes, in made-up time."""
 
 from __future__ import annotations
 
