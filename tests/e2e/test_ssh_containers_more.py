@@ -85,8 +85,8 @@ async def test_a_container_works_where_a_task_does_and_ends_as_its_program_does(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["no-such-program"], 127, "executable file not found"),
-        (["/etc/passwd"], 126, "permission denied"),
+        (["no-such-program"], 127, "No such file or directory"),
+        (["/etc/passwd"], 126, "Permission denied"),
     ],
 )
 async def test_a_program_that_the_image_lacks_is_named(
@@ -159,3 +159,46 @@ async def test_a_job_with_many_containers_is_cancelled_to_the_last(
     assert result.outcome == "cancelled"
     assert await containers(vm) == ""
     assert nothing_left(lab, vm)
+
+
+async def test_a_program_in_a_container_hears_term_and_can_end_itself(
+    hosts: MakeHosts, lab: Lab
+) -> None:
+    vm = await engine(hosts)
+    late = await batchio.run(
+        ["sleep", "100"], container=IMAGE, hosts=[vm.name], task_timeout=0.5, grace=60
+    )
+    killed = await batchio.run(["sh", "-c", "kill -9 $$"], container=IMAGE, hosts=[vm.name])
+    [slow], [dead] = [(await job.wait(timeout=50)).tasks for job in (late, killed)]
+
+    assert slow.exit_code == 128 + 15
+    assert dead.exit_code == 128 + 9
+    assert nothing_left(lab, vm)
+
+
+async def test_an_image_of_another_user_can_write_where_the_task_does(
+    hosts: MakeHosts, lab: Lab, tmp_path: Path
+) -> None:
+    vm = await engine(hosts)
+    async with batchio.connect(vm.name) as node:
+        commit = "podman commit -q --change 'USER 99' $(podman create {0}) localhost/user:1"
+        made = await node.run(["sh", "-c", f"{commit.format(IMAGE)} && podman rm --all"])
+        assert made.ok, made.stderr
+    job = await batchio.run(
+        ["sh", "-c", "id -u > who"],
+        container="localhost/user:1", hosts=[vm.name], download=str(tmp_path),
+    )  # fmt: skip
+    await job.wait(timeout=60, check=True)
+
+    assert (tmp_path / "0" / "who").read_text() == "0\n"
+    assert nothing_left(lab, vm)
+
+
+async def test_an_image_that_no_registry_has_is_told_in_one_line(hosts: MakeHosts) -> None:
+    vm = await engine(hosts)
+    job = await batchio.run(["true"], container="localhost/none:1", hosts=[vm.name])
+    why = (await job.wait(timeout=60)).machine.running_job.why
+
+    assert why.startswith(f"no node could be had ({vm.name}: no image localhost/none:1: ")
+    assert "\n" not in why
+    assert len(why) < 400

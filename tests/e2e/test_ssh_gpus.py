@@ -4,10 +4,12 @@ import pytest
 
 import batchio
 from tests.e2e.conftest import MakeHosts, names
-from tests.e2e.watching import nothing_left
+from tests.e2e.watching import nothing_left, printed
 from tests.testbed.client import Lab, Vm
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
+
+MEET = "touch /met.$BATCHIO_TASK_ID; until [ -e /met.0 ] && [ -e /met.1 ]; do sleep 0.02; done"
 
 
 async def plug_in(vm: Vm, gpus: int) -> None:
@@ -33,5 +35,24 @@ async def test_tasks_that_ask_for_a_gpu_go_where_there_are_some(hosts: MakeHosts
     assert {row.node for row in result.tasks} == {two.name, one.name}
     nodes = {node.name: node for node in (await job.status()).nodes}
     assert (nodes[two.name].slots, nodes[one.name].slots) == (2, 1)
-    assert nodes[none.name].why == f"{none.name}: a task asks for 1 GPU, there are 0"
+    assert nodes[none.name].why == (
+        f"{none.name}: a task asks for 1 GPU, there are 0; ask for less, or leave this host out"
+    )
     assert nothing_left(lab, *machines)
+
+
+async def test_tasks_beside_each_other_see_a_gpu_each(hosts: MakeHosts, lab: Lab) -> None:
+    [vm] = hosts()
+    await plug_in(vm, 2)
+    together = f"{MEET}; echo gpu $CUDA_VISIBLE_DEVICES"
+    job = await batchio.run(["sh", "-c", together], ntasks=2, gpu=True, hosts=[vm.name])
+    await job.wait(timeout=60, check=True)
+    own = await batchio.run(
+        ["sh", "-c", "echo gpu $CUDA_VISIBLE_DEVICES"],
+        gpu=True, env={"CUDA_VISIBLE_DEVICES": "7"}, hosts=[vm.name],
+    )  # fmt: skip
+    await own.wait(timeout=60, check=True)
+
+    assert sorted(line.split()[-1] for line in await printed(job)) == ["0", "1"]
+    assert await printed(own) == ["0 gpu 7"]
+    assert nothing_left(lab, vm)

@@ -7,7 +7,7 @@ import pytest
 
 import batchio
 from tests.e2e.conftest import MakeHosts, names
-from tests.e2e.watching import nothing_left, printed
+from tests.e2e.watching import notes, nothing_left, printed
 from tests.testbed.client import Lab, Vm
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
@@ -102,7 +102,7 @@ async def test_a_key_that_was_asked_for_and_is_not_there_is_named(hosts: MakeHos
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
     why = f"root@{vm.name}: the key /no/such/key cannot be read: No such file or directory"
-    assert result.machine.running_job.why == f"no node could be had ({why})"
+    assert result.machine.running_job.why.startswith(f"no node could be had ({why}; ")
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,11 @@ async def test_an_account_that_runs_no_commands_is_named(
     hosts: MakeHosts, lab: Lab, shell: str, said: str
 ) -> None:
     [vm] = hosts(files={"/etc/passwd": PASSWD.format(home="/root", shell=shell)})
-    job = await batchio.run(["true"], hosts=[vm.name], node_timeout=1)
-    result = await job.wait(timeout=60)
+    job = await batchio.run(["true"], hosts=[vm.name])
+    result = await job.wait(timeout=10)  # it is not asked again and again
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
+    assert await notes(job) == ""
     why = f"{vm.name}: its login shell runs no commands: {said}"
     assert result.machine.running_job.why == f"no node could be had ({why})"
     assert nothing_left(lab, vm)
@@ -150,7 +151,9 @@ async def test_where_nothing_below_var_tmp_may_be_executed_other_programs_run(
     refused, ran = [await job.wait(timeout=60) for job in (by_itself, by_the_shell)]
 
     assert [row.exit_code for row in refused.tasks] == [126]
-    assert ["./hello.sh: may not be executed" in row.last_words for row in refused.tasks] == [True]
+    assert [
+        "./hello.sh: no program may run from its disk" in row.last_words for row in refused.tasks
+    ] == [True]
     assert ran.outcome == "succeeded"
     assert await printed(by_the_shell) == ["0 hello"]
 
@@ -166,3 +169,19 @@ async def test_a_read_only_var_tmp_is_named(hosts: MakeHosts, lab: Lab) -> None:
     both = await batchio.run(["true"], hosts=names([vm, good]))
     assert (await both.wait(timeout=60)).outcome == "succeeded"
     assert nothing_left(lab, good)
+
+
+async def test_the_way_out_is_told_with_the_reason(hosts: MakeHosts) -> None:
+    [vm] = hosts()
+    job = await batchio.run(["true"], hosts=[f"nobody@{vm.name}"])
+    result = await job.wait(timeout=60)
+
+    assert "this must work first: ssh -o BatchMode=yes" in result.machine.running_job.why
+
+
+async def test_a_task_has_the_umask_of_its_account(hosts: MakeHosts) -> None:
+    [vm] = hosts()
+    job = await batchio.run(["sh", "-c", "umask"], hosts=[vm.name])
+    await job.wait(timeout=60, check=True)
+
+    assert await printed(job) == ["0 0022"]

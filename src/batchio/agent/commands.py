@@ -52,8 +52,6 @@ def live(home: str, spool: str | None, used: bool) -> int:
         os.setsid()
     except PermissionError:  # it leads one already
         pass
-    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell ignores them in the background
-        signal.signal(number, signal.SIG_DFL)
     agent = begun(home, spool, used)
     answer(public(agent.identity.known))
     words = os.open(home + "/agent.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from batchio.agent.attempts import Attempt
     from batchio.agent.setup import Setup
 
+INITS = (b"/usr/libexec/podman/catatonit", b"/usr/lib/podman/catatonit", b"catatonit")
 STEERING = (b"HOME", b"PATH", b"TMPDIR", b"XDG_", b"LD_", b"DOCKER_", b"CONTAINER")
 ERASE = b'"$0" kill "$1" >/dev/null 2>&1; exec "$0" rm -f "$1"'  # podman rm waits 10 s
 
@@ -55,8 +56,10 @@ def container_command(
     if user:
         os.chmod(attempt.work, 0o777)  # the home around them is ours alone
         os.chmod(attempt.scratch, 0o777)
-    elif docker and os.getuid():
-        user = b"%d:%d" % (os.getuid(), os.getgid())  # else root owns what it makes
+    elif docker:
+        user = b"%d:%d" % (os.getuid(), os.getgid())  # whoever the image would be could not write
+    else:
+        user = b"0:0"  # where we are not root, podman has us for it
     for name, value in (
         (b"--user", user),
         (b"--memory", b"%d" % setup.memory if setup.memory else b""),
@@ -68,7 +71,8 @@ def container_command(
         words += [b"--gpus", b"all"] if docker else cdi
     if not given.get("entrypoint"):
         words += [b"--entrypoint", b""]
-    words += [b"--init"] if docker else []
+    if docker or any(setup.which(init) for init in INITS):
+        words += [b"--init"]  # as the first process a program would not hear TERM
     env = dict(env)
     for name in sorted(setup.own | attempt_names(attempt, setup)):
         if name not in env:
@@ -92,7 +96,8 @@ def container_name(setup: Setup, attempt: Attempt) -> bytes:
 def attempt_names(attempt: Attempt, setup: Setup) -> set[bytes]:
     """The variables that belong to one attempt."""
     names = b"""BATCHIO_TASK_ID COILED_BATCH_TASK_ID COILED_ARRAY_TASK_ID BATCHIO_ATTEMPT
-        BATCHIO_OUTPUT_DIR BATCHIO_SCRATCH_DIR TMPDIR COILED_BATCH_TASK_INPUT""".split()
+        BATCHIO_OUTPUT_DIR BATCHIO_SCRATCH_DIR TMPDIR COILED_BATCH_TASK_INPUT
+        CUDA_VISIBLE_DEVICES""".split()
     own = map(raw, attempt.input) if isinstance(attempt.input, dict) else ()
     return {*names, setup.input_var, *own}
 

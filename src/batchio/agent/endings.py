@@ -137,6 +137,8 @@ class Endings:
             why = "the container could not be started: " + attempt.last_line(setup)
             self.output.record(attempt, 2, b"batchio: " + raw(why) + b"\n")
             attempt.reason = attempt.reason or "unstartable"
+        elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
+            attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
 
     def collect(self, attempt: Attempt, setup: Setup, strays: bool) -> tuple[int, int]:
         """(files, bytes) it left; folders that hold nothing of it are removed."""

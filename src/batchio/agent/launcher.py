@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from batchio.agent.basics import raw
 from batchio.agent.containers import container_command
 from batchio.agent.limits import Affinity, Cgroup, oom_kills
+from batchio.agent.setup import DEVICES
 from batchio.agent.spawning import Unstartable, why_not
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ def environment(attempt: Attempt, setup: Setup) -> tuple[dict[bytes, bytes], tup
     env[b"BATCHIO_OUTPUT_DIR"] = attempt.work
     env[b"BATCHIO_SCRATCH_DIR"] = env[b"TMPDIR"] = attempt.scratch
     env[b"PWD"] = attempt.work
+    if setup.gpus:
+        env[DEVICES] = setup.devices_of(attempt.slot)
     return env, extra
 
 

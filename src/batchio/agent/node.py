@@ -35,6 +35,11 @@ def node_gpus() -> int:
         return 0
 
 
+def node_devices() -> bytes:
+    """All of them, as CUDA names them."""
+    return b",".join(b"%d" % number for number in range(node_gpus()))
+
+
 def node_engines() -> list[str]:
     """Which container engines there are."""
     folders = os.environ.get("PATH", "/usr/bin:/bin").split(":")

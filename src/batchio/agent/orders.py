@@ -95,7 +95,7 @@ class Orders:
 
     def on_image(self, peer: Connection, image: str) -> None:
         def answer(code: int, tail: str) -> None:
-            self.news.tell(["imaged", image, not code, tail])
+            self.news.tell(["imaged", image, not code, tail.strip().rpartition("\n")[2]])
 
         setup = self.launcher.setup
         try:

@@ -7,13 +7,14 @@ import os
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
-from batchio.agent.node import node_memory
+from batchio.agent.node import node_devices, node_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
 LEASE = 3600.0  # until a setup says otherwise
+DEVICES = b"CUDA_VISIBLE_DEVICES"
 THREADS = (
     b"OMP_NUM_THREADS",
     b"MKL_NUM_THREADS",
@@ -62,8 +63,17 @@ class Setup:
             if self.container
             else self.which(b"python3") or self.which(b"python") or b"python3"
         )
+        self.gpus = int(get("gpus") or 0)  # of each attempt
+        if DEVICES in own:  # the user knows better
+            self.gpus = 0
+        self.devices = (os.environb.get(DEVICES) or node_devices()).split(b",")
         self.words = self.template([raw(word) for word in get("argv") or []])
         self.files = bool(get("files"))
+
+    def devices_of(self, slot: int) -> bytes:
+        """The GPUs of a slot, by the numbers that CUDA has for them."""
+        first, count = slot * self.gpus, len(self.devices)
+        return b",".join(self.devices[at % count] for at in range(first, first + self.gpus))
 
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """The variables that are the same for every attempt."""

@@ -8,11 +8,8 @@ import os
 
 from batchio.agent.basics import slurp
 
-IGNORED = [
-    number
-    for number in (signal.SIGPIPE, getattr(signal, "SIGXFSZ", None), signal.SIGHUP)
-    if number is not None
-]
+SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Whatever we, or who started us, made of them: a program begins with none ignored."""
 
 
 class Unstartable(Exception):
@@ -39,6 +36,8 @@ def why_not(path: bytes, error: OSError) -> tuple[int, str]:
     if error.errno == errno.EACCES:
         if os.path.isdir(path):
             return 126, "%s: is a directory" % name
+        if os.statvfs(path).f_flag & os.ST_NOEXEC:
+            return 126, "%s: no program may run from its disk (noexec); use: sh %s" % (name, name)
         return 126, "%s: may not be executed (chmod +x?)" % name
     if error.errno == errno.E2BIG:
         return 126, "%s: the words or an input are too long for this node" % name
@@ -54,5 +53,5 @@ def spawn(path: bytes, argv: list[bytes], env: dict[bytes, bytes], out: int, err
         file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
         setpgroup=0,
         setsigmask=(),
-        setsigdef=IGNORED,
+        setsigdef=SIGNALS,
     )

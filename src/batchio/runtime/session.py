@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import events as ev
 from batchio.core.node import PARTING_S
 from batchio.core.plan import Offer, slots_for
-from batchio.errors import BatchioError, NodeError, Unreachable
+from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.runtime.conversation import Conversation, Desk, Fetch, Sink
 
@@ -31,6 +31,9 @@ BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 ANSWER_LIMIT_S: Final = 60.0
 """Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
+
+HOPELESS: Final = (NotAuthorised, Unfit)
+"""Of a node on which no agent can run, whenever it is asked."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
 """How a connection breaks, beside `Unreachable`."""
@@ -135,7 +138,7 @@ class Session:
         except BatchioError as err:
             if self._instance:
                 return str(err)
-            self._lost(str(err), final=True)
+            self._lost(_broke(err), final=True)
         return ""
 
     def _lost(self, why: str, *, final: bool) -> None:
@@ -175,14 +178,18 @@ class Session:
         if not self._instance:
             for name in self._desk.homes_before(self._node):
                 await remove(transport, name)
-        address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
+        touched, self._touched = self._touched, True
+        try:
+            address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
+        except HOPELESS:  # nothing of ours has run there
+            self._touched = touched
+            raise
         self._socket = address.socket
         return await transport.open_unix(self._socket)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[Transport]:
         transport = await self._desk.provider.connect(self._handle)
-        self._touched = True
         try:
             yield transport
         finally:
@@ -271,6 +278,9 @@ class Session:
             try:
                 await self._tidy()
                 return
+            except HOPELESS as err:
+                why = _broke(err)
+                break
             except (BatchioError, *BROKEN) as err:
                 why = _broke(err)
             self._failures += 1
@@ -300,4 +310,5 @@ class Session:
 def _broke(error: Exception) -> str:
     """Why a connection is of no use any more, for people."""
     said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
-    return said or "the connection broke"
+    hint = error.hint if isinstance(error, BatchioError) else None
+    return (f"{said}; {hint}" if hint else said) or "the connection broke"

@@ -26,6 +26,7 @@ def setup_for(machine: Machine, node: int, ready: list[str]) -> dict[str, Any]:
         "cpus": cpus,
         "pin": spec.cpu is not None,
         "memory": spec.memory,
+        "gpus": spec.gpu,
         "grace": spec.grace,
         "timeout": spec.task_timeout,
         "input_var": spec.input_var,
