@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,6 @@ from batchio.submit.bundle import Bundle, Item
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 LETTERS = st.characters(codec="utf-8", exclude_characters="/\0") | st.just("\udcff")
 NAMES = st.text(LETTERS, min_size=1, max_size=5).filter(lambda name: name not in (".", ".."))
@@ -103,3 +104,34 @@ def test_it_is_an_ordinary_tar(tmp_path: Path) -> None:
     listed = subprocess.run(["tar", "-tf", tmp_path / "tar"], check=True, capture_output=True)
 
     assert listed.stdout.count(b"\n") == 1
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mkfs.xfs"), reason="needs root, xfsprogs"
+)
+def test_a_disk_that_can_shares_a_large_file(tmp_path: Path) -> None:
+    """XFS does: three attempts take the room of one."""
+    disk, there = tmp_path / "disk", tmp_path / "there"
+    there.mkdir()
+    with disk.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", disk], check=True)
+    subprocess.run(["mount", "-o", "loop", disk, there], check=True)
+    try:
+        data = os.urandom(20 << 20)
+        (tmp_path / "data").write_bytes(data)
+        bundle = Bundle()
+        bundle.add("data", Item(str(tmp_path / "data"), len(data), 0o644, "data"))
+        bundle.pack(there / "tar")
+        unpacked = Unpacked(os.fsencode(there / "tar"))
+        before = os.statvfs(there)
+        for number in range(3):
+            (there / str(number)).mkdir()
+            unpacked.unpack(os.fsencode(there / str(number)))
+        after = os.statvfs(there)
+        os.close(unpacked.fd)
+
+        assert found(there / "2") == {"data": data}
+        assert (before.f_bfree - after.f_bfree) * after.f_frsize < len(data) // 2
+    finally:
+        subprocess.run(["umount", there], check=True)

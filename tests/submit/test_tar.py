@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from batchio.submit.tar import CHUNK, Tar, header
+from batchio.submit.tar import BLOCK, CHUNK, LARGE, PAGE, Tar, header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +78,22 @@ def test_a_file_that_ends_too_soon_is_told(tmp_path: Path) -> None:
 
     with source.open("rb") as file:
         assert not Tar(io.BytesIO()).file("file", 0o644, file.fileno(), 6, 0)
+
+
+@pytest.mark.parametrize("before", [0, 1, *range(BLOCK, 9 * BLOCK, BLOCK), CHUNK + 5])
+def test_the_content_of_a_large_file_begins_at_a_page(tmp_path: Path, before: int) -> None:
+    content, out = os.urandom(LARGE), io.BytesIO()
+    source = tmp_path / "source"
+    source.write_bytes(content)
+    tar = Tar(out)
+    tar.data("before", 0o644, bytes(before))
+    for name in ("large", "ä" * 200):
+        with source.open("rb") as file:
+            tar.file(name, 0o644, file.fileno(), LARGE, 0)
+    tar.end()
+
+    with open_tar(fileobj=io.BytesIO(out.getvalue())) as found:
+        assert found.getnames() == ["before", "large", "ä" * 200]
+        members = found.getmembers()[1:]
+        assert [member.offset_data % PAGE for member in members] == [0, 0]
+        assert all(found.extractfile(member).read() == content for member in members)  # type: ignore[union-attr]

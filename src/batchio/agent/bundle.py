@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BLOCK = 512
-LARGE = 1 << 20  # bytes from which a copy may be shared with the tar, where a disk can do that
+LARGE = 1 << 20  # bytes of a file whose content begins at a page: a disk may share it
 
 
 class Bundle:
@@ -92,9 +92,10 @@ def entries(fd: int) -> Iterator[tuple[bytes, int, int, int, int]]:
             return
         at += BLOCK
         size = int(more.pop(b"size", 0)) or int(header[124:135], 8)
-        if header[156:157] == b"x":
+        kind = header[156:157]
+        if kind == b"x":
             more = dict(pax(os.pread(fd, size, at)))
-        else:
+        elif kind != b"g":  # that is only there to fill a page
             name, above = header[:100].rstrip(b"\0"), header[345:500].rstrip(b"\0")
             path = more.get(b"path") or (above + b"/" + name if above else name)
             yield path, int(header[100:107], 8), size, int(header[136:147], 8), at
