@@ -154,7 +154,7 @@ async def follow_lines(
         def poll(batch: list[Event], over: bool) -> list[LogLine]:
             ended.note(batch)
             lines = follower.poll()
-            lines += ended.last_words(follower)
+            lines += ended.last_words(follower.position, follower.finish)
             return follower.finish() if over and not lines else lines
 
         async for lines in _growing(watch, poll):
@@ -173,7 +173,15 @@ async def follow_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGener
     watch = Watch(workspace, job)
     try:
         follower, named = await _follower(workspace, job, watch, which)
-        async for found in _growing(watch, lambda *_: follower.poll_raw()):
+        ended = _Ended()
+
+        def poll(batch: list[Event], over: bool) -> list[Printed]:
+            ended.note(batch)
+            found = follower.poll_raw()
+            found += ended.last_words(follower.position, follower.finish_raw)
+            return follower.finish_raw() if over and not found else found
+
+        async for found in _growing(watch, poll):
             for piece in named.of(found):
                 yield piece
     finally:
@@ -223,12 +231,19 @@ class _Ended:
             if isinstance(event, TasksFinished):
                 self._open += [(r[0], r[1], event.node, r[9]) for r in event.records]
 
-    def last_words(self, follower: store.LogFollower) -> list[LogLine]:
-        """Their last lines, where no newline ended them."""
-        found, waiting = [], []
+    def last_words(
+        self, position: Callable[[int], int], finish: Callable[[int, int], list[T]]
+    ) -> list[T]:
+        """Their last lines, where no newline ended them.
+
+        Args:
+            position: Up to where a node was read.
+            finish: Gives the last lines of an attempt.
+        """
+        found, waiting = list[T](), []
         for task, attempt, node, end in self._open:
-            if follower.position(node) >= end:
-                found += follower.finish(task, attempt)
+            if position(node) >= end:
+                found += finish(task, attempt)
             else:
                 waiting.append((task, attempt, node, end))
         self._open = waiting

@@ -22,15 +22,21 @@ PROGRAM = f"""
 import os, sys
 task, odd = os.environ["BATCHIO_TASK_ID"].encode(), {ODD!r}
 for part in (task, odd * 1000, bytes([10]) * 3, odd):
-    sys.stdout.buffer.write(part)
+    mine = bytes(one for one in part if one % 2 == int(task) % 2)
+    sys.stdout.buffer.write(mine)
     sys.stdout.buffer.flush()
 sys.stderr.buffer.write(bytes([254]) + task)
 """
 
 
 def written(task: int) -> bytes:
-    """What PROGRAM writes to stdout."""
-    return b"%d" % task + ODD * 1000 + b"\n" * 3 + ODD
+    """What PROGRAM writes to stdout: each task has its own bytes, and 3 no newline at all."""
+    return of(task, b"%d" % task + ODD * 1000 + b"\n" * 3 + ODD)
+
+
+def of(task: int, data: bytes) -> bytes:
+    """The task's own bytes among these."""
+    return bytes(one for one in data if one % 2 == task % 2)
 
 
 def piped(terminal: Terminal, *words: str) -> bytes:
@@ -50,7 +56,7 @@ def test_of_a_job_every_byte_arrives(terminal: Terminal, follow: tuple[str, ...]
 
     every = piped(terminal, job, "--stdout", *follow)
 
-    assert every in (written(3) + written(4), written(4) + written(3))
+    assert [of(3, every), of(4, every)] == [written(3), written(4)]
     assert piped(terminal, job, "--task", "4", "--stdout", *follow) == written(4)
     assert piped(terminal, job, "--task", "3", "--stderr", *follow) == b"\xfe3"
     assert len(piped(terminal, job, *follow)) == len(every) + 4
@@ -73,10 +79,21 @@ def test_what_several_nodes_printed_comes_in_the_order_of_time(terminal: Termina
     story = Story("0-1").offers("a", "b").ready("a").ready("b")
     terminal.keep(story.start(0).start(1, node=1).end(0).end(1, node=1).close())
     logs = terminal.workspace.folder(JOB) / "logs"
-    keep_printed(logs, 0, (0, STDOUT, 1, b"a\0"), (0, STDERR, 3, b"\xffc"))
-    keep_printed(logs, 1, (1, STDOUT, 2, b"b\r"), (1, STDOUT, 4, b"d"))
+    keep_printed(logs, 0, (0, STDOUT, 1, b"a\0\n"), (0, STDERR, 3, b"\xffc\n"))
+    keep_printed(logs, 1, (1, STDOUT, 2, b"b\r\n"), (1, STDOUT, 4, b"d"))
 
-    assert piped(terminal, JOB) == b"a\0b\r\xffcd"
-    assert piped(terminal, JOB, "--follow") == b"a\0b\r\xffcd"
-    assert piped(terminal, JOB, "--workers", "b") == b"b\rd"
-    assert piped(terminal, JOB, "--since", "2023-11-14T22:13:22+00:00") == b"b\r\xffcd"
+    assert piped(terminal, JOB) == b"a\0\nb\r\n\xffc\nd"
+    assert piped(terminal, JOB, "--follow") == b"a\0\nb\r\n\xffc\nd"
+    assert piped(terminal, JOB, "--workers", "b") == b"b\r\nd"
+    assert piped(terminal, JOB, "--since", "2023-11-14T22:13:22+00:00") == b"b\r\n\xffc\nd"
+
+
+def test_the_lines_of_tasks_that_print_at_the_same_time_are_not_torn(terminal: Terminal) -> None:
+    story = Story("0-1").offers("a").ready("a")
+    terminal.keep(story.start(0, 1).end(0, 1).close())
+    parts = [(0, b"go"), (1, b"st"), (0, b"ing\nan"), (1, b"op\n"), (0, b"d end\n")]
+    printed = [(task, STDOUT, float(at), data) for at, (task, data) in enumerate(parts)]
+    keep_printed(terminal.workspace.folder(JOB) / "logs", 0, *printed)
+
+    assert piped(terminal, JOB) == b"going\nstop\nand end\n"
+    assert piped(terminal, JOB, "--follow") == b"going\nstop\nand end\n"

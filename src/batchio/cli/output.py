@@ -70,7 +70,7 @@ def write(text: str) -> None:
     raw(text.encode("utf-8", "surrogateescape"))
 
 
-def raw(data: bytes) -> None:
+def raw(data: bytes | bytearray) -> None:
     """Bytes, and nothing else.
 
     Raises:

@@ -66,13 +66,13 @@ class LogLine(NamedTuple):
 
 
 class Printed(NamedTuple):
-    """What one read of a task's pipe gave: parts of lines, or many, or no text at all."""
+    """Bytes that a task printed: whole lines, as long as it prints lines."""
 
     task: int
     """The task's position in the job, from 0."""
     time: float
     """As of a `LogLine`."""
-    data: bytes
+    data: bytes | bytearray
     """Of one stream of one attempt, one after the other: what it wrote."""
     node: int
 
@@ -128,8 +128,12 @@ def raw(
     ahead: float = 0.0,
 ) -> Iterator[Printed]:
     """What was printed on a node, byte for byte, in order; chosen as `node_lines`."""
+    joiner = _Joiner()
     records = read_records(logs / str(node), start, end, select, block)
-    return (_printed(node, record, ahead) for record in records)
+    for piece in joiner.pieces(records):
+        yield _printed(node, piece, ahead)
+    for piece in joiner.finish():
+        yield _printed(node, piece, ahead)
 
 
 def all_raw(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[Printed]:
@@ -168,9 +172,10 @@ class LogFollower:
         """As `poll`, byte for byte."""
         found: list[Printed] = []
         for node in nodes(self._logs):
-            ahead = self._ahead(node)
+            joiner = self._joiners.setdefault(node, _Joiner())
             records = self._records(node, self._positions.get(node, 0), most)
-            found += (_printed(node, record, ahead) for record in records)
+            ahead = self._ahead(node)
+            found += (_printed(node, piece, ahead) for piece in joiner.pieces(records))
         found.sort(key=attrgetter("time"))
         return found
 
@@ -202,6 +207,16 @@ class LogFollower:
         """Last lines that no newline ended: of an attempt that is over, or of all."""
         found = [
             _line(node, piece, self._ahead(node))
+            for node, joiner in self._joiners.items()
+            for piece in joiner.finish(task, attempt)
+        ]
+        found.sort(key=attrgetter("time"))
+        return found
+
+    def finish_raw(self, task: int | None = None, attempt: int | None = None) -> list[Printed]:
+        """As `finish`, byte for byte."""
+        found = [
+            _printed(node, piece, self._ahead(node))
             for node, joiner in self._joiners.items()
             for piece in joiner.finish(task, attempt)
         ]
@@ -247,6 +262,24 @@ class _Joiner:
                 if len(opened) > MOST_OPEN:
                     yield from self._close([next(iter(opened))])
 
+    def pieces(self, records: Iterable[Record]) -> Iterator[_Piece]:
+        """Every byte of these records, as far as lines have ended; `finish` has the rest."""
+        opened = self._open
+        for task, attempt, stream, time, payload, _ in records:
+            key = (task, attempt, stream)
+            ended, newline, rest = payload.rpartition(b"\n")
+            begun = opened.pop(key)[1] if key in opened else bytearray()
+            if newline:
+                yield time, key, b"".join((begun, ended, newline))
+                begun = bytearray()
+            begun += rest
+            if len(begun) > LONGEST_LINE:
+                yield time, key, begun
+            elif begun:
+                opened[key] = time, begun
+                if len(opened) > MOST_OPEN:
+                    yield from self._close([next(iter(opened))])
+
     def finish(self, task: int | None = None, attempt: int | None = None) -> Iterator[_Piece]:
         """Lines that nothing will end any more, by time."""
         select = Select(task, attempt)
@@ -265,8 +298,9 @@ def _line(node: int, piece: _Piece, ahead: float) -> LogLine:
     return LogLine(task, attempt, name, time / 1e6 - ahead, text, node)
 
 
-def _printed(node: int, record: Record, ahead: float) -> Printed:
-    return Printed(record.task, record.time / 1e6 - ahead, record.payload, node)
+def _printed(node: int, piece: _Piece, ahead: float) -> Printed:
+    time, (task, _, _), data = piece
+    return Printed(task, time / 1e6 - ahead, data, node)
 
 
 def _block(count: int) -> int:
