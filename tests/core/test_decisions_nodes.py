@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from batchio.core.node import SETTLING_S, NodeState
 from batchio.core.plan import GIVE_UP_AFTER, Offer
+from batchio.core.spec import SentFile
 from batchio.core.task import Outcome
 from tests.core.machines import World, spec
 
@@ -160,6 +163,28 @@ def test_an_agent_that_never_greets_is_given_up_in_time() -> None:
     w.turn()
 
     w.wait(SETTLING_S - 1)
+    assert w.machine.nodes[0].alive
+    w.wait(2)
+    assert w.machine.nodes[0].state is NodeState.DRAINING
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"),
+    [
+        ({"host_setup": "sleep 3000"}, 4200),
+        ({"container": "big", "host_setup": "sleep 3000"}, 7800),
+        ({"container": "big", "run_on_host": True}, 600),
+        ({"files": (SentFile("a", 10**9, 0o644), SentFile("b", 10**9, 0o644))}, 20_600),
+    ],
+)
+def test_a_node_with_much_to_do_first_is_given_the_time(more: Any, seconds: float) -> None:
+    w = World(spec(1, **more), [Offer("a")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    w.turn()
+
+    w.wait(seconds - 1)
     assert w.machine.nodes[0].alive
     w.wait(2)
     assert w.machine.nodes[0].state is NodeState.DRAINING

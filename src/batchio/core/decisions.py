@@ -76,7 +76,7 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
     if over and m.undone and not job.timed_out:
         yield ev.JobTimedOut(now)
     for node in m.nodes:
-        deadline = node.deadline(job.spec.node_timeout, ended=job.cut_short)
+        deadline = node.deadline(job.spec.node_timeout, job.settling, ended=job.cut_short)
         if deadline is None or now < deadline:
             continue
         why = f"{node.state} for {deadline - node.since:g} s"

@@ -138,7 +138,7 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
 def watch_node(m: Machine, node: Node) -> None:
     """Have it noticed when a node stays as it is for too long."""
     job = m.running_job
-    deadline = node.deadline(job.spec.node_timeout, ended=job.cut_short)
+    deadline = node.deadline(job.spec.node_timeout, job.settling, ended=job.cut_short)
     if deadline is not None:
         m.wake_at(deadline)
 

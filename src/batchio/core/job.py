@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.node import settling
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Job:
     timed_out: bool = False
     why: str = ""
     """Who or what ended it early."""
+    settling: float = field(init=False)
+    """Seconds one of its nodes may take to be ready."""
+
+    def __post_init__(self) -> None:
+        self.settling = settling(self.spec)
 
     @property
     def cut_short(self) -> bool:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.errors import IllegalEvent
+
+if TYPE_CHECKING:
+    from batchio.core.spec import JobSpec
 
 
 class NodeState(StrEnum):
@@ -87,7 +90,13 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
 """Pairs that may arrive late or twice, and change nothing."""
 
 SETTLING_S: Final = 600.0
-"""Seconds a node may be wanted, or booting, before it is given up."""
+"""Seconds a node may be wanted, or booting, before it is given up; beside what follows."""
+
+PREPARING_S: Final = 3600.0
+"""Seconds for each of what a node may have to do first: a host setup script, a large image."""
+
+SLOWEST: Final = 100_000
+"""Bytes of the job's files that a node gets in a second, on a line that is still of use."""
 
 PARTING_S: Final = 30.0
 """Seconds a silent node is waited for once the job was ended: only to be tidied up."""
@@ -139,14 +148,17 @@ class Node:
         """Whether it may still do work."""
         return self.state not in LEAVING
 
-    def deadline(self, timeout: float, *, ended: bool) -> float | None:
+    def deadline(self, timeout: float, settling: float, *, ended: bool) -> float | None:
         """When it is given up should it stay as it is, in Unix seconds; None: never.
 
-        `timeout` is how long it may be silent, `ended` that the job was ended early.
+        `timeout` is how long it may be silent, `settling` how long it may take to be ready,
+        `ended` that the job was ended early.
         """
         match self.state:
-            case S.WANTED | S.BOOTING:
+            case S.WANTED:
                 return self.since + SETTLING_S
+            case S.BOOTING:
+                return self.since + settling
             case S.SILENT:
                 return self.since + (min(timeout, PARTING_S) if ended else timeout)
             case _:
@@ -156,6 +168,13 @@ class Node:
     def idle(self) -> bool:
         """Whether nothing of the job is on it."""
         return not self.active and not self.collecting
+
+
+def settling(spec: JobSpec) -> float:
+    """Seconds a node may take from being there to being ready, for this job."""
+    errands = bool(spec.host_setup) + bool(spec.container and not spec.run_on_host)
+    files = sum(file.size for file in spec.files)
+    return SETTLING_S + PREPARING_S * errands + files / SLOWEST
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:

@@ -39,7 +39,7 @@ PLAIN: Final = (
 _SIZE: Final = struct.Struct("<Q")
 _NODE: Final = tuple(item.name for item in fields(Node))
 _NODE_SETS: Final = ("active", "collecting", "recalled", "suspicions")
-_JOB: Final = tuple(item.name for item in fields(Job))
+_JOB: Final = tuple(item.name for item in fields(Job) if item.init)
 _TROUBLE: Final = tuple(item.name for item in fields(Trouble))
 
 LAYOUT: Final = " ".join((
