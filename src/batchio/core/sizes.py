@@ -146,7 +146,7 @@ def format_bytes(size: float) -> str:
     for base, infix in ((1024, "i"), (1000, "")):
         for power, letter in ((5, "P"), (4, "T"), (3, "G"), (2, "M"), (1, "K")):
             count, rest = divmod(size, base**power)
-            if rest == 0 and 0 < count < 10_000:
+            if rest == 0 and 0 < count < (1024 if letter == "K" else 10_000):
                 return f"{count} {letter}{infix}B"
     if size < KIB:
         return f"{size} B"
