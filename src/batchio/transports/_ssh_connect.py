@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary
 import asyncssh
 
 from batchio.errors import UsageError
+from batchio.transports._ssh_config import config_files, config_for
 from batchio.transports._ssh_errors import explain, unusable
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ async def _log_in(
     """The connection itself. A host that does not answer never holds up a handshake."""
     sock = None
     again = options.canonicalize_hostname or options.config.has_match_final()
-    config = _config_files() if again else []  # what was read is kept in `options`
+    config = config_files() if again else []  # what was read is kept in `options`
     proxy = None if options.proxy_command == ["none"] else options.proxy_command
     if via is None and not proxy and not options.canonicalize_hostname:
         sock = await _dial(options, limits.connect)
@@ -255,7 +256,6 @@ def _asked(target: SshTarget, limits: Limits, trust: Trust, client: Client) -> d
         "x11_forwarding": False,
         "request_pty": False,
         "command": None,
-        "config": _config_files(),
     }
     if target.user is not None:
         asked["username"] = target.user
@@ -275,14 +275,21 @@ async def _settled(asked: dict[str, Any]) -> Any:
     A key that the configuration names and that is not there is passed over, as ssh does.
     """
     construct = asyncssh.SSHClientConnectionOptions.construct
-    try:
+    if "config" in asked:
         return await construct(None, **asked)
-    except FileNotFoundError:
-        if "client_keys" in asked:
-            raise
-        config = (await construct(None, **asked, client_keys=None)).config
-        keys = _there(config.get("IdentityFile", ()))
-        return await construct(None, **asked, client_keys=keys, ignore_encrypted=True)
+    with config_for(asked["host"]) as files:
+        try:
+            return await construct(None, **asked, config=files)
+        except FileNotFoundError:
+            if "client_keys" in asked:
+                raise
+            config = (await construct(None, **asked, config=files, client_keys=None)).config
+            keys = _there(config.get("IdentityFile", ()))
+            return await construct(
+                None, **asked, config=files, client_keys=keys, ignore_encrypted=True
+            )
+        except asyncssh.ConfigParseError:  # that should name the file, not our copy of it
+            return await construct(None, **asked, config=config_files())
 
 
 def _there(paths: Iterable[str]) -> list[str]:
@@ -294,12 +301,6 @@ def _key(key: str | bytes) -> Any:
     if isinstance(key, bytes):
         return asyncssh.import_private_key(key)
     return str(Path(key).expanduser())
-
-
-def _config_files() -> list[str]:
-    """The user's OpenSSH configuration, then the computer's, as ssh reads them."""
-    files = (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config"))
-    return [str(path) for path in files if os.access(path, os.R_OK)]
 
 
 # -- host keys -----------------------------------------------------------------------------
