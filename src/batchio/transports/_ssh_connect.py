@@ -40,6 +40,9 @@ _DEEPEST: Final = 8
 """Jump hosts in a row before it must be a circle."""
 
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_desks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+"""One configuration at a time is read: several threads of that would leave the loop, and so
+the first handshakes, little of the interpreter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +140,8 @@ async def connect(
     client = Client(trust)
     asked = _asked(target, limits, trust, client)
     try:
-        options = await _settled(asked)
+        async with _desks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            options = await _settled(asked)
     except (asyncssh.KeyImportError, asyncssh.ConfigParseError, ValueError, OSError) as error:
         raise unusable(target, error) from error
     trust.hosts = (
