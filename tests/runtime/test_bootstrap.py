@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from batchio.runtime import bootstrap as bootstrapping
 from batchio.runtime import program
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.transports import ssh
+from batchio.transports._ssh_command import command_line
 from batchio.transports.local import LocalTransport
 from tests.contracts.sshd import Sshd, missing
 
@@ -57,6 +59,18 @@ class Counting:
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+class LoggedIn(Counting):
+    """This computer, by an account with this login shell."""
+
+    def __init__(self, shell: str) -> None:
+        super().__init__(LocalTransport())
+        self.local = False
+        self.shell = shell
+
+    async def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        return await super().run([self.shell, "-c", os.fsdecode(command_line(argv))], **more)
 
 
 class Elsewhere(Counting):
@@ -268,6 +282,21 @@ def test_the_loader_runs_on_every_python_3(tmp_path: Path, monkeypatch: pytest.M
         else:
             with pytest.raises(Unfit, match=f"found: {path} is Python {version.strip()}"):
                 asyncio.run(scene())
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "zsh", "ksh", "tcsh", "fish"])
+def test_any_login_shell_will_do(tmp_path: Path, shell: str) -> None:
+    if not shutil.which(shell):
+        pytest.skip(f"NOT TESTED: apt-get install {shell}")
+
+    async def scene() -> None:
+        found = await bootstrap(LoggedIn(shell), home_name="j.1", base=str(tmp_path))
+        assert runs(found.pid)
+        await remove(LoggedIn(shell), "j.1", base=str(tmp_path))
+
+    asyncio.run(scene())
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_only_broken_pythons_are_no_fault_of_the_node_to_be_installed_away(

@@ -36,20 +36,16 @@ PYTHONS: Final = (
 
 _MARK: Final = "\n@batchio "
 
-_FIND: Final = r"""
-exec 3<&0 4>&1
-IFS=:
-for python in $1; do
-  command -v "$python" >/dev/null 2>&1 || continue
-  printf '\n@batchio %s' "$python"
-  shift
-  { "$python" -I -S -c 'import sys; exec(sys.stdin.buffer.read(int(sys.argv[2])))' "$@" \
-    <&3 5>&1 >&4 3<&- 4>&- & } | read -r end
-  exit
-done
-printf '\n@batchio none'
-"""
-"""Arguments: Pythons, joined by colons; what `agent.loader` wants.
+_FIND: Final = (
+    "exec 3<&0 4>&1; IFS=:; for python in $1; do "
+    'command -v "$python" >/dev/null 2>&1 || continue; '
+    r"""printf '\n@batchio %s' "$python"; shift; """
+    """{ "$python" -I -S -c 'import sys; exec(sys.stdin.buffer.read(int(sys.argv[2])))' "$@" """
+    "<&3 5>&1 >&4 3<&- 4>&- & } | read -r end; exit 0; "
+    r"""done; printf '\n@batchio none'"""
+)
+"""Arguments: Pythons, joined by colons; what `agent.loader` wants. In one line: a csh that the
+account may have takes no other.
 
 Python is left behind in the background, so that the agent need not fork, which would cost a
 node milliseconds. The shell waits until it has read what we send (`read` sees the end of the
