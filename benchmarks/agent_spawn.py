@@ -86,7 +86,7 @@ def agent(python: str, program: Path, count: int) -> tuple[float, float]:
         before = cpu(facts["pid"])
         wall = drive(sock, count)
         own = cpu(facts["pid"]) - before
-        subprocess.run([python, "-I", program, "down", home], check=True)
+        subprocess.run([python, "-I", program, "down", home], check=True, capture_output=True)
         return wall, own
 
 

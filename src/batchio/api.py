@@ -19,11 +19,11 @@ from batchio.core import views
 from batchio.core.explain import why_job, why_task
 from batchio.core.job import EXIT_CODES
 from batchio.core.news import event_view
-from batchio.core.sending import receiving
+from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
 from batchio.runtime.bridge import Stream, portable
-from batchio.runtime.glances import LOADS, SENDING, read_glance
+from batchio.runtime.glances import LOADS, PREPARING, read_glance
 from batchio.runtime.watching import Watch
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
@@ -134,11 +134,11 @@ class Job:
         view = views.job_view(machine, time.time())
         if view.state == "done" or view.epoch == 0:  # a new job's head is still to come
             return view
-        loads, seen = self._glance(LOADS), self._glance(SENDING)
+        loads, seen = self._glance(LOADS), self._glance(PREPARING)
         nodes = tuple(
             replace(node, load=said.get("load"), disk_free=said.get("disk_free"))
             if node.state == "ready" and (said := loads.get(node.number))
-            else replace(node, why=node.why or receiving(machine.nodes[node.number], seen))
+            else replace(node, why=node.why or preparing(machine.nodes[node.number], seen))
             for node in view.nodes
         )
         attended = self._workspace.lease_holder(self.id) is not None
@@ -263,7 +263,7 @@ class Job:
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
         """Why the job, or one task, is where it is: plain sentences."""
-        machine, seen = await self.machine(), self._glance(SENDING)
+        machine, seen = await self.machine(), self._glance(PREPARING)
         if task is None:
             return why_job(machine, time.time(), seen)
         positions = positions_of(machine, chosen(task)) or [0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchio.cli.progress import Pace, sent_text
-from batchio.core.sending import Sending, receiving, sending
+from batchio.core.sending import Sending, preparing, sending
 from tests.core.stories import Story
 
 
@@ -18,7 +18,16 @@ def test_nothing_is_shown_when_no_node_receives() -> None:
 
     assert sending(story.machine, {0: [10, 100], 1: [100, 100]}) is None
     assert sending(story.machine, {}) is None
-    assert receiving(story.machine.nodes[0], {0: [10, 100]}) == ""
+    assert preparing(story.machine.nodes[0], {0: [10, 100]}) == ""
+
+
+def test_a_node_that_has_its_files_may_have_more_to_do() -> None:
+    story = Story().offers("n").ready().booting().booting()
+    seen: dict[int, list[int] | str] = {1: "getting the image big", 2: [10, 100]}
+
+    assert preparing(story.machine.nodes[1], seen) == "getting the image big"
+    assert preparing(story.machine.nodes[0], {0: "getting the image big"}) == ""
+    assert sending(story.machine, seen) == Sending(210, 300, 2, 3)
 
 
 def test_the_pace_tells_how_long_it_will_take() -> None:

@@ -49,6 +49,8 @@ async def test_a_job_cancelled_during_a_host_setup_ends_it(hosts: MakeHosts, lab
     )  # fmt: skip
     async with batchio.connect(vm.name) as node:
         await node.run(["sh", "-c", "until [ -e /begun ]; do sleep 0.02; done"], timeout=30)
+    while not any("running the host setup script" in line for line in await job.explain()):
+        pass  # it is shown a moment later
     await job.cancel()
     result = await job.wait(timeout=60)
 

@@ -12,7 +12,7 @@ from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.node import NodeState
 from batchio.core.retry import SUSPECT_LOSSES
-from batchio.core.sending import receiving
+from batchio.core.sending import preparing
 from batchio.core.sizes import format_bytes, format_duration
 from batchio.core.task import Outcome, TaskState
 from batchio.core.views import failure_groups, signal_name, task_rows
@@ -144,7 +144,7 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
         case NodeState.WANTED:
             return f"Node {node.name} was asked for {since} ago."
         case NodeState.BOOTING:
-            doing = receiving(node, seen)
+            doing = preparing(node, seen)
             return f"Node {node.name} has been getting ready for {since}{doing and f': {doing}'}."
         case NodeState.SILENT:
             return f"The connection to node {node.name} broke {since} ago; its tasks may run on."

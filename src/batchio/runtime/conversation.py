@@ -78,6 +78,8 @@ class Desk:
     """The name of another node that is the same computer, by its hello; or ""."""
     heartbeat: Callable[[int, dict[str, Any]], None] = lambda *_: None
     """How busy a node is, for people."""
+    preparing: Callable[[int, str], None] = lambda *_: None
+    """What a node does before it is ready, for people."""
     homes_before: Callable[[int], list[str]] = lambda _: []
     """Homes that may be left from earlier times the same host was a node of this job."""
 

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 LOADS: Final = "loads.json"
 """How busy nodes are, from their heartbeats: `load`, `disk_free` in bytes, …"""
 
-SENDING: Final = "sending.json"
-"""Bytes of the job's files that a node has, and all of them: `[sent, size]`."""
+PREPARING: Final = "preparing.json"
+"""What nodes do before they are ready: bytes of the job's files that one has, and all of
+them, `[sent, size]`; then a text."""
 
-EVERY_S: Final = {LOADS: 2.0, SENDING: 0.25}
+EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25}
 """Seconds between two writes, at least: a thousand nodes beat every five."""
 
 

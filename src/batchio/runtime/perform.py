@@ -18,7 +18,7 @@ from batchio.ports import NodeOrder
 from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
-from batchio.runtime.glances import LOADS, SENDING, Glance
+from batchio.runtime.glances import LOADS, PREPARING, Glance
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 from batchio.runtime.sink import FolderSink
@@ -66,6 +66,7 @@ class Hands:
         self._sessions: dict[int, Session] = {}
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
+        seen = Glance(self._folder, PREPARING, clock)
         self._desk = Desk(
             spec=job.spec,
             job=job.id,
@@ -76,10 +77,11 @@ class Hands:
             note=self.note,
             secrets=secrets,
             setup=self._setup,
-            files=self._sender(job.spec) if job.spec.files else None,
+            files=self._sender(job.spec, seen) if job.spec.files else None,
             twin=self._twin,
             homes_before=self._homes_before,
             heartbeat=Glance(self._folder, LOADS, clock).show,
+            preparing=seen.show,
         )
         root = Path(job.spec.collect) if job.spec.collect else self._folder / "outputs"
         self._collector = Collector(self._desk, machine, root, self._sessions.get)
@@ -201,10 +203,9 @@ class Hands:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str], Any]:
+    def _sender(self, spec: JobSpec, glance: Glance) -> Callable[[int, Transport, str], Any]:
         bundle = self._folder / "bundle.tar"
         sender = files.Sender(bundle, spec.input_filestore, self.note)
-        glance = Glance(self._folder, SENDING, self._clock)
 
         async def send(node: int, transport: Transport, home: str) -> None:
             size = bundle.stat().st_size

@@ -207,9 +207,11 @@ class Session:
             home = os.path.dirname(self._socket)
             await self._desk.files(self._node, transport, home)
         if self._desk.spec.host_setup:
+            self._desk.preparing(self._node, "running the host setup script")
             await talk.prepare(self._desk.spec.host_setup)
         container = self._desk.setup(self._node)["container"]
         if container and facts.get("engines") != []:  # with none, it is unfit: `slots_for`
+            self._desk.preparing(self._node, f"getting the image {container['image']}")
             await talk.pull(container["image"])
 
     def _introduce(self, facts: dict[str, Any]) -> None:
