@@ -24,7 +24,7 @@ from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from batchio.runtime.clock import RealClock
-from batchio.runtime.loop import Wheel
+from batchio.runtime.loop import EngineLoop
 from batchio.stores.folder import Workspace
 from benchmarks.side_by_side import Table, options, peak_mb, scratch
 
@@ -82,7 +82,7 @@ async def turn(root: Path, count: int, nodes: int) -> float:
     journal = workspace.take(job)
     machine, scripted = Machine(), Nodes(nodes)
     machine.apply(submitted)
-    wheel = Wheel(machine, journal, RealClock())
+    wheel = EngineLoop(machine, journal, RealClock())
     scripted.post = wheel.post
     await wheel.run(scripted, [ev.HeadStarted(now, journal.epoch, "here", os.getpid())])
     await journal.close()

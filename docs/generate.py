@@ -16,15 +16,15 @@ import click
 from batchio import errors
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.main import COMMANDS, cli
-from batchio.core.options import OPTIONS, env_name
-from batchio.core.schema import GROUPS
-from batchio.core.values import show
+from batchio.options.schema import GROUPS
+from batchio.options.table import OPTIONS, env_name
+from batchio.options.values import show
 from batchio.providers import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchio.core.schema import Option
+    from batchio.options.schema import Option
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchio import sync
     from batchio.api import Job, Result, list_jobs, open_job, plan, run, status, unattended, wait
     from batchio.errors import BatchioError, JobFailed, UsageError
-    from batchio.pieces import Done, Node, connect, dispatch, open_nodes
+    from batchio.primitives import Done, Node, connect, dispatch, open_nodes
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
 
@@ -35,11 +35,11 @@ _HOMES = {
     "BatchioError": "errors",
     "JobFailed": "errors",
     "UsageError": "errors",
-    "Done": "pieces",
-    "Node": "pieces",
-    "connect": "pieces",
-    "dispatch": "pieces",
-    "open_nodes": "pieces",
+    "Done": "primitives",
+    "Node": "primitives",
+    "connect": "primitives",
+    "dispatch": "primitives",
+    "open_nodes": "primitives",
     "LogLine": "stores.logs",
     "Plan": "submit",
     "sync": "",

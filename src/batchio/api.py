@@ -23,7 +23,7 @@ from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
 from batchio.runtime.bridge import Stream, portable
-from batchio.runtime.glances import LOADS, PREPARING, read_glance
+from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.watching import Watch
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
@@ -134,7 +134,7 @@ class Job:
         view = views.job_view(machine, time.time())
         if view.state == "done" or view.epoch == 0:  # a new job's head is still to come
             return view
-        loads, seen = self._glance(LOADS), self._glance(PREPARING)
+        loads, seen = self._live_status(LOADS), self._live_status(PREPARING)
         nodes = tuple(
             replace(node, load=said.get("load"), disk_free=said.get("disk_free"))
             if node.state == "ready" and (said := loads.get(node.number))
@@ -256,21 +256,21 @@ class Job:
 
     @portable
     async def outputs(self) -> Path:
-        """The folder in which what the tasks left behind lies, below each task's id."""
+        """The folder in which what the tasks left behind printed_at, below each task's id."""
         collect = (await self.machine()).running_job.spec.collect
         return Path(collect) if collect else self._workspace.folder(self.id) / "outputs"
 
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
         """Why the job, or one task, is where it is: plain sentences."""
-        machine, seen = await self.machine(), self._glance(PREPARING)
+        machine, seen = await self.machine(), self._live_status(PREPARING)
         if task is None:
             return why_job(machine, time.time(), seen)
         positions = positions_of(machine, chosen(task)) or [0]
         return why_task(machine, positions[0], time.time(), seen)
 
-    def _glance(self, name: str) -> dict[int, Any]:
-        return read_glance(self._workspace.folder(self.id), name)
+    def _live_status(self, name: str) -> dict[int, Any]:
+        return read_live_status(self._workspace.folder(self.id), name)
 
     async def _ask(self, request: dict[str, Any]) -> None:
         """Leave a request and wait until a head has taken it; start one if there is none."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from batchio.errors import BatchioError, LeaseHeld
 from batchio.stores.folder import Workspace
-from batchio.stores.reserve import stopped
+from batchio.stores.last_words import write_last_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,12 +108,12 @@ def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:
-        stopped(workspace.folder(job), f"{err}\n{err.hint or ''}".strip())
+        write_last_words(workspace.folder(job), f"{err}\n{err.hint or ''}".strip())
         sys.stderr.write(f"error: {err}\n")
         return err.exit_code
     except Exception as err:
         log = workspace.folder(job) / "head.log"
-        stopped(workspace.folder(job), f"its head crashed: {err!r}\nplease report {log}")
+        write_last_words(workspace.folder(job), f"its head crashed: {err!r}\nplease report {log}")
         raise
     return 0
 

@@ -89,8 +89,8 @@ async def past_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGenerat
     logs, named = workspace.folder(job) / "logs", _Named(machine, which)
     positions = positions_of(machine, which.tasks)
     select, ahead = _select(positions, which), partial(_ahead, machine)
-    if lies := _lies(machine, positions, which):
-        found = store.raw(logs, *lies, select, ahead=ahead(lies[0]))
+    if printed_at := _log_range(machine, positions, which):
+        found = store.raw(logs, *printed_at, select, ahead=ahead(printed_at[0]))
     else:
         found = store.all_raw(logs, select, ahead)
     while chunk := await asyncio.to_thread(lambda: list(islice(found, CHUNK))):
@@ -112,8 +112,8 @@ def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
     select, ahead = _select(positions, which), partial(_ahead, machine)
     if which.tail is not None and (positions is None or len(positions) == 1):
         return iter(store.last_lines(logs, which.tail, select, ahead))
-    if lies := _lies(machine, positions, which):
-        return store.node_lines(logs, *lies, select, ahead=ahead(lies[0]))
+    if printed_at := _log_range(machine, positions, which):
+        return store.node_lines(logs, *printed_at, select, ahead=ahead(printed_at[0]))
     lines = store.all_lines(logs, select, ahead)
     if which.tail is None:
         return lines
@@ -123,7 +123,7 @@ def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
     return iter(deque((line for line in lines if wanted.has(line)), which.tail))
 
 
-def _lies(
+def _log_range(
     machine: Machine, positions: list[int] | None, which: Lines
 ) -> tuple[int, int, int] | None:
     """Node and offsets of what a single task printed, when the columns know that."""

@@ -34,7 +34,7 @@ PATH.write_bytes(source())
 
 FRAME = struct.Struct(">IB")
 HEADER = struct.Struct("<IIHBBQ")
-PATIENCE = 20.0
+WAIT_LIMIT_S = 20.0
 
 Message = list[Any]
 
@@ -75,7 +75,7 @@ class Client:
 
     def __post_init__(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PATIENCE)
+        self.sock.settimeout(WAIT_LIMIT_S)
         fd = os.open(self.home, os.O_RDONLY)
         try:
             self.sock.connect(f"/proc/self/fd/{fd}/s")
@@ -239,7 +239,7 @@ def alive(pid: int) -> bool:
 
 def gone(pids: Sequence[int]) -> bool:
     """Waits until none of the processes is left."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_LIMIT_S
     while any(alive(pid) for pid in pids):
         if time.monotonic() > end:
             return False
@@ -263,7 +263,7 @@ def strays(home: Path) -> list[int]:
 
 def until(path: Path) -> Path:
     """Waits until a task has made this file: how tasks say that they got somewhere."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WAIT_LIMIT_S
     while not path.exists():
         assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.005)

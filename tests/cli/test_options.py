@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from batchio.cli.options import TableOption, given
 from batchio.cli.run import run
-from batchio.core.layers import typed_layer
-from batchio.core.options import OPTIONS
+from batchio.options.layers import typed_layer
+from batchio.options.table import OPTIONS
 
 if TYPE_CHECKING:
-    from batchio.core.schema import Option
+    from batchio.options.schema import Option
 
 ROWS = [o for o in OPTIONS if "run" in o.commands and "cli" in o.surfaces]
 

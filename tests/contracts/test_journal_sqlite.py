@@ -14,7 +14,7 @@ from batchio.core.events import HeadStarted, encode
 from batchio.errors import JournalCorrupt, JournalFull, LeaseHeld, NoSuchJob, WorkspaceError
 from batchio.stores import sqlite
 from batchio.stores.folder import Workspace
-from batchio.stores.reserve import read_stopped, stopped
+from batchio.stores.last_words import read_last_words, write_last_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,12 +114,12 @@ async def test_on_a_full_disk_there_is_room_to_say_why_the_head_stopped(tmp_path
         folder = workspace.create(JOB, [FIRST])
         filler = fill(disk, leave=0)
 
-        stopped(folder, "no room left on the disk\n")
-        assert read_stopped(folder) == "no room left on the disk\n"
+        write_last_words(folder, "no room left on the disk\n")
+        assert read_last_words(folder) == "no room left on the disk\n"
 
         filler.unlink()
         journal = workspace.take(JOB)
-        assert read_stopped(folder) is None
+        assert read_last_words(folder) is None
         assert (folder / "reserve").stat().st_size == 65536
         await journal.close()
 

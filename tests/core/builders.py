@@ -44,11 +44,11 @@ def replay(journal: list[str]) -> Machine:
 def fingerprint(m: Machine) -> dict[str, Any]:
     """All that a replay must bring back."""
     nodes = [
-        {name: getattr(node, name) for name in type(node).__slots__ if name != "roomy"}
+        {name: getattr(node, name) for name in type(node).__slots__ if name != "maybe_free"}
         for node in m.nodes
     ]
-    sums = ("live", "ready", "held", "capacity", "used", "condemned", "scheduler", "mean")
-    more = ("opened", "offers", "trouble", "job", "notes", "taken")
+    sums = ("live", "ready", "held", "capacity", "used", "quarantined", "scheduler", "mean")
+    more = ("dispatch_started", "offers", "trouble", "job", "notes", "taken")
     tasks = m.tasks
     alive = {
         "nodes": nodes,

@@ -49,7 +49,7 @@ def test_nothing_is_sent_out_before_the_whole_cluster_is_ready() -> None:
     w.turn()
     w.connect(0)
     w.turn()
-    assert not w.machine.opened
+    assert not w.machine.dispatch_started
 
     w.create(1)
     w.turn()
@@ -64,14 +64,14 @@ def test_the_cluster_is_ready_without_a_host_that_never_answers() -> None:
     w.turn()
     w.create(0)
     for tried in range(1, GIVE_UP_AFTER + 1):
-        assert not w.machine.opened
+        assert not w.machine.dispatch_started
         w.create(tried, works=False)
         w.turn()
         w.connect(0)
         w.turn()
         w.wait((w.machine.next_wake() or w.now) - w.now)
 
-    assert w.machine.opened
+    assert w.machine.dispatch_started
 
 
 def test_a_host_that_rests_is_not_awaited_when_there_are_nodes_enough() -> None:
@@ -85,7 +85,7 @@ def test_a_host_that_rests_is_not_awaited_when_there_are_nodes_enough() -> None:
     w.connect(1)
     w.turn()
 
-    assert w.machine.opened
+    assert w.machine.dispatch_started
 
 
 def test_tasks_wait_for_the_least_number_of_nodes() -> None:
@@ -96,13 +96,13 @@ def test_tasks_wait_for_the_least_number_of_nodes() -> None:
     w.turn()
     w.connect(0)
     w.turn()
-    assert not w.machine.opened
+    assert not w.machine.dispatch_started
 
     w.create(1)
     w.turn()
     w.connect(1)
     w.turn()
-    assert w.machine.opened
+    assert w.machine.dispatch_started
 
 
 # --- when to give up ---------------------------------------------------------

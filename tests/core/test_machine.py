@@ -83,7 +83,7 @@ def test_what_changes_nothing_says_so_and_is_counted() -> None:
     w = world()
 
     assert not w.machine.apply(ev.NodeHeard(1.0, 0))
-    assert w.machine.stale == 1
+    assert w.machine.late_count == 1
 
 
 def test_a_job_goes_from_pending_to_done() -> None:

@@ -12,7 +12,7 @@ from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.node import NodeState
 from batchio.core.plan import Offer
-from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, Cause, again
+from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, Cause, again
 from batchio.core.task import Outcome, TaskState
 from tests.core.builders import OFFERS, jobs
 from tests.core.machines import World, fingerprint, replay, spec
@@ -309,7 +309,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         asked = {w.handles.get(order.token) for order in w.creates.values()}
         assert w.rented <= handles | asked
 
-    @precondition(lambda self: not self.world.inbox and self.world.machine.opened)
+    @precondition(lambda self: not self.world.inbox and self.world.machine.dispatch_started)
     @invariant()
     def no_slot_stays_free_while_a_task_is_ready(self) -> None:
         m = self.world.machine
@@ -329,7 +329,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
             if (
                 node.state is not NodeState.READY
                 or node.alone
-                or len(node.suspicions) >= CONDEMNED_BY
+                or len(node.suspicions) >= QUARANTINED_BY
             ):
                 continue
             assert node.active or not suspects

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from batchio.core.plan import (
     GIVE_UP_AFTER,
     MOST_NODES,
-    PATIENCE,
+    OFFER_RETRY_DELAYS_S,
     Offer,
     Trouble,
     choose,
@@ -72,11 +72,11 @@ def test_nothing_more_is_awaited_when_there_is_enough() -> None:
 def test_an_offer_rests_longer_after_each_failure() -> None:
     past, rests = Trouble(), []
 
-    for _ in range(len(PATIENCE) + 1):
+    for _ in range(len(OFFER_RETRY_DELAYS_S) + 1):
         past.add(100.0, "no answer", final=False)
         rests.append(past.not_before - 100.0)
 
-    assert rests == [*PATIENCE, PATIENCE[-1]]
+    assert rests == [*OFFER_RETRY_DELAYS_S, OFFER_RETRY_DELAYS_S[-1]]
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_nobody_waits_for_more_nodes_than_allowed() -> None:
 def test_there_is_a_slot_for_each_undone_task_within_the_limits(
     options: dict[str, Any], undone: int, slots: int, nodes: int, short: int
 ) -> None:
-    assert shortage(spec(**options), undone, slots, nodes, opened=False) == short
+    assert shortage(spec(**options), undone, slots, nodes, dispatch_started=False) == short
 
 
 def test_a_started_job_insists_on_no_number_of_nodes() -> None:
-    assert shortage(spec(min_workers=4), 1, 8, 1, opened=True) == 0
+    assert shortage(spec(min_workers=4), 1, 8, 1, dispatch_started=True) == 0
 
 
 @pytest.mark.parametrize(

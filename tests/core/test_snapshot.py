@@ -19,7 +19,7 @@ from tests.core.stories import Story, mixed
 
 KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
-    "condemned", "unsettled", "roomy", "_timers",
+    "quarantined", "unsettled", "maybe_free", "_timers",
 }  # fmt: skip
 PAST = {"_effects"}
 

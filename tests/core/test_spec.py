@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from batchio.core.arrays import TaskIds, parse_ids
-from batchio.core.command import FileFact, plan_text, plan_words
-from batchio.core.layers import typed_layer
-from batchio.core.resolve import resolve
-from batchio.core.spec import JobSpec, SentFile, build
+from batchio.core.spec import JobSpec, SentFile
 from batchio.errors import BatchioError, UsageError
+from batchio.options.command import FileFact, plan_text, plan_words
+from batchio.options.layers import typed_layer
+from batchio.options.resolve import resolve
+from batchio.options.to_spec import build
 
 
 def look(path: str) -> FileFact:

@@ -14,8 +14,8 @@ import pytest
 
 import batchio
 from batchio.errors import HeadGone, JobFailed
+from batchio.node_shell import command_for
 from batchio.stores.folder import Workspace
-from batchio.visiting import command_for
 from tests.house import leftovers
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]

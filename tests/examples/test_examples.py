@@ -89,7 +89,7 @@ _PROGRAMS: Final = {
     "4-python/with_asyncio.py": "task 1: hello, grace",
     "4-python/with_trio.py": "sleep 0.1: succeeded",
     "4-python/blocking.py": "failed - exit code 1",
-    "5-pieces/nodes.py": "19 squared is 361",
+    "5-primitives/nodes.py": "19 squared is 361",
 }
 
 

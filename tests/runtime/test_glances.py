@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchio.runtime.files import CHUNK
-from batchio.runtime.glances import EVERY_S, PREPARING, Glance, read_glance
+from batchio.runtime.live_status import EVERY_S, PREPARING, LiveStatus, read_live_status
 from batchio.testing import FakeClock
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ SECONDS = 10
 
 def test_many_nodes_cost_few_writes_and_the_newest_is_seen(tmp_path: Path) -> None:
     clock, writes = FakeClock(), set[int]()
-    glance = Glance(tmp_path, PREPARING, clock)
+    glance = LiveStatus(tmp_path, PREPARING, clock)
 
     async def scene() -> None:
         for beat in range(SECONDS * 100):
@@ -30,10 +30,10 @@ def test_many_nodes_cost_few_writes_and_the_newest_is_seen(tmp_path: Path) -> No
     clock.run(scene())
 
     assert len(writes) <= SECONDS / EVERY_S[PREPARING] + 1
-    seen = read_glance(tmp_path, PREPARING)
+    seen = read_live_status(tmp_path, PREPARING)
     assert len(seen) == NODES
     assert {sent for sent, _ in seen.values()} == {(SECONDS * 100 - 1) * CHUNK}
 
 
 def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
-    assert read_glance(tmp_path, PREPARING) == {}
+    assert read_live_status(tmp_path, PREPARING) == {}

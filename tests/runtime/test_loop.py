@@ -15,7 +15,7 @@ from batchio.core.plan import Offer
 from batchio.core.snapshot import load
 from batchio.core.task import Outcome
 from batchio.errors import JournalFull, LeaseHeld, WorkspaceError
-from batchio.runtime.loop import Wheel
+from batchio.runtime.loop import EngineLoop
 from batchio.testing import FakeClock, MemoryJournal, MemoryPast
 from tests.core.machines import fingerprint, record, replay, spec
 
@@ -36,7 +36,7 @@ class Turning:
         self.past = MemoryPast("j1", [])
         self.past.keep([ev.encode(ev.JobSubmitted(clock.now(), "j1", job.to_json()))])
         self.machine = replay([body for _, body in self.past.read()])
-        self.wheel = Wheel(self.machine, MemoryJournal(self.past), clock)
+        self.wheel = EngineLoop(self.machine, MemoryJournal(self.past), clock)
         self.performed: list[tuple[int, ef.Effect]] = []
         """Each effect, and how many batches were journaled before it."""
         self.deeds: dict[type[ef.Effect], Callable[[Any], None]] = {}

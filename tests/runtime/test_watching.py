@@ -13,7 +13,7 @@ from batchio.errors import HeadGone
 from batchio.runtime import watching
 from batchio.runtime.head import lead
 from batchio.runtime.watching import GONE_AFTER_S, SLOW_S, START_LIMIT_S, Watch
-from batchio.stores.reserve import stopped
+from batchio.stores.last_words import write_last_words
 from batchio.testing import Ends, FakeClock, MemoryJournal, MemoryWorkspace, ScriptedProvider
 from tests.core.machines import spec
 
@@ -118,7 +118,7 @@ def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
 def test_a_head_that_said_why_it_stopped_is_quoted(play: Play) -> None:
     async def scene(s: Scene) -> None:
         journal = await s.begin()
-        stopped(s.workspace.folder(s.job), "the disk is full\nmake room\n")
+        write_last_words(s.workspace.folder(s.job), "the disk is full\nmake room\n")
         await journal.close()
         await s.watch()
         assert s.gone is not None

@@ -69,7 +69,7 @@ def test_a_new_job_has_all_its_rooms_and_its_first_event(workspace: Workspace) -
     folder = workspace.create(A, FIRST, name="hello", made_by="0.1.0")
 
     assert sorted(os.listdir(folder)) == [
-        "files", "inbox", "journal.sqlite", "logs", "name", "outputs", "reserve",
+        "inbox", "journal.sqlite", "logs", "name", "outputs", "reserve",
     ]  # fmt: skip
     assert workspace.name(A) == "hello"
     with workspace.reader(A) as reader:
@@ -79,12 +79,12 @@ def test_a_new_job_has_all_its_rooms_and_its_first_event(workspace: Workspace) -
 
 def test_what_stands_in_the_draft_becomes_part_of_the_job(workspace: Workspace) -> None:
     draft = workspace.draft(A)
-    (draft / "files" / "bundle").write_bytes(b"bytes")
+    (draft / "outputs" / "bundle").write_bytes(b"bytes")
     assert workspace.jobs() == []
 
     folder = workspace.create(A, FIRST)
 
-    assert (folder / "files" / "bundle").read_bytes() == b"bytes"
+    assert (folder / "outputs" / "bundle").read_bytes() == b"bytes"
     assert not draft.exists()
 
 

@@ -166,7 +166,7 @@ class Head:
         self.flushed = self.loop.now
         self.output.write()
         done = None if log.waiting else self.results.seal()
-        if self.results.stale:
+        if self.results.late_count:
             news.trouble("results cannot be written to disk; they are kept in memory")
         if self.commander is None:
             news.drop()

@@ -31,7 +31,7 @@ class Results:
             except ValueError:
                 continue  # the last line of a killed agent
             self.remember(seq, line, batch)
-        self.stale = False  # the file lacks something that memory has
+        self.late_count = False  # the file lacks something that memory has
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.rewrite()
 
@@ -53,7 +53,7 @@ class Results:
         line = dumps(["done", self.seq + 1, batch]).encode()
         self.remember(self.seq + 1, line, batch)
         self.fresh.clear()
-        if self.stale:
+        if self.late_count:
             self.rewrite()
         else:
             self.put(line + b"\n")
@@ -66,18 +66,18 @@ class Results:
 
     def put(self, data: bytes) -> None:
         try:
-            self.stale = os.write(self.fd, data) < len(data)
+            self.late_count = os.write(self.fd, data) < len(data)
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            self.stale = True
+            self.late_count = True
         self.size += len(data)
 
     def rewrite(self) -> None:
         """The file as memory has it."""
         os.ftruncate(self.fd, 0)
         self.size = 0
-        self.stale = False
+        self.late_count = False
         if self.sealed:
             self.put(b"".join(line + b"\n" for line in self.sealed.values()))
         self.compact_at = max(1 << 16, 2 * self.size)

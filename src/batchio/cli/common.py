@@ -52,12 +52,12 @@ def place(typed: str | None) -> str | None:
     Raises:
         UsageError: a configuration file is broken.
     """
-    from batchio.core.layers import environment_layer
-    from batchio.core.values import CLEAR
+    from batchio.options.layers import environment_layer
+    from batchio.options.values import CLEAR
     from batchio.submit import config
-    from batchio.submit.here import Here
+    from batchio.submit.caller import CallerContext
 
-    here = Here(os.getcwd(), os.environ)
+    here = CallerContext(os.getcwd(), os.environ)
     said = typed
     if not said:
         for layer in (environment_layer(os.environ), *config.layers(here)):

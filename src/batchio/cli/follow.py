@@ -15,7 +15,7 @@ from batchio.cli.terminal import is_terminal, painted, visible
 from batchio.cli.words import plural
 from batchio.core.sending import sending
 from batchio.core.views import job_summary
-from batchio.runtime.glances import PREPARING, read_glance
+from batchio.runtime.live_status import PREPARING, read_live_status
 from batchio.runtime.watching import Watch
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ async def _while_sending(job: Job) -> None:
 
 
 def _files(job: Job, machine: Machine) -> Sending | None:
-    return sending(machine, read_glance(job._workspace.folder(job.id), PREPARING))
+    return sending(machine, read_live_status(job._workspace.folder(job.id), PREPARING))
 
 
 def show_line(line: LogLine) -> None:

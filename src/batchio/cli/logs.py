@@ -13,8 +13,8 @@ from batchio.cli.follow import LABELS, let_go
 from batchio.cli.options import TableCommand, settled, table_options
 from batchio.cli.terminal import painted
 from batchio.cli.words import moment, precise
-from batchio.core.options import get
 from batchio.errors import UsageError
+from batchio.options.table import get
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from batchio.cli.output import Cell, Column
 from batchio.cli.summary import failure_lines, header_lines
 from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
-from batchio.core.options import nearest
 from batchio.core.sizes import format_bytes
 from batchio.errors import UsageError
+from batchio.options.table import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -66,7 +66,7 @@ class Commands(click.Group):
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
-        from batchio.core.options import nearest
+        from batchio.options.table import nearest
 
         close = nearest(name, COMMANDS)
         remedy = f"did you mean batchio {close}?" if close else "see: batchio --help"

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchio.core.options import OPTIONS, nearest
-from batchio.core.schema import GROUPS
-from batchio.core.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
+from batchio.options.schema import GROUPS
+from batchio.options.table import OPTIONS, nearest
+from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
 from batchio.providers import NAMES
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-    from batchio.core.schema import Option
+    from batchio.options.schema import Option
 
 FEW: Final = 16
 """Options that need no groups."""

@@ -13,7 +13,7 @@ from batchio.cli.options import TableCommand, given, settled, table_options
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
-from batchio.core.command import PYTHON
+from batchio.core.spec import PYTHON
 
 if TYPE_CHECKING:
     from batchio.submit import Plan, Prepared

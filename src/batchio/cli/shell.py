@@ -25,7 +25,7 @@ def ssh_to(job: str, words: tuple[str, ...], workspace: str | None) -> int:
       batchio ssh 2bbp/3
       batchio ssh 2bbp/3 -- ls -l
     """
-    from batchio.visiting import command_for
+    from batchio.node_shell import command_for
 
     name, _, task = job.partition("/")
     if task and not task.isdecimal():

@@ -15,7 +15,7 @@ from batchio.core import events as ev
 from batchio.core.dispatch import window
 from batchio.core.node import NodeState
 from batchio.core.plan import choose, least_nodes, shortage
-from batchio.core.retry import CONDEMNED_BY, SUSPECT_LOSSES, again, delay
+from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, again, delay
 from batchio.core.task import TaskState
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
         yield from _recall(m, now)
     else:
         m.recall_at = inf
-    if m.condemned:
-        yield from _condemn(m, now)
+    if m.quarantined:
+        yield from _quarantine(m, now)
     if m.idle:
         yield from _give_back(m, now)
     if not m.undone and not m.held and not m.running_job.closed:
@@ -97,7 +97,9 @@ def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
         m.resting = False
         return
     undone = by_state[PENDING] + by_state[ASSIGNED] + by_state[RUNNING]
-    short = shortage(m.running_job.spec, undone, m.capacity, m.live, opened=m.opened)
+    short = shortage(
+        m.running_job.spec, undone, m.capacity, m.live, dispatch_started=m.dispatch_started
+    )
     chosen, m.resting = choose(short, m.offers.values(), m.used, m.trouble, now)
     for offer in chosen:
         yield ev.NodeWanted(now, len(m.nodes), offer)
@@ -107,7 +109,7 @@ def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
     """Give up what is pending when nobody is left, and nobody will come, to run it."""
     if m.offers is None or not m.tasks.by_state[PENDING]:
         return
-    least = 1 if m.opened else least_nodes(m.running_job.spec)
+    least = 1 if m.dispatch_started else least_nodes(m.running_job.spec)
     if m.live >= least:
         return
     hope = sum(
@@ -128,9 +130,9 @@ def _no_nodes(m: Machine, least: int) -> str:
     return f"{need} could be had ({said}{more})" if said else f"{need} could be had"
 
 
-def _condemn(m: Machine, now: float) -> Iterator[ev.Event]:
+def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
     """Nodes that cannot run tasks leave once they are empty; so does a lone host."""
-    for number in sorted(m.condemned):
+    for number in sorted(m.quarantined):
         node = m.nodes[number]
         if node.idle:
             offer = (m.offers or {}).get(node.offer)
@@ -157,7 +159,7 @@ def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
 
 def _open(m: Machine) -> bool:
     """Whether tasks may be sent out at all: once the cluster is as it was asked for."""
-    if m.opened:
+    if m.dispatch_started:
         return True
     spec = m.running_job.spec
     if m.ready < least_nodes(spec):
@@ -206,20 +208,20 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
     """Node after node, each its share, until tasks or room run out."""
     queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
     mean = m.mean if most is None else None  # a queued one counts as one at a time
-    while m.roomy:
-        for left in range(len(m.roomy), 0, -1):
+    while m.maybe_free:
+        for left in range(len(m.maybe_free), 0, -1):
             ready = queue.plain(now)
             if most is not None:
                 ready = min(ready, most - by_state[ASSIGNED] - by_state[RUNNING])
             if ready <= 0:
                 return
-            node = m.nodes[m.roomy[0]]
+            node = m.nodes[m.maybe_free[0]]
             room = _room(m, node, window(node.slots, mean, ready, m.live), now)
             chosen = queue.take(min(room, -(-ready // left)), now)
             if room > 0 and not chosen:
                 return
-            m.roomy.popleft()
-            node.roomy = False
+            m.maybe_free.popleft()
+            node.maybe_free = False
             if chosen:
                 yield _assigned(m, now, node, chosen)
             if room > len(chosen):
@@ -237,7 +239,9 @@ def _room(m: Machine, node: Node, most: int, now: float) -> int:
 
 def _usable(node: Node) -> bool:
     """Whether tasks may go there beside those it has."""
-    return node.state is NodeState.READY and not node.alone and len(node.suspicions) < CONDEMNED_BY
+    return (
+        node.state is NodeState.READY and not node.alone and len(node.suspicions) < QUARANTINED_BY
+    )
 
 
 def _assigned(m: Machine, now: float, node: Node, chosen: list[int]) -> ev.TasksAssigned:

@@ -178,7 +178,7 @@ def _closed(m: Machine) -> str:
         return "It waits for the provider to say which nodes there are."
     if not ready:
         return "It waits for a node that is ready."
-    if m.opened:
+    if m.dispatch_started:
         return ""
     if spec.min_workers and ready < spec.min_workers:
         return f"It waits for {spec.min_workers} nodes (--min-workers); {ready} are ready."

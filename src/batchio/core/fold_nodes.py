@@ -80,7 +80,7 @@ def _count(m: Machine, node: Node, was: NodeState, slots: int) -> None:
         m.capacity -= slots
         m.used[node.offer] -= 1
         m.idle.pop(node.number, None)
-        m.condemned.discard(node.number)
+        m.quarantined.discard(node.number)
 
 
 def _greeted(m: Machine, node: Node) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.fold_job import reopen
-from batchio.core.retry import CONDEMNED_BY, NODE_FAULT, SUSPECT_LOSSES, Cause, verdict
+from batchio.core.retry import NODE_FAULT, QUARANTINED_BY, SUSPECT_LOSSES, Cause, verdict
 from batchio.core.task import Outcome, TaskFact
 from batchio.errors import IllegalEvent
 
@@ -38,7 +38,7 @@ def on_assigned(m: Machine, event: ev.TasksAssigned) -> bool:
             node.alone = True
     node.fed = event.at
     m.idle.pop(event.node, None)
-    m.opened = True
+    m.dispatch_started = True
     m.emit(ef.StartTasks(event.node, event.tasks))
     return True
 
@@ -163,8 +163,8 @@ def _settle(m: Machine, node: Node, task: int) -> None:
     m.unsettled.add(task)
     if reason == NODE_FAULT:
         node.suspicions.add(task)
-        if len(node.suspicions) >= CONDEMNED_BY and node.alive:
-            m.condemned.add(node.number)
+        if len(node.suspicions) >= QUARANTINED_BY and node.alive:
+            m.quarantined.add(node.number)
 
 
 def _leave(node: Node, task: int) -> None:

@@ -47,7 +47,7 @@ class Machine:
         """The node others find as scheduler: the first that greeted, while it lives."""
         self.mean: float | None = None
         """Running mean of how long tasks take, in seconds."""
-        self.opened = False
+        self.dispatch_started = False
         """Whether any task was ever sent out."""
         self.notes: list[tuple[float, str]] = []
         """When, and what people should know."""
@@ -67,13 +67,13 @@ class Machine:
         """Live nodes of each offer."""
         self.idle: dict[int, None] = {}
         """Live nodes with nothing on them."""
-        self.condemned: set[int] = set()
+        self.quarantined: set[int] = set()
         """Nodes that failed too many tasks for their own reasons."""
 
         # Marks for `decide`: what it has to look at. Never read by `apply`.
         self.unsettled: set[int] = set()
         """Tasks that ended badly and wait for `decide` to say what follows."""
-        self.roomy: deque[int] = deque()
+        self.maybe_free: deque[int] = deque()
         """Nodes that may have room; those found full are dropped."""
         self.replan = True
         """Something changed that may call for more nodes."""
@@ -83,7 +83,7 @@ class Machine:
         """A node kept free for a suspect task."""
         self.recall_at = inf
         """When to look for tasks that are stuck behind long ones."""
-        self.stale = 0
+        self.late_count = 0
         """Late or repeated answers that changed nothing."""
         self._effects: list[ef.Effect] = []
         self._timers: list[float] = []
@@ -102,7 +102,7 @@ class Machine:
         if self.job is None and not isinstance(event, ev.JobSubmitted):
             raise IllegalEvent(f"{type(event).__name__} before the job was submitted")
         changed = _FOLDS[type(event)](self, event)
-        self.stale += not changed
+        self.late_count += not changed
         return changed
 
     def decide(self, now: float) -> list[ev.Event]:
@@ -185,9 +185,9 @@ class Machine:
 
     def has_room(self, node: Node) -> None:
         """It may have room: the dispatcher looks at it."""
-        if not node.roomy:
-            node.roomy = True
-            self.roomy.append(node.number)
+        if not node.maybe_free:
+            node.maybe_free = True
+            self.maybe_free.append(node.number)
 
 
 _FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {

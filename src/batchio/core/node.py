@@ -95,10 +95,10 @@ SETTLING_S: Final = 600.0
 PREPARING_S: Final = 3600.0
 """Seconds for each of what a node may have to do first: a host setup script, a large image."""
 
-SLOWEST: Final = 100_000
+MIN_UPLOAD_RATE_BPS: Final = 100_000
 """Bytes of the job's files that a node gets in a second, on a line that is still of use."""
 
-PARTING_S: Final = 30.0
+SILENT_CLEANUP_LIMIT_S: Final = 30.0
 """Seconds a silent node is waited for once the job was ended: only to be tidied up."""
 
 LEAVING: Final = frozenset((S.UNWANTED, S.DRAINING, S.GONE))
@@ -135,7 +135,7 @@ class Node:
     """Tasks that failed here through no fault of their own."""
     alone: bool = False
     """A task that lost nodes before runs here, and nothing beside it."""
-    roomy: bool = False
+    maybe_free: bool = False
     """It stands in the line of nodes that may have room. A cache of the dispatcher."""
 
     @property
@@ -160,7 +160,7 @@ class Node:
             case S.BOOTING:
                 return self.since + settling
             case S.SILENT:
-                return self.since + (min(timeout, PARTING_S) if ended else timeout)
+                return self.since + (min(timeout, SILENT_CLEANUP_LIMIT_S) if ended else timeout)
             case _:
                 return None
 
@@ -174,7 +174,7 @@ def settling(spec: JobSpec) -> float:
     """Seconds a node may take from being there to being ready, for this job."""
     errands = bool(spec.host_setup) + bool(spec.container and not spec.run_on_host)
     files = sum(file.size for file in spec.files)
-    return SETTLING_S + PREPARING_S * errands + files / SLOWEST
+    return SETTLING_S + PREPARING_S * errands + files / MIN_UPLOAD_RATE_BPS
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_NODES: Final = 1000
 """Nodes of a job when `--max-workers` does not say otherwise."""
 
-PATIENCE: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
+OFFER_RETRY_DELAYS_S: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before an offer that failed is tried again; the last one repeats."""
 
 GIVE_UP_AFTER: Final = 4
@@ -64,7 +64,9 @@ class Trouble:
 
     def add(self, now: float, why: str, *, final: bool) -> None:
         """One more failure; the offer rests, longer each time."""
-        self.not_before = now + PATIENCE[min(self.failures, len(PATIENCE) - 1)]
+        self.not_before = (
+            now + OFFER_RETRY_DELAYS_S[min(self.failures, len(OFFER_RETRY_DELAYS_S) - 1)]
+        )
         self.failures += 1
         self.final = self.final or final
         self.why = why
@@ -133,7 +135,7 @@ def least_nodes(spec: JobSpec) -> int:
     return int(min(max(spec.min_workers or 1, 1), most_nodes(spec)))
 
 
-def shortage(spec: JobSpec, undone: int, slots: int, nodes: int, *, opened: bool) -> int:
+def shortage(spec: JobSpec, undone: int, slots: int, nodes: int, *, dispatch_started: bool) -> int:
     """How many more nodes there should be: a slot for each undone task, within the limits.
 
     `slots` is what `nodes` have together; one that has not greeted counts as one slot:
@@ -141,7 +143,7 @@ def shortage(spec: JobSpec, undone: int, slots: int, nodes: int, *, opened: bool
     """
     useful = undone if spec.at_once is None else min(undone, spec.at_once)
     short = useful - slots
-    if not opened:
+    if not dispatch_started:
         short = max(short, least_nodes(spec) - nodes)
     return int(max(min(short, most_nodes(spec) - nodes), 0))
 

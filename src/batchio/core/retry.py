@@ -28,7 +28,7 @@ SUSPECT_LOSSES: Final = 2
 """After so many losses a task runs alone on its node: it may be what kills them."""
 
 
-CONDEMNED_BY: Final = 3
+QUARANTINED_BY: Final = 3
 """Different tasks that failed on a node for its own reasons: it gets no more."""
 
 

@@ -31,8 +31,8 @@ VERSION: Final = 1
 """Rises when something here, or the meaning of a field, changes without changing its name."""
 
 PLAIN: Final = (
-    "scheduler", "mean", "opened", "live", "ready", "held", "capacity", "used",
-    "replan", "resting", "reserved", "recall_at", "stale",
+    "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "used",
+    "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip
 """Attributes of the machine that are JSON as they are."""
 
@@ -68,9 +68,9 @@ def dump(machine: Machine) -> bytes:
         "notes": machine.notes,
         "taken": sorted(machine.taken),
         "idle": list(machine.idle),
-        "condemned": sorted(machine.condemned),
+        "quarantined": sorted(machine.quarantined),
         "unsettled": sorted(machine.unsettled),
-        "roomy": list(machine.roomy),
+        "maybe_free": list(machine.maybe_free),
         "timers": sorted(machine._timers),
     }
     text = json.dumps(header, separators=(",", ":")).encode()
@@ -99,9 +99,9 @@ def load(data: bytes) -> Machine | None:
     machine.notes = [(at, text) for at, text in header["notes"]]
     machine.taken = set(header["taken"])
     machine.idle = dict.fromkeys(header["idle"])
-    machine.condemned = set(header["condemned"])
+    machine.quarantined = set(header["quarantined"])
     machine.unsettled = set(header["unsettled"])
-    machine.roomy = deque(header["roomy"])
+    machine.maybe_free = deque(header["maybe_free"])
     machine._timers = header["timers"]  # sorted, so a heap
     return machine
 

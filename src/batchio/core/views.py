@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
-from batchio.core.command import PYTHON, SHELL
 from batchio.core.news import event_view as event_view
 from batchio.core.record import View
+from batchio.core.spec import PYTHON, SHELL
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:

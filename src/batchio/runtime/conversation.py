@@ -42,7 +42,7 @@ _AHEAD: Final = 64
 """Frames of one tar stream that may wait for the disk."""
 
 
-class Sink(Protocol):
+class LogSink(Protocol):
     """Where a node's log bytes go."""
 
     spool: str | None
@@ -74,7 +74,7 @@ class Desk:
     """The `setup` message for a node, as the machine sees the job now."""
     files: Callable[[int, Transport, str], Any] | None = None
     """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
-    twin: Callable[[int, dict[str, Any]], str] = lambda *_: ""
+    duplicate_of: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""
     heartbeat: Callable[[int, dict[str, Any]], None] = lambda *_: None
     """How busy a node is, for people."""
@@ -160,7 +160,13 @@ class Conversation:
     """What is said over one connection, from `greet` on."""
 
     def __init__(
-        self, desk: Desk, node: int, name: str, sink: Sink, reader: ByteReader, writer: ByteWriter
+        self,
+        desk: Desk,
+        node: int,
+        name: str,
+        sink: LogSink,
+        reader: ByteReader,
+        writer: ByteWriter,
     ) -> None:
         self._desk = desk
         self._node = node

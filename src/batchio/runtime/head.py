@@ -16,8 +16,8 @@ from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import BatchioError, JournalFull
 from batchio.runtime.clock import RealClock
-from batchio.runtime.loop import Wheel
-from batchio.runtime.perform import Hands
+from batchio.runtime.loop import EngineLoop
+from batchio.runtime.perform import EffectRunner
 from batchio.runtime.replay import Fold
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ async def lead(
             return machine.outcome
         lender = provider(machine)
         try:
-            wheel = Wheel(machine, journal, clock)
+            wheel = EngineLoop(machine, journal, clock)
             async with asyncio.TaskGroup() as group:
-                hands = Hands(
+                hands = EffectRunner(
                     machine, workspace, job, lender, wheel.post, clock, group, secrets or {},
                     journal.epoch,
                 )  # fmt: skip

@@ -28,7 +28,7 @@ TASKS_A_RECORD: Final = 50
 """A job of a million tasks has large snapshots, so it makes fewer."""
 
 
-class Wheel:
+class EngineLoop:
     """Turns until the job is closed.
 
     Args:

@@ -1,6 +1,6 @@
 """One effect, one call to a port, one event back.
 
-`Hands` begins each effect and returns at once; whatever takes time runs in the head's
+`EffectRunner` begins each effect and returns at once; whatever takes time runs in the head's
 TaskGroup. Errors of the ports become events here, and nowhere else.
 """
 
@@ -18,10 +18,10 @@ from batchio.ports import NodeOrder
 from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
-from batchio.runtime.glances import LOADS, PREPARING, Glance
+from batchio.runtime.live_status import LOADS, PREPARING, LiveStatus
+from batchio.runtime.log_sink import FolderSink
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
-from batchio.runtime.sink import FolderSink
 from batchio.stores.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from batchio.stores.folder import Workspace
 
 
-class Hands:
+class EffectRunner:
     """Carries out effects for one job.
 
     Args:
@@ -66,7 +66,7 @@ class Hands:
         self._sessions: dict[int, Session] = {}
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
-        seen = Glance(self._folder, PREPARING, clock)
+        seen = LiveStatus(self._folder, PREPARING, clock)
         self._desk = Desk(
             spec=job.spec,
             job=job.id,
@@ -78,9 +78,9 @@ class Hands:
             secrets=secrets,
             setup=self._setup,
             files=self._sender(job.spec, seen) if job.spec.files else None,
-            twin=self._twin,
+            duplicate_of=self._duplicate_of,
             homes_before=self._homes_before,
-            heartbeat=Glance(self._folder, LOADS, clock).show,
+            heartbeat=LiveStatus(self._folder, LOADS, clock).show,
             preparing=seen.show,
         )
         root = Path(job.spec.collect) if job.spec.collect else self._folder / "outputs"
@@ -183,7 +183,7 @@ class Hands:
             self.note(f"{known.name}: {left}")
         self._post(ev.NodeDeleted(self._clock.now(), node, left))
 
-    def _twin(self, node: int, hello: dict[str, Any]) -> str:
+    def _duplicate_of(self, node: int, hello: dict[str, Any]) -> str:
         """The node that is the same computer under another name; or ""."""
         from batchio.providers.ssh import same_machine  # only where there can be two
 
@@ -203,7 +203,7 @@ class Hands:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec, glance: Glance) -> Callable[[int, Transport, str], Any]:
+    def _sender(self, spec: JobSpec, glance: LiveStatus) -> Callable[[int, Transport, str], Any]:
         bundle = self._folder / "bundle.tar"
         sender = files.Sender(bundle, spec.input_filestore, self.note)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchio.core.events import Event
 
 
-class Past(Protocol):
+class JournalReader(Protocol):
     """What can be read of a journal while somebody else may be writing it."""
 
     def snapshot(self) -> tuple[int, bytes] | None:
@@ -27,7 +27,7 @@ class Past(Protocol):
 class Fold:
     """A machine that keeps up with a journal. Blocking; call it in a thread."""
 
-    def __init__(self, past: Past) -> None:
+    def __init__(self, past: JournalReader) -> None:
         self._past = past
         self.machine = Machine()
         self.position = 0

@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
-from batchio.core.node import PARTING_S
+from batchio.core.node import SILENT_CLEANUP_LIMIT_S
 from batchio.core.plan import Offer, slots_for
 from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
-from batchio.runtime.conversation import Conversation, Desk, Fetch, Sink
+from batchio.runtime.conversation import Conversation, Desk, Fetch, LogSink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,7 +55,7 @@ class Session:
         offer: Offer,
         handle: str,
         instance: str,
-        sink: Sink,
+        sink: LogSink,
         *,
         socket: str = "",
         touched: bool = False,
@@ -199,9 +199,10 @@ class Session:
         self, talk: Conversation, facts: dict[str, Any], transport: Transport
     ) -> None:
         """Everything that must be true of a node before tasks may go there."""
-        if not self._instance and (twin := self._desk.twin(self._node, facts)):
+        if not self._instance and (duplicate_of := self._desk.duplicate_of(self._node, facts)):
             raise NodeError(
-                f"this is the same computer as {twin}; it is used once", where=self._offer.id
+                f"this is the same computer as {duplicate_of}; it is used once",
+                where=self._offer.id,
             )
         if self._desk.files is not None:
             home = os.path.dirname(self._socket)
@@ -273,7 +274,7 @@ class Session:
 
     async def _come_back(self) -> None:
         """Reach a node once more only to tidy up; one long out of reach is not waited for."""
-        patience = min(self._desk.spec.node_timeout, PARTING_S)
+        patience = min(self._desk.spec.node_timeout, SILENT_CLEANUP_LIMIT_S)
         give_up = (self._broken_at or self._now()) + patience
         why = "it does not answer"
         while not self._failures or self._hangs or self._now() < give_up:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.errors import HeadGone
 from batchio.runtime.replay import Fold
-from batchio.stores.reserve import read_stopped
+from batchio.stores.last_words import read_last_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -102,7 +102,7 @@ class Watch:
 
     def head_gone(self) -> HeadGone:
         """The error that says that nobody runs this job, and why if that is known."""
-        said = (read_stopped(self._workspace.folder(self._job)) or "").splitlines()
+        said = (read_last_words(self._workspace.folder(self._job)) or "").splitlines()
         why = f": {said[0]}" if said else ""
         remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {self._job}"
         return HeadGone(f"job {self._job} is not done, and no process runs it{why}", hint=remedy)

@@ -2,7 +2,7 @@
 
     <root>/jobs/<id>/   journal.sqlite, snapshot, head.lock, name
                         inputs, inputs.index          what the tasks map over
-                        files/  outputs/              bytes that travel
+                        bundle.tar  outputs/          bytes that travel
                         logs/<node>/<offset>          as docs/design/agent.md has them
                         inbox/                        what other processes ask of the head
                         stopped.txt  reserve          last words on a full disk
@@ -25,16 +25,16 @@ from urllib.parse import unquote, urlsplit
 from batchio.core.ids import RANDOM_BYTES, is_job_id, is_prefix, job_id
 from batchio.errors import NoSuchJob, UsageError
 from batchio.stores.inbox import Inbox
+from batchio.stores.last_words import keep_reserve
 from batchio.stores.lease import Holder, Lease, holder
-from batchio.stores.reader import JournalReader
-from batchio.stores.reserve import keep_reserve
+from batchio.stores.reader import SqliteReader
 from batchio.stores.sqlite import SqliteJournal, create_journal
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FOLDERS: Final = ("logs", "files", "outputs", "inbox")
+FOLDERS: Final = ("logs", "outputs", "inbox")
 DRAFT_AGE_S: Final = 86_400
 """A draft as old as this was left behind by a process that died."""
 CANDIDATES: Final = 5
@@ -203,9 +203,9 @@ class Workspace:
 
     # --- reaching ------------------------------------------------------------
 
-    def reader(self, job: str) -> JournalReader:
-        """The job's journal, to read. Raises as `JournalReader` does."""
-        return JournalReader(self.folder(job))
+    def reader(self, job: str) -> SqliteReader:
+        """The job's journal, to read. Raises as `SqliteReader` does."""
+        return SqliteReader(self.folder(job))
 
     def take(self, job: str) -> SqliteJournal:
         """The job's lease, and its journal to write. Raises as `SqliteJournal` does."""

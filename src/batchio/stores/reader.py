@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _UNWRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
-class JournalReader:
+class SqliteReader:
     """One reader of the journal in `folder`. All of it blocks; one thread at a time.
 
     Every read is a short transaction of its own: a reader that lingers would keep the
@@ -119,7 +119,7 @@ class JournalReader:
         if self._copy is not None:
             self._copy.cleanup()
 
-    def __enter__(self) -> JournalReader:
+    def __enter__(self) -> SqliteReader:
         return self
 
     def __exit__(

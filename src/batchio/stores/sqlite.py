@@ -37,8 +37,8 @@ from batchio.stores.journal_file import (
     corrupt,
     translated,
 )
+from batchio.stores.last_words import clear_last_words
 from batchio.stores.lease import Lease
-from batchio.stores.reserve import clear_stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,7 +111,7 @@ class SqliteJournal:
             raise
         # One thread of our own: a commit waits for the disk, and the loop must not.
         self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, "journal")
-        clear_stopped(folder)
+        clear_last_words(folder)
 
     async def append(self, events: Sequence[str]) -> None:
         """Write one batch in one transaction; durable when it returns. See the port."""

@@ -13,13 +13,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchio.core.layers import environment_layer, typed_layer
-from batchio.core.resolve import resolve
 from batchio.errors import UsageError
+from batchio.options.layers import environment_layer, typed_layer
+from batchio.options.resolve import resolve
 from batchio.stores.folder import Workspace
 from batchio.submit import config
 from batchio.submit.bundle import collect
-from batchio.submit.here import Here, blamed
+from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.settle import settle
 from batchio.submit.tasks import idle, source
@@ -27,7 +27,7 @@ from batchio.submit.tasks import idle, source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchio.core.resolve import Effective
+    from batchio.options.resolve import Effective
 
 __all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
 
@@ -52,7 +52,9 @@ def prepare(
     Raises:
         UsageError: something about the request is wrong; nothing was made.
     """
-    here = Here(os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ)
+    here = CallerContext(
+        os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ
+    )
     settled = settle(command, options, typed, here)
     workspace = _opened(settled.effective, here)
     bundle = collect(settled.command, settled.effective, here, workspace.root)
@@ -75,13 +77,13 @@ def workspace_of(given: str | None) -> Workspace:
     Raises:
         UsageError: it is no folder, or a configuration file is broken.
     """
-    here = Here(os.getcwd(), os.environ)
+    here = CallerContext(os.getcwd(), os.environ)
     top = typed_layer({"workspace": given})
     below = [environment_layer(here.environ), *config.layers(here)]
     return _opened(resolve([top, *below], here.environ), here)
 
 
-def _check_target(effective: Effective, here: Here) -> None:
+def _check_target(effective: Effective, here: CallerContext) -> None:
     """What comes back must have a place to come to: found out now, not when the work is done."""
     if not (typed := effective.value("download")):
         return
@@ -92,7 +94,7 @@ def _check_target(effective: Effective, here: Here) -> None:
         raise blamed(effective, "download", wrong)
 
 
-def _opened(effective: Effective, here: Here) -> Workspace:
+def _opened(effective: Effective, here: CallerContext) -> Workspace:
     place = effective.value("workspace")
     if place and "://" not in place:
         place = here.path(place)

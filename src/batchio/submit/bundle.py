@@ -15,20 +15,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchio.core.command import EXECUTABLE, READABLE
 from batchio.core.sizes import format_bytes
 from batchio.core.spec import SentFile
 from batchio.errors import UsageError
-from batchio.submit.here import blamed, unreadable
+from batchio.options.command import EXECUTABLE, READABLE
+from batchio.submit.caller import blamed, unreadable
 from batchio.submit.ignore import Rules
 from batchio.submit.tar import Tar
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchio.core.command import Command
-    from batchio.core.resolve import Effective
-    from batchio.submit.here import Here
+    from batchio.options.command import Command
+    from batchio.options.resolve import Effective
+    from batchio.submit.caller import CallerContext
 
 NAMED: Final = 3
 """How many files a description names."""
@@ -120,7 +120,7 @@ class Bundle:
             return tar.end()
 
 
-def collect(command: Command, effective: Effective, here: Here, avoid: Path) -> Bundle:
+def collect(command: Command, effective: Effective, here: CallerContext, avoid: Path) -> Bundle:
     """Everything that shall travel.
 
     Args:
@@ -155,7 +155,7 @@ def collect(command: Command, effective: Effective, here: Here, avoid: Path) -> 
 class _Walk:
     """Adds one path, and what is below it, to a bundle."""
 
-    def __init__(self, bundle: Bundle, here: Here, avoid: str, typed: str) -> None:
+    def __init__(self, bundle: Bundle, here: CallerContext, avoid: str, typed: str) -> None:
         self._bundle = bundle
         self._here = here
         self._avoid = avoid

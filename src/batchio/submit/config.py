@@ -12,18 +12,18 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.layers import Layer, config_layer
 from batchio.errors import UsageError
-from batchio.submit.here import unreadable
+from batchio.options.layers import Layer, config_layer
+from batchio.submit.caller import unreadable
 
 if TYPE_CHECKING:
-    from batchio.core.layers import Setting
-    from batchio.submit.here import Here
+    from batchio.options.layers import Setting
+    from batchio.submit.caller import CallerContext
 
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
-def layers(here: Here) -> list[Layer]:
+def layers(here: CallerContext) -> list[Layer]:
     """What the project file and the user file say, in this order.
 
     Raises:
@@ -33,14 +33,14 @@ def layers(here: Here) -> list[Layer]:
     return [layer for layer in found if layer is not None]
 
 
-def _user_file(here: Here) -> str:
+def _user_file(here: CallerContext) -> str:
     base = here.environ.get("XDG_CONFIG_HOME", "")
     return here.path(
         os.path.join(base if os.path.isabs(base) else "~/.config", "batchio", "config.toml")
     )
 
 
-def _project(here: Here) -> Layer | None:
+def _project(here: CallerContext) -> Layer | None:
     folder, below = here.folder, ""
     while folder != below:
         for name, table in (("batchio.toml", ()), ("pyproject.toml", ("tool", "batchio"))):
@@ -51,7 +51,7 @@ def _project(here: Here) -> Layer | None:
     return None
 
 
-def _file(here: Here, path: str, table: tuple[str, ...]) -> Layer | None:
+def _file(here: CallerContext, path: str, table: tuple[str, ...]) -> Layer | None:
     """The layer of a file; None when there is no file, or no such table in it."""
     shown = here.shown(path)
     try:

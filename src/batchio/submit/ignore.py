@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import UsageError
-from batchio.submit.here import unreadable
+from batchio.submit.caller import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio import __version__
-from batchio.core.command import PYTHON
 from batchio.core.events import JobSubmitted, encode
-from batchio.core.spec import build
+from batchio.core.spec import PYTHON
+from batchio.options.to_spec import build
 from batchio.stores.inputs import write_inputs
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchio.core.resolve import Effective, Row
     from batchio.core.spec import JobSpec
+    from batchio.options.resolve import Effective, Row
     from batchio.stores.folder import Workspace
     from batchio.submit.bundle import Bundle
     from batchio.submit.settle import Settled

@@ -9,9 +9,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.command import SCRIPT_NAME, plan_text, plan_words
-from batchio.core.directives import ignored, parse
-from batchio.core.layers import (
+from batchio.core.spec import SCRIPT_NAME
+from batchio.errors import UsageError
+from batchio.filestores import check
+from batchio.options.command import plan_text, plan_words
+from batchio.options.directives import ignored, parse
+from batchio.options.layers import (
     Layer,
     Setting,
     call_layer,
@@ -19,22 +22,20 @@ from batchio.core.layers import (
     environment_layer,
     typed_layer,
 )
-from batchio.core.options import get, suggestion
-from batchio.core.resolve import resolve
-from batchio.errors import UsageError
-from batchio.filestores import check
+from batchio.options.resolve import resolve
+from batchio.options.table import get, suggestion
 from batchio.providers import NAMES
 from batchio.submit import config, env_file
-from batchio.submit.here import blamed
+from batchio.submit.caller import blamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from batchio.core.command import Command
-    from batchio.core.directives import Directive
-    from batchio.core.resolve import Effective
-    from batchio.submit.here import Here
+    from batchio.options.command import Command
+    from batchio.options.directives import Directive
+    from batchio.options.resolve import Effective
+    from batchio.submit.caller import CallerContext
 
 ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script"))
 """Options that must be known before the script is, and so before its directives are."""
@@ -63,7 +64,7 @@ def settle(
     command: str | Sequence[str],
     options: Mapping[str, Any],
     typed: Mapping[str, Any] | None,
-    here: Here,
+    here: CallerContext,
 ) -> Settled:
     """Read every place that says something about this job.
 
@@ -114,7 +115,7 @@ def _about_command(layers: Sequence[Layer]) -> Effective:
     )
 
 
-def _planned(command: str | Sequence[str], effective: Effective, here: Here) -> Command:
+def _planned(command: str | Sequence[str], effective: Effective, here: CallerContext) -> Command:
     shell, send = effective.value("shell"), effective.value("implicit-upload")
     if isinstance(command, str) and not shell:
         return plan_text(
@@ -145,7 +146,7 @@ def _word(word: object) -> str:
     return text
 
 
-def _directives(command: Command, here: Here) -> tuple[list[Directive], list[str], str]:
+def _directives(command: Command, here: CallerContext) -> tuple[list[Directive], list[str], str]:
     """The directives of the first script that holds any, notes, and its name."""
     if command.text is not None:
         found = parse(command.text, SCRIPT_NAME)
@@ -165,7 +166,7 @@ def _directives(command: Command, here: Here) -> tuple[list[Directive], list[str
 # --- where it runs -------------------------------------------------------------------
 
 
-def _with_provider(effective: Effective, layers: Sequence[Layer], here: Here) -> Effective:
+def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerContext) -> Effective:
     """Whoever names hosts means ssh; whoever names none, where some were meant, is asked."""
     if named := _hosts_named(effective):
         implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
@@ -192,7 +193,7 @@ def _provider(effective: Effective) -> str:
     return name
 
 
-def _hosts(effective: Effective, provider: str, here: Here) -> tuple[str, ...]:
+def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[str, ...]:
     """The hosts of --hosts and of the hosts file, each checked."""
     if provider != "ssh":
         return ()
@@ -216,7 +217,7 @@ def _hosts(effective: Effective, provider: str, here: Here) -> tuple[str, ...]:
 
 
 def _container(
-    effective: Effective, provider: str, coiled: AbstractSet[str], here: Here
+    effective: Effective, provider: str, coiled: AbstractSet[str], here: CallerContext
 ) -> tuple[str | None, list[str]]:
     """The image to run in, if any, and what to say about it.
 
@@ -256,7 +257,9 @@ def _filestore(
     return url, []
 
 
-def _python(effective: Effective, provider: str, container: str | None, here: Here) -> str | None:
+def _python(
+    effective: Effective, provider: str, container: str | None, here: CallerContext
+) -> str | None:
     """The interpreter for .py scripts; None leaves it to the node."""
     given: str | None = effective.value("python")
     if provider != "local" or container:
@@ -273,7 +276,7 @@ def _python(effective: Effective, provider: str, container: str | None, here: He
 # --- files that options name ---------------------------------------------------------
 
 
-def _file_text(effective: Effective, name: str, here: Here) -> str | None:
+def _file_text(effective: Effective, name: str, here: CallerContext) -> str | None:
     typed = effective.value(name)
     if not typed:
         return None
@@ -283,6 +286,6 @@ def _file_text(effective: Effective, name: str, here: Here) -> str | None:
         raise blamed(effective, name, err) from None
 
 
-def _env_file(effective: Effective, name: str, here: Here) -> dict[str, str]:
+def _env_file(effective: Effective, name: str, here: CallerContext) -> dict[str, str]:
     text = _file_text(effective, name, here)
     return {} if text is None else env_file.parse(text, effective.value(name))

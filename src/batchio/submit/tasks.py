@@ -15,18 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchio.core.values import split_values
 from batchio.errors import UsageError
+from batchio.options.values import split_values
 from batchio.stores.input_sources import format_of, from_file, from_records, from_values
-from batchio.submit.here import blamed, unreadable
+from batchio.submit.caller import blamed, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchio.core.resolve import Effective
     from batchio.core.spec import Inputs
+    from batchio.options.resolve import Effective
     from batchio.stores.input_sources import Format
-    from batchio.submit.here import Here
+    from batchio.submit.caller import CallerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class _Stream(Source):
         return from_file("-", self._format, self._delimiter, stdin=again)
 
 
-def source(effective: Effective, here: Here) -> Source | None:
+def source(effective: Effective, here: CallerContext) -> Source | None:
     """The inputs that the settled options name; None when the job maps over nothing.
 
     Raises:
@@ -143,7 +143,7 @@ def source(effective: Effective, here: Here) -> Source | None:
     return _Objects("records", "map_over_task_var_dicts", records, from_records)
 
 
-def _file(effective: Effective, here: Here, delimiter: str | None) -> Source:
+def _file(effective: Effective, here: CallerContext, delimiter: str | None) -> Source:
     typed = effective.value("map-over-file")
     kind: Format = effective.value("map-over-format") or format_of(typed)
     path = typed if typed == "-" else here.opened(typed)

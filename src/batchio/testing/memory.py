@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryPast:
-    """What is kept of one job's journal, and its reader; implements `replay.Past`."""
+    """What is kept of one job's journal, and its reader; implements `replay.JournalReader`."""
 
     job: str
     batches: list[list[str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batchio.core.schema import CODE_ONLY, TYPED_ONLY, Option
+from batchio.options.schema import CODE_ONLY, TYPED_ONLY, Option
 
 _LOOK: Final = frozenset(("run", "status", "list", "wait", "logs", "explain"))
 

@@ -27,7 +27,7 @@ from batchio.core.sizes import (
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
-    from batchio.core.schema import Kind, Option
+    from batchio.options.schema import Kind, Option
 
 COMMAND_LINE: Final = "command line"
 TRUE_WORDS: Final = frozenset(("true", "yes", "on", "1"))

@@ -11,22 +11,22 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.command import FileFact
-from batchio.core.options import get
-from batchio.core.values import located
 from batchio.errors import UsageError
+from batchio.options.command import FileFact
+from batchio.options.table import get
+from batchio.options.values import located
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from batchio.core.resolve import Effective
+    from batchio.options.resolve import Effective
 
 HEAD_BYTES: Final = 1 << 12
 """How far into a file its first line is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class CallerContext:
     """The caller's current folder (absolute) and environment."""
 
     folder: str

@@ -30,7 +30,7 @@ def keep_reserve(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def stopped(folder: Path, text: str) -> None:
+def write_last_words(folder: Path, text: str) -> None:
     """Write why the head stopped before its job was done, giving up the reserve for it.
 
     Never fails: it is called when everything else has.
@@ -43,15 +43,15 @@ def stopped(folder: Path, text: str) -> None:
             os.fsync(out.fileno())
 
 
-def read_stopped(folder: Path) -> str | None:
-    """What `stopped` wrote; None when no head had reason to, or one took over since."""
+def read_last_words(folder: Path) -> str | None:
+    """What `write_last_words` wrote; None when no head had reason to, or one took over since."""
     try:
         return (folder / STOPPED_FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
 
 
-def clear_stopped(folder: Path) -> None:
+def clear_last_words(folder: Path) -> None:
     """A new head took over: what the last one said is past."""
     with suppress(OSError):
         (folder / STOPPED_FILE).unlink(missing_ok=True)

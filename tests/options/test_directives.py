@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchio.core.directives import Directive, ignored, parse, quote
 from batchio.errors import UsageError
+from batchio.options.directives import Directive, ignored, parse, quote
 
 
 def pairs(text: str, filename: str = "job.txt") -> list[tuple[str, str]]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchio.core.options import (
+from batchio.errors import UsageError
+from batchio.options.table import (
     ENV_PREFIX,
     OPTIONS,
     env_name,
@@ -17,14 +18,13 @@ from batchio.core.options import (
     nearest,
     suggestion,
 )
-from batchio.core.values import COMMAND_LINE, parse_value, validate
-from batchio.errors import UsageError
+from batchio.options.values import COMMAND_LINE, parse_value, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from batchio.core.directives import Directive
-    from batchio.core.schema import Option
+    from batchio.options.directives import Directive
+    from batchio.options.schema import Option
 
 TASK_VARIABLES: Final = frozenset(
     f"BATCHIO_{name}"

@@ -25,7 +25,7 @@ EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25}
 """Seconds between two writes, at least: a thousand nodes beat every five."""
 
 
-class Glance:
+class LiveStatus:
     """One such file, and what shall stand in it."""
 
     def __init__(self, folder: Path, name: str, clock: Clock) -> None:
@@ -51,7 +51,7 @@ class Glance:
             draft.replace(self._file)
 
 
-def read_glance(folder: Path, name: str) -> dict[int, Any]:
+def read_live_status(folder: Path, name: str) -> dict[int, Any]:
     """The newest facts, by node; may be empty."""
     try:
         found = json.loads((folder / name).read_bytes())

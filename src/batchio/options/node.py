@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batchio.core.schema import (
+from batchio.options.schema import (
     CODE_ONLY,
     SUBMIT_ONLY,
     TYPED_ONLY,

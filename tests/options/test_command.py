@@ -6,19 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchio.core.command import (
+from batchio.core.spec import PYTHON
+from batchio.errors import UsageError
+from batchio.options.command import (
     EXECUTABLE,
-    PYTHON,
     READABLE,
     Command,
     FileFact,
     Look,
     Travels,
-    expand,
     plan_text,
     plan_words,
 )
-from batchio.errors import UsageError
 
 FILES = {
     "hello.sh": FileFact("hello.sh", True, first_line="#!/bin/bash", size=20),
@@ -244,40 +243,6 @@ def test_a_string_that_cannot_run_is_refused(text: str, message: str | None) -> 
     with pytest.raises(UsageError) as refused:
         plan_text(text, look, listing=["process.py"])
     assert message == str(refused.value)
-
-
-# ---- per task ----
-
-TASK = {"BATCHIO_TASK_ID": "3", "BATCHIO_TASK_INPUT": "a $BATCHIO_TASK_ID", "COILED_X": ""}
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        ("$BATCHIO_TASK_ID", "3"),
-        ("${BATCHIO_TASK_ID}", "3"),
-        (r"\$BATCHIO_TASK_ID", "3"),
-        (r"\${BATCHIO_TASK_ID}", "3"),
-        ("out-$BATCHIO_TASK_ID.txt", "out-3.txt"),
-        ("${BATCHIO_TASK_ID}x$BATCHIO_TASK_ID", "3x3"),
-        ("$BATCHIO_TASK_INPUT", "a $BATCHIO_TASK_ID"),
-        ("$COILED_X", ""),
-        ("$BATCHIO_TASK_IDX", "$BATCHIO_TASK_IDX"),
-        (r"\$BATCHIO_NOPE", r"\$BATCHIO_NOPE"),
-        ("${BATCHIO_TASK_ID", "${BATCHIO_TASK_ID"),
-        ("$HOME", "$HOME"),
-        (r"\\$BATCHIO_TASK_ID", r"\3"),
-        ("$batchio_task_id", "$batchio_task_id"),
-        ("", ""),
-    ],
-)
-def test_task_variables_are_filled_in_without_a_shell(word: str, expected: str) -> None:
-    assert [expected] == expand([word], TASK)
-
-
-@given(st.lists(st.text().filter(lambda word: "$" not in word)))
-def test_a_word_without_a_dollar_sign_is_never_touched(words: list[str]) -> None:
-    assert words == expand(words, TASK)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0")), min_size=1))

@@ -16,15 +16,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from batchio.core.options import nearest
+from batchio.core.spec import PYTHON, SCRIPT_NAME, SHELL
 from batchio.errors import UsageError
-
-PYTHON: Final = "{python}"
-"""Stands in argv for the interpreter of the node; the provider replaces it."""
-
-SHELL: Final = "/bin/sh"
-SCRIPT_NAME: Final = "script"
-"""The file name of a script that was given as text."""
+from batchio.options.table import nearest
 
 EXECUTABLE: Final = 0o755
 READABLE: Final = 0o644
@@ -39,7 +33,6 @@ _INTERPRETERS: Final[Mapping[str, str]] = {
     **{".mjs": "node", ".lua": "lua", ".php": "php", ".m": "octave", ".bash": "bash"},
     **{".zsh": "zsh", ".ksh": "ksh", ".fish": "fish", ".tcl": "tclsh"},
 }
-_TASK_WORD = re.compile(r"\\?\$(?:\{((?:BATCHIO|COILED)_\w+)\}|((?:BATCHIO|COILED)_\w+))", re.A)
 _ESCAPED = re.compile(r"\\(\$\{?(?:BATCHIO|COILED)_\w)", re.A)
 _SHELL_SIGNS = re.compile(r"[|&;<>()`*?~\n]|\$(?!\{?(?:BATCHIO|COILED)_)")
 
@@ -176,23 +169,6 @@ def plan_text(
                 hint="begin the line with its interpreter, or pass a list of words",
             )
     return _shell_line(text, look, send)
-
-
-def expand(words: Iterable[str], env: Mapping[str, str]) -> list[str]:
-    r"""The words with the task's own variables filled in, without a shell.
-
-    In each word, every match of
-
-        \\?\$(?:\{((?:BATCHIO|COILED)_\w+)\}|((?:BATCHIO|COILED)_\w+))     (re.ASCII)
-
-    whose name (group 1 or 2) is in `env` is replaced by env[name], the backslash with
-    it; a name that is not in `env` stays as typed. The result is not looked at again,
-    is never split, and may be empty. agent/setup.py holds the same expression.
-    """
-    return [
-        _TASK_WORD.sub(lambda match: env.get(match[1] or match[2], match[0]), word)
-        for word in words
-    ]
 
 
 # ---- the script ---------------------------------------------------------------------

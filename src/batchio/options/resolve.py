@@ -15,15 +15,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchio.core.options import OPTIONS, get
-from batchio.core.values import CLEAR, COMMAND_LINE, located, show
 from batchio.errors import UsageError
+from batchio.options.table import OPTIONS, get
+from batchio.options.values import CLEAR, COMMAND_LINE, located, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchio.core.layers import Layer, Setting
-    from batchio.core.schema import Option
+    from batchio.options.layers import Layer, Setting
+    from batchio.options.schema import Option
 
 SHAPES: Final = (
     "ntasks",

@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.core.arrays import Array, TaskIds
-from batchio.core.layers import TASK_VARIABLES
-from batchio.core.options import OPTIONS, env_name, find, find_keyword, get, nearest, suggestion
-from batchio.core.schema import GROUPS, Option
 from batchio.core.sizes import GIB, Span
-from batchio.core.values import (
+from batchio.errors import UsageError
+from batchio.options.layers import TASK_VARIABLES
+from batchio.options.schema import GROUPS, Option
+from batchio.options.table import OPTIONS, env_name, find, find_keyword, get, nearest, suggestion
+from batchio.options.values import (
     CLEAR,
     COMMAND_LINE,
     parse_value,
@@ -23,7 +24,6 @@ from batchio.core.values import (
     split_values,
     validate,
 )
-from batchio.errors import UsageError
 
 DOCS_PAGE_RUN = """
     --name --workspace --software --container --ignore-container-entrypoint

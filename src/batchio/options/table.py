@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.options_job import JOB_OPTIONS
-from batchio.core.options_look import LOOK_OPTIONS
-from batchio.core.options_node import NODE_OPTIONS
-from batchio.core.schema import GROUPS, Option
+from batchio.options.job import JOB_OPTIONS
+from batchio.options.look import LOOK_OPTIONS
+from batchio.options.node import NODE_OPTIONS
+from batchio.options.schema import GROUPS, Option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

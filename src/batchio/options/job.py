@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from batchio.core.schema import CODE_ONLY, NOT_ENV, Option
+from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
 _NO_PACKAGES: Final = {"*": "batchio copies no packages; tasks use the python of --python"}
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class FolderSink:
-    """Log segments in a folder; implements `session.Sink`.
+    """Log segments in a folder; implements `conversation.LogSink`.
 
     With `local`, the agent of this computer writes there itself and nothing is pulled.
     Otherwise all bytes go to one segment, and its size says where to go on after a crash.

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchio.core.directives import parse
-from batchio.core.layers import (
+from batchio.core.sizes import Span
+from batchio.errors import UsageError
+from batchio.options.directives import parse
+from batchio.options.layers import (
     Layer,
     call_layer,
     config_layer,
@@ -17,9 +19,7 @@ from batchio.core.layers import (
     environment_layer,
     typed_layer,
 )
-from batchio.core.resolve import Effective, Row, resolve
-from batchio.core.sizes import Span
-from batchio.errors import UsageError
+from batchio.options.resolve import Effective, Row, resolve
 
 
 def settle(

@@ -16,13 +16,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchio.core.options import find, nearest, suggestion
 from batchio.errors import UsageError
+from batchio.options.table import find, nearest, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batchio.core.schema import Option
+    from batchio.options.schema import Option
 
 TAGS: Final = ("BATCHIO", "COILED")
 
