@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from batchio.errors import JournalCorrupt, LeaseHeld, NoSuchJob, UsageError, WorkspaceError
+from batchio.ports import Holder
 from batchio.stores.folder import Workspace, default_root, parse_root
-from batchio.stores.lease import Holder
 
 FIRST = ['["first"]']
 A, B, C = "2b7l9lg7dl", "2b7l9lhbbb", "2b7m222222"

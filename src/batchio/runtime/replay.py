@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from batchio.core.machine import Machine
 from batchio.core.snapshot import load
@@ -10,18 +10,7 @@ from batchio.errors import IllegalEvent, JournalCorrupt
 
 if TYPE_CHECKING:
     from batchio.core.events import Event
-
-
-class JournalReader(Protocol):
-    """What can be read of a journal while somebody else may be writing it."""
-
-    def snapshot(self) -> tuple[int, bytes] | None:
-        """Position and bytes of the newest snapshot."""
-        ...
-
-    def events(self, after: int, limit: int | None = None) -> list[tuple[int, Event]]:
-        """Events behind a position, in order. Raises JournalCorrupt."""
-        ...
+    from batchio.ports import JournalReader
 
 
 class Fold:

@@ -26,13 +26,15 @@ from batchio.core.ids import RANDOM_BYTES, is_job_id, is_prefix, job_id
 from batchio.errors import NoSuchJob, UsageError
 from batchio.stores.inbox import Inbox
 from batchio.stores.last_words import keep_reserve
-from batchio.stores.lease import Holder, Lease, holder
+from batchio.stores.lease import Lease, holder
 from batchio.stores.reader import SqliteReader
 from batchio.stores.sqlite import SqliteJournal, create_journal
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from batchio.ports import Holder
 
 FOLDERS: Final = ("logs", "outputs", "inbox")
 DRAFT_AGE_S: Final = 86_400

@@ -11,9 +11,10 @@ import os
 import socket
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from batchio.errors import LeaseHeld, NoSuchJob
+from batchio.ports import Holder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +23,6 @@ LOCK_FILE: Final = "head.lock"
 
 LEASE_PATIENCE_S: Final = 0.3
 """`holder` holds a shared lock for an instant; whoever takes the lease waits that out."""
-
-
-class Holder(NamedTuple):
-    """Who holds a lease."""
-
-    pid: int
-    host: str
 
 
 class Lease:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from batchio.core.events import Event, JobSubmitted, decode, encode
 from batchio.errors import JournalFull, LeaseHeld, NoSuchJob
+from batchio.ports import Holder
 from batchio.runtime.replay import Fold
 from batchio.stores.folder import FOLDERS, Workspace
-from batchio.stores.lease import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class MemoryPast:
-    """What is kept of one job's journal, and its reader; implements `replay.JournalReader`."""
+    """What is kept of one job's journal, and its reader; implements `ports.JournalReader`."""
 
     job: str
     batches: list[list[str]]

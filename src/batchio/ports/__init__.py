@@ -1,0 +1,31 @@
+"""What batchio needs from the outside world, one Protocol a port, and what they exchange.
+
+Adapters implement these, the runtime calls them, fakes in `batchio.testing` pass the same
+contract suites.
+
+    time   the clock            reach   transports to nodes     rent   providers of nodes
+    keep   workspace, journal   blobs   file stores
+"""
+
+from batchio.ports.blobs import FileStore, Stored
+from batchio.ports.keep import Holder, Journal, JournalReader, Pace
+from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
+from batchio.ports.rent import NodeOrder, Provider
+from batchio.ports.time import Clock, Timer
+
+__all__ = [
+    "ByteReader",
+    "ByteWriter",
+    "Clock",
+    "Completed",
+    "FileStore",
+    "Holder",
+    "Journal",
+    "JournalReader",
+    "NodeOrder",
+    "Pace",
+    "Provider",
+    "Stored",
+    "Timer",
+    "Transport",
+]

@@ -1,0 +1,85 @@
+"""How a node is reached: commands, and a byte stream to its agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable, Sequence
+
+
+class Completed(NamedTuple):
+    """How a command ended: exit code (`-N`: signal N), and what it wrote."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class ByteReader(Protocol):
+    """The reading half of a connection, as asyncio and asyncssh have it."""
+
+    async def readexactly(self, n: int) -> bytes:
+        """Exactly `n` bytes. Raises asyncio.IncompleteReadError at the end."""
+        ...
+
+    async def read(self, n: int) -> bytes:
+        """At most `n` bytes; empty at the end."""
+        ...
+
+
+class ByteWriter(Protocol):
+    """The writing half of a connection."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes."""
+        ...
+
+    def drain(self) -> Awaitable[None]:
+        """Wait until there is room for more."""
+        ...
+
+    def close(self) -> None:
+        """Close both halves."""
+        ...
+
+
+@runtime_checkable
+class Transport(Protocol):
+    """One open way to one node."""
+
+    where: str
+    """What people call the other side: a host's name or address."""
+    local: bool
+    """Whether the node is this computer, and its files are our files."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes | AsyncIterable[bytes] | None = None,
+        timeout: float | None = None,
+    ) -> Completed:
+        """Run one command there to its end; the argv arrives byte for byte.
+
+        Raises:
+            Unreachable: the connection broke: nobody knows how the command ended.
+            TimeoutError: it took longer than `timeout` seconds; it is killed.
+        """
+        ...
+
+    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+        """Connect to a Unix socket there.
+
+        Raises:
+            Unreachable: nobody listens, or the connection broke.
+        """
+        ...
+
+    async def wait_closed(self) -> None:
+        """Return when the way is no longer open, whoever closed it."""
+        ...
+
+    async def close(self) -> None:
+        """Close it. Quiet when it is closed already."""
+        ...
