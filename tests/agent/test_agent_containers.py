@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchio.agent import containers
+from batchio.agent.setup import Setup
 from tests.agent.client import Client, strays, text, until, up
 
 if TYPE_CHECKING:
@@ -142,3 +144,22 @@ def test_a_node_without_an_engine_says_so(head: Client) -> None:
     done = head.done(0)
     assert (done.exit, done.reason) == (127, "unstartable")
     assert done.tail == "batchio: no docker or podman on this node"
+
+
+def test_podman_gets_a_first_process_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian only recommends catatonit; where it lacks, `--init` is refused with 125."""
+    bare, here = tmp_path / "bare", tmp_path / "here"
+    for folder in (bare, here):
+        folder.mkdir()
+    (here / "tini").write_text("#!/bin/sh\n")
+    (here / "tini").chmod(0o755)
+    missing = tuple(name for name in containers.INITS if not name.startswith(b"/"))
+    monkeypatch.setattr(containers, "INITS", (b"/nonexistent/catatonit", *missing))
+
+    def found(path: Path) -> bytes | None:
+        return containers.find_init(Setup({"env": {"PATH": str(path)}}, "/home"))
+
+    assert found(bare) is None
+    assert found(here) == bytes(here / "tini")

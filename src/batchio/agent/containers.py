@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from batchio.agent.attempts import Attempt
     from batchio.agent.setup import Setup
 
-INITS = (b"/usr/libexec/podman/catatonit", b"/usr/lib/podman/catatonit", b"catatonit")
+INITS = (
+    b"/usr/libexec/podman/catatonit",
+    b"/usr/lib/podman/catatonit",
+    b"catatonit",
+    b"tini",
+)
 STEERING = (b"HOME", b"PATH", b"TMPDIR", b"XDG_", b"LD_", b"DOCKER_", b"CONTAINER")
 ERASE = b'"$0" kill "$1" >/dev/null 2>&1; exec "$0" rm -f "$1"'  # podman rm waits 10 s
 
@@ -71,8 +76,10 @@ def container_command(
         words += [b"--gpus", b"all"] if docker else cdi
     if not given.get("entrypoint"):
         words += [b"--entrypoint", b""]
-    if docker or any(setup.which(init) for init in INITS):
+    init = None if docker else find_init(setup)
+    if docker or init:
         words += [b"--init"]  # as the first process a program would not hear TERM
+        words += [b"--init-path", init] if init else []
     env = dict(env)
     for name in sorted(setup.own | attempt_names(attempt, setup)):
         if name not in env:
@@ -84,6 +91,15 @@ def container_command(
         else:
             words += [b"--env", name]
     return [*words, raw(given["image"]), *argv], env
+
+
+def find_init(setup: Setup) -> bytes | None:
+    """Find the first process that podman is to put before a program; None: there is none.
+
+    Debian only recommends catatonit, and podman refuses `--init` where it is missing.
+    """
+    found = (setup.which(name) for name in INITS)
+    return next((path for path in found if path and os.access(path, os.X_OK)), None)
 
 
 def container_name(setup: Setup, attempt: Attempt) -> bytes:
