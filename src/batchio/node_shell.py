@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.core.node import NodeState
 from batchio.core.task import TaskState
+from batchio.core.traits import Trait
 from batchio.errors import NodeError, UsageError
+from batchio.providers import traits
 from batchio.providers.hosts import parse_host
 from batchio.tasklogs import positions_of
 
@@ -78,7 +80,7 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
         )
     home = f"{machine.running_job.id}.{node.number}"
     visit = ["-I", "-S", "-c", _VISIT, home, key, label, *words]
-    if machine.running_job.spec.provider == "local":
+    if Trait.REMOTE not in traits(machine.running_job.spec.provider):
         return [sys.executable, *visit]
     host = parse_host(node.handle)
     options = ["-t"] if sys.stdin.isatty() else []
