@@ -64,6 +64,7 @@ _TASKS: Final = (
         kind="object",
         group="Tasks",
         help="A list of dictionaries: the variables of each task.",
+        annotation="Iterable[Mapping[str, object]]",
         surfaces=CODE_ONLY,
     ),
     Option(
@@ -183,6 +184,7 @@ _SOFTWARE: Final = (
         kind="object",
         group="Software",
         help="Arguments for the Dask cluster of Coiled.",
+        annotation="Mapping[str, object]",
         surfaces=CODE_ONLY,
         refuses={"*": "there is no Dask cluster"},
     ),
@@ -277,6 +279,7 @@ _FILES: Final = (
         kind="object",
         group="Files",
         help='A list of {"relative_path": ..., "buffer": BytesIO}: files to send.',
+        annotation="Iterable[Mapping[str, object]]",
         surfaces=CODE_ONLY,
     ),
     Option(

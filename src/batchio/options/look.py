@@ -34,6 +34,7 @@ LOOK_OPTIONS: Final = (
         kind="object",
         group="Looking",
         help="A logging.Logger that is told what would be printed.",
+        annotation="Logger",
         surfaces=CODE_ONLY,
     ),
     Option(

@@ -104,6 +104,8 @@ class Option:
     surfaces: frozenset[Surface] = EVERYWHERE
     commands: frozenset[str] = RUN
     refuses: Mapping[str, str] = field(default_factory=dict)
+    annotation: str = ""
+    """The type of an "object", as a Python caller writes it."""
     boolean_word: bool = False
     """A yes/no option after which the command line also accepts a word: true, false."""
 
@@ -116,6 +118,11 @@ class Option:
     def keyword(self) -> str:
         """Its preferred name as a Python keyword argument."""
         return self.kwarg or self.name.replace("-", "_")
+
+    @property
+    def for_calls(self) -> bool:
+        """Whether `run` and `plan` take it as a keyword argument."""
+        return "api" in self.surfaces and "run" in self.commands
 
     @property
     def keywords(self) -> tuple[str, ...]:
