@@ -22,9 +22,7 @@ from batchio.stores.last_words import write_last_words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchio.core.machine import Machine
     from batchio.core.task import Outcome
-    from batchio.ports import Provider
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 """The shell ends at once, so the head is nobody's child and nobody's zombie."""
@@ -92,11 +90,7 @@ async def lead_inline(workspace: Workspace, job: str, secrets: dict[str, str]) -
     from batchio import providers
     from batchio.runtime.head import lead
 
-    def lender(machine: Machine) -> Provider:
-        spec = machine.running_job.spec
-        return providers.load(spec.provider, hosts=spec.hosts)
-
-    return await lead(workspace, job, lender, secrets=secrets)
+    return await lead(workspace, job, providers.load, secrets=secrets)
 
 
 def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:

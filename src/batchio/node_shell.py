@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from batchio import agent
 from batchio.core.node import NodeState
 from batchio.core.task import TaskState
+from batchio.core.traits import Trait
 from batchio.errors import NodeError, UsageError
+from batchio.providers import traits
 from batchio.providers.hosts import parse_host
 from batchio.tasklogs import positions_of
 
@@ -46,10 +48,9 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
             "no node of this job is ready", hint="nodes are given back when the job is done"
         )
     python = str(node.facts.get("executable") or "python3")
-    visit = agent.command(
-        python, "visit", os.path.dirname(node.facts["socket"]), key, label, *words
-    )
-    if machine.running_job.spec.provider == "local":
+    home = os.path.dirname(node.facts["socket"])
+    visit = agent.command(python, "visit", home, key, label, *words)
+    if Trait.REMOTE not in traits(machine.running_job.spec.provider):
         return visit
     host = parse_host(node.handle)
     options = ["-t"] if sys.stdin.isatty() else []

@@ -67,12 +67,12 @@ async def run_with_crash(root: Path, diary: Path, fatal: int, *, written: bool) 
     workspace.fatal, workspace.written = fatal, written
     crashed = False
     try:
-        await lead(workspace, job, lambda _: LocalProvider())
+        await lead(workspace, job, LocalProvider)
     except* Crash:
         crashed = True
     workspace.fatal = 0
 
-    assert await lead(workspace, job, lambda _: LocalProvider()) is Outcome.SUCCEEDED
+    assert await lead(workspace, job, LocalProvider) is Outcome.SUCCEEDED
 
     with workspace.reader(job) as reader:
         fold = Fold(reader)

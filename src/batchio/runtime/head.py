@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.machine import Machine
+    from batchio.core.spec import JobSpec
     from batchio.ports import Clock, Provider
     from batchio.stores.folder import Workspace
     from batchio.stores.inbox import Inbox
@@ -35,7 +36,7 @@ INBOX_EVERY_S: Final = 0.1
 async def lead(
     workspace: Workspace,
     job: str,
-    provider: Callable[[Machine], Provider],
+    provider: Callable[[JobSpec], Provider],
     *,
     secrets: dict[str, str] | None = None,
     clock: Clock | None = None,
@@ -58,7 +59,7 @@ async def lead(
         first = [*_takeover(machine, journal.epoch, clock.now()), *asked]
         if machine.running_job.closed and not asked:
             return machine.outcome
-        lender = provider(machine)
+        lender = provider(machine.running_job.spec)
         try:
             wheel = EngineLoop(machine, journal, clock)
             async with asyncio.TaskGroup() as group:

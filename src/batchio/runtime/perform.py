@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
-from batchio.core.node import NodeState
+from batchio.core.node import NodeState, same_computer
+from batchio.core.traits import Trait
 from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
 from batchio.ports import NodeOrder
 from batchio.runtime import files
@@ -159,7 +160,8 @@ class EffectRunner:
 
     def _session(self, node: int, handle: str, instance: str, *, touched: bool = False) -> Session:
         offer = (self._machine.offers or {})[self._machine.nodes[node].offer]
-        sink = FolderSink(self._folder / "logs" / str(node), local=self._provider.name == "local")
+        here = Trait.REMOTE not in self._provider.traits
+        sink = FolderSink(self._folder / "logs" / str(node), local=here)
         socket = str(self._machine.nodes[node].facts.get("socket", ""))
         return Session(
             self._desk, node, offer, handle, instance, sink, socket=socket, touched=touched
@@ -185,11 +187,11 @@ class EffectRunner:
 
     def _duplicate_of(self, node: int, hello: dict[str, Any]) -> str:
         """The node that is the same computer under another name; or ""."""
-        from batchio.providers.ssh import same_machine  # only where there can be two
-
+        if Trait.HOSTS not in self._provider.traits:
+            return ""
         nodes = self._machine.nodes
         for other, facts in self._hellos.items():
-            if other != node and nodes[other].alive and same_machine(facts, hello):
+            if other != node and nodes[other].alive and same_computer(facts, hello):
                 return nodes[other].offer
         self._hellos[node] = hello
         return ""
