@@ -205,13 +205,15 @@ class EffectRunner:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec, glance: LiveStatus) -> Callable[[int, Transport, str], Any]:
+    def _sender(
+        self, spec: JobSpec, glance: LiveStatus
+    ) -> Callable[[int, Transport, str, str], Any]:
         bundle = self._folder / "bundle.tar"
         sender = files.Sender(bundle, spec.input_filestore, self.note)
 
-        async def send(node: int, transport: Transport, home: str) -> None:
+        async def send(node: int, transport: Transport, home: str, python: str) -> None:
             size = bundle.stat().st_size
-            await sender(transport, home, lambda sent: glance.show(node, [sent, size]))
+            await sender(transport, home, python, lambda sent: glance.show(node, [sent, size]))
             glance.show(node, [size, size])
 
         return send
