@@ -13,7 +13,7 @@ from batchio.cli.main import COMMANDS, cli
 from batchio.options.schema import GROUPS
 from batchio.options.table import OPTIONS, env_name
 from batchio.options.values import show
-from batchio.providers import NAMES
+from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +102,7 @@ def _facts(option: Option) -> Iterator[tuple[str, str]]:
     if option.choices:
         yield "choices", ", ".join(f"`{choice}`" for choice in option.choices)
     for provider in NAMES:
-        if why := option.refusal(provider):
+        if why := option.refusal(provider, traits(provider)):
             yield f"on {provider}", f"ignored with a warning: {why}"
 
 

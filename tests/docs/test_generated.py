@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchio.cli.diagnostics import ExitCode
 from docs import __main__ as made
 
 if TYPE_CHECKING:
@@ -28,3 +29,9 @@ def test_a_stale_file_is_named_and_then_written(
     assert made.main([]) == 0
     assert made.main(["--check"]) == 0
     assert (tmp_path / "page.md").read_text() == "new"
+
+
+def test_every_exit_code_is_on_its_page() -> None:
+    page = (made.ROOT / "docs/reference/exit-codes.md").read_text("utf-8")
+
+    assert [f"| {code.value} |" in page for code in ExitCode] == [True] * len(ExitCode)

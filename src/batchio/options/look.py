@@ -116,6 +116,6 @@ LOOK_OPTIONS: Final = (
         unit="NAME",
         surfaces=TYPED_ONLY,
         commands=frozenset(("logs",)),
-        refuses={"*": "logs are read from the workspace, not from CloudWatch"},
+        never="logs are read from the workspace, not from CloudWatch",
     ),
 )
