@@ -30,9 +30,11 @@ from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
+    from typing import Unpack
 
     from batchio.core.machine import Machine
     from batchio.core.views import JobSummary, JobView, TaskRow
+    from batchio.options.keywords import RunOptions
     from batchio.ports import JobStore, Workspace
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
@@ -290,7 +292,7 @@ class Job:
 
 
 @portable
-async def run(command: str | Sequence[str], **options: Any) -> Job:
+async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
     """Submit a job and return at once; a head of its own runs it from here on.
 
     Args:
@@ -333,7 +335,7 @@ async def _lead(prepared: submit.Prepared, job: str) -> None:
 
 
 @portable
-async def plan(command: str | Sequence[str], **options: Any) -> Plan:
+async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
     """What `run` would do: every option and where it comes from, the tasks, the files."""
     prepared = await asyncio.to_thread(submit.prepare, command, options)
     return await asyncio.to_thread(prepared.plan)

@@ -21,9 +21,8 @@ from batchio.stores import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchio.core.machine import Machine
     from batchio.core.task import Outcome
-    from batchio.ports import JobStore, Provider, Workspace
+    from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 """The shell ends at once, so the head is nobody's child and nobody's zombie."""
@@ -91,11 +90,7 @@ async def lead_inline(store: JobStore, secrets: dict[str, str]) -> Outcome:
     from batchio import providers
     from batchio.runtime.head import lead
 
-    def lender(machine: Machine) -> Provider:
-        spec = machine.running_job.spec
-        return providers.load(spec.provider, hosts=spec.hosts)
-
-    return await lead(store, lender, secrets=secrets)
+    return await lead(store, providers.load, secrets=secrets)
 
 
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:

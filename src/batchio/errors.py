@@ -22,12 +22,40 @@ BatchioError
     ├── QuotaExceeded     the account is full; the hint names the quota
     └── ProviderDown      throttled or failing; wait and ask again
 
-Each class has a stable `code`, and its exit code of the command line.
+Each class has a stable `code`, its exit code of the command line, and its remedy: what may
+be done about it by whoever called.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Remedy(StrEnum):
+    """What to do about a call that failed.
+
+    OTHER and FIX are refusals: what was asked for was not done, for certain. After AGAIN
+    and NEVER nobody knows.
+    """
+
+    AGAIN = "again"
+    """Ask again with the same arguments: it may pass."""
+    OTHER = "other"
+    """This one cannot do it; another offer or node may."""
+    FIX = "fix"
+    """A person has to change something first."""
+    NEVER = "never"
+    """A bug, or a record that cannot be read: nothing helps but a look at it."""
+
+
+def remedy_of(error: BaseException) -> Remedy:
+    """Return the remedy of an error; one that is none of ours may pass.
+
+    What an adapter's libraries raise says too little to give up on: time-outs, broken
+    connections, answers that nobody foresaw.
+    """
+    return error.remedy if isinstance(error, BatchioError) else Remedy.AGAIN
 
 
 class BatchioError(Exception):
@@ -39,6 +67,7 @@ class BatchioError(Exception):
 
     code: ClassVar[str] = "error"
     exit_code: ClassVar[int] = 3
+    remedy: ClassVar[Remedy] = Remedy.NEVER
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
@@ -55,6 +84,7 @@ class UsageError(BatchioError):
 
     code = "usage"
     exit_code = 2
+    remedy = Remedy.FIX
 
 
 class IllegalEvent(BatchioError):
@@ -74,6 +104,7 @@ class WorkspaceError(BatchioError):
     """The workspace cannot be used."""
 
     code = "workspace"
+    remedy = Remedy.FIX
 
 
 class NoSuchJob(WorkspaceError):
@@ -87,6 +118,7 @@ class JournalCorrupt(WorkspaceError):
     """A journal cannot be read."""
 
     code = "journal-corrupt"
+    remedy = Remedy.NEVER
 
 
 class JournalFull(WorkspaceError):
@@ -105,6 +137,7 @@ class LeaseHeld(WorkspaceError):
     """Another head runs this job."""
 
     code = "lease-held"
+    remedy = Remedy.OTHER
 
 
 class HeadGone(WorkspaceError):
@@ -117,18 +150,21 @@ class NodeError(BatchioError):
     """A node cannot be used; `where` names it."""
 
     code = "node"
+    remedy = Remedy.OTHER
 
 
 class Unreachable(NodeError):
     """No answer, or the connection broke. It may heal."""
 
     code = "unreachable"
+    remedy = Remedy.AGAIN
 
 
 class NotAuthorised(NodeError):
     """A key, a host key or a user was refused. Asking again is no use."""
 
     code = "not-authorised"
+    remedy = Remedy.FIX
 
 
 class Unfit(NodeError):
@@ -147,18 +183,21 @@ class ProviderError(BatchioError):
     """A provider refused or failed."""
 
     code = "provider"
+    remedy = Remedy.AGAIN
 
 
 class NoCapacity(ProviderError):
     """None left here; another offer may do."""
 
     code = "no-capacity"
+    remedy = Remedy.OTHER
 
 
 class QuotaExceeded(ProviderError):
     """The account is full; no retry helps."""
 
     code = "quota-exceeded"
+    remedy = Remedy.FIX
 
 
 class ProviderDown(ProviderError):

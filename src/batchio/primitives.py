@@ -120,7 +120,7 @@ class open_nodes:
 
     @portable
     async def __aenter__(self) -> list[Node]:
-        self._provider = providers.load(self._spec.provider, hosts=self._spec.hosts)
+        self._provider = providers.load(self._spec)
         try:
             offers = await self._provider.offers(self._spec)
             return list(await asyncio.gather(*map(self._take, offers[: self._count])))

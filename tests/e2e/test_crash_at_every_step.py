@@ -29,12 +29,12 @@ async def run_with_crash(root: Path, diary: Path, fatal: int, *, written: bool) 
     mortal.fatal, mortal.written = lambda nth, _: nth == fatal, written
     crashed = False
     try:
-        await lead(mortal.store, lambda _: LocalProvider())
+        await lead(mortal.store, LocalProvider)
     except* Crash:
         crashed = True
     mortal.fatal = None
 
-    assert await lead(mortal.store, lambda _: LocalProvider()) is Outcome.SUCCEEDED
+    assert await lead(mortal.store, LocalProvider) is Outcome.SUCCEEDED
 
     with closing(mortal.store.reader()) as reader:
         fold = Fold(reader)

@@ -25,6 +25,14 @@ def test_an_error_has_a_code_an_exit_code_and_a_meaning(error: type[BatchioError
     assert (error.__doc__ or "").strip()
 
 
+def test_an_error_knows_what_may_be_done_about_it_and_a_stranger_may_pass() -> None:
+    """The four that tell a caller that nothing was taken must never say "perhaps"."""
+    certain = (errors.NoCapacity, errors.QuotaExceeded, errors.NotAuthorised, errors.UsageError)
+    assert {kind.remedy for kind in certain} <= {errors.Remedy.OTHER, errors.Remedy.FIX}
+    passing = (errors.Unreachable("x"), errors.ProviderDown("x"), TimeoutError(), KeyError("x"))
+    assert {errors.remedy_of(error) for error in passing} == {errors.Remedy.AGAIN}
+
+
 def test_codes_are_unique() -> None:
     codes = [error.code for error in _CLASSES]
     assert sorted(set(codes)) == sorted(codes)

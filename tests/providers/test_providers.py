@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
@@ -12,17 +13,23 @@ import pytest
 
 from batchio import providers
 from batchio.core.arrays import parse_ids
+from batchio.core.node import same_computer
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from batchio.errors import UsageError
 from batchio.ports import NodeOrder, Transport
-from batchio.providers.ssh import SshProvider, same_machine
+from batchio.providers.ssh import SshProvider
 from tests.contracts.sshd import Sshd, missing
+from tests.house.heavy import HEAVY
+from tests.house.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.ports import Provider
+
+
+SOURCE = ROOT / "src" / "batchio"
 
 
 def spec(provider: str, **more: Any) -> JobSpec:
@@ -47,28 +54,48 @@ async def one_node(provider: Provider, job: JobSpec) -> tuple[str, bytes]:
 
 
 def test_every_name_can_be_loaded() -> None:
-    assert [providers.load(name).name for name in providers.NAMES] == list(providers.NAMES)
+    loaded = [providers.load(spec(name)) for name in providers.NAMES]
+
+    assert [one.name for one in loaded] == list(providers.NAMES)
+    assert [one.traits for one in loaded] == [providers.traits(name) for name in providers.NAMES]
+
+
+def test_no_module_asks_for_a_provider_by_its_name() -> None:
+    """What differs stands in the traits, so a provider more is a module more."""
+    asks = re.compile(r"provider(\.name)? (==|!=|in) ?[\"'(]")
+    found = [
+        f"{path.name}:{number}"
+        for room in ("core", "runtime", "providers", "submit", "heads", ".")
+        for path in (SOURCE / room).glob("*.py")
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if asks.search(line)
+    ]
+    assert found == []
 
 
 def test_an_unknown_provider_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(UsageError, match="there is no provider aws3") as caught:
-        providers.load("aws3")
+        providers.load(spec("aws3"))
     assert caught.value.hint == "providers are local, ssh"
 
 
 def test_offers_are_made_without_loading_any_ssh() -> None:
     program = (
         "import asyncio, sys, batchio.providers as p\n"
-        "p.load('local'); p.load('ssh', hosts=['a'])\n"
-        "print('asyncssh' in sys.modules, 'pydantic' in sys.modules)"
+        "from batchio.core.spec import JobSpec\n"
+        "from batchio.core.arrays import TaskIds\n"
+        "one = lambda name: JobSpec(name='j', provider=name, argv=(), tasks=TaskIds.count(1))\n"
+        "p.load(one('local')); p.load(one('ssh'))\n"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
 
-    assert done.stdout == "False False\n"
+    assert done.returncode == 0, done.stderr
+    assert HEAVY & set(done.stdout.split()) == set()
 
 
 def test_this_computer_is_one_node() -> None:
-    handle, said = asyncio.run(one_node(providers.load("local"), spec("local")))
+    handle, said = asyncio.run(one_node(providers.load(spec("local")), spec("local")))
 
     assert (handle, said) == ("local", b"here\n")
 
@@ -77,7 +104,9 @@ def test_this_computer_is_one_node() -> None:
 def test_max_workers_limits_what_this_computer_does_at_once(
     most: int | None, slots: int | None
 ) -> None:
-    offers = asyncio.run(providers.load("local").offers(spec("local", max_workers=most)))
+    job = spec("local", max_workers=most)
+
+    offers = asyncio.run(providers.load(job).offers(job))
 
     assert offers == [Offer(socket.gethostname(), most_slots=slots, strict=False)]
 
@@ -85,14 +114,16 @@ def test_max_workers_limits_what_this_computer_does_at_once(
 def test_hosts_are_offers_in_their_order() -> None:
     hosts = ("alice@b:2222?slots=4&label=rack=3", "a")
 
-    offers = asyncio.run(providers.load("ssh").offers(spec("ssh", hosts=hosts)))
+    job = spec("ssh", hosts=hosts)
+
+    offers = asyncio.run(providers.load(job).offers(job))
 
     assert offers == [Offer("alice@b:2222", slots=4, labels=("rack=3",)), Offer("a")]
 
 
 def test_no_hosts_is_a_mistake_with_what_to_do() -> None:
     with pytest.raises(UsageError, match="the ssh provider needs hosts") as caught:
-        asyncio.run(providers.load("ssh").offers(spec("ssh")))
+        asyncio.run(providers.load(spec("ssh")).offers(spec("ssh")))
     assert "--hosts-file FILE" in str(caught.value.hint)
 
 
@@ -100,7 +131,7 @@ def test_a_handle_says_all_that_a_later_head_needs() -> None:
     word = "alice@b:2222?slots=4&key=/k"
     order = NodeOrder("token", "alice@b:2222", "job")
 
-    assert asyncio.run(SshProvider([word]).create(order)) == word
+    assert asyncio.run(SshProvider(spec("ssh", hosts=(word,))).create(order)) == word
 
 
 def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +143,7 @@ def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         host = f"{server.user}@127.0.0.1:{server.port}?key={server.folder}/user_key"
         job = spec("ssh", hosts=(host,))
 
-        assert asyncio.run(one_node(providers.load("ssh"), job)) == (host, b"here\n")
+        assert asyncio.run(one_node(providers.load(job), job)) == (host, b"here\n")
 
 
 FACTS = {"boot_id": "b", "hostname": "h", "address": "10.0.0.1"}
@@ -131,8 +162,8 @@ FACTS = {"boot_id": "b", "hostname": "h", "address": "10.0.0.1"}
 def test_one_machine_under_two_names_is_known_by_its_facts(
     other: dict[str, Any], same: bool
 ) -> None:
-    assert same_machine(FACTS, other) is same
+    assert same_computer(FACTS, other) is same
 
 
 def test_machines_without_a_boot_id_are_told_apart_by_nothing() -> None:
-    assert not same_machine({"hostname": "h"}, {"hostname": "h"})
+    assert not same_computer({"hostname": "h"}, {"hostname": "h"})

@@ -52,7 +52,7 @@ class Job:
 
         return self.clock.run(scene())
 
-    def _lender(self, machine: Machine) -> ScriptedProvider:
+    def _lender(self, spec: JobSpec) -> ScriptedProvider:
         self.asked += 1
         return self.provider
 

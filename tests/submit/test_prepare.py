@@ -208,7 +208,8 @@ def test_a_provider_that_was_chosen_stays(caller: Caller) -> None:
     prepared = caller.typed("hostname", hosts=["gpu1"], provider="local")
     assert (prepared.spec.provider, prepared.spec.hosts) == ("local", ())
     assert prepared.warnings == [
-        "--hosts gpu1 (command line): ignored, only the ssh provider uses hosts; add --provider ssh"
+        "--hosts gpu1 (command line): ignored, the local provider uses no named hosts; "
+        "without --provider they are reached over SSH"
     ]
 
 

@@ -36,7 +36,7 @@ def show_logs(**params: Any) -> int:
     if params["stdout"] and params["stderr"]:
         raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
     if params["profile"]:
-        diagnostics.warn(f"--profile: ignored, {get('profile').refusal('local')}")
+        diagnostics.warn(f"--profile: ignored, {get('profile').never}")
     job = finished(found(params["job"], wanted["workspace"]))
     if wanted["scheduler"]:
         return _head_log(job)

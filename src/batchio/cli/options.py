@@ -9,7 +9,7 @@ import click
 from batchio.options.schema import GROUPS
 from batchio.options.table import OPTIONS, nearest
 from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
-from batchio.providers import NAMES
+from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class TableOption(click.Option):
         self.row = row
         names = [f"--{spelling}" for spelling in row.spellings]
         names = ([row.short] if row.short else []) + names
-        self.useful = not all(row.refusal(provider) for provider in NAMES)
+        self.useful = bool(_honouring(row))
         """Whether any provider honours it."""
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
@@ -190,7 +190,12 @@ def _identifier(name: str) -> str:
     return name.replace("-", "_")
 
 
+def _honouring(option: Option) -> list[str]:
+    """Return the names of the providers that honour it."""
+    return [name for name in NAMES if not option.refusal(name, traits(name))]
+
+
 def _limits(option: Option) -> str:
     """Which providers honour it, for --help, when not all do."""
-    honouring = [provider for provider in NAMES if not option.refusal(provider)]
+    honouring = _honouring(option)
     return f" [only on {', '.join(honouring)}]" if 0 < len(honouring) < len(NAMES) else ""

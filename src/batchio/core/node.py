@@ -14,6 +14,8 @@ from batchio.core import events as ev
 from batchio.errors import IllegalEvent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchio.core.spec import JobSpec
 
 
@@ -175,6 +177,16 @@ def settling(spec: JobSpec) -> float:
     errands = bool(spec.host_setup) + bool(spec.container and not spec.run_on_host)
     files = sum(file.size for file in spec.files)
     return SETTLING_S + PREPARING_S * errands + files / MIN_UPLOAD_RATE_BPS
+
+
+def same_computer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two agents' hellos come from one computer under two names.
+
+    The kernel's boot id alone will not do: containers of one computer share it, and are
+    nodes of their own by name and address.
+    """
+    told = ("boot_id", "hostname", "address")
+    return bool(one.get("boot_id")) and all(one.get(key) == other.get(key) for key in told)
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 if TYPE_CHECKING:
     from batchio.core.plan import Offer
     from batchio.core.spec import JobSpec
+    from batchio.core.traits import Trait
     from batchio.ports.reach import Transport
 
 
@@ -22,6 +23,7 @@ class Provider(Protocol):
     """Lends or rents nodes."""
 
     name: str
+    traits: frozenset[Trait]
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
         """What there is for such a job, best first.

@@ -1,39 +1,54 @@
-"""Where nodes come from, one module a provider; each is imported when it is asked for."""
+"""Where nodes come from, one module a provider; each is imported when it is asked for.
+
+A new provider is a module and a row of `_PROVIDERS`; what it can do stands in its traits.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    from batchio.core.spec import JobSpec
     from batchio.ports import Provider
 
-NAMES: Final = ("local", "ssh")
+_PROVIDERS: Final[dict[str, tuple[str, frozenset[Trait]]]] = {
+    "local": ("batchio.providers.local:LocalProvider", frozenset()),
+    "ssh": (
+        "batchio.providers.ssh:SshProvider",
+        frozenset((Trait.REMOTE, Trait.HOSTS, Trait.GPUS)),
+    ),
+}
+"""By name: where the class stands, and its traits, which are asked for without loading it."""
+
+NAMES: Final = tuple(_PROVIDERS)
 
 
-def load(name: str, *, hosts: Sequence[str] = ()) -> Provider:
-    """The provider `name`.
-
-    Args:
-        hosts: The job's hosts, so that a head that takes over a job knows them; see
-            `hosts.parse_host`. Only the ssh provider looks at them.
+def traits(name: str) -> frozenset[Trait]:
+    """Return the traits of the provider of that name.
 
     Raises:
-        UsageError: there is no such provider, or a host makes no sense.
+        UsageError: there is no such provider.
     """
-    match name:
-        case "local":
-            from batchio.providers.local import LocalProvider
+    return _row(name)[1]
 
-            return LocalProvider()
-        case "ssh":
-            from batchio.providers.ssh import SshProvider
 
-            return SshProvider(hosts)
-        case _:
-            raise UsageError(
-                f"there is no provider {name}", hint=f"providers are {', '.join(NAMES)}"
-            )
+def load(spec: JobSpec) -> Provider:
+    """Return the provider that a job's nodes come from; nothing is asked of it yet.
+
+    Raises:
+        UsageError: there is no such provider, or it cannot make sense of the job.
+    """
+    place, _ = _row(spec.provider)
+    module, _, kind = place.partition(":")
+    provider: Provider = getattr(import_module(module), kind)(spec)
+    return provider
+
+
+def _row(name: str) -> tuple[str, frozenset[Trait]]:
+    if name not in _PROVIDERS:
+        raise UsageError(f"there is no provider {name}", hint=f"providers are {', '.join(NAMES)}")
+    return _PROVIDERS[name]

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.plan import Offer
+from batchio.providers import traits
 from batchio.transports.local import LocalTransport
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ class LocalProvider:
     """One node, this computer."""
 
     name = "local"
+
+    def __init__(self, spec: JobSpec) -> None:
+        self.traits = traits(self.name)
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
         """This computer. A request that does not fit runs all the same, in one slot.

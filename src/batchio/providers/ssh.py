@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchio.core.plan import Offer
 from batchio.errors import UsageError
+from batchio.providers import traits
 from batchio.providers.hosts import parse_host, parse_hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from batchio.core.spec import JobSpec
     from batchio.ports import NodeOrder, Transport
     from batchio.providers.hosts import Host
@@ -21,22 +20,21 @@ class SshProvider:
 
     name = "ssh"
 
-    def __init__(self, hosts: Sequence[str] = ()) -> None:
-        """Args: hosts as `hosts.parse_host` reads them.
+    def __init__(self, spec: JobSpec) -> None:
+        """Read the hosts of `spec`, words as `hosts.parse_host` reads them.
 
         Raises:
             UsageError: one makes no sense, or stands twice.
         """
-        self._hosts: dict[str, Host] = {host.name: host for host in parse_hosts(hosts)}
+        self.traits = traits(self.name)
+        self._hosts: dict[str, Host] = {host.name: host for host in parse_hosts(spec.hosts)}
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
         """The job's hosts, in their order. Does not ask them: one may join late.
 
         Raises:
-            UsageError: there are none, one makes no sense, or one stands twice.
+            UsageError: there are none.
         """
-        if spec.hosts:
-            self._hosts = {host.name: host for host in parse_hosts(spec.hosts)}
         if not self._hosts:
             raise UsageError(
                 "the ssh provider needs hosts",
@@ -71,13 +69,3 @@ class SshProvider:
 
     async def aclose(self) -> None:
         """Nothing is held open: connections belong to who asked for them."""
-
-
-def same_machine(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two agents' hellos come from one computer under two names.
-
-    The kernel's boot id alone will not do: containers of one computer share it, and are
-    nodes of their own by name and address.
-    """
-    told = ("boot_id", "hostname", "address")
-    return bool(one.get("boot_id")) and all(one.get(key) == other.get(key) for key in told)

@@ -57,7 +57,7 @@ class Desk:
     secrets: dict[str, str] = field(default_factory=dict)
     setup: Callable[[int], dict[str, Any]] = lambda _: {}
     """The `setup` message for a node, as the machine sees the job now."""
-    files: Callable[[int, Transport, str], Any] | None = None
+    files: Callable[[int, Transport, str, str], Any] | None = None
     """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
     duplicate_of: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""

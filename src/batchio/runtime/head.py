@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.machine import Machine
+    from batchio.core.spec import JobSpec
     from batchio.ports import Clock, JobStore, Provider
 
 
 async def lead(
     store: JobStore,
-    provider: Callable[[Machine], Provider],
+    provider: Callable[[JobSpec], Provider],
     *,
     secrets: dict[str, str] | None = None,
     clock: Clock | None = None,
@@ -39,7 +40,7 @@ async def lead(
     """Take the job's lease, go on where its journal ends, and run it to its end.
 
     Args:
-        provider: Called once, with the job as its journal tells it.
+        provider: Called once, with the spec of the job.
         secrets: Values by name; they go to nodes and are written nowhere.
         kind: What kind of head this is, as `JobSpec.head` has it.
 
@@ -58,7 +59,7 @@ async def lead(
         await requests.drop_answered()
         if machine.running_job.closed and not asked:
             return machine.outcome
-        lender = provider(machine)
+        lender = provider(machine.running_job.spec)
         try:
             wheel = EngineLoop(machine, journal, clock)
             async with asyncio.TaskGroup() as group:

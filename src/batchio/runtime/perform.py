@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
-from batchio.core.node import NodeState
+from batchio.core.node import NodeState, same_computer
+from batchio.core.traits import Trait
 from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
 from batchio.ports import NodeOrder
 from batchio.runtime import files
@@ -158,7 +159,8 @@ class EffectRunner:
 
     def _session(self, node: int, handle: str, instance: str, *, touched: bool = False) -> Session:
         offer = (self._machine.offers or {})[self._machine.nodes[node].offer]
-        sink = self._store.log_sink(node, local=self._provider.name == "local")
+        here = Trait.REMOTE not in self._provider.traits
+        sink = self._store.log_sink(node, local=here)
         socket = str(self._machine.nodes[node].facts.get("socket", ""))
         return Session(
             self._desk, node, offer, handle, instance, sink, socket=socket, touched=touched
@@ -184,11 +186,11 @@ class EffectRunner:
 
     def _duplicate_of(self, node: int, hello: dict[str, Any]) -> str:
         """The node that is the same computer under another name; or ""."""
-        from batchio.providers.ssh import same_machine  # only where there can be two
-
+        if Trait.HOSTS not in self._provider.traits:
+            return ""
         nodes = self._machine.nodes
         for other, facts in self._hellos.items():
-            if other != node and nodes[other].alive and same_machine(facts, hello):
+            if other != node and nodes[other].alive and same_computer(facts, hello):
                 return nodes[other].offer
         self._hellos[node] = hello
         return ""
@@ -202,13 +204,13 @@ class EffectRunner:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str], Any]:
+    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str, str], Any]:
         bundle, show = self._store.bundle(), self._preparing.show
         sender = files.Sender(bundle, spec.input_filestore, self.note)
 
-        async def send(node: int, transport: Transport, home: str) -> None:
+        async def send(node: int, transport: Transport, home: str, python: str) -> None:
             size = bundle.stat().st_size
-            await sender(transport, home, lambda sent: show(node, [sent, size]))
+            await sender(transport, home, python, lambda sent: show(node, [sent, size]))
             show(node, [size, size])
 
         return send

@@ -206,7 +206,8 @@ class Session:
             )
         if self._desk.files is not None:
             home = os.path.dirname(self._socket)
-            await self._desk.files(self._node, transport, home)
+            python = str(facts.get("executable") or "python3")
+            await self._desk.files(self._node, transport, home, python)
         if self._desk.spec.host_setup:
             self._desk.preparing(self._node, "running the host setup script")
             await talk.prepare(self._desk.spec.host_setup)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.spec import SCRIPT_NAME
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.filestores import check
 from batchio.options.command import plan_text, plan_words
@@ -24,7 +25,7 @@ from batchio.options.layers import (
 )
 from batchio.options.resolve import resolve
 from batchio.options.table import get, suggestion
-from batchio.providers import NAMES
+from batchio.providers import NAMES, traits
 from batchio.submit import config, env_file
 from batchio.submit.caller import blamed
 
@@ -84,8 +85,14 @@ def settle(
     coiled = {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}
     container, said = _container(effective, provider, coiled, here)
     filestore, unknown = _filestore(effective, provider, coiled)
-    warnings = [*notes, *effective.notes, *effective.unsupported(provider), *said, *unknown]
-    if provider == "local" and container is None:
+    warnings = [
+        *notes,
+        *effective.notes,
+        *effective.unsupported(provider, traits(provider)),
+        *said,
+        *unknown,
+    ]
+    if _here(provider) and container is None:
         warnings += planned.notes
     return Settled(
         command=planned,
@@ -193,9 +200,14 @@ def _provider(effective: Effective) -> str:
     return name
 
 
+def _here(provider: str) -> bool:
+    """Whether tasks run on this very computer."""
+    return Trait.REMOTE not in traits(provider)
+
+
 def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[str, ...]:
     """The hosts of --hosts and of the hosts file, each checked."""
-    if provider != "ssh":
+    if Trait.HOSTS not in traits(provider):
         return ()
     from batchio.providers import hosts
 
@@ -229,7 +241,7 @@ def _container(
     image: str | None = effective.value("container")
     if not image or effective.value("run-on-host"):
         return None, []
-    if provider != "local" or any(map(here.on_path, ENGINES)):
+    if not _here(provider) or any(map(here.on_path, ENGINES)):
         return image, []
     origin = effective.origin("container")
     missing = f"neither {' nor '.join(ENGINES)} is installed here"
@@ -245,7 +257,7 @@ def _filestore(
 ) -> tuple[str | None, list[str]]:
     """The URL of the store for inputs, if any, and what to say about it."""
     url: str | None = effective.value("input-filestore")
-    if not url or provider == "local":
+    if not url or _here(provider):
         return None, []
     origin = effective.origin("input-filestore")
     if origin in coiled and "://" not in url:
@@ -262,7 +274,7 @@ def _python(
 ) -> str | None:
     """The interpreter for .py scripts; None leaves it to the node."""
     given: str | None = effective.value("python")
-    if provider != "local" or container:
+    if not _here(provider) or container:
         return given
     if given:
         return here.path(given) if "/" in given else given

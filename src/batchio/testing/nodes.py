@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from batchio.core.plan import Offer
+from batchio.core.traits import Trait
 from batchio.errors import Unreachable
 from batchio.ports import Completed
 from batchio.testing.agents import Attempt, Ends, Line, Script, ScriptedAgent
@@ -30,6 +31,7 @@ class ScriptedProvider:
     """
 
     name = "scripted"
+    traits = frozenset((Trait.REMOTE,))
 
     def __init__(
         self, clock: Clock, script: Script = lambda _: Ends(), *, nodes: int = 1, slots: int = 1
