@@ -9,29 +9,22 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchio.errors import LeaseHeld
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
 from batchio.testing import MemoryWorkspace
+from tests.making import make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchio.ports import Journal
+    from batchio.ports import Journal, JournalReader
 
 JOB = "2b7l9lg7dl"
-
-
-class Reader(Protocol):
-    def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]: ...
-
-    def snapshot(self) -> tuple[int, bytes] | None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass
@@ -39,7 +32,7 @@ class Kind:
     """One kind of journal, holding one new job with one event."""
 
     take: Callable[[], Journal]
-    reader: Callable[[], Reader]
+    reader: Callable[[], JournalReader]
     taking: str = ""
     """Python source that takes the lease in another process, as `journal`; "": none can."""
 
@@ -48,20 +41,20 @@ FIRST = '["first"]'
 
 
 def sqlite_kind(folder: Path) -> Kind:
-    workspace = Workspace(folder)
-    workspace.create(JOB, [FIRST])
+    workspace = FolderWorkspace(folder)
+    store = workspace.job(make(workspace, JOB, [FIRST]))
     return Kind(
-        take=lambda: workspace.take(JOB),
-        reader=lambda: workspace.reader(JOB),
-        taking="from batchio.stores.folder import Workspace\n"
-        f"journal = Workspace({str(folder)!r}).take({JOB!r})\n",
+        take=store.lead,
+        reader=store.reader,
+        taking="from batchio.stores.folder import FolderWorkspace\n"
+        f"journal = FolderWorkspace({str(folder)!r}).job({JOB!r}).lead()\n",
     )
 
 
 def memory_kind(folder: Path) -> Kind:
     workspace = MemoryWorkspace(folder)
-    workspace.create(JOB, [FIRST])
-    return Kind(take=lambda: workspace.take(JOB), reader=lambda: workspace.reader(JOB))
+    store = workspace.job(make(workspace, JOB, [FIRST]))
+    return Kind(take=store.lead, reader=store.reader)
 
 
 @pytest.fixture(params=[sqlite_kind, memory_kind], ids=["sqlite", "memory"])

@@ -97,7 +97,7 @@ async def _pour(job: Job, args: LogsArgs) -> None:
     nodes, which = await _nodes(job, args.workers), _which(args)
     lines = Lines(chosen(which["task"]), which["attempt"], which["stream"], which["since"])
     source = follow_raw if args.follow else past_raw
-    async for printed in source(job._workspace, job.id, lines):
+    async for printed in source(job._store, lines):
         if nodes is None or printed.node in nodes:
             output.raw(printed.data)
             if args.follow:
@@ -166,8 +166,7 @@ def _record(line: LogLine) -> dict[str, Any]:
 
 def _head_log(job: Job) -> int:
     """What the head itself had to say."""
-    path = job._workspace.folder(job.id) / "head.log"
-    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    text = job._store.head_words()
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")
     output.write(text)

@@ -97,7 +97,7 @@ async def unattended(prepared: Prepared) -> list[str]:
     """Jobs that a crash left behind; who starts another one should know."""
     from batchio import api
 
-    return await api.unattended(workspace=str(prepared.workspace.root))
+    return await api.unattended(workspace=prepared.workspace.url)
 
 
 def _show_plan(plan: Plan, form: Format) -> None:

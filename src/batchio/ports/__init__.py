@@ -8,7 +8,17 @@ contract suites.
 """
 
 from batchio.ports.blobs import FileStore, Stored
-from batchio.ports.keep import Holder, Journal, JournalReader, Pace
+from batchio.ports.keep import (
+    Draft,
+    Holder,
+    Inputs,
+    JobStore,
+    Journal,
+    JournalReader,
+    LogSink,
+    Pace,
+    Workspace,
+)
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import NodeOrder, Provider
 from batchio.ports.time import Clock, Timer
@@ -18,14 +28,19 @@ __all__ = [
     "ByteWriter",
     "Clock",
     "Completed",
+    "Draft",
     "FileStore",
     "Holder",
+    "Inputs",
+    "JobStore",
     "Journal",
     "JournalReader",
+    "LogSink",
     "NodeOrder",
     "Pace",
     "Provider",
     "Stored",
     "Timer",
     "Transport",
+    "Workspace",
 ]

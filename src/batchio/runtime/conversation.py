@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.errors import BatchioError, NodeError, SetupFailed, Unreachable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from batchio.core.spec import JobSpec
-    from batchio.ports import ByteReader, ByteWriter, Clock, Provider, Transport
+    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Provider, Transport
 
 GREET_LIMIT_S: Final = 30.0
 """Seconds for an agent that listens to say hello."""
@@ -40,21 +40,6 @@ CLOCK_OFF_S: Final = 2.0
 
 _AHEAD: Final = 64
 """Frames of one tar stream that may wait for the disk."""
-
-
-class LogSink(Protocol):
-    """Where a node's log bytes go."""
-
-    spool: str | None
-    """A folder of this computer that a local agent writes to itself; None: we pull."""
-
-    def size(self) -> int:
-        """Bytes that are safe already: where to go on."""
-        ...
-
-    def write(self, offset: int, data: memoryview) -> None:
-        """Keep bytes that begin at `offset`; what is known already is skipped."""
-        ...
 
 
 @dataclass(slots=True)
@@ -324,7 +309,7 @@ class Conversation:
                 else:
                     self._hear(message)
         elif kind == frames.LOG:
-            self._sink.write(*frames.log_chunk(body))
+            await self._sink.write(*frames.log_chunk(body))
             self._logged.set()
             self.tell(["logged", self._sink.size()])
             self._pull()

@@ -16,12 +16,12 @@ from batchio.core.node import SILENT_CLEANUP_LIMIT_S
 from batchio.core.plan import Offer, slots_for
 from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
-from batchio.runtime.conversation import Conversation, Desk, Fetch, LogSink
+from batchio.runtime.conversation import Conversation, Desk, Fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from batchio.ports import ByteReader, ByteWriter, Transport
+    from batchio.ports import ByteReader, ByteWriter, LogSink, Transport
 
 FIRST_TRIES: Final = 3
 """Attempts to reach a node that has never greeted, before it is given up."""
