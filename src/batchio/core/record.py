@@ -7,7 +7,10 @@ time a command needs to start.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, cast
+from typing import Any, Final, cast
+
+SCHEMA: Final = 1
+"""Version of what programs read; rises when a field changes its meaning or goes away."""
 
 
 class Record:
