@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchio.errors import LeaseHeld
+from batchio.errors import JournalDown, LeaseHeld
 from batchio.stores.folder import FolderWorkspace
-from batchio.testing import MemoryWorkspace
+from batchio.testing import MemoryPast, MemoryWorkspace
 from tests.making import make
 
 if TYPE_CHECKING:
@@ -68,6 +68,15 @@ def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     """A kind that other processes can take, and that outlives them."""
     make: Callable[[Path], Kind] = request.param
     return make(tmp_path)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> tuple[Kind, MemoryPast]:
+    """A kind that can be made not to answer."""
+    kind = memory_kind(tmp_path)
+    past = kind.reader()
+    assert isinstance(past, MemoryPast)
+    return kind, past
 
 
 def bodies(kind: Kind) -> list[str]:
@@ -128,6 +137,7 @@ async def test_a_reader_goes_on_from_where_it_was(kind: Kind) -> None:
     await journal.append(["a", "b", "c", "d"])
     reader = kind.reader()
 
+    assert reader.last() == 5
     assert reader.read(2, 2) == [(3, "b"), (4, "c")]
     assert reader.read(4) == [(5, "d")]
     assert reader.read(5) == []
@@ -183,6 +193,29 @@ async def test_a_reader_opened_before_a_crash_goes_on_with_the_next_head(lasting
 
     assert reader.read(1) == [(2, "a"), (3, "b")]
     reader.close()
+    await journal.close()
+
+
+# --- a store that does not answer ------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("written", [False, True], ids=["lost before", "lost after"])
+async def test_a_batch_without_an_answer_is_appended_again_and_stands_once(
+    silent: tuple[Kind, MemoryPast], *, written: bool
+) -> None:
+    kind, past = silent
+    journal = kind.take()
+    past.down, past.deaf = not written, written
+    for _ in range(3):
+        with pytest.raises(JournalDown):
+            await journal.append(["a", "b"])
+    await journal.snapshot(b"is no error")
+    past.down = past.deaf = False
+    await journal.append(["a", "b"])
+    await journal.append(["a", "b"])  # a batch of its own
+
+    assert bodies(kind) == [FIRST, "a", "b", "a", "b"]
     await journal.close()
 
 

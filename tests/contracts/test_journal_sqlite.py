@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.core.events import HeadStarted, encode
-from batchio.errors import JournalCorrupt, JournalFull, LeaseHeld, NoSuchJob, WorkspaceError
-from batchio.stores import sqlite
+from batchio.errors import (
+    JournalCorrupt,
+    JournalDown,
+    JournalFull,
+    LeaseHeld,
+    NoSuchJob,
+    WorkspaceError,
+)
+from batchio.stores import journal_file, sqlite
 from batchio.stores.folder import FolderWorkspace
 from batchio.stores.last_words import read_last_words, write_last_words
-from tests.making import make
+from tests.making import bodies, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,6 +72,29 @@ def fill(folder: Path, leave: int) -> Path:
     filler = folder / "filler"
     filler.write_bytes(b"x" * (disk.f_bavail * disk.f_frsize - leave))
     return filler
+
+
+# --- held up ----
+
+
+@pytest.mark.asyncio
+async def test_a_lock_that_another_program_holds_for_long_only_delays_the_batch(
+    workspace: FolderWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    store = workspace.job(JOB)
+    journal = store.lead()
+    other = sqlite3.connect(store.folder / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(JournalDown, match=r"another program holds the journal .* locked"):
+        await journal.append(["a", "b"])
+    other.execute("ROLLBACK")
+    await journal.append(["a", "b"])
+
+    assert bodies(store) == [FIRST, "a", "b"]
+    other.close()
+    await journal.close()
 
 
 # --- a full disk ---------------------------------------------------------------------

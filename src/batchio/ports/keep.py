@@ -1,5 +1,7 @@
 """Where jobs are kept: the workspace, one job's store, and its journal.
 
+Every verb of a store that is far away may raise JournalDown: it does not answer.
+
 A verb that is no coroutine blocks, shortly; call it in a thread. So a store serves asyncio,
 trio and plain programs alike, and one adapter is written once.
 
@@ -65,6 +67,10 @@ class JournalReader(Protocol):
         """
         ...
 
+    def last(self) -> int:
+        """Return the position of the newest event."""
+        ...
+
     def close(self) -> None:
         """Let go of the journal. Repeatable."""
         ...
@@ -88,7 +94,10 @@ class Journal(Protocol):
         ...
 
     async def snapshot(self, state: bytes) -> None:
-        """Keep a cache of the state after all that was appended; never needed to be right."""
+        """Keep a cache of the state after all that was appended.
+
+        Never needed to be right, so one that cannot be kept is no error.
+        """
         ...
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from batchio.core import events as ev
 from batchio.core.node import NodeState
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import BatchioError, JournalFull
+from batchio.errors import BatchioError, JournalDown, JournalFull
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
 from batchio.runtime.perform import EffectRunner
@@ -130,7 +130,11 @@ class _Requests:
     async def take(self) -> list[ev.Event]:
         """Return new requests as events; each with a mark that it was taken."""
         out: list[ev.Event] = []
-        for name, request in await asyncio.to_thread(self._store.asked):
+        try:
+            asked = await asyncio.to_thread(self._store.asked)
+        except JournalDown:
+            return []
+        for name, request in asked:
             if name in self._seen:
                 continue  # it is dropped once it stands in the journal
             self._seen.add(name)
@@ -190,5 +194,8 @@ class _Requests:
     async def drop_answered(self) -> None:
         """Drop all requests that are answered."""
         while self._answered:
-            await asyncio.to_thread(self._store.answered, self._answered[0])
+            try:
+                await asyncio.to_thread(self._store.answered, self._answered[0])
+            except JournalDown:
+                return  # the next head drops it
             self._answered = self._answered[1:]

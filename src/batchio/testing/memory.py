@@ -65,6 +65,10 @@ class MemoryPast:
         """Return events as `read` does, decoded."""
         return [(seq, decode(body)) for seq, body in self.read(after, limit)]
 
+    def last(self) -> int:
+        """Return the number of the newest event."""
+        return len(self._rows)
+
     def snapshot(self) -> tuple[int, bytes] | None:
         """Return the newest snapshot, and after which event it was taken."""
         return self.snapshots[-1] if self.snapshots else None
@@ -222,6 +226,8 @@ class MemoryJobStore:
 
     def asked(self) -> list[tuple[str, dict[str, Any]]]:
         """Return all requests that were not answered, oldest first."""
+        if self._maybe and self._maybe.past.down:
+            raise JournalDown(f"nobody answers for job {self.id}")
         requests = self._maybe.requests if self._maybe else {}
         return [(name, json.loads(text)) for name, text in list(requests.items())]
 
