@@ -10,10 +10,12 @@ import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished
+from batchio.cli.documents import Submitted
 from batchio.cli.options import command
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
+from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
 
 if TYPE_CHECKING:
@@ -80,9 +82,9 @@ def _start(prepared: Prepared, form: Format) -> int:
     if follow or wait:
         from batchio.cli.follow import stay
 
-        return stay(opened, lines=follow, as_json=form != "table")
+        return stay(opened, lines=follow, form=form)
     if form != "table":
-        record = {"schema": 1, "id": job, "name": spec.name, "tasks": len(spec.tasks)}
+        record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return 0
     diagnostics.steps(
@@ -104,7 +106,7 @@ async def unattended(prepared: Prepared) -> list[str]:
 
 def _show_plan(plan: Plan, form: Format) -> None:
     if form != "table":
-        record = {"schema": 1, **plan.to_json()}
+        record = plan.to_json()
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return
     for line in _plan_lines(plan):

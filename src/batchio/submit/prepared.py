@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from batchio import __version__
 from batchio.core.events import JobSubmitted, encode
+from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
 from batchio.options.to_spec import build
 from batchio.stores.trouble import unusable
@@ -23,6 +24,43 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 200
 """Characters of an option's value that are kept to be shown."""
+
+
+class TaskInput(TypedDict):
+    """A task of a plan and what it would get."""
+
+    id: int
+    input: str | None
+    """None where the job maps over nothing."""
+
+
+class PlannedOption(TypedDict):
+    """An option that counts, as text, and where it came from."""
+
+    option: str
+    value: str
+    origin: str
+
+
+class PlanDocument(TypedDict):
+    """What a job would be."""
+
+    schema: int
+    name: str
+    provider: str
+    argv: list[str]
+    """The words of the command; with `shell`, one string for /bin/sh."""
+    shell: bool
+    tasks: int
+    """How many."""
+    first: TaskInput
+    last: TaskInput
+    files: list[str]
+    """Paths at which files arrive in the working directory."""
+    bytes: int
+    """Their size together."""
+    options: list[PlannedOption]
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +87,18 @@ class Plan:
     options: tuple[tuple[str, str, str], ...]
     warnings: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        ends = {
-            end: {"id": task, "input": text}
-            for end, (task, text) in (("first", self.first), ("last", self.last))
-        }
+    def to_json(self) -> PlanDocument:
+        """Return plain JSON values."""
+        first, last = (TaskInput(id=task, input=text) for task, text in (self.first, self.last))
         return {
+            "schema": SCHEMA,
             "name": self.name,
             "provider": self.provider,
             "argv": list(self.argv),
             "shell": self.shell,
             "tasks": self.tasks,
-            **ends,
+            "first": first,
+            "last": last,
             "files": list(self.files),
             "bytes": self.bytes,
             "options": [
