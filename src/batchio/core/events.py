@@ -5,32 +5,27 @@ Facts come from the outside (a node greeted, tasks finished); decisions come fro
 many tasks at once, because a thousand tasks must not cost a thousand records.
 
 On disk an event is the JSON array `[tag, field, …]`. Tags never change their meaning;
-a new field goes to the end and has a default, so that old journals stay readable.
+a new field goes to the end and has a default (and `LATER`), so that old journals stay
+readable.
 `at` is Unix seconds. `node` is the node's number in the job, `task` the task's position.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from batchio.core.record import Record
+from batchio.core.record import LATER as LATER
+from batchio.core.record import Event as Event
+from batchio.core.record import default_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FORMAT: Final = 1
 """Version of the vocabulary; a journal says which one it was written with."""
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Event(Record):
-    """Something that happened, or was decided, at `at`."""
-
-    tag: ClassVar[str]
-    at: float
 
 
 # --- the job -----------------------------------------------------------------
@@ -48,13 +43,16 @@ class JobSubmitted(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class HeadStarted(Event):
-    """A head took the lease; `epoch` rises by one each time."""
+    """A head took the lease; `epoch` rises by one each time. `kind` as `JobSpec.head` has it;
+    `where` is the head's own node, if it has one."""
 
     tag: ClassVar[str] = "head"
 
     epoch: int
     host: str
     pid: int
+    kind: str = field(default="local", metadata=LATER)
+    where: str = field(default="", metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -307,11 +305,20 @@ def decode(text: str | bytes) -> Event:
 
 
 def _values_of(cls: type[Event]) -> Callable[[Event], tuple[Any, ...]]:
-    names = [field.name for field in fields(cls)]
+    names = [item.name for item in fields(cls)]
     if len(names) == 1:  # attrgetter gives a bare value for one name
         return lambda event: (getattr(event, names[0]),)
     getter: Callable[[Event], tuple[Any, ...]] = attrgetter(*names)
-    return getter
+    defaults = [default_of(item) for item in fields(cls) if "later" in item.metadata]
+    return (lambda event: _shortened(getter(event), defaults)) if defaults else getter
+
+
+def _shortened(values: tuple[Any, ...], defaults: list[Any]) -> tuple[Any, ...]:
+    """Leave out the last fields that came later and say nothing."""
+    end, known = len(values), len(values) - len(defaults)
+    while end > known and values[end - 1] == defaults[end - 1 - known]:
+        end -= 1
+    return values[:end]
 
 
 def _leaves(cls: type[Event]) -> Iterator[type[Event]]:

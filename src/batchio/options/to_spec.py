@@ -85,6 +85,7 @@ def build(
 
 _AS_THEY_ARE: Final[Mapping[str, str]] = {
     "provider": "provider",
+    "head": "head",
     "python": "python",
     "task_on_scheduler": "task-on-scheduler",
     "input_var": "map-over-input-var",
