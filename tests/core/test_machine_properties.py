@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -16,6 +15,7 @@ from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, Cause, again
 from batchio.core.task import Outcome, TaskState
 from tests.core.builders import OFFERS, jobs
 from tests.core.machines import World, fingerprint, replay, spec
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
@@ -391,7 +391,7 @@ class ShortTasks(CloudAgentsAndUser):
 
 
 TestShortTasks = ShortTasks.TestCase
-TestShortTasks.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestShortTasks.settings = examples(30, stateful_step_count=30)
 
 TestCloudAgentsAndUser = CloudAgentsAndUser.TestCase
-TestCloudAgentsAndUser.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCloudAgentsAndUser.settings = examples(60, stateful_step_count=40)
