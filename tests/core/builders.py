@@ -47,8 +47,9 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         {name: getattr(node, name) for name in type(node).__slots__ if name != "maybe_free"}
         for node in m.nodes
     ]
-    sums = ("live", "ready", "held", "capacity", "used", "quarantined", "scheduler", "mean")
-    more = ("dispatch_started", "offers", "trouble", "job", "notes", "taken")
+    sums = ("live", "ready", "held", "capacity", "silent", "doomed", "used", "quarantined", "mean")
+    more = ("dispatch_started", "scheduler", "trouble", "job", "notes", "taken")
+    provider = ("offers", "orders", "rents", "offers_failed")
     tasks = m.tasks
     alive = {
         "nodes": nodes,
@@ -56,7 +57,7 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         "queue": {t: m.queue.not_before(t) for t in range(tasks.count)},
         "counts": (tasks.by_state, tasks.by_outcome),
         "words": (tasks.tails, tasks.reasons),
-        **{name: getattr(m, name) for name in (*sums, *more)},
+        **{name: getattr(m, name) for name in (*sums, *more, *provider)},
         **{name: list(getattr(tasks, name)) for name in COLUMNS},
     }
     return deepcopy(alive)

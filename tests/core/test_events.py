@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from batchio.core import events as ev
 
@@ -25,6 +24,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "bool": st.booleans(),
     "dict[str, Any]": OBJECT,
     "list[dict[str, Any]]": st.lists(OBJECT, max_size=2),
+    "list[int]": st.lists(NUMBER, max_size=3),
     "list[list[int]]": PAIRS,
     "list[list[Any]]": ROWS,
     "list[int] | None": st.none() | st.lists(NUMBER, max_size=3),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batchio.core import effects as ef
-from batchio.core import events as ev
+from batchio.core import effects as ef, events as ev
 from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, Cause, again
@@ -252,7 +250,10 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         assert m.live == len(alive)
         assert m.ready == sum(node.state is NodeState.READY for node in m.nodes)
         assert m.held == sum(node.state is not NodeState.GONE for node in m.nodes)
-        assert m.capacity == sum(node.slots or 1 for node in alive)
+        assert m.capacity == sum(node.slots_counted for node in alive)
+        silent = (node for node in alive if node.state is NodeState.SILENT)
+        assert m.silent == sum(node.slots_counted for node in silent)
+        assert m.doomed == sum(node.doomed for node in alive)
         assert {o: n for o, n in m.used.items() if n} == {
             o: n for o in m.used if (n := sum(node.offer == o for node in alive))
         }
@@ -280,8 +281,12 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
         w = self.world
         due = w.machine.due()
         nodes = {kind: {e.node for e in due if isinstance(e, kind)} for kind in ON_NODES}
+        orders = [e for e in due if isinstance(e, ef.PlaceOrder)]
+        assert len({e.token for e in orders}) == len(orders)
         assert any(isinstance(e, ef.ListOffers) for e in due) <= w.listing
-        assert nodes[ef.CreateNode] == set(w.creates)
+        assert {w.machine.nodes[e.first].order for e in orders} == {
+            w.machine.nodes[node].order for node in w.creates
+        }
         assert nodes[ef.ConnectNode] == set(w.links)
         assert nodes[ef.DeleteNode] == set(w.deletes)
         for effect in due:
@@ -306,7 +311,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
             if node.state is NodeState.READY:
                 assert w.links[node.number].up
         handles = {node.handle for node in w.machine.nodes if node.state is not NodeState.GONE}
-        asked = {w.handles.get(order.token) for order in w.creates.values()}
+        asked = {w.handles.get((order.token, order.node)) for order in w.creates.values()}
         assert w.rented <= handles | asked
 
     @precondition(lambda self: not self.world.inbox and self.world.machine.dispatch_started)
@@ -319,7 +324,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
             for i in range(t.count)
             if t.state[i] == TaskState.PENDING and m.queue.not_before(i) <= self.world.decided
         ]
-        pinned = [i for i in ready if i in m.queue._pins]
+        pinned = [i for i in ready if i in m.queue.pins]
         suspects = [i for i in ready if i not in pinned and t.losses[i] >= SUSPECT_LOSSES]
         plain = [i for i in ready if i not in pinned and i not in suspects]
         under_way = t.by_state[TaskState.ASSIGNED] + t.by_state[TaskState.RUNNING]
@@ -329,6 +334,8 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
             if (
                 node.state is not NodeState.READY
                 or node.alone
+                or node.deadline_at
+                or node.ends
                 or len(node.suspicions) >= QUARANTINED_BY
             ):
                 continue
@@ -373,7 +380,7 @@ class CloudAgentsAndUser(RuleBasedStateMachine):
                 raise AssertionError(f"task {task} has no outcome: {other}")
 
 
-ON_NODES = (ef.CreateNode, ef.ConnectNode, ef.DeleteNode)
+ON_NODES = (ef.ConnectNode, ef.DeleteNode)
 
 
 def chosen(among: Any, pick: int) -> Any:

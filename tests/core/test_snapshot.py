@@ -6,8 +6,7 @@ import json
 import time
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from batchio.core import events as ev
 from batchio.core.machine import Machine
@@ -19,7 +18,7 @@ from tests.core.stories import Story, mixed
 
 KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
-    "quarantined", "unsettled", "maybe_free", "_timers",
+    "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending",
 }  # fmt: skip
 PAST = {"_effects"}
 

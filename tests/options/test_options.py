@@ -7,8 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from batchio.core.arrays import Array, TaskIds
 from batchio.core.sizes import GIB, Span

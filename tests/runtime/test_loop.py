@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchio.core import effects as ef
-from batchio.core import events as ev
+from batchio.core import effects as ef, events as ev
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.snapshot import load
@@ -56,8 +55,9 @@ class Turning:
         match effect:
             case ef.ListOffers():
                 post(ev.OffersListed(now, [Offer("host", slots=self.slots).to_json()]))
-            case ef.CreateNode(node):
-                post(ev.NodeCreated(now, node, "handle"))
+            case ef.PlaceOrder():
+                for node in effect.nodes:
+                    post(ev.NodeCreated(now, node, "handle"))
             case ef.ConnectNode(node):
                 post(ev.NodeGreeted(now, node, self.slots, {"instance": "i"}))
             case ef.StartTasks(node, pairs):
@@ -98,7 +98,7 @@ def test_what_happened_and_what_was_decided_are_written_together() -> None:
     assert tags(turning.past) == [
         ["job"],
         ["head"],
-        ["offers", "node"],
+        ["offers", "order"],
         ["created"],
         ["greeted", "a"],
         ["f", "released"],

@@ -7,8 +7,7 @@ import os
 from typing import IO, TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from batchio.errors import JournalCorrupt, JournalFull, NoSuchJob, UsageError
 from batchio.stores.input_sources import Format, format_of, from_file, from_records, from_values

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import effects as ef
-from batchio.core import events as ev
+from batchio.core import effects as ef, events as ev
 from batchio.core.fold_job import reopen
 from batchio.core.retry import NODE_FAULT, QUARANTINED_BY, SUSPECT_LOSSES, Cause, verdict
 from batchio.core.task import Outcome, TaskFact
@@ -36,6 +35,7 @@ def on_assigned(m: Machine, event: ev.TasksAssigned) -> bool:
         drop(task)
         if losses[task] >= SUSPECT_LOSSES:
             node.alone = True
+            m.reweigh(node)
     node.fed = event.at
     m.idle.pop(event.node, None)
     m.dispatch_started = True
@@ -66,7 +66,7 @@ def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
         changed = True
         tasks.record(record)
         _measure(m, record[5] - record[4])
-        _leave(node, task)
+        _leave(m, node, task)
         node.ended += 1
         if files:
             node.collecting.add(task)
@@ -120,7 +120,7 @@ def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
             continue
         changed = True
         tasks.node[task] = -1
-        _leave(node, task)
+        _leave(m, node, task)
         if tasks.stopping[task]:
             tasks.move(task, TaskFact.DROPPED)
             tasks.settle(task, Outcome(tasks.stopping[task]))
@@ -165,13 +165,15 @@ def _settle(m: Machine, node: Node, task: int) -> None:
         node.suspicions.add(task)
         if len(node.suspicions) >= QUARANTINED_BY and node.alive:
             m.quarantined.add(node.number)
+            m.reweigh(node)
 
 
-def _leave(node: Node, task: int) -> None:
+def _leave(m: Machine, node: Node, task: int) -> None:
     node.active.discard(task)
     node.recalled.discard(task)
-    if not node.active:
+    if node.alone and not node.active:
         node.alone = False
+        m.reweigh(node)
 
 
 def _freed(m: Machine, node: Node) -> None:

@@ -10,7 +10,16 @@ contract suites.
 from batchio.ports.blobs import FileStore, Stored
 from batchio.ports.keep import Holder, Journal, JournalReader, Pace
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
-from batchio.ports.rent import NodeOrder, Provider
+from batchio.ports.rent import (
+    Finding,
+    Held,
+    Line,
+    NodeOrder,
+    Notice,
+    Provider,
+    Refused,
+    Rented,
+)
 from batchio.ports.time import Clock, Timer
 
 __all__ = [
@@ -19,12 +28,18 @@ __all__ = [
     "Clock",
     "Completed",
     "FileStore",
+    "Finding",
+    "Held",
     "Holder",
     "Journal",
     "JournalReader",
+    "Line",
     "NodeOrder",
+    "Notice",
     "Pace",
     "Provider",
+    "Refused",
+    "Rented",
     "Stored",
     "Timer",
     "Transport",

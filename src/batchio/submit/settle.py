@@ -30,8 +30,7 @@ from batchio.submit import config, env_file
 from batchio.submit.caller import blamed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from collections.abc import Set as AbstractSet
+    from collections.abc import Mapping, Sequence, Set as AbstractSet
 
     from batchio.options.command import Command
     from batchio.options.directives import Directive
