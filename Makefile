@@ -28,7 +28,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/ruff check
 	$(bin)/mypy
 	$(bin)/lint-imports
-	for page in generate states python_page; do $(bin)/python docs/$$page.py --check || exit; done
+	$(bin)/python -m docs --check
 	$(pytest) -n 2 --dist loadfile --no-loadscope-reorder -m "not testbed" $(ARGS)
 
 fast: $(VENV)/has-dev  ## the unit tests: seconds
@@ -41,8 +41,9 @@ fix: $(VENV)/has-dev  ## put the code in order
 bench: $(VENV)/has-dev  ## the measurements of docs/reference/benchmarks
 	$(bin)/python -m benchmarks $(ARGS)
 
-docs: $(VENV)/has-dev  ## the generated pages and the picture of the README
-	for page in generate states python_page picture; do $(bin)/python docs/$$page.py || exit; done
+docs: $(VENV)/has-dev  ## what is made from the code, and the picture of the README
+	$(bin)/python -m docs
+	$(bin)/python docs/picture.py
 
 clean:  ## back to a fresh clone
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,11 +1,11 @@
 """The agent against the floor: N x /bin/true, two at a time, output captured.
 
-    python benchmarks/agent_spawn.py [N] [ROUNDS] [PYTHON]
+    python -m benchmarks.agent_spawn [--tasks 10000] [--rounds 3]
 
 Runs `spawn.c` and the agent in turn, so that both see the same machine, and prints each
 round's wall time, the agent's own CPU time per task, and the ratio of the medians. The
 driver below is a head reduced to its least: it keeps 64 attempts on the agent and
-acknowledges what is done.
+acknowledges what is done. AGENT_PYTHON=python3.8 names another Python for the agent.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from batchio.agent import source
+from benchmarks.side_by_side import options
 
 HERE = Path(__file__).parent
 WINDOW = 64
@@ -73,10 +74,10 @@ def cpu(pid: int) -> float:
 
 
 def agent(python: str, program: Path, count: int) -> tuple[float, float]:
-    """(wall seconds, the agent's own CPU seconds)."""
+    """Return wall seconds and the agent's own CPU seconds for `count` tasks."""
     with tempfile.TemporaryDirectory(prefix="batchio-", dir="/var/tmp") as folder:
         home = folder + "/b.n"
-        begin = ["/bin/sh", "-c", '"$@" &', "sh", python, "-I", program, "up", home]
+        begin = ["/bin/sh", "-c", '"$@" &', "sh", python, "-I", str(program), "up", home]
         up = subprocess.run(begin, check=True, capture_output=True)
         facts = json.loads(up.stdout)
         sock = socket.socket(socket.AF_UNIX)
@@ -91,22 +92,16 @@ def agent(python: str, program: Path, count: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    count, rounds = (
-        [*map(int, sys.argv[1:3]), 10000, 3][:2]
-        if sys.argv[2:]
-        else (
-            int(sys.argv[1]) if sys.argv[1:] else 10000,
-            3,
-        )
-    )
-    python = sys.argv[3] if sys.argv[3:] else sys.executable
+    asked = options(__doc__, tasks=10_000, rounds=3)
+    count = asked.tasks
+    python = os.environ.get("AGENT_PYTHON", sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         floor_program = Path(folder, "spawn")
         subprocess.run(["cc", "-O2", "-o", floor_program, HERE / "spawn.c"], check=True)
         agent_program = Path(folder, "agent.py")
         agent_program.write_bytes(source())
         floors, walls = [], []
-        for _ in range(rounds):
+        for _ in range(asked.rounds):
             floors.append(floor(floor_program, count))
             wall, own = agent(python, agent_program, count)
             walls.append(wall)

@@ -17,14 +17,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
 from benchmarks.side_by_side import Table, options, peak_mb, scratch
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ async def turn(root: Path, count: int, nodes: int) -> float:
     spec = JobSpec(
         name="bench", provider="p", argv=("true",), tasks=TaskIds.count(count), max_workers=nodes
     )
-    workspace, now = Workspace(root), time.time()
-    job = workspace.new_id(now)
-    submitted = ev.JobSubmitted(now, job, spec.to_json())
-    workspace.create(job, [ev.encode(submitted)])
+    workspace, now = FolderWorkspace(root), time.time()
+    with workspace.draft(now) as draft:
+        submitted = ev.JobSubmitted(now, draft.id, spec.to_json())
+        draft.commit([ev.encode(submitted)])
     began = time.perf_counter()
-    journal = workspace.take(job)
+    journal = workspace.job(draft.id).lead()
     machine, scripted = Machine(), Nodes(nodes)
     machine.apply(submitted)
     wheel = EngineLoop(machine, journal, RealClock())

@@ -3,21 +3,22 @@
 Scripted nodes answer at once; events are encoded but not written. `one record an event`
 is the worst case: each finished task is news of its own, and decided upon before the next.
 
-    python benchmarks/machine.py [--most 1000000]
+    python -m benchmarks.machine [--most 1000000]
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 import tracemalloc
 from collections import deque
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
+from benchmarks.side_by_side import options
 
 T0 = 1_700_000_000.0
 
@@ -64,9 +65,7 @@ def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
 
 def main() -> None:
     """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--most", type=int, default=10**6)
-    most = options.parse_args().most
+    most = options(__doc__, most=10**6).most
     print(f"{'tasks':>9} {'nodes':>6} {'slots':>6}  {'news':<22} {'us/task':>8} {'tasks/s':>9}")
     for nodes, slots, single in ((1000, 1, True), (1000, 1, False), (10, 16, False)):
         tasks = 10**3

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -159,9 +159,9 @@ def scratch() -> Iterator[Path]:
         yield Path(name)
 
 
-def here() -> Workspace:
+def here() -> FolderWorkspace:
     """The workspace that `scratch` made, or somebody named since."""
-    return Workspace(os.environ["BATCHIO_WORKSPACE"])
+    return FolderWorkspace(os.environ["BATCHIO_WORKSPACE"])
 
 
 def options(doc: str | None, **defaults: int) -> argparse.Namespace:

@@ -18,11 +18,12 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.events import HeadStarted, NodeGreeted
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
 from benchmarks.hosts import hosts, names
 from benchmarks.output import Peaks
 from benchmarks.side_by_side import (
@@ -101,7 +102,7 @@ def greeted(vms: list[Vm]) -> Spent:
     """Seconds from the head's start until the last node greeted."""
     job(vms, len(vms), "--wait-for-ready-cluster")
     workspace = here()
-    with workspace.reader(workspace.jobs()[0]) as reader:
+    with closing(workspace.job(workspace.jobs()[0]).reader()) as reader:
         events = [event for _, event in reader.events()]
     began = next(event.at for event in events if isinstance(event, HeadStarted))
     heard = [event.at for event in events if isinstance(event, NodeGreeted)]
@@ -172,7 +173,7 @@ def thousand(table: Table, vms: list[Vm], folder: Path) -> None:
     """Many nodes under one head, ten tasks for each."""
     root = folder / "many"
     os.environ["BATCHIO_WORKSPACE"] = str(root)
-    peaks = Peaks(Workspace(root))
+    peaks = Peaks(FolderWorkspace(root))
     peaks.start()
     took = job(vms, 10 * len(vms), "--max-workers", str(len(vms)))
     peaks.stop()

@@ -11,6 +11,7 @@ hashing; what comes after it, filling the attempt's directory, is given beside i
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -93,7 +94,7 @@ def upload(vm: Vm, path: Path) -> Spent:
 def on_the_way() -> float:
     """Seconds of the newest job between taking its node and its greeting."""
     workspace = here()
-    with workspace.reader(workspace.jobs()[0]) as reader:
+    with closing(workspace.job(workspace.jobs()[0]).reader()) as reader:
         events = [event for _, event in reader.events()]
     taken = next(event.at for event in events if isinstance(event, NodeCreated))
     return next(event.at for event in events if isinstance(event, NodeGreeted)) - taken

@@ -1,20 +1,13 @@
-"""Writes docs/reference/python.md from the docstrings of the public names.
-
-python docs/python_page.py           write it
-python docs/python_page.py --check   fail when it is stale
-"""
+"""docs/reference/python.md: the docstrings of the public names."""
 
 import inspect
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import batchio
 
-PAGE: Final = Path(__file__).parent / "reference" / "python.md"
 HEAD: Final = """\
-<!-- Written by docs/python_page.py; change the code, not this page. -->
+<!-- Written by make docs; change the code, not this page. -->
 
 # Python
 
@@ -73,19 +66,3 @@ def _call(function: Any) -> str:
 def _plain(annotation: object) -> str:
     """Without the quotes that postponed annotations have, and the same in every Python."""
     return str(getattr(annotation, "__forward_arg__", annotation)).replace("'", "")
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page, or with --check only look at it."""
-    fresh = page()
-    if PAGE.is_file() and PAGE.read_text() == fresh:
-        return 0
-    if arguments == ["--check"]:
-        sys.stderr.write("docs/reference/python.md is stale: run python docs/python_page.py\n")
-        return 1
-    PAGE.write_text(fresh)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

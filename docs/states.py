@@ -1,13 +1,7 @@
-"""Draws docs/design/states.md from the tables the machine obeys.
-
-python docs/states.py            writes the page
-python docs/states.py --check    fails when the page is not what the tables say
-"""
+"""docs/design/states.md: the states, drawn from the tables that the machine obeys."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import node, task
@@ -16,20 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from enum import Enum
 
-PAGE = Path(__file__).parent / "design" / "states.md"
-
 Pair = tuple[Any, Any]
-
-
-def main() -> int:
-    """Write the page, or compare it. The exit code."""
-    text = page()
-    if "--check" not in sys.argv:
-        PAGE.write_text(text, encoding="utf-8")
-    elif not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{PAGE} is not what the tables say: run python docs/states.py\n")
-        return 1
-    return 0
 
 
 def page() -> str:
@@ -40,7 +21,7 @@ def page() -> str:
 def _page() -> Iterator[str]:
     yield "# States"
     yield ""
-    yield "Written by `docs/states.py` from the tables in `core/task.py` and `core/node.py`."
+    yield "Written by `make docs` from the tables in `core/task.py` and `core/node.py`."
     yield "What is neither an edge nor stale cannot happen, and stops the head with an"
     yield "`IllegalEvent` that names the entity, its state and the event."
     yield from _entity("A task", task.TaskState, task.EDGES, task.STALE)
@@ -64,7 +45,3 @@ def _entity(
 def _name(thing: Any) -> str:
     """A state, a fact or an event's class, as it stands in the page."""
     return thing.__name__ if isinstance(thing, type) else thing.name.lower().replace("_", " ")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,14 +25,17 @@ from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.watching import Watch
+from batchio.stores.finding import find
 from batchio.tasklogs import Lines, chosen, follow_lines, past_lines, positions_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
+    from typing import Unpack
 
     from batchio.core.machine import Machine
     from batchio.core.views import JobSummary, JobView, TaskRow
-    from batchio.stores.folder import Workspace
+    from batchio.options.keywords import RunOptions
+    from batchio.ports import JobStore, Workspace
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
 
@@ -71,6 +74,7 @@ class Job:
 
     def __init__(self, workspace: Workspace, job: str) -> None:
         self._workspace = workspace
+        self._store: JobStore = workspace.job(job)
         self.id = job
         """Short, sorts by time of submission, unique."""
 
@@ -80,7 +84,7 @@ class Job:
     @property
     def name(self) -> str:
         """What the job was called when it was submitted."""
-        return self._workspace.name(self.id)
+        return self._store.name()
 
     @portable
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
@@ -95,7 +99,7 @@ class Job:
             JobFailed: `check`, and it did not succeed.
             HeadGone: nobody runs the job, so waiting is no use.
         """
-        watch = Watch(self._workspace, self.id)
+        watch = Watch(self._store)
         try:
             async with asyncio.timeout(timeout):
                 async for _ in watch.news():
@@ -116,9 +120,9 @@ class Job:
         return Stream(self._events)
 
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
-        watch, position = Watch(self._workspace, self.id), 0
+        watch, position = Watch(self._store), 0
         try:
-            with self._workspace.reader(self.id) as reader:
+            with closing(self._store.reader()) as reader:
                 async for _ in watch.news():
                     ids = watch.machine.running_job.spec.tasks
                     for at, event in await asyncio.to_thread(reader.events, position):
@@ -141,12 +145,12 @@ class Job:
             else replace(node, why=node.why or preparing(machine.nodes[node.number], seen))
             for node in view.nodes
         )
-        attended = self._workspace.lease_holder(self.id) is not None
+        attended = self._store.leader() is not None
         return replace(view, nodes=nodes, attended=attended)
 
     async def machine(self) -> Machine:
         """The job's whole state, read only; everything people see is computed from it."""
-        watch = Watch(self._workspace, self.id)
+        watch = Watch(self._store)
         try:
             await watch.catch_up()
         finally:
@@ -178,8 +182,8 @@ class Job:
         """
         which = Lines(chosen(task), attempt, stream, since, tail)
         if follow:
-            return Stream(lambda: follow_lines(self._workspace, self.id, which))
-        return Stream(lambda: past_lines(self._workspace, self.id, which))
+            return Stream(lambda: follow_lines(self._store, which))
+        return Stream(lambda: past_lines(self._store, which))
 
     @portable
     async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
@@ -228,7 +232,7 @@ class Job:
             UsageError: the job needs secrets, and the values were not given.
         """
         machine = await self.machine()
-        if machine.running_job.closed or self._workspace.lease_holder(self.id):
+        if machine.running_job.closed or self._store.leader():
             return False
         needed = set(machine.running_job.spec.secret_names) - set(secrets or {})
         if needed:
@@ -252,13 +256,13 @@ class Job:
         raise HeadGone(f"no head would start for job {self.id}", hint=self._head_log())
 
     def _head_log(self) -> str:
-        return f"see {self._workspace.folder(self.id) / 'head.log'}"
+        return f"see {self._store.head_log()}"
 
     @portable
     async def outputs(self) -> Path:
         """The folder in which what the tasks left behind printed_at, below each task's id."""
         collect = (await self.machine()).running_job.spec.collect
-        return Path(collect) if collect else self._workspace.folder(self.id) / "outputs"
+        return Path(collect) if collect else self._store.outputs()
 
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
@@ -270,18 +274,17 @@ class Job:
         return why_task(machine, positions[0], time.time(), seen)
 
     def _live_status(self, name: str) -> dict[int, Any]:
-        return read_live_status(self._workspace.folder(self.id), name)
+        return read_live_status(self._store, name)
 
     async def _ask(self, request: dict[str, Any]) -> None:
         """Leave a request and wait until a head has taken it; start one if there is none."""
-        inbox = self._workspace.inbox(self.id)
-        name = await asyncio.to_thread(inbox.post, request)
+        name = await asyncio.to_thread(self._store.ask, request)
         give_up = time.monotonic() + ANSWER_LIMIT_S
         started = False
         while time.monotonic() < give_up:
-            if not any(waiting == name for waiting, _ in inbox.requests()):
+            if not any(waiting == name for waiting, _ in self._store.asked()):
                 return
-            if not started and self._workspace.lease_holder(self.id) is None:
+            if not started and self._store.leader() is None:
                 await asyncio.to_thread(detached.start, self._workspace, self.id, {})
                 started = True
             await asyncio.sleep(FOLLOW_EVERY_S)
@@ -289,7 +292,7 @@ class Job:
 
 
 @portable
-async def run(command: str | Sequence[str], **options: Any) -> Job:
+async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
     """Submit a job and return at once; a head of its own runs it from here on.
 
     Args:
@@ -320,19 +323,19 @@ async def _lead(prepared: submit.Prepared, job: str) -> None:
 
     Cancelled once more, it is left as by a head that was killed.
     """
-    work = detached.lead_inline(prepared.workspace, job, prepared.secrets)
+    work = detached.lead_inline(prepared.workspace.job(job), prepared.secrets)
     leading = asyncio.create_task(work)
     try:
         await asyncio.shield(leading)
     except asyncio.CancelledError:
         request = {"kind": "cancel", "tasks": None, "why": "its caller was cancelled"}
-        prepared.workspace.inbox(job).post(request)
+        prepared.workspace.job(job).ask(request)
         await leading
         raise
 
 
 @portable
-async def plan(command: str | Sequence[str], **options: Any) -> Plan:
+async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
     """What `run` would do: every option and where it comes from, the tasks, the files."""
     prepared = await asyncio.to_thread(submit.prepare, command, options)
     return await asyncio.to_thread(prepared.plan)
@@ -346,7 +349,7 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
         NoSuchJob: there is none, or more than one.
     """
     place = submit.workspace_of(workspace)
-    return Job(place, await asyncio.to_thread(place.find, job))
+    return Job(place, await asyncio.to_thread(find, place, job))
 
 
 @portable
@@ -366,7 +369,7 @@ async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> 
     place = submit.workspace_of(workspace)
     left = []
     for job in place.jobs()[:limit]:
-        if place.lease_holder(job) is None:
+        if place.job(job).leader() is None:
             with suppress(WorkspaceError):  # whoever looks at that job is told
                 state = (await Job(place, job).machine()).running_job
                 left += [job] if state.epoch and not state.closed else []

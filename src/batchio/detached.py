@@ -16,13 +16,13 @@ import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from batchio.errors import BatchioError, LeaseHeld
-from batchio.stores.folder import Workspace
-from batchio.stores.last_words import write_last_words
+from batchio.stores import open_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchio.core.task import Outcome
+    from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 """The shell ends at once, so the head is nobody's child and nobody's zombie."""
@@ -55,11 +55,11 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
     """The forked child's whole life; what it inherited open would keep others waiting."""
     code = 3
     try:
-        log = os.open(workspace.folder(job) / "head.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(source, descriptor)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        code = be_head(workspace, job, dict(secrets))
+        code = be_head(workspace.job(job), dict(secrets))
     except BaseException:
         import traceback
 
@@ -73,8 +73,8 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
     # -P: a file of the user's called array.py must not stand in for the library's.
-    command = [sys.executable, "-P", "-m", "batchio.detached", str(workspace.root), job]
-    with (workspace.folder(job) / "head.log").open("ab") as log:
+    command = [sys.executable, "-P", "-m", "batchio.detached", workspace.url, job]
+    with workspace.job(job).head_log().open("ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
             input=json.dumps(dict(secrets)).encode() + b"\n",
@@ -85,29 +85,28 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
         )
 
 
-async def lead_inline(workspace: Workspace, job: str, secrets: dict[str, str]) -> Outcome:
-    """Be the head of `job` inside the running loop, until the job is done."""
+async def lead_inline(store: JobStore, secrets: dict[str, str]) -> Outcome:
+    """Be the head of a job inside the running loop, until the job is done."""
     from batchio import providers
     from batchio.runtime.head import lead
 
-    return await lead(workspace, job, providers.load, secrets=secrets)
+    return await lead(store, providers.load, secrets=secrets)
 
 
-def be_head(workspace: Workspace, job: str, secrets: dict[str, str]) -> int:
-    """Be the head of `job` in this process; returns its exit code."""
+def be_head(store: JobStore, secrets: dict[str, str]) -> int:
+    """Be the head of a job in this process; returns its exit code."""
     import asyncio
 
     try:
-        asyncio.run(lead_inline(workspace, job, secrets))
+        asyncio.run(lead_inline(store, secrets))
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:
-        write_last_words(workspace.folder(job), f"{err}\n{err.hint or ''}".strip())
+        store.say_last_words(f"{err}\n{err.hint or ''}".strip())
         sys.stderr.write(f"error: {err}\n")
         return err.exit_code
     except Exception as err:
-        log = workspace.folder(job) / "head.log"
-        write_last_words(workspace.folder(job), f"its head crashed: {err!r}\nplease report {log}")
+        store.say_last_words(f"its head crashed: {err!r}\nplease report {store.head_log()}")
         raise
     return 0
 
@@ -117,4 +116,4 @@ if __name__ == "__main__":
     root, job = sys.argv[1:]
     secrets = json.loads(sys.stdin.readline() or "{}")
     sys.stdin.close()
-    sys.exit(be_head(Workspace(root), job, secrets))
+    sys.exit(be_head(open_workspace(root).job(job), secrets))

@@ -9,6 +9,7 @@ BatchioError
 │   ├── NoSuchJob         no job has that id, prefix or name
 │   ├── JournalCorrupt    a journal cannot be read; it is named, never skipped
 │   ├── JournalFull       the disk (or quota) under the journal is full
+│   ├── JournalDown       the store does not answer; ask again
 │   ├── LeaseHeld         another head runs this job
 │   └── HeadGone          nobody runs this job, and it is not done
 ├── NodeError             a node cannot be used; `where` names it
@@ -124,6 +125,12 @@ class JournalFull(WorkspaceError):
     """There is no room left for the journal."""
 
     code = "journal-full"
+
+
+class JournalDown(WorkspaceError):
+    """The store does not answer, and nobody knows what became of a write; asking again is safe."""
+
+    code = "journal-down"
 
 
 class LeaseHeld(WorkspaceError):

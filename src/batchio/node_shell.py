@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from batchio import agent
 from batchio.core.node import NodeState
 from batchio.core.task import TaskState
 from batchio.core.traits import Trait
@@ -23,38 +24,6 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.node import Node
-
-_VISIT: Final = r"""
-import os, pwd, sys
-name, key, task, *words = sys.argv[1:]
-home = "/var/tmp/batchio-%d/%s" % (os.getuid(), name)
-place, env = home, dict(os.environb)
-if key:
-    place = "%s/work/%s" % (home, key)
-    marks = [b"BATCHIO_AGENT=" + os.fsencode(home), b"BATCHIO_TASK_ID=" + task.encode()]
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open("/proc/%s/environ" % pid, "rb") as file:
-                found = file.read().split(b"\0")
-        except OSError:
-            continue
-        if all(mark in found for mark in marks):
-            env = dict(entry.split(b"=", 1) for entry in found if b"=" in entry)
-            env.setdefault(b"TERM", os.environb.get(b"TERM", b"dumb"))
-            break
-try:
-    os.chdir(place)
-except OSError:
-    sys.exit("batchio: %s is not there any more" % place)
-shell = os.environ.get("SHELL") or pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
-words = words or [shell, "-i"]
-try:
-    os.execvpe(words[0], words, env)
-except OSError as err:
-    sys.exit("batchio: %s: %s" % (words[0], err.strerror))
-"""
-"""Runs on the node. The environment is read off the task's own process, so that secrets
-take no other way; its folder is where the agent put it."""
 
 
 def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> list[str]:
@@ -78,17 +47,17 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
         raise NodeError(
             "no node of this job is ready", hint="nodes are given back when the job is done"
         )
-    home = f"{machine.running_job.id}.{node.number}"
-    visit = ["-I", "-S", "-c", _VISIT, home, key, label, *words]
+    python = str(node.facts.get("executable") or "python3")
+    home = os.path.dirname(node.facts["socket"])
+    visit = agent.command(python, "visit", home, key, label, *words)
     if Trait.REMOTE not in traits(machine.running_job.spec.provider):
-        return [sys.executable, *visit]
+        return visit
     host = parse_host(node.handle)
     options = ["-t"] if sys.stdin.isatty() else []
     options += ["-p", str(host.port)] if host.port else []
     options += ["-i", os.path.expanduser(host.key)] if host.key else []
     there = f"{host.user}@{host.address}" if host.user else host.address
-    python = str(node.facts.get("executable") or "python3")
-    return ["ssh", *options, there, shlex.join([python, *visit])]
+    return ["ssh", *options, there, shlex.join(visit)]
 
 
 def _node_of(machine: Machine, at: int, task: int) -> Node:

@@ -14,8 +14,10 @@ from batchio.runtime.bridge import blocking
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import Unpack
 
     from batchio.core.views import JobSummary, JobView
+    from batchio.options.keywords import RunOptions
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
 
@@ -67,9 +69,19 @@ class Job:
         """See `batchio.Job.explain`."""
         return blocking(partial(self._job.explain, task))
 
-    def logs(self, **options: Any) -> Iterator[LogLine]:
+    def logs(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: str | None = None,
+        follow: bool = False,
+        since: float | None = None,
+        tail: int | None = None,
+    ) -> Iterator[LogLine]:
         """See `batchio.Job.logs`."""
-        return _iterate(self._job.logs(**options))
+        which = partial(self._job.logs, task=task, attempt=attempt, stream=stream, follow=follow)
+        return _iterate(which(since=since, tail=tail))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """See `batchio.Job.events`."""
@@ -89,12 +101,12 @@ def _iterate(stream: Any) -> Iterator[Any]:
         blocking(stream.aclose)
 
 
-def run(command: str | Sequence[str], **options: Any) -> Job:
+def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
     """See `batchio.run`."""
     return Job(blocking(partial(api.run, command, **options)))
 
 
-def plan(command: str | Sequence[str], **options: Any) -> Plan:
+def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
     """See `batchio.plan`."""
     return blocking(partial(api.plan, command, **options))
 

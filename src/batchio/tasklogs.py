@@ -11,7 +11,7 @@ from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
 from batchio.runtime.watching import Watch
-from batchio.stores import logs as store
+from batchio.stores import logs as printed_logs
 from batchio.stores.log_records import STDERR, STDOUT, Select
 from batchio.stores.logs import LogLine, Printed
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
-    from batchio.stores.folder import Workspace
+    from batchio.ports import JobStore
 
 T = TypeVar("T")
 P = TypeVar("P", LogLine, Printed)
@@ -73,33 +73,33 @@ def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
     return [known.position(task) for task in ids]
 
 
-async def past_lines(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[LogLine, None]:
+async def past_lines(store: JobStore, which: Lines) -> AsyncGenerator[LogLine, None]:
     """Lines that were printed so far, by time."""
-    machine = await _machine(workspace, job)
+    machine = await _machine(store)
     named = _Named(machine, which)
-    lines = _past(workspace.folder(job) / "logs", machine, which)
+    lines = _past(store.logs(), machine, which)
     while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
         for line in named.of(chunk):
             yield line
 
 
-async def past_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[Printed, None]:
+async def past_raw(store: JobStore, which: Lines) -> AsyncGenerator[Printed, None]:
     """What was printed so far, byte for byte, by time; `which.tail` is of no meaning."""
-    machine = await _machine(workspace, job)
-    logs, named = workspace.folder(job) / "logs", _Named(machine, which)
+    machine = await _machine(store)
+    logs, named = store.logs(), _Named(machine, which)
     positions = positions_of(machine, which.tasks)
     select, ahead = _select(positions, which), partial(_ahead, machine)
     if printed_at := _log_range(machine, positions, which):
-        found = store.raw(logs, *printed_at, select, ahead=ahead(printed_at[0]))
+        found = printed_logs.raw(logs, *printed_at, select, ahead=ahead(printed_at[0]))
     else:
-        found = store.all_raw(logs, select, ahead)
+        found = printed_logs.all_raw(logs, select, ahead)
     while chunk := await asyncio.to_thread(lambda: list(islice(found, CHUNK))):
         for piece in named.of(chunk):
             yield piece
 
 
-async def _machine(workspace: Workspace, job: str) -> Machine:
-    watch = Watch(workspace, job)
+async def _machine(store: JobStore) -> Machine:
+    watch = Watch(store)
     try:
         await watch.catch_up()
     finally:
@@ -111,10 +111,10 @@ def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
     positions = positions_of(machine, which.tasks)
     select, ahead = _select(positions, which), partial(_ahead, machine)
     if which.tail is not None and (positions is None or len(positions) == 1):
-        return iter(store.last_lines(logs, which.tail, select, ahead))
+        return iter(printed_logs.last_lines(logs, which.tail, select, ahead))
     if printed_at := _log_range(machine, positions, which):
-        return store.node_lines(logs, *printed_at, select, ahead=ahead(printed_at[0]))
-    lines = store.all_lines(logs, select, ahead)
+        return printed_logs.node_lines(logs, *printed_at, select, ahead=ahead(printed_at[0]))
+    lines = printed_logs.all_lines(logs, select, ahead)
     if which.tail is None:
         return lines
     from collections import deque
@@ -135,17 +135,15 @@ def _log_range(
     return tasks.node[at], tasks.log_from[at], tasks.log_to[at]
 
 
-async def follow_lines(
-    workspace: Workspace, job: str, which: Lines
-) -> AsyncGenerator[LogLine, None]:
+async def follow_lines(store: JobStore, which: Lines) -> AsyncGenerator[LogLine, None]:
     """Lines as they are printed, until the job is done.
 
     Raises:
         HeadGone: nobody runs the job any more, and it is not done.
     """
-    watch = Watch(workspace, job)
+    watch = Watch(store)
     try:
-        follower, named = await _follower(workspace, job, watch, which)
+        follower, named = await _follower(store, watch, which)
         if which.tail is not None:
             for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
                 yield line
@@ -164,15 +162,15 @@ async def follow_lines(
         watch.close()
 
 
-async def follow_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGenerator[Printed, None]:
+async def follow_raw(store: JobStore, which: Lines) -> AsyncGenerator[Printed, None]:
     """As `past_raw`, and on until the job is done.
 
     Raises:
         HeadGone: nobody runs the job any more, and it is not done.
     """
-    watch = Watch(workspace, job)
+    watch = Watch(store)
     try:
-        follower, named = await _follower(workspace, job, watch, which)
+        follower, named = await _follower(store, watch, which)
         ended = _Ended()
 
         def poll(batch: list[Event], over: bool) -> list[Printed]:
@@ -189,12 +187,12 @@ async def follow_raw(workspace: Workspace, job: str, which: Lines) -> AsyncGener
 
 
 async def _follower(
-    workspace: Workspace, job: str, watch: Watch, which: Lines
-) -> tuple[store.LogFollower, _Named]:
+    store: JobStore, watch: Watch, which: Lines
+) -> tuple[printed_logs.LogFollower, _Named]:
     await watch.catch_up()
     select = _select(positions_of(watch.machine, which.tasks), which)
     ahead = partial(_ahead, watch.machine)
-    follower = store.LogFollower(workspace.folder(job) / "logs", select, ahead)
+    follower = printed_logs.LogFollower(store.logs(), select, ahead)
     return follower, _Named(watch.machine, which)
 
 

@@ -9,9 +9,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from batchio.agent.bundle import LARGE, Bundle as Unpacked
+from batchio.agent.bundle import LARGE
+from batchio.agent.bundle import Bundle as Unpacked
 from batchio.submit.bundle import Bundle, Item
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pytest
 
 from batchio.cli.main import call
 from batchio.core.events import encode
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
+from tests.making import make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ class Terminal:
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
-        self.workspace = Workspace(folder / "ws")
+        self.workspace = FolderWorkspace(folder / "ws")
         self._capsys = capsys
 
     def type(self, *words: str) -> Seen:
@@ -48,7 +49,7 @@ class Terminal:
         """Put a job with this past into the workspace; nobody runs it."""
         job = story.machine.running_job
         told = [encode(event) for event in story.events]
-        self.workspace.create(job.id, told, name=job.spec.name)
+        make(self.workspace, job.id, told, name=job.spec.name)
 
 
 @pytest.fixture

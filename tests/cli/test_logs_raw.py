@@ -78,7 +78,7 @@ def keep_printed(logs: Path, node: int, *printed: tuple[int, int, float, bytes])
 def test_what_several_nodes_printed_comes_in_the_order_of_time(terminal: Terminal) -> None:
     story = Story("0-1").offers("a", "b").ready("a").ready("b")
     terminal.keep(story.start(0).start(1, node=1).end(0).end(1, node=1).close())
-    logs = terminal.workspace.folder(JOB) / "logs"
+    logs = terminal.workspace.job(JOB).folder / "logs"
     keep_printed(logs, 0, (0, STDOUT, 1, b"a\0\n"), (0, STDERR, 3, b"\xffc\n"))
     keep_printed(logs, 1, (1, STDOUT, 2, b"b\r\n"), (1, STDOUT, 4, b"d"))
 
@@ -93,7 +93,7 @@ def test_the_lines_of_tasks_that_print_at_the_same_time_are_not_torn(terminal: T
     terminal.keep(story.start(0, 1).end(0, 1).close())
     parts = [(0, b"go"), (1, b"st"), (0, b"ing\nan"), (1, b"op\n"), (0, b"d end\n")]
     printed = [(task, STDOUT, float(at), data) for at, (task, data) in enumerate(parts)]
-    keep_printed(terminal.workspace.folder(JOB) / "logs", 0, *printed)
+    keep_printed(terminal.workspace.job(JOB).folder / "logs", 0, *printed)
 
     assert piped(terminal, JOB) == b"going\nstop\nand end\n"
     assert piped(terminal, JOB, "--follow") == b"going\nstop\nand end\n"

@@ -236,7 +236,7 @@ def test_a_workspace_can_be_typed_or_set_in_a_project_file(
 
 def test_a_corrupt_journal_is_named(terminal: Terminal) -> None:
     terminal.keep(mixed())
-    path = terminal.workspace.folder(JOB) / "journal.sqlite"
+    path = terminal.workspace.job(JOB).folder / "journal.sqlite"
     path.write_bytes(os.urandom(4096))
 
     seen = terminal.type("status", JOB)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
-from hypothesis import given as anything, strategies as st
+from hypothesis import given as anything
+from hypothesis import strategies as st
 
 from batchio.cli.options import TableOption, given
 from batchio.cli.run import run

@@ -321,7 +321,7 @@ def test_a_job_whose_head_was_killed_says_so_and_is_recovered(scripts: Terminal)
         "run", "--shell", f"echo started; while ! test -e {flag}; do sleep 0.05; done"
     ).out.strip()
     _until_started(scripts, job)
-    head = scripts.workspace.lease_holder(job)
+    head = scripts.workspace.job(job).leader()
     assert head is not None
     os.kill(head.pid, signal.SIGKILL)
 

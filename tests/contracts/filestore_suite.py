@@ -13,13 +13,13 @@ import tarfile
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchio import agent
 from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
-from batchio.filestores import fetch, open_store
+from batchio.filestores import open_store
 from batchio.runtime.files import Sender
 from batchio.transports.local import LocalTransport
 from tests.contracts import sealed
@@ -27,6 +27,7 @@ from tests.contracts.filestore_kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from batchio.ports import FileStore
 
@@ -194,10 +195,11 @@ async def test_a_name_cannot_leave_the_store(store: FileStore, name: str) -> Non
 # --- without credentials -----------------------------------------------------
 
 
-async def fetched(url: str, digest: str, *program: str) -> tuple[int, str]:
-    """Run fetch.py as a node does, with nothing of ours in its environment."""
+async def fetched(url: str, digest: str, home: Path) -> tuple[int, str]:
+    """Run `fetch` as a node does, with nothing of ours in its environment."""
+    home.mkdir()
     node = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", Path(fetch.__file__).read_text(), *program),
+        *agent.command(sys.executable, "fetch", str(home)),
         stdin=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={},
@@ -208,19 +210,19 @@ async def fetched(url: str, digest: str, *program: str) -> tuple[int, str]:
 
 async def test_a_node_fetches_by_a_signed_url(kind: Kind, store: FileStore, tmp_path: Path) -> None:
     data = pattern(BIG)
-    digest, target = await store.put(data), tmp_path / "fetched"
+    digest, home = await store.put(data), tmp_path / "home"
     if kind.name == "memory":
         with pytest.raises(UsageError, match="has no URLs"):
             await store.sign(digest, 60)
         return
     url = await store.sign(digest, 60)
-    assert await fetched(url, digest, "/bin/dd", "status=none", f"of={target}") == (0, "")
-    assert target.read_bytes() == data
+    assert await fetched(url, digest, home) == (0, "")
+    assert (home / "bundle.tar").read_bytes() == data
     wrong = digest_of(b"something else")
-    code, said = await fetched(url, wrong, "/bin/dd", "status=none", f"of={target}")
+    code, said = await fetched(url, wrong, tmp_path / "other")
     assert (code, said) == (1, "what came is not what was stored\n")
     await store.delete(digest)
-    code, said = await fetched(url, digest, "/bin/cat")
+    code, said = await fetched(url, digest, tmp_path / "late")
     assert code == 1
     assert "404" in said or "is the folder shared?" in said
 
@@ -250,7 +252,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     async with LocalTransport() as transport:
         for home in homes:
             home.mkdir()
-        await asyncio.gather(*(send(transport, str(home)) for home in homes))
+        await asyncio.gather(*(send(transport, str(home), sys.executable) for home in homes))
     there = {(home / "bundle.tar").read_bytes() for home in homes}
     assert there == {bundle.read_bytes()}
     if kind.name == "memory":
@@ -273,7 +275,7 @@ async def test_a_node_that_cannot_fetch_gets_its_files_all_the_same(
         for number in range(2):
             home = tmp_path / f"home {number}"
             home.mkdir()
-            await send(transport, str(home))
+            await send(transport, str(home), sys.executable)
             assert (home / "bundle.tar").exists()
             await store.delete(digest_of(bundle.read_bytes()))
     if kind.name != "memory":
@@ -368,6 +370,8 @@ async def test_trouble_with_the_store_does_not_stop_the_files(tmp_path: Path) ->
         tar.add(__file__, "suite.py")
     async with LocalTransport() as transport:
         with answering(403):
-            await Sender(bundle, "s3://bucket/x", notes.append)(transport, str(home))
+            await Sender(bundle, "s3://bucket/x", notes.append)(
+                transport, str(home), sys.executable
+            )
     assert (home / "bundle.tar").exists()
     assert len(notes) == 1

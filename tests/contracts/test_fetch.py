@@ -9,15 +9,13 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
-from batchio.filestores import fetch
+from batchio import agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DATA: Final = b"0123456789" * 300_000
 DIGEST: Final = hashlib.sha256(DATA).hexdigest()
@@ -72,62 +70,76 @@ def server(*faults: str) -> Iterator[Server]:
             thread.join()
 
 
-def run(url: str, *program: str, digest: str = DIGEST) -> subprocess.CompletedProcess[bytes]:
-    """As on a node: text for python3, with no environment of ours."""
-    return subprocess.run(
-        [sys.executable, "-I", "-c", Path(fetch.__file__).read_text(), *program],
+def run(url: str, home: Path, digest: str = DIGEST) -> tuple[int, bytes]:
+    """Run it as on a node, with no environment of ours. Its exit code and what it says."""
+    done = subprocess.run(
+        agent.command(sys.executable, "fetch", str(home)),
         input=json.dumps({"url": url, "digest": digest}).encode(),
         capture_output=True,
         check=False,
         env={},
     )
+    return done.returncode, done.stderr
 
 
-def test_a_connection_that_breaks_is_taken_up_where_it_broke() -> None:
+def test_a_connection_that_breaks_is_taken_up_where_it_broke(tmp_path: Path) -> None:
     with server("breaks") as broken:
-        done = run(broken.url, "/bin/cat")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout == DATA
+        assert run(broken.url, tmp_path) == (0, b"")
+    assert (tmp_path / "bundle.tar").read_bytes() == DATA
     assert broken.ranges == [None, f"bytes={HALF}-"]
 
 
-def test_a_server_that_is_busy_is_asked_again() -> None:
+def test_a_server_that_is_busy_is_asked_again(tmp_path: Path) -> None:
     with server("503") as busy:
-        done = run(busy.url, "/bin/cat")
-    assert (done.returncode, done.stdout == DATA) == (0, True)
+        assert run(busy.url, tmp_path) == (0, b"")
+    assert (tmp_path / "bundle.tar").read_bytes() == DATA
 
 
-def test_a_refusal_is_final_and_does_not_show_the_url() -> None:
+def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "bundle.tar").write_bytes(b"of an earlier head")
+    with server() as idle:
+        assert run(idle.url, tmp_path) == (0, b"")
+    assert idle.ranges == []
+    assert (tmp_path / "bundle.tar").read_bytes() == b"of an earlier head"
+
+
+def test_a_refusal_is_final_and_does_not_show_the_url(tmp_path: Path) -> None:
     with server("403") as refusing:
-        done = run(refusing.url, "/bin/cat")
-    assert (done.returncode, done.stderr) == (1, b"HTTP Error 403: Forbidden\n")
+        assert run(refusing.url, tmp_path) == (1, b"HTTP Error 403: Forbidden\n")
     assert refusing.ranges == [None]
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_that_cannot_go_on_in_the_middle_is_not_believed() -> None:
+def test_a_store_that_cannot_go_on_in_the_middle_is_not_believed(tmp_path: Path) -> None:
     with server("breaks", "no ranges") as forgetful:
-        done = run(forgetful.url, "/bin/cat")
-    assert done.returncode == 1
-    assert b"cannot go on in the middle" in done.stderr
+        code, said = run(forgetful.url, tmp_path)
+    assert code == 1
+    assert b"cannot go on in the middle" in said
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_other_bytes_are_refused_and_the_program_is_stopped() -> None:
+def test_other_bytes_are_refused_and_not_kept(tmp_path: Path) -> None:
     with server() as running:
-        done = run(running.url, "/bin/cat", digest="0" * 64)
-    assert (done.returncode, done.stderr) == (1, b"what came is not what was stored\n")
+        code, said = run(running.url, tmp_path, digest="0" * 64)
+    assert (code, said) == (1, b"what came is not what was stored\n")
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("ends", "code"), [("exit 7", 7), ("exit 0", 1), ("cat >&2; exit 9", 9)])
-def test_a_program_that_fails_or_stops_listening_is_a_failure(ends: str, code: int) -> None:
+def test_a_home_that_takes_no_file_is_named(tmp_path: Path) -> None:
     with server() as running:
-        done = run(running.url, "/bin/sh", "-c", ends)
-    assert done.returncode == code
+        assert run(running.url, tmp_path / "gone") == (
+            1,
+            f"{tmp_path}/gone: No such file or directory\n".encode(),
+        )
 
 
 def test_a_shared_folder_is_read_in_place(tmp_path: Path) -> None:
-    shared = tmp_path / "a b ä"
+    shared, home = tmp_path / "a b ä", tmp_path / "home"
+    home.mkdir()
     shared.write_bytes(DATA)
-    assert run(shared.as_uri(), "/bin/cat").stdout == DATA
-    done = run(tmp_path.joinpath("not here").as_uri(), "/bin/cat")
-    assert done.returncode == 1
-    assert b"is the folder shared?" in done.stderr
+    assert run(shared.as_uri(), home) == (0, b"")
+    assert (home / "bundle.tar").read_bytes() == DATA
+    (home / "bundle.tar").unlink()
+    code, said = run(tmp_path.joinpath("not here").as_uri(), home)
+    assert code == 1
+    assert b"is the folder shared?" in said

@@ -9,29 +9,22 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 
-from batchio.errors import LeaseHeld
-from batchio.stores.folder import Workspace
-from batchio.testing import MemoryWorkspace
+from batchio.errors import JournalDown, LeaseHeld
+from batchio.stores.folder import FolderWorkspace
+from batchio.testing import MemoryPast, MemoryWorkspace
+from tests.making import make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchio.ports import Journal
+    from batchio.ports import Journal, JournalReader
 
 JOB = "2b7l9lg7dl"
-
-
-class Reader(Protocol):
-    def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]: ...
-
-    def snapshot(self) -> tuple[int, bytes] | None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass
@@ -39,7 +32,7 @@ class Kind:
     """One kind of journal, holding one new job with one event."""
 
     take: Callable[[], Journal]
-    reader: Callable[[], Reader]
+    reader: Callable[[], JournalReader]
     taking: str = ""
     """Python source that takes the lease in another process, as `journal`; "": none can."""
 
@@ -48,20 +41,20 @@ FIRST = '["first"]'
 
 
 def sqlite_kind(folder: Path) -> Kind:
-    workspace = Workspace(folder)
-    workspace.create(JOB, [FIRST])
+    workspace = FolderWorkspace(folder)
+    store = workspace.job(make(workspace, JOB, [FIRST]))
     return Kind(
-        take=lambda: workspace.take(JOB),
-        reader=lambda: workspace.reader(JOB),
-        taking="from batchio.stores.folder import Workspace\n"
-        f"journal = Workspace({str(folder)!r}).take({JOB!r})\n",
+        take=store.lead,
+        reader=store.reader,
+        taking="from batchio.stores.folder import FolderWorkspace\n"
+        f"journal = FolderWorkspace({str(folder)!r}).job({JOB!r}).lead()\n",
     )
 
 
 def memory_kind(folder: Path) -> Kind:
     workspace = MemoryWorkspace(folder)
-    workspace.create(JOB, [FIRST])
-    return Kind(take=lambda: workspace.take(JOB), reader=lambda: workspace.reader(JOB))
+    store = workspace.job(make(workspace, JOB, [FIRST]))
+    return Kind(take=store.lead, reader=store.reader)
 
 
 @pytest.fixture(params=[sqlite_kind, memory_kind], ids=["sqlite", "memory"])
@@ -75,6 +68,15 @@ def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
     """A kind that other processes can take, and that outlives them."""
     make: Callable[[Path], Kind] = request.param
     return make(tmp_path)
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> tuple[Kind, MemoryPast]:
+    """A kind that can be made not to answer."""
+    kind = memory_kind(tmp_path)
+    past = kind.reader()
+    assert isinstance(past, MemoryPast)
+    return kind, past
 
 
 def bodies(kind: Kind) -> list[str]:
@@ -135,6 +137,7 @@ async def test_a_reader_goes_on_from_where_it_was(kind: Kind) -> None:
     await journal.append(["a", "b", "c", "d"])
     reader = kind.reader()
 
+    assert reader.last() == 5
     assert reader.read(2, 2) == [(3, "b"), (4, "c")]
     assert reader.read(4) == [(5, "d")]
     assert reader.read(5) == []
@@ -190,6 +193,29 @@ async def test_a_reader_opened_before_a_crash_goes_on_with_the_next_head(lasting
 
     assert reader.read(1) == [(2, "a"), (3, "b")]
     reader.close()
+    await journal.close()
+
+
+# --- a store that does not answer ------
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("written", [False, True], ids=["lost before", "lost after"])
+async def test_a_batch_without_an_answer_is_appended_again_and_stands_once(
+    silent: tuple[Kind, MemoryPast], *, written: bool
+) -> None:
+    kind, past = silent
+    journal = kind.take()
+    past.down, past.deaf = not written, written
+    for _ in range(3):
+        with pytest.raises(JournalDown):
+            await journal.append(["a", "b"])
+    await journal.snapshot(b"is no error")
+    past.down = past.deaf = False
+    await journal.append(["a", "b"])
+    await journal.append(["a", "b"])  # a batch of its own
+
+    assert bodies(kind) == [FIRST, "a", "b", "a", "b"]
     await journal.close()
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batchio.core.events import HeadStarted, encode
-from batchio.errors import JournalCorrupt, JournalFull, LeaseHeld, NoSuchJob, WorkspaceError
-from batchio.stores import sqlite
-from batchio.stores.folder import Workspace
+from batchio.errors import (
+    JournalCorrupt,
+    JournalDown,
+    JournalFull,
+    LeaseHeld,
+    NoSuchJob,
+    WorkspaceError,
+)
+from batchio.stores import journal_file, sqlite
+from batchio.stores.folder import FolderWorkspace
 from batchio.stores.last_words import read_last_words, write_last_words
+from tests.making import bodies, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,9 +33,9 @@ FIRST = encode(HeadStarted(1.0, 1, "host", 7))
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    workspace = Workspace(tmp_path / "workspace")
-    workspace.create(JOB, [FIRST])
+def workspace(tmp_path: Path) -> FolderWorkspace:
+    workspace = FolderWorkspace(tmp_path / "workspace")
+    make(workspace, JOB, [FIRST])
     return workspace
 
 
@@ -50,9 +58,9 @@ def make_read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 
-def change(workspace: Workspace, sql: str) -> None:
+def change(workspace: FolderWorkspace, sql: str) -> None:
     """Do to the journal what nobody should."""
-    connection = sqlite3.connect(workspace.folder(JOB) / "journal.sqlite")
+    connection = sqlite3.connect(workspace.job(JOB).folder / "journal.sqlite")
     connection.execute(sql)
     connection.commit()
     connection.close()
@@ -66,6 +74,29 @@ def fill(folder: Path, leave: int) -> Path:
     return filler
 
 
+# --- held up ----
+
+
+@pytest.mark.asyncio
+async def test_a_lock_that_another_program_holds_for_long_only_delays_the_batch(
+    workspace: FolderWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_file, "BUSY_S", 0.01)
+    store = workspace.job(JOB)
+    journal = store.lead()
+    other = sqlite3.connect(store.folder / "journal.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(JournalDown, match=r"another program holds the journal .* locked"):
+        await journal.append(["a", "b"])
+    other.execute("ROLLBACK")
+    await journal.append(["a", "b"])
+
+    assert bodies(store) == [FIRST, "a", "b"]
+    other.close()
+    await journal.close()
+
+
 # --- a full disk ---------------------------------------------------------------------
 
 
@@ -75,9 +106,10 @@ async def test_a_full_disk_refuses_the_batch_whole_and_works_again_when_there_is
 ) -> None:
     disk = tmp_path / "disk"
     with tmpfs(disk, "size=1m"):
-        workspace = Workspace(disk)
-        folder = workspace.create(JOB, [FIRST])
-        journal = workspace.take(JOB)
+        workspace = FolderWorkspace(disk)
+        make(workspace, JOB, [FIRST])
+        folder = workspace.job(JOB).folder
+        journal = workspace.job(JOB).lead()
         filler = fill(disk, leave=100_000)
         written = 1
 
@@ -93,7 +125,7 @@ async def test_a_full_disk_refuses_the_batch_whole_and_works_again_when_there_is
             await journal.append(["y" * 40_000])
         await journal.snapshot(b"s" * 200_000)
 
-        reader = workspace.reader(JOB)
+        reader = workspace.job(JOB).reader()
         assert written > 1
         assert reader.last() == len(reader.read()) == written
         assert reader.snapshot() is None
@@ -110,15 +142,16 @@ async def test_a_full_disk_refuses_the_batch_whole_and_works_again_when_there_is
 async def test_on_a_full_disk_there_is_room_to_say_why_the_head_stopped(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with tmpfs(disk, "size=1m"):
-        workspace = Workspace(disk)
-        folder = workspace.create(JOB, [FIRST])
+        workspace = FolderWorkspace(disk)
+        make(workspace, JOB, [FIRST])
+        folder = workspace.job(JOB).folder
         filler = fill(disk, leave=0)
 
         write_last_words(folder, "no room left on the disk\n")
         assert read_last_words(folder) == "no room left on the disk\n"
 
         filler.unlink()
-        journal = workspace.take(JOB)
+        journal = workspace.job(JOB).lead()
         assert read_last_words(folder) is None
         assert (folder / "reserve").stat().st_size == 65536
         await journal.close()
@@ -127,16 +160,16 @@ async def test_on_a_full_disk_there_is_room_to_say_why_the_head_stopped(tmp_path
 def test_a_job_that_does_not_fit_is_not_made_at_all(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     with tmpfs(disk, "size=1m"):
-        workspace = Workspace(disk)
+        workspace = FolderWorkspace(disk)
         (disk / "jobs").mkdir()
         filler = fill(disk, leave=20_000)
 
         with pytest.raises(JournalFull, match="no room left"):
-            workspace.create(JOB, [FIRST])
+            make(workspace, JOB, [FIRST])
 
         assert workspace.jobs() == []
         filler.unlink()
-        workspace.create(JOB, [FIRST])
+        make(workspace, JOB, [FIRST])
         assert workspace.jobs() == [JOB]
 
 
@@ -168,23 +201,23 @@ def _gone(journal: Path) -> None:
 DAMAGE = [_garbage, _cut, _emptied, _holes, _gone]
 
 
-async def _filled(workspace: Workspace) -> Path:
-    journal = workspace.take(JOB)
+async def _filled(workspace: FolderWorkspace) -> Path:
+    journal = workspace.job(JOB).lead()
     await journal.append([FIRST] * 2000)
     await journal.close()
-    return workspace.folder(JOB) / "journal.sqlite"
+    return workspace.job(JOB).folder / "journal.sqlite"
 
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("damage", DAMAGE)
 async def test_a_reader_names_a_damaged_journal(
-    workspace: Workspace, damage: Callable[[Path], None]
+    workspace: FolderWorkspace, damage: Callable[[Path], None]
 ) -> None:
     path = await _filled(workspace)
     damage(path)
 
     with pytest.raises(JournalCorrupt) as caught:
-        workspace.reader(JOB).events()
+        workspace.job(JOB).reader().events()
 
     assert str(caught.value).startswith(f"the journal {path} is damaged: ")
     assert "submit the job again" in (caught.value.hint or "")
@@ -193,69 +226,73 @@ async def test_a_reader_names_a_damaged_journal(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("damage", [_garbage, _emptied])
 async def test_a_head_refuses_a_damaged_journal_and_lets_go_of_the_lease(
-    workspace: Workspace, damage: Callable[[Path], None]
+    workspace: FolderWorkspace, damage: Callable[[Path], None]
 ) -> None:
     damage(await _filled(workspace))
 
     with pytest.raises(JournalCorrupt, match=r"journal\.sqlite is damaged"):
-        workspace.take(JOB)
+        workspace.job(JOB).lead()
 
-    assert workspace.lease_holder(JOB) is None
+    assert workspace.job(JOB).leader() is None
 
 
 @pytest.mark.asyncio
-async def test_an_event_that_makes_no_sense_is_named_by_its_number(workspace: Workspace) -> None:
-    journal = workspace.take(JOB)
+async def test_an_event_that_makes_no_sense_is_named_by_its_number(
+    workspace: FolderWorkspace,
+) -> None:
+    journal = workspace.job(JOB).lead()
     await journal.append([FIRST, '["no-such-thing",1]'])
     await journal.close()
 
     with (
-        workspace.reader(JOB) as reader,
+        workspace.job(JOB).reader() as reader,
         pytest.raises(JournalCorrupt, match=r'event 3 is not an event: .."no-such-thing",1'),
     ):
         reader.events()
 
 
 @pytest.mark.asyncio
-async def test_a_missing_event_is_named_and_never_skipped(workspace: Workspace) -> None:
-    journal = workspace.take(JOB)
+async def test_a_missing_event_is_named_and_never_skipped(workspace: FolderWorkspace) -> None:
+    journal = workspace.job(JOB).lead()
     await journal.append(["a", "b", "c"])
     await journal.close()
     change(workspace, "DELETE FROM events WHERE seq = 3")
 
-    with workspace.reader(JOB) as reader:
+    with closing(workspace.job(JOB).reader()) as reader:
         with pytest.raises(JournalCorrupt, match="event 3 is missing"):
             reader.read()
         assert reader.read(3) == [(4, "c")]
 
 
-def test_a_journal_of_another_layout_says_which_batchio_reads_it(workspace: Workspace) -> None:
+def test_a_journal_of_another_layout_says_which_batchio_reads_it(
+    workspace: FolderWorkspace,
+) -> None:
     change(workspace, "UPDATE meta SET value = 99 WHERE key = 'layout'")
 
     with pytest.raises(WorkspaceError, match="in layout 99; this batchio reads layout 1"):
-        workspace.reader(JOB)
+        workspace.job(JOB).reader()
 
 
 @pytest.mark.asyncio
-async def test_a_damaged_snapshot_counts_as_none(workspace: Workspace) -> None:
-    journal = workspace.take(JOB)
+async def test_a_damaged_snapshot_counts_as_none(workspace: FolderWorkspace) -> None:
+    journal = workspace.job(JOB).lead()
     await journal.snapshot(b"state" * 100)
     await journal.close()
-    path = workspace.folder(JOB) / "snapshot"
+    path = workspace.job(JOB).folder / "snapshot"
     whole = path.read_bytes()
 
-    with workspace.reader(JOB) as reader:
+    with closing(workspace.job(JOB).reader()) as reader:
         assert reader.snapshot() == (1, b"state" * 100)
         for damaged in (b"", whole[:10], whole[:-1], whole[:-1] + b"?", b"?" + whole[1:]):
             path.write_bytes(damaged)
             assert reader.snapshot() is None
 
 
-def test_a_job_that_does_not_exist_has_no_reader_and_no_lease(workspace: Workspace) -> None:
+def test_a_job_that_does_not_exist_has_no_reader_and_no_lease(workspace: FolderWorkspace) -> None:
     with pytest.raises(NoSuchJob):
-        workspace.reader("2b7l9lg7dm")
+        workspace.job("2b7l9lg7dm").reader()
     with pytest.raises(NoSuchJob):
-        workspace.take("2b7l9lg7dm")
+        workspace.job("2b7l9lg7dm").lead()
 
 
 # --- growth, and disks that cannot be written ----------------------------------------
@@ -263,12 +300,12 @@ def test_a_job_that_does_not_exist_has_no_reader_and_no_lease(workspace: Workspa
 
 @pytest.mark.asyncio
 async def test_the_write_ahead_log_stays_small_although_somebody_reads_all_the_time(
-    workspace: Workspace,
+    workspace: FolderWorkspace,
 ) -> None:
-    journal = workspace.take(JOB)
-    wal = workspace.folder(JOB) / "journal.sqlite-wal"
+    journal = workspace.job(JOB).lead()
+    wal = workspace.job(JOB).folder / "journal.sqlite-wal"
     largest = 0
-    with workspace.reader(JOB) as reader:
+    with closing(workspace.job(JOB).reader()) as reader:
         at = 0
         for _ in range(60):
             await journal.append(["x" * 1000] * 1000)
@@ -283,11 +320,11 @@ async def test_the_write_ahead_log_stays_small_although_somebody_reads_all_the_t
 
 @pytest.mark.asyncio
 async def test_a_write_ahead_log_that_a_slow_reader_let_grow_is_cut_back_when_it_is_gone(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: FolderWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "CUT_PAUSE_S", 0.0)
-    journal = workspace.take(JOB)
-    folder = workspace.folder(JOB)
+    journal = workspace.job(JOB).lead()
+    folder = workspace.job(JOB).folder
     slow = sqlite3.connect(f"{(folder / 'journal.sqlite').as_uri()}?mode=ro", uri=True)
     slow.execute("BEGIN")
     slow.execute("SELECT count(*) FROM events").fetchone()
@@ -305,17 +342,17 @@ async def test_a_write_ahead_log_that_a_slow_reader_let_grow_is_cut_back_when_it
 
 @pytest.mark.asyncio
 async def test_whoever_deletes_the_lock_file_does_not_get_two_heads_that_write(
-    workspace: Workspace,
+    workspace: FolderWorkspace,
 ) -> None:
-    first = workspace.take(JOB)
-    (workspace.folder(JOB) / "head.lock").unlink()
-    second = workspace.take(JOB)
+    first = workspace.job(JOB).lead()
+    (workspace.job(JOB).folder / "head.lock").unlink()
+    second = workspace.job(JOB).lead()
 
     with pytest.raises(LeaseHeld, match="another head has taken over"):
         await first.append(["a"])
     await second.append(["b"])
 
-    with workspace.reader(JOB) as reader:
+    with closing(workspace.job(JOB).reader()) as reader:
         assert [body for _, body in reader.read()] == [FIRST, "b"]
     await first.close()
     await second.close()
@@ -324,21 +361,21 @@ async def test_whoever_deletes_the_lock_file_does_not_get_two_heads_that_write(
 @pytest.mark.asyncio
 @pytest.mark.parametrize("clean", [True, False])
 async def test_a_journal_on_a_read_only_disk_is_read(
-    tmp_path: Path, workspace: Workspace, clean: bool
+    tmp_path: Path, workspace: FolderWorkspace, clean: bool
 ) -> None:
-    journal = workspace.take(JOB)
+    journal = workspace.job(JOB).lead()
     await journal.append(["a", "b"])
     if clean:
         await journal.close()
     disk = tmp_path / "disk"
     with tmpfs(disk, "size=4m"):
-        copy = Workspace(disk)
-        copy.folder(JOB).mkdir(parents=True)
-        for file in workspace.folder(JOB).glob("journal.sqlite*"):
+        copy = FolderWorkspace(disk)
+        copy.job(JOB).folder.mkdir(parents=True)
+        for file in workspace.job(JOB).folder.glob("journal.sqlite*"):
             if not file.name.endswith("-shm"):
-                (copy.folder(JOB) / file.name).write_bytes(file.read_bytes())
+                (copy.job(JOB).folder / file.name).write_bytes(file.read_bytes())
         make_read_only(disk)
 
-        with copy.reader(JOB) as reader:
+        with copy.job(JOB).reader() as reader:
             assert reader.read() == [(1, FIRST), (2, "a"), (3, "b")]
     await journal.close()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from batchio.errors import UsageError
 from batchio.transports import ssh

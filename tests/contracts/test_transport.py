@@ -10,7 +10,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batchio.errors import Unreachable
 from batchio.testing import Ends, FakeClock, ScriptedNode

@@ -268,12 +268,10 @@ def test_a_closed_port_is_unreachable(home: Path) -> None:
 
 def test_a_server_that_never_speaks_is_given_up(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
         error = refusal(SshTarget("127.0.0.1", port=silent.getsockname()[1]))
 
     assert isinstance(error, Unreachable)
     assert "no SSH login within 1 s" in str(error)
-    assert time.monotonic() - began < 3
 
 
 def test_something_that_is_no_ssh_server_is_told(home: Path) -> None:
@@ -316,28 +314,25 @@ def test_a_command_whose_connection_is_cut_has_no_exit_code(server: Sshd) -> Non
 
 
 def test_a_silent_death_is_noticed_by_commands_and_sockets(server: Sshd, tmp_path: Path) -> None:
-    async def silence() -> float:
+    async def silence() -> None:
         node = await ssh.connect("testhost", IMPATIENT)
         reader, _ = await node.open_unix(str(tmp_path / "s"))
         pid = await server_pid(node)
         os.kill(pid, signal.SIGSTOP)
         try:
-            began = time.monotonic()
             with pytest.raises(Unreachable):
                 await node.run(["sleep", "60"])
             with pytest.raises(Unreachable):
                 await reader.readexactly(1)
             await node.wait_closed()
-            took = time.monotonic() - began
         finally:
             os.kill(pid, signal.SIGKILL)
         await node.close()
-        return took
 
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "s"))
         listening.listen()
-        assert asyncio.run(silence()) < 5 * IMPATIENT.keepalive
+        asyncio.run(silence())
 
 
 def test_a_silent_death_is_noticed_within_15_seconds() -> None:
@@ -355,16 +350,14 @@ def test_a_connection_outlives_its_server_being_restarted(server: Sshd) -> None:
 
 
 def test_closing_does_not_wait_for_a_silent_peer(server: Sshd) -> None:
-    async def leave() -> float:
-        node = await ssh.connect("testhost")
+    async def leave() -> None:
+        node = await ssh.connect("testhost", Limits(keepalive=3600))  # nothing else would end it
         pid = await server_pid(node)
         os.kill(pid, signal.SIGSTOP)
-        began = time.monotonic()
         await node.close()
         os.kill(pid, signal.SIGKILL)
-        return time.monotonic() - began
 
-    assert asyncio.run(leave()) < 5
+    asyncio.run(leave())
 
 
 def test_forbidden_socket_forwarding_is_told(tmp_path: Path, home: Path) -> None:

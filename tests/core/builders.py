@@ -49,7 +49,7 @@ def fingerprint(m: Machine) -> dict[str, Any]:
     ]
     sums = ("live", "ready", "held", "capacity", "silent", "doomed", "used", "quarantined", "mean")
     more = ("dispatch_started", "scheduler", "trouble", "job", "notes", "taken")
-    provider = ("offers", "orders", "rents", "offers_failed")
+    provider = ("offers", "orders")
     tasks = m.tasks
     alive = {
         "nodes": nodes,

@@ -7,58 +7,20 @@ lets everything be answered until the job is closed.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.machine import Machine
 from batchio.core.node import NodeState
 from tests.core.builders import Pair, fingerprint, record, replay, spec
+from tests.core.parties import Agent, Link, Wanted
 
 __all__ = ["Agent", "Link", "World", "fingerprint", "record", "replay", "spec"]
 
 if TYPE_CHECKING:
     from batchio.core.plan import Offer
     from batchio.core.spec import JobSpec
-
-
-@dataclass
-class Agent:
-    """What runs on one node, whoever listens."""
-
-    slots: int
-    instance: int = 1
-    queue: list[Pair] = field(default_factory=list)
-    running: dict[Pair, str] = field(default_factory=dict)
-    """What runs, and the reason of a stop that is under way."""
-    results: dict[int, list[list[Any]]] = field(default_factory=dict)
-    seq: int = 0
-
-    def knows(self, key: Pair) -> bool:
-        told = any((r[0], r[1]) == key for rs in self.results.values() for r in rs)
-        return told or key in self.queue or key in self.running
-
-
-@dataclass
-class Link:
-    """The head's session with one agent. What is on the way dies with the connection."""
-
-    handle: str
-    instance: str
-    up: bool = False
-    told: set[tuple[str, int, int]] = field(default_factory=set)
-    """What was said on this connection: verb, task, attempt."""
-    out: deque[list[Any]] = field(default_factory=deque)
-    back: deque[ev.Event] = field(default_factory=deque)
-
-
-class Wanted(NamedTuple):
-    """One node of an order that is under way."""
-
-    token: str
-    node: int
-    offer: str
 
 
 ASKED = (NodeState.WANTED, NodeState.UNWANTED)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core.arrays import TaskIds, compact, parse_array, parse_ids
 from batchio.errors import UsageError

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core.ids import ALPHABET, LENGTH, is_job_id, is_prefix, job_id
 

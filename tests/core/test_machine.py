@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.job import JobState
 from batchio.core.machine import Machine
 from batchio.core.node import NodeState

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core.task import COLUMNS, EDGES, STALE, Outcome, TaskFact, Tasks, TaskState
 from batchio.errors import IllegalEvent

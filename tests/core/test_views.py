@@ -6,7 +6,8 @@ import json
 from itertools import islice
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core import events as ev
 from batchio.core.arrays import parse_ids

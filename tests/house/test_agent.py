@@ -14,7 +14,8 @@ from batchio import agent
 from tests.house.source import PACKAGE
 
 FOLDER: Final = PACKAGE / "agent"
-TREES: Final = {room: ast.parse((FOLDER / f"{room}.py").read_text()) for room in agent.ROOMS}
+EVERY: Final = (*agent.ROOMS, *agent.ALONE)
+TREES: Final = {room: ast.parse((FOLDER / f"{room}.py").read_text()) for room in EVERY}
 
 
 def _is_ours(node: ast.stmt) -> bool:
@@ -47,24 +48,26 @@ def _bound(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def test_every_room_travels() -> None:
     here = {path.stem for path in FOLDER.glob("*.py")} - {"__init__", "__main__", "loader"}
 
-    assert sorted(agent.ROOMS) == sorted(here)
+    assert sorted(EVERY) == sorted(here)
 
 
 def test_what_travels_is_every_statement_but_the_imports_of_ours() -> None:
     whole = ast.parse(agent.source())
-    kept = [node for tree in TREES.values() for node in tree.body if not _is_dropped(node)]
+    rooms = [TREES[room] for room in agent.ROOMS]
+    kept = [node for tree in rooms for node in tree.body if not _is_dropped(node)]
 
     assert [ast.dump(node) for node in whole.body[2:]] == [ast.dump(node) for node in kept]
 
 
-def test_it_speaks_python_3_8() -> None:
-    ast.parse(agent.source(), feature_version=(3, 8))
+@pytest.mark.parametrize("program", ["agent", *agent.ALONE])
+def test_it_speaks_python_3_8(program: str) -> None:
+    ast.parse(agent.source(program), feature_version=(3, 8))
 
 
 def test_no_name_means_two_things() -> None:
     meanings = defaultdict(set)
-    for room, tree in TREES.items():
-        for name, how in _bound(tree):
+    for room in agent.ROOMS:
+        for name, how in _bound(TREES[room]):
             meanings[name].add(how if how.startswith("import") else f"{how} in {room}")
 
     assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
@@ -81,16 +84,38 @@ def test_a_room_uses_only_those_before_it_under_their_own_names(room: str) -> No
             assert not any(alias.name.startswith("batchio") for alias in node.names)
 
 
-def test_late_imports_are_of_the_standard_library() -> None:
-    whole = ast.parse(agent.source())
-    names = set()
-    for node in ast.walk(whole):
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """The dotted name of each module and each member that is imported anywhere in there."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            names.add(node.module or "")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names)
+
+
+PROGRAMS: Final = {program: ast.parse(agent.source(program)) for program in agent.ALONE} | {
+    "agent": ast.parse(agent.source()),
+    "loader": ast.parse((FOLDER / "loader.py").read_text()),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_import_is_of_the_standard_library(program: str) -> None:
+    names = {name.partition(".")[0] for name in _imported(PROGRAMS[program])}
 
     assert names - sys.stdlib_module_names == set()
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_private_of_pythons_is_used(program: str) -> None:
+    tree = PROGRAMS[program]
+    imported = {name for name in _imported(tree) if not name.startswith("__future__.")}
+    private = {name for name in imported if any(p.startswith("_") for p in name.split("."))}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr[1] != "_":
+            private.add(ast.unparse(node))
+
+    assert private - {"os._exit"} == set()  # which is public in spite of its name
 
 
 def test_what_starts_slowly_is_not_imported_at_the_start(tmp_path: Path) -> None:
@@ -100,7 +125,16 @@ def test_what_starts_slowly_is_not_imported_at_the_start(tmp_path: Path) -> None
     code = f"import sys; {run}; print(*sys.modules)"
     words = [sys.executable, "-I", "-S", "-c", code]
     loaded = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
-    slow = {"collections", "contextlib", "ctypes", "enum", "json", "re", "signal", "socket"}
+    slow = {
+        "asyncio",
+        "ctypes",
+        "logging",
+        "shutil",
+        "subprocess",
+        "tarfile",
+        "threading",
+        "urllib",
+    }
 
     assert slow & set(loaded) == set()
 

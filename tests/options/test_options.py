@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core.arrays import Array, TaskIds
 from batchio.core.sizes import GIB, Span
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.options.layers import TASK_VARIABLES
 from batchio.options.schema import GROUPS, Option
@@ -23,6 +26,7 @@ from batchio.options.values import (
     split_values,
     validate,
 )
+from batchio.providers import NAMES
 
 DOCS_PAGE_RUN = """
     --name --workspace --software --container --ignore-container-entrypoint
@@ -96,7 +100,21 @@ def test_every_row_is_complete(option: Option) -> None:
     assert option.surfaces
     assert (option.kind == "choice") <= bool(option.choices)
     assert option.default is None or option.kind != "tri" or option.default is True
-    assert not any(reason.endswith(".") for reason in option.refuses.values())
+    assert not any(reason.endswith(".") for reason in (*option.needs.values(), option.never))
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_options_know_no_provider_by_name(option: Option) -> None:
+    for traits in (frozenset[Trait](), {Trait.REMOTE}, {Trait.REMOTE, Trait.HOSTS}):
+        said = option.refusal("elsewhere", traits) or ""
+        assert not set(NAMES) & set(re.findall(r"[\w-]+", said))
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.needs], ids=lambda option: option.name)
+def test_a_provider_that_lacks_a_trait_says_why_it_ignores_the_option(option: Option) -> None:
+    assert option.refusal("elsewhere", {*Trait}) is None
+    for trait, why in option.needs.items():
+        assert option.refusal("elsewhere", {*Trait} - {trait}) == why.format(provider="elsewhere")
 
 
 def test_no_spelling_means_two_options() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchio.core.sizes import Span
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.options.directives import parse
 from batchio.options.layers import (
@@ -19,6 +21,7 @@ from batchio.options.layers import (
     typed_layer,
 )
 from batchio.options.resolve import Effective, Row, resolve
+from batchio.providers import traits
 
 
 def settle(
@@ -346,19 +349,28 @@ def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
             "its AWS configuration",
             f"--no-allow-cross-zone (hello.sh:7): {here} has one zone: this computer",
         ]
-    ) == sorted(settle(script=DOCS_SCRIPT).unsupported("local"))
+    ) == sorted(settle(script=DOCS_SCRIPT).unsupported("local", traits("local")))
 
 
 def test_a_cloud_honours_what_the_local_provider_cannot() -> None:
-    assert settle(script=DOCS_SCRIPT).unsupported("aws") == []
-    assert settle().unsupported("local") == []
+    assert settle(script=DOCS_SCRIPT).unsupported("cloud", frozenset(Trait)) == []
+    assert settle().unsupported("local", traits("local")) == []
+
+
+def test_a_provider_that_nobody_knew_is_asked_for_its_traits_too() -> None:
+    effective = settle({"gpu": True, "region": "north"})
+    assert effective.unsupported("lender", {Trait.REMOTE}) == [
+        "--gpu (command line): ignored, the lender provider gives tasks no GPUs of their own",
+        "--region north (command line): ignored, the lender provider takes its hosts as they are",
+    ]
 
 
 def test_hosts_are_for_ssh() -> None:
     effective = settle({"hosts": ["a,b"]})
-    assert effective.unsupported("ssh") == []
-    assert effective.unsupported("local") == [
-        "--hosts a, b (command line): ignored, only the ssh provider uses hosts; add --provider ssh"
+    assert effective.unsupported("ssh", traits("ssh")) == []
+    assert effective.unsupported("local", traits("local")) == [
+        "--hosts a, b (command line): ignored, the local provider uses no named hosts; "
+        "without --provider they are reached over SSH"
     ]
 
 

@@ -6,18 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchio.runtime.head import lead
-from batchio.testing import (
-    Attempt,
-    Ends,
-    FakeClock,
-    MemoryJournal,
-    MemoryPast,
-    MemoryWorkspace,
-    ScriptedProvider,
-)
+from batchio.testing import Attempt, Ends, FakeClock, MemoryWorkspace, ScriptedProvider
+from tests.mortal import MortalStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from batchio.core import events as ev
@@ -27,39 +20,6 @@ if TYPE_CHECKING:
 
 LONGEST_S = 1000
 """Made-up seconds that no job here takes: one that never ends fails its test."""
-
-
-class Crash(Exception):
-    """The head is dead."""
-
-
-class MortalJournal(MemoryJournal):
-    """Its head dies at one write, just before it or just after."""
-
-    def __init__(self, past: MemoryPast, workspace: MortalWorkspace) -> None:
-        super().__init__(past)
-        self._workspace = workspace
-
-    async def append(self, events: Sequence[str]) -> None:
-        workspace = self._workspace
-        workspace.writes += 1
-        fatal = workspace.fatal is not None and workspace.fatal(workspace.writes, events)
-        if fatal and not workspace.written:
-            raise Crash
-        await super().append(events)
-        if fatal:
-            raise Crash
-
-
-class MortalWorkspace(MemoryWorkspace):
-    """Its heads die at the writes that are `fatal`."""
-
-    fatal: Callable[[int, Sequence[str]], bool] | None = None
-    written = True
-    writes = 0
-
-    def take(self, job: str) -> MemoryJournal:  # type: ignore[override]
-        return MortalJournal(self.reader(job), self)
 
 
 class Job:
@@ -74,9 +34,10 @@ class Job:
     ) -> None:
         self.clock = FakeClock()
         self.provider = ScriptedProvider(self.clock, script, **nodes)
-        self.workspace = MortalWorkspace(root)
+        self.workspace = MemoryWorkspace(root)
         self.id = self.workspace.submit(job, self.clock.now())
-        self.past = self.workspace.reader(self.id)
+        self.store = MortalStore(self.workspace.job(self.id))
+        self.past = self.workspace.job(self.id).reader()
         self.asked = 0
         """How often a head wanted a provider."""
 
@@ -87,7 +48,7 @@ class Job:
             for seconds, deed in deeds:
                 self.clock.call_at(self.clock.now() + seconds, deed)
             async with asyncio.timeout(LONGEST_S):
-                return await lead(self.workspace, self.id, self._lender, clock=self.clock)
+                return await lead(self.store.store, self._lender, clock=self.clock)
 
         return self.clock.run(scene())
 
@@ -103,11 +64,11 @@ class Job:
         return [event for _, event in self.past.events() if isinstance(event, kind)]
 
     def ask(self, **request: Any) -> None:
-        self.workspace.inbox(self.id).post(request)
+        self.store.ask(request)
 
     @property
     def waiting(self) -> bool:
-        return self.workspace.inbox(self.id).waiting()
+        return bool(self.store.asked())
 
 
 def runs(job: Job) -> list[tuple[int, int]]:

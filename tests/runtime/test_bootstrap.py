@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio.errors import NodeError, Unfit
-from batchio.runtime import bootstrap as bootstrapping, program
+from batchio.runtime import bootstrap as bootstrapping
+from batchio.runtime import program
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.transports import ssh
 from batchio.transports._ssh_command import command_line

@@ -1,7 +1,6 @@
 """The engine under any host: asyncio, trio, or no loop at all."""
 
 import asyncio
-import inspect
 import os
 import signal
 from collections.abc import AsyncGenerator, Callable
@@ -11,7 +10,7 @@ import pytest
 import trio
 
 import batchio
-from batchio import api, sync
+from batchio import api
 from batchio.runtime.bridge import Stream, blocking, portable
 
 
@@ -142,18 +141,6 @@ def test_a_stream_that_is_left_early_is_closed(host: Callable[..., Any]) -> None
     host(work)
 
     assert closed == [True]
-
-
-def test_the_sync_facade_has_every_verb_of_the_async_api() -> None:
-    verbs = {name for name in ("run", "plan", "open_job", "list_jobs", "status", "wait")}
-    of_jobs = {
-        name
-        for name, member in vars(api.Job).items()
-        if not name.startswith("_") and (inspect.isfunction(member) or isinstance(member, property))
-    } - {"machine"}
-
-    assert {name for name in verbs if not hasattr(sync, name)} == set()
-    assert {name for name in of_jobs if not hasattr(sync.Job, name)} == set()
 
 
 def test_public_names_of_the_front_door_are_those_of_the_api() -> None:

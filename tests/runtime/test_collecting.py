@@ -11,7 +11,8 @@ from batchio.core import events as ev
 from batchio.core.task import Outcome
 from batchio.testing import Ends
 from tests.core.machines import spec
-from tests.runtime.jobs import Crash, Job, runs
+from tests.mortal import Crash
+from tests.runtime.jobs import Job, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,10 +116,10 @@ def test_what_came_from_a_lost_node_is_no_part_of_what_comes_from_another(tmp_pa
 @pytest.mark.parametrize("fatal", ['["silent"', '["heard"'], ids=["at once", "when it is heard"])
 def test_a_new_head_begins_anew(tmp_path: Path, fatal: str) -> None:
     job = collecting(tmp_path)
-    job.workspace.fatal = lambda _, events: any(body.startswith(fatal) for body in events)
+    job.store.fatal = lambda _, events: any(body.startswith(fatal) for body in events)
     with pytest.raises(Crash):
         job.lead()
-    job.workspace.fatal = None
+    job.store.fatal = None
 
     assert job.lead() is Outcome.SUCCEEDED
     assert asked(job) == [[0, 0]]

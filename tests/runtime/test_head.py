@@ -21,7 +21,8 @@ from batchio.testing import (
     Ends,
 )
 from tests.core.machines import spec
-from tests.runtime.jobs import Crash, Job, runs
+from tests.mortal import Crash
+from tests.runtime.jobs import Job, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ def test_what_a_task_printed_and_left_arrives(tmp_path: Path) -> None:
 
     assert job.lead() is Outcome.SUCCEEDED
     assert [(tmp_path / f"out/{task}/sub/a.txt").read_text() for task in (0, 1)] == ["0", "1"]
-    [log] = (job.workspace.folder(job.id) / "logs" / "0").iterdir()
+    [log] = (job.workspace.job(job.id).logs() / "0").iterdir()
     assert log.read_bytes().count(b"hello\n") == 2
 
 
@@ -120,12 +121,12 @@ def test_a_node_is_visited_by_one_command_however_often_it_is_cut_off(tmp_path: 
 
 def test_a_new_head_goes_straight_to_the_agents_it_knows(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(3), lambda _: Ends(seconds=10))
-    job.workspace.fatal = lambda _, batch: any(
+    job.store.fatal = lambda _, batch: any(
         isinstance(ev.decode(one), ev.TasksFinished) for one in batch
     )
     with pytest.raises(Crash):
         job.lead()
-    job.workspace.fatal = None
+    job.store.fatal = None
 
     assert job.lead() is Outcome.SUCCEEDED
     assert len(job.provider.nodes["n0"].commands) == 1
@@ -174,13 +175,13 @@ def test_a_job_ends_the_same_at_whichever_write_its_head_dies(
             lambda attempt: Ends(seconds=5, leaves={"a": b"1"} if attempt.task == 1 else None),
             slots=2,
         )
-        job.workspace.written = written
-        job.workspace.fatal = lambda nth, _, fatal=fatal: nth == fatal
+        job.store.written = written
+        job.store.fatal = lambda nth, _, fatal=fatal: nth == fatal
         try:
             outcome = job.lead()
             crashed = False
         except Crash:
-            job.workspace.fatal = None
+            job.store.fatal = None
             job.clock.advance(away)
             outcome = job.lead()
         assert outcome is Outcome.SUCCEEDED
@@ -194,7 +195,7 @@ def test_a_job_ends_the_same_at_whichever_write_its_head_dies(
 
 def test_a_second_head_is_refused_while_there_is_one(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1))
-    job.workspace.take(job.id)
+    job.store.lead()
 
     with pytest.raises(LeaseHeld, match="another head runs job"):
         job.lead()
@@ -235,8 +236,8 @@ def test_on_a_full_disk_all_that_runs_is_stopped_and_run_again_when_there_is_roo
     assert job.waiting, "what nobody could note down is still asked for"
     assert job.past.holder is None
 
-    for name, _ in job.workspace.inbox(job.id).requests():
-        job.workspace.inbox(job.id).drop(name)
+    for name, _ in job.store.asked():
+        job.store.answered(name)
     room_again, job.past.full = True, False
     assert job.lead() is Outcome.SUCCEEDED
     assert job.provider.rented == set()
@@ -272,12 +273,12 @@ def test_a_retry_is_taken_once_when_the_head_dies_before_it_is_dropped(
     assert job.lead() is Outcome.FAILED
 
     job.ask(kind="retry")
-    job.workspace.written = written
-    job.workspace.fatal = lambda _, events: any('"taken"' in body for body in events)
+    job.store.written = written
+    job.store.fatal = lambda _, events: any('"taken"' in body for body in events)
     with pytest.raises(Crash):
         job.lead()
     assert job.waiting
-    job.workspace.fatal = None
+    job.store.fatal = None
 
     assert job.lead() is Outcome.FAILED
     assert not job.waiting
@@ -287,11 +288,11 @@ def test_a_retry_is_taken_once_when_the_head_dies_before_it_is_dropped(
 
 def test_a_cancel_is_taken_once_when_the_head_dies_before_it_is_dropped(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(2), lambda _: Ends(seconds=inf))
-    job.workspace.fatal = lambda _, events: any('"taken"' in body for body in events)
+    job.store.fatal = lambda _, events: any('"taken"' in body for body in events)
     with pytest.raises(Crash):
         job.lead((5, lambda: job.ask(kind="cancel")))
     assert job.waiting
-    job.workspace.fatal = None
+    job.store.fatal = None
 
     assert job.lead() is Outcome.CANCELLED
     assert not job.waiting

@@ -11,7 +11,8 @@ from batchio.core.task import Outcome
 from batchio.runtime.conversation import PING_EVERY_S, UNANSWERED
 from batchio.testing import Ends
 from tests.core.machines import spec
-from tests.runtime.jobs import Crash, Job, runs
+from tests.mortal import Crash
+from tests.runtime.jobs import Job, runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,10 +81,10 @@ def test_a_job_that_ends_while_an_agent_hangs_ends_the_agent(tmp_path: Path) -> 
 
 def test_a_new_head_that_finds_it_hanging_at_the_end_ends_it_too(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1), lambda _: Ends(seconds=1000))
-    job.workspace.fatal = lambda _, events: any(body.startswith('["released"') for body in events)
+    job.store.fatal = lambda _, events: any(body.startswith('["released"') for body in events)
     with pytest.raises(Crash):
         job.lead((5, lambda: job.ask(kind="cancel")))
-    job.workspace.fatal = None
+    job.store.fatal = None
     hang(job)
 
     assert job.lead() is Outcome.CANCELLED

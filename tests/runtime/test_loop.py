@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.snapshot import load

@@ -12,9 +12,15 @@ from batchio.core import events as ev
 from batchio.errors import HeadGone
 from batchio.runtime import watching
 from batchio.runtime.head import lead
-from batchio.runtime.watching import GONE_AFTER_S, SLOW_S, START_LIMIT_S, Watch
-from batchio.stores.last_words import write_last_words
-from batchio.testing import Ends, FakeClock, MemoryJournal, MemoryWorkspace, ScriptedProvider
+from batchio.runtime.watching import GONE_AFTER_S, START_LIMIT_S, Watch
+from batchio.testing import (
+    Ends,
+    FakeClock,
+    MemoryJobStore,
+    MemoryJournal,
+    MemoryWorkspace,
+    ScriptedProvider,
+)
 from tests.core.machines import spec
 
 if TYPE_CHECKING:
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     Play = Callable[[Callable[["Scene"], Coroutine[Any, Any, None]]], None]
 
 
+SLOW_S = MemoryJobStore.pace.news[1]
+
+
 class Scene:
     """A job that nobody runs yet, and somebody who looks on."""
 
@@ -31,12 +40,13 @@ class Scene:
         self.clock = clock
         self.workspace = MemoryWorkspace(root)
         self.job = self.workspace.submit(spec(3), clock.now())
+        self.store = self.workspace.job(self.job)
         self.seen: list[ev.Event] = []
         self.gone: HeadGone | None = None
 
     async def watch(self) -> None:
         """Look on until the job is done, or its head is gone."""
-        watch = self.watcher = Watch(self.workspace, self.job)
+        watch = self.watcher = Watch(self.store)
         try:
             async for batch in watch.news():
                 self.seen += batch
@@ -45,7 +55,7 @@ class Scene:
 
     async def begin(self) -> MemoryJournal:
         """Be its head, so far as that one word is written."""
-        journal = self.workspace.take(self.job)
+        journal = self.store.lead()
         await self.write(journal, ev.HeadStarted(self.clock.now(), journal.epoch, "here", 1))
         return journal
 
@@ -65,10 +75,10 @@ def test_whoever_follows_sees_the_whole_job_once_and_in_order(play: Play) -> Non
     async def scene(s: Scene) -> None:
         watching = asyncio.create_task(s.watch())
         provider = ScriptedProvider(s.clock, lambda _: Ends(seconds=20))
-        await lead(s.workspace, s.job, lambda _: provider, clock=s.clock)
+        await lead(s.store, lambda _: provider, clock=s.clock)
         await watching
         assert s.gone is None
-        assert s.seen == [event for _, event in s.workspace.reader(s.job).events()]
+        assert s.seen == [event for _, event in s.store.reader().events()]
 
     play(scene)
 
@@ -118,7 +128,7 @@ def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
 def test_a_head_that_said_why_it_stopped_is_quoted(play: Play) -> None:
     async def scene(s: Scene) -> None:
         journal = await s.begin()
-        write_last_words(s.workspace.folder(s.job), "the disk is full\nmake room\n")
+        s.store.say_last_words("the disk is full\nmake room\n")
         await journal.close()
         await s.watch()
         assert s.gone is not None
@@ -169,7 +179,7 @@ def test_a_new_job_that_no_head_ever_takes_is_told_to_have_none(play: Play) -> N
 
 def test_a_job_that_is_over_needs_no_head_to_be_looked_at(play: Play) -> None:
     async def scene(s: Scene) -> None:
-        await lead(s.workspace, s.job, lambda _: ScriptedProvider(s.clock), clock=s.clock)
+        await lead(s.store, lambda _: ScriptedProvider(s.clock), clock=s.clock)
         await s.clock.sleep(3600)
         before = s.clock.now()
         await s.watch()

@@ -1,27 +1,29 @@
-"""The workspace folder: how jobs are made, found, reached and removed."""
+"""What is true of a workspace that is a folder, and of no other."""
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from batchio.errors import JournalCorrupt, LeaseHeld, NoSuchJob, UsageError, WorkspaceError
+from batchio.errors import JournalCorrupt, UsageError, WorkspaceError
 from batchio.ports import Holder
-from batchio.stores.folder import Workspace, default_root, parse_root
+from batchio.stores.folder import FolderWorkspace, default_root, parse_root
+from batchio.stores.lease import holder
+from batchio.stores.log_sink import FolderSink
+from tests.making import make
 
 FIRST = ['["first"]']
-A, B, C = "2b7l9lg7dl", "2b7l9lhbbb", "2b7m222222"
+A = "2b7l9lg7dl"
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path / "workspace")
-
-
-def message(err: pytest.ExceptionInfo[WorkspaceError]) -> tuple[str, str | None]:
-    return str(err.value), err.value.hint
+def workspace(tmp_path: Path) -> FolderWorkspace:
+    return FolderWorkspace(tmp_path / "workspace")
 
 
 # --- where it is ---------------------------------------------------------------------
@@ -62,168 +64,103 @@ def test_a_folder_of_another_host_is_refused() -> None:
         parse_root("file://elsewhere/data")
 
 
-# --- making and removing -------------------------------------------------------------
+# --- making ------------------------------------------------------------------------------
 
 
-def test_a_new_job_has_all_its_rooms_and_its_first_event(workspace: Workspace) -> None:
-    folder = workspace.create(A, FIRST, name="hello", made_by="0.1.0")
+def test_a_new_job_has_all_its_rooms(workspace: FolderWorkspace) -> None:
+    make(workspace, A, FIRST, name="hello", made_by="0.1.0")
 
-    assert sorted(os.listdir(folder)) == [
+    assert sorted(os.listdir(workspace.job(A).folder)) == [
         "inbox", "journal.sqlite", "logs", "name", "outputs", "reserve",
     ]  # fmt: skip
-    assert workspace.name(A) == "hello"
-    with workspace.reader(A) as reader:
-        assert reader.read() == [(1, FIRST[0])]
+    with closing(workspace.job(A).reader()) as reader:
         assert reader.meta["batchio"] == "0.1.0"
 
 
-def test_what_stands_in_the_draft_becomes_part_of_the_job(workspace: Workspace) -> None:
-    draft = workspace.draft(A)
-    (draft / "outputs" / "bundle").write_bytes(b"bytes")
-    assert workspace.jobs() == []
+def test_old_drafts_of_dead_processes_are_swept_and_young_ones_kept(
+    workspace: FolderWorkspace,
+) -> None:
+    old, young = workspace.draft(0.0), workspace.draft(0.0)
+    drafts = workspace.root / "drafts"
+    os.utime(drafts / old.id, (1.0, 1.0))
 
-    folder = workspace.create(A, FIRST)
+    last = workspace.draft(0.0)
 
-    assert (folder / "outputs" / "bundle").read_bytes() == b"bytes"
-    assert not draft.exists()
-
-
-def test_a_job_is_never_made_twice(workspace: Workspace) -> None:
-    workspace.create(A, FIRST)
-
-    with pytest.raises(WorkspaceError):
-        workspace.create(A, ['["other"]'])
-
-    with workspace.reader(A) as reader:
-        assert reader.read() == [(1, FIRST[0])]
-
-
-def test_old_drafts_of_dead_processes_are_swept_and_young_ones_kept(workspace: Workspace) -> None:
-    old, young = workspace.draft(A), workspace.draft(B)
-    os.utime(old, (1.0, 1.0))
-
-    workspace.draft(C)
-
-    assert not old.exists()
-    assert young.exists()
+    assert sorted(os.listdir(drafts)) == sorted([young.id, last.id])
 
 
 def test_a_workspace_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 
     with pytest.raises(WorkspaceError, match=r"^cannot use .*file.*: ") as err:
-        Workspace(tmp_path / "file").create(A, FIRST)
+        FolderWorkspace(tmp_path / "file").draft(0.0)
 
     assert err.value.hint == "--workspace, or BATCHIO_WORKSPACE, names another folder"
 
 
-@pytest.mark.asyncio
-async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: Workspace) -> None:
-    workspace.create(A, FIRST)
-    journal = workspace.take(A)
-    with pytest.raises(LeaseHeld):
-        workspace.remove(A)
-    await journal.close()
-
-    workspace.remove(A)
-
-    assert workspace.jobs() == []
-    assert list((workspace.root / "drafts").iterdir()) == []
-    with pytest.raises(NoSuchJob):
-        workspace.remove(A)
+# --- reading -----------------------------------------------------------------------------
 
 
-# --- finding -------------------------------------------------------------------------
+def test_what_is_no_job_is_not_listed(workspace: FolderWorkspace) -> None:
+    make(workspace, A, FIRST)
+    (workspace.root / "jobs" / "notes.txt").write_text("mine")
+
+    assert workspace.jobs() == [A]
 
 
-@pytest.fixture
-def three(workspace: Workspace) -> Workspace:
-    workspace.create(B, FIRST, name="train")
-    workspace.create(A, FIRST, name="train")
-    workspace.create(C, FIRST)
-    return workspace
+def test_listing_opens_no_journal(workspace: FolderWorkspace) -> None:
+    make(workspace, A, FIRST, name="broken")
+    (workspace.job(A).folder / "journal.sqlite").write_bytes(b"garbage")
 
-
-def test_jobs_are_listed_newest_first_without_what_is_no_job(three: Workspace) -> None:
-    (three.root / "jobs" / "notes.txt").write_text("mine")
-
-    assert three.jobs() == [C, B, A]
-
-
-def test_listing_opens_no_journal(three: Workspace) -> None:
-    (three.folder(B) / "journal.sqlite").write_bytes(b"garbage")
-
-    assert three.jobs() == [C, B, A]
+    assert list(workspace.names()) == [(A, "broken")]
     with pytest.raises(JournalCorrupt):
-        three.reader(B)
+        workspace.job(A).reader()
+
+
+def test_what_is_shown_is_never_seen_half_written(workspace: FolderWorkspace) -> None:
+    make(workspace, A, FIRST)
+    (workspace.job(A).folder / "loads.json").write_text('{"1": {"lo')
+
+    assert workspace.job(A).shown("loads") == {}
 
 
 @pytest.mark.parametrize(
-    ("text", "job"),
-    [(None, C), (A, A), ("2b7m", C), ("2b7l9lg", A), ("train", B)],
-    ids=["the newest", "whole id", "unique beginning", "longer beginning", "newest of a name"],
+    ("line", "who"),
+    [
+        ("7 here\n", Holder(7, "here")),
+        ("7 here inline\n", Holder(7, "here", "inline")),
+        ("", Holder(0, "")),
+        ("7", Holder(7, "")),
+    ],
+    ids=["an older batchio", "this one", "on a full disk", "torn"],
 )
-def test_a_job_is_found_by(three: Workspace, text: str | None, job: str) -> None:
-    assert three.find(text) == job
+def test_whoever_wrote_the_lease_is_understood(
+    workspace: FolderWorkspace, line: str, who: Holder
+) -> None:
+    make(workspace, A, FIRST)
+    folder = workspace.job(A).folder
+    with (folder / "head.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(line)
+        lock.flush()
+
+        assert holder(folder) == who
 
 
-def test_an_ambiguous_beginning_lists_the_candidates(three: Workspace) -> None:
-    with pytest.raises(NoSuchJob) as err:
-        three.find("2b7l")
-
-    assert message(err) == ('2 jobs begin with "2b7l"', f"{B} train, {A} train")
-
-
-@pytest.mark.parametrize("text", ["nobody", "22222", "", "../jobs"])
-def test_a_job_that_is_not_there_is_named(three: Workspace, text: str) -> None:
-    with pytest.raises(NoSuchJob) as err:
-        three.find(text)
-
-    assert message(err) == (f'no job has the id or name "{text}"', "see: batchio list")
-
-
-def test_in_an_empty_workspace_the_newest_job_is_an_error(workspace: Workspace) -> None:
-    with pytest.raises(NoSuchJob) as err:
-        workspace.find()
-
-    assert message(err) == ("there are no jobs yet", "start one: batchio run SCRIPT")
-
-
-def test_a_new_id_fits_this_workspace(workspace: Workspace) -> None:
-    job = workspace.new_id(1_795_000_000.0)
-    workspace.create(job, FIRST)
-
-    assert workspace.find() == job
-
-
-# --- the head ------------------------------------------------------------------------
+# --- bytes of nodes ----------------------------------------------------------------------
 
 
 @pytest.mark.asyncio
-async def test_who_holds_the_lease_is_told_without_taking_it(workspace: Workspace) -> None:
-    workspace.create(A, FIRST)
-    assert workspace.lease_holder(A) is None
+async def test_a_write_whose_connection_broke_is_there_once_with_the_next(
+    tmp_path: Path,
+) -> None:
+    sink = FolderSink(tmp_path / "0", local=False)
+    first = asyncio.create_task(sink.write(0, memoryview(b"abc")))
+    await asyncio.sleep(0)  # it has begun in its thread
+    first.cancel()
 
-    journal = workspace.take(A)
-    assert workspace.lease_holder(A) == Holder(os.getpid(), os.uname().nodename)
-    await journal.append(["held all the same"])
+    await sink.write(0, memoryview(b"abcdef"))
+    await sink.write(10, memoryview(b"not the next"))
 
-    await journal.close()
-    assert workspace.lease_holder(A) is None
-    assert workspace.lease_holder(B) is None
-
-
-def test_an_id_that_somebody_has_is_not_given_again(tmp_path: Path) -> None:
-    ids = iter([A, A, B, A, B, C])
-
-    class Unlucky(Workspace):
-        def new_id(self, now: float, randomness: bytes | None = None) -> str:
-            return next(ids)
-
-    workspace = Unlucky(tmp_path)
-    first, _ = workspace.new_draft(0.0)
-    second, _ = workspace.new_draft(0.0)
-    workspace.create(A, FIRST)
-    third, _ = workspace.new_draft(0.0)
-
-    assert [first, second, third] == [A, B, C]
+    assert (tmp_path / "0" / f"{0:020d}").read_bytes() == b"abcdef"
+    assert sink.size() == FolderSink(tmp_path / "0", local=False).size() == 6

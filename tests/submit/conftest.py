@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ class Caller:
 
     def submitted(self, prepared: Prepared, job: str) -> JobSpec:
         """The spec that the journal holds."""
-        with prepared.workspace.reader(job) as reader:
+        with closing(prepared.workspace.job(job).reader()) as reader:
             [(_, event)] = reader.events()
         assert isinstance(event, JobSubmitted)
         assert event.job == job

@@ -23,7 +23,7 @@ def packed(caller: Caller, *words: str, **options: Any) -> dict[str, bytes]:
     prepared = caller.typed(*words, **options)
     job = prepared.create()
     out: dict[str, bytes] = {}
-    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+    with tarfile.open(prepared.workspace.job(job).bundle()) as tar:
         for member in tar:
             file = tar.extractfile(member)
             out[member.name] = b"" if file is None else file.read()
@@ -54,7 +54,7 @@ def test_modes_travel_and_a_script_with_a_shebang_can_be_run(caller: Caller) -> 
     caller.file("bin/tool", "x", 0o700)
     prepared = caller.typed("./work.sh", upload=["bin"])
     job = prepared.create()
-    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+    with tarfile.open(prepared.workspace.job(job).bundle()) as tar:
         modes = {member.name: member.mode for member in tar}
     assert modes == {"work.sh": 0o755, "bin/tool": 0o755}
     assert modes == {file.path: file.mode for file in prepared.spec.files}
@@ -63,7 +63,7 @@ def test_modes_travel_and_a_script_with_a_shebang_can_be_run(caller: Caller) -> 
 def test_a_script_given_as_text_is_a_file_that_runs(caller: Caller) -> None:
     prepared = caller.called("#!/bin/sh\necho hi\n")
     job = prepared.create()
-    with tarfile.open(prepared.workspace.folder(job) / "bundle.tar") as tar:
+    with tarfile.open(prepared.workspace.job(job).bundle()) as tar:
         assert tar.getnames() == ["script"]
         assert tar.getmember("script").mode == 0o755
 
@@ -72,7 +72,7 @@ def test_nothing_travels_with_a_bare_program(caller: Caller) -> None:
     prepared = caller.typed("echo", "hi")
     job = prepared.create()
     assert (prepared.sends, prepared.spec.bundle) == ("", None)
-    assert not (prepared.workspace.folder(job) / "bundle.tar").exists()
+    assert not (prepared.workspace.job(job).bundle()).exists()
 
 
 def test_a_folder_keeps_its_relative_path(caller: Caller) -> None:

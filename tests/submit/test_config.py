@@ -62,7 +62,7 @@ def test_paths_are_relative_to_the_file(caller: Caller) -> None:
     assert caller.typed("true").spec.env == {"A": "1"}
     del caller.environ["BATCHIO_WORKSPACE"]
     caller.file("batchio.toml", 'workspace = "jobs-here"\n')
-    assert caller.typed("true").workspace.root == caller.folder / "jobs-here"
+    assert caller.typed("true").workspace.local == caller.folder / "jobs-here"
 
 
 @pytest.mark.parametrize(

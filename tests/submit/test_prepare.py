@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.errors import UsageError
-from batchio.stores.folder import Workspace
-from batchio.stores.inputs import Inputs
+from batchio.stores.finding import find
+from batchio.stores.folder import FolderWorkspace
 from batchio.submit import Plan
+from tests.making import texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def test_a_job_stands_in_the_workspace_with_its_spec_as_the_first_event(caller: 
     assert spec.argv == ("./hello.sh",)
     assert len(spec.tasks) == 10
     assert (spec.memory, spec.name) == (32_000_000_000, "hello.sh")
-    assert Workspace(caller.workspace).find("hello.sh") == job
+    assert find(FolderWorkspace(caller.workspace), "hello.sh") == job
 
 
 def test_inputs_are_in_the_job_folder(caller: Caller) -> None:
@@ -57,9 +58,7 @@ def test_inputs_are_in_the_job_folder(caller: Caller) -> None:
     words = ("process.py", r"\$COILED_BATCH_TASK_INPUT")
     prepared = caller.typed(*words, map_over_file="inputs.txt")
     job = prepared.create()
-    inputs = Inputs(prepared.workspace.folder(job))
-    assert list(inputs.values()) == ["s3://b/one", "s3://b/two"]
-    inputs.close()
+    assert texts(prepared.workspace.job(job)) == ["s3://b/one", "s3://b/two"]
     spec = caller.submitted(prepared, job)
     assert (spec.inputs, len(spec.tasks)) == ("values", 2)
     assert ("{python}", *words) == spec.argv
@@ -121,7 +120,7 @@ def test_columns_become_variables(caller: Caller) -> None:
     caller.file("in.csv", "NAME,SIZE\na,1\nb,2\n")
     prepared = caller.typed("echo", map_over_file="in.csv")
     job = prepared.create()
-    inputs = Inputs(prepared.workspace.folder(job))
+    inputs = prepared.workspace.job(job).inputs()
     assert inputs.record(1) == {"NAME": "b", "SIZE": "2"}
     inputs.close()
     assert caller.submitted(prepared, job).inputs == "records"
@@ -136,9 +135,7 @@ def test_a_generator_can_be_planned_and_then_made(caller: Caller) -> None:
     prepared = caller.called(["echo"], map_over_values=(f"v{n}" for n in range(5)))
     assert prepared.plan().last == (4, "v4")
     job = prepared.create()
-    inputs = Inputs(prepared.workspace.folder(job))
-    assert [f"v{n}" for n in range(5)] == list(inputs.values())
-    inputs.close()
+    assert [f"v{n}" for n in range(5)] == texts(prepared.workspace.job(job))
 
 
 @pytest.mark.parametrize("plan_first", [True, False])
@@ -150,9 +147,7 @@ def test_standard_input_is_read_once(
     if plan_first:
         assert (prepared.plan().tasks, prepared.plan().last) == (2, (1, "two"))
     job = prepared.create()
-    inputs = Inputs(prepared.workspace.folder(job))
-    assert list(inputs.values()) == ["one", "two"]
-    inputs.close()
+    assert texts(prepared.workspace.job(job)) == ["one", "two"]
 
 
 def test_a_pipe_is_read_once(caller: Caller) -> None:
@@ -213,7 +208,8 @@ def test_a_provider_that_was_chosen_stays(caller: Caller) -> None:
     prepared = caller.typed("hostname", hosts=["gpu1"], provider="local")
     assert (prepared.spec.provider, prepared.spec.hosts) == ("local", ())
     assert prepared.warnings == [
-        "--hosts gpu1 (command line): ignored, only the ssh provider uses hosts; add --provider ssh"
+        "--hosts gpu1 (command line): ignored, the local provider uses no named hosts; "
+        "without --provider they are reached over SSH"
     ]
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from tarfile import DIRTYPE, PAX_FORMAT, REGTYPE, USTAR_FORMAT, TarInfo, open as open_tar
+from tarfile import DIRTYPE, PAX_FORMAT, REGTYPE, USTAR_FORMAT, TarInfo
+from tarfile import open as open_tar
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from batchio.submit.tar import BLOCK, CHUNK, LARGE, PAGE, Tar, header
 

@@ -3,22 +3,26 @@
 Nothing of it is imported by the head. `source` puts the rooms one below the other, as
 SQLite does with its own: the file needs no folder beside it, and all names share one
 namespace (`tests/house/test_agent.py` sees to it that no two rooms use the same one).
+
+Two rooms travel alone, because they are seldom wanted and needed beside the agent, not by
+it: `fetch` brings the uploaded files from a store, `visit` opens a shell where a task runs.
 """
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ROOMS", "digest", "source"]
+__all__ = ["ALONE", "ROOMS", "command", "digest", "source"]
 
 ROOMS: Final = (
-    "codec",
     "basics",
     "spool",
     "results",
@@ -50,7 +54,10 @@ ROOMS: Final = (
     "daemon",
     "commands",
 )
-"""Each uses only those before it."""
+"""The agent's; each uses only those before it."""
+
+ALONE: Final = ("fetch", "visit")
+"""Each is a whole program, short enough to be a word of a command line."""
 
 _TITLE: Final = '''\
 """The agent of batchio: runs attempts on one node, remembers how they ended.
@@ -71,20 +78,34 @@ _DROPPED: Final = (
 
 
 @functools.cache
-def source() -> bytes:
-    """The bytes of the file that travels."""
-    folder = Path(__file__).parent
+def source(program: str = "agent") -> bytes:
+    """The bytes of the file that travels: the agent, or one of those in ALONE."""
+    if program != "agent":
+        return _room(program).encode()
     parts = [_TITLE]
     for room in ROOMS:
-        text = (folder / f"{room}.py").read_text("utf-8")
-        parts += [f"\n\n# ==== {room}.py ====\n\n", *_kept(text)]
+        parts += [f"\n\n# ==== {room}.py ====\n\n", *_kept(_room(room))]
     return "".join(parts).encode()
+
+
+def command(python: str, program: str, *words: str) -> list[str]:
+    """The argv that runs one of those in ALONE on a node, whatever its login shell is.
+
+    In one line, because csh takes no newlines in a word.
+    """
+    packed = base64.b64encode(zlib.compress(source(program), 9)).decode()
+    line = f'import base64, zlib; exec(zlib.decompress(base64.b64decode("{packed}")))'
+    return [python, "-I", "-S", "-c", line, *words]
 
 
 @functools.cache
 def digest() -> str:
     """SHA-256 of those bytes, in hexadecimal: which agent a node has."""
     return hashlib.sha256(source()).hexdigest()
+
+
+def _room(name: str) -> str:
+    return Path(__file__).with_name(f"{name}.py").read_text("utf-8")
 
 
 def _kept(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Prints the agent as it travels, for who reads a traceback in a node's agent.log."""
+"""Print the agent as it travels, for who reads a traceback in a node's agent.log."""
 
 import sys
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _collections import deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:

@@ -1,13 +1,12 @@
-"""What every room needs: a word of the agent's own, bytes for the system, small files."""
+"""What every room needs: a word of the agent's own, JSON, bytes for the system, small files."""
 
 from __future__ import annotations
 
 import errno
+import json
 import sys
 import time
 from typing import TYPE_CHECKING
-
-from batchio.agent.codec import dumps
 
 if TYPE_CHECKING:
     from typing import Any
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     """Task and attempt."""
     Record = list[Any]
     """How an attempt ended, as the head gets it."""
+
+loads = json.loads
+dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _signal as signal
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import Attempts
@@ -20,7 +20,6 @@ from batchio.agent.loop import Loop
 from batchio.agent.news import News
 from batchio.agent.orders import Orders
 from batchio.agent.output import Output
-from batchio.agent.preparation import Preparation
 from batchio.agent.processes import become_subreaper, sweep
 from batchio.agent.results import Results
 from batchio.agent.setup import LEASE
@@ -39,40 +38,24 @@ class Agent:
 
     def __init__(self, home: str, spool: str | None) -> None:
         self.home = home
-        self.loop = loop = Loop()
-        self.news = news = News()
+        self.loop = Loop()
+        self.news = News()
         self.departure = Departure()
-        self.attempts = attempts = Attempts()
-        self.children = children = Children()
-        self.helpers = helpers = Helpers(loop, children, home)
-        self.folders = folders = Folders(helpers, news, home)
-        self.output = output = Output(loop, Log(spool or home + "/spool", spool is not None), news)
-        self.strays = Strays(loop, children)
-        results = Results(home + "/results")
-        self.endings = endings = Endings(
-            loop, attempts, output, self.strays, folders, results, news
-        )
-        self.stops = stops = Stops(loop, attempts, children, helpers, endings)
-        self.launcher = launcher = Launcher(
-            loop, attempts, children, folders, output, endings, news, home
-        )
-        self.identity = Identity(home, news)
-        self.head = head = Head(loop, output, results, news, self.identity)
-        self.orders = Orders(
-            home,
-            loop,
-            attempts,
-            launcher,
-            stops,
-            output,
-            results,
-            folders,
-            helpers,
-            Preparation(helpers, news, home),
-            news,
-            head,
-            self.departure,
-        )
+        self.attempts = Attempts()
+        self.children = Children()
+        self.helpers = Helpers(self.loop, self.children, home)
+        self.folders = Folders(self.helpers, self.news, home)
+        log = Log(spool or home + "/spool", spool is not None)
+        self.output = Output(self.loop, log, self.news)
+        self.strays = Strays(self.loop, self.children)
+        self.results = Results(home + "/results")
+        self.identity = Identity(home, self.news)
+        # from here on each room takes from this agent what stands above it
+        self.endings = Endings(self)
+        self.stops = Stops(self)
+        self.launcher = Launcher(self)
+        self.head = Head(self)
+        self.orders = Orders(self)
         self.child_ended = False
 
     def begin(self) -> None:

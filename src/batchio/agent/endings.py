@@ -11,15 +11,10 @@ from batchio.agent.limits import Cgroup, oom_kills
 from batchio.agent.output import LINGER
 
 if TYPE_CHECKING:
-    from batchio.agent.attempts import Attempt, Attempts
-    from batchio.agent.folders import Folders
-    from batchio.agent.loop import Loop
-    from batchio.agent.news import News
-    from batchio.agent.output import Output
-    from batchio.agent.results import Results
+    from batchio.agent.attempts import Attempt
+    from batchio.agent.daemon import Agent
     from batchio.agent.setup import Setup
     from batchio.agent.spawning import Unstartable
-    from batchio.agent.strays import Strays
 
 LINGER_MOST = 2.0
 
@@ -27,25 +22,16 @@ LINGER_MOST = 2.0
 class Endings:
     """From the exit of the main process to the record in the results."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        attempts: Attempts,
-        output: Output,
-        strays: Strays,
-        folders: Folders,
-        results: Results,
-        news: News,
-    ) -> None:
-        self.loop = loop
-        self.attempts = attempts
-        self.output = output
-        self.strays = strays
-        self.folders = folders
-        self.results = results
-        self.news = news
+    def __init__(self, agent: Agent) -> None:
+        self.loop = agent.loop
+        self.attempts = agent.attempts
+        self.output = agent.output
+        self.strays = agent.strays
+        self.folders = agent.folders
+        self.results = agent.results
+        self.news = agent.news
         self.lingering: set[Attempt] = set()  # ended, but their pipes are open
-        output.when_closed = self.finish
+        self.output.when_closed = self.finish
 
     def exited(self, attempt: Attempt) -> None:
         """The main process is gone; what it wrote may still be in the pipes."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import _socket
 import os
-from _struct import Struct
+import socket
+from struct import Struct
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import say
-from batchio.agent.codec import dumps
+from batchio.agent.basics import dumps, say
 from batchio.agent.files import DATA_FRAME
 from batchio.agent.home import VERSION
 from batchio.agent.loop import BROKEN, READABLE, WRITABLE
@@ -19,12 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from batchio.agent.home import Identity
-    from batchio.agent.loop import Loop
-    from batchio.agent.news import News
-    from batchio.agent.output import Output
-    from batchio.agent.results import Results
-    from batchio.agent.spool import Log
+    from batchio.agent.daemon import Agent
 
     Obey = Callable[[Connection, list[Any]], None]
 
@@ -36,27 +30,20 @@ TASK = Struct(">II")
 class Head:
     """All who connect, and the one of them that commands."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        output: Output,
-        results: Results,
-        news: News,
-        identity: Identity,
-    ) -> None:
-        self.loop = loop
-        self.output = output
-        self.log: Log = output.log
-        self.results = results
-        self.news = news
-        self.identity = identity
+    def __init__(self, agent: Agent) -> None:
+        self.loop = agent.loop
+        self.output = agent.output
+        self.log = agent.output.log
+        self.results = agent.results
+        self.news = agent.news
+        self.identity = agent.identity
         self.peers: dict[int, Connection] = {}
         self.commander: Connection | None = None
-        self.heard = loop.now  # when it last said anything
+        self.heard = self.loop.now  # when it last said anything
         self.orphaned = False  # no word for longer than its lease
         self.flushed = 0.0
         self.obey: Obey
-        self.listener: _socket.socket
+        self.listener: socket.socket
 
     # -- who is there
 
@@ -65,7 +52,7 @@ class Head:
         self.obey = obey
         if os.path.lexists("s"):
             os.unlink("s")
-        self.listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.setblocking(False)
         before = os.umask(0o177)
         self.listener.bind("s")
@@ -76,10 +63,10 @@ class Head:
 
     def on_peer(self, mask: int) -> None:
         try:
-            fd, _ = self.listener._accept()  # type: ignore[attr-defined]
+            sock, _ = self.listener.accept()
         except OSError:
             return
-        peer = Connection(_socket.socket(fileno=fd))
+        peer = Connection(sock)
         self.peers[peer.fd] = peer
         self.loop.watch(peer.fd, lambda mask: self.on_bytes(peer, mask))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _signal as signal
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import TAIL

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import _socket
 import errno
 import fcntl
 import os
+import socket
 import stat
 import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL, slurp
-from batchio.agent.codec import dumps, loads
+from batchio.agent.basics import FULL, dumps, loads, slurp
 from batchio.agent.folders import remove
 from batchio.agent.processes import start_time
 
@@ -53,7 +52,7 @@ def lock(home: str, wait: float = 0.0) -> int:
 
 def listening(home: str) -> bool:
     """Whether an agent answers at the home's socket."""
-    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.chdir(home)  # a socket's path has room for 107 bytes only
         probe.connect("s")

@@ -14,13 +14,8 @@ from batchio.agent.setup import DEVICES
 from batchio.agent.spawning import Unstartable, why_not
 
 if TYPE_CHECKING:
-    from batchio.agent.attempts import Attempt, Attempts
-    from batchio.agent.children import Children
-    from batchio.agent.endings import Endings
-    from batchio.agent.folders import Folders
-    from batchio.agent.loop import Loop
-    from batchio.agent.news import News
-    from batchio.agent.output import Output
+    from batchio.agent.attempts import Attempt
+    from batchio.agent.daemon import Agent
     from batchio.agent.setup import Setup
 
 INPUT_NAMES = (b"BATCHIO_TASK_INPUT", b"COILED_BATCH_TASK_INPUT")
@@ -29,25 +24,15 @@ INPUT_NAMES = (b"BATCHIO_TASK_INPUT", b"COILED_BATCH_TASK_INPUT")
 class Launcher:
     """Starts what is queued, as long as a slot is free."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        attempts: Attempts,
-        children: Children,
-        folders: Folders,
-        output: Output,
-        endings: Endings,
-        news: News,
-        home: str,
-    ) -> None:
-        self.loop = loop
-        self.attempts = attempts
-        self.children = children
-        self.folders = folders
-        self.output = output
-        self.endings = endings
-        self.news = news
-        self.home = os.fsencode(home)
+    def __init__(self, agent: Agent) -> None:
+        self.loop = agent.loop
+        self.attempts = agent.attempts
+        self.children = agent.children
+        self.folders = agent.folders
+        self.output = agent.output
+        self.endings = agent.endings
+        self.news = agent.news
+        self.home = os.fsencode(agent.home)
         self.affinity = Affinity()
         self.setup: Setup | None = None  # of all attempts started from now on
         self.retry_at = 0.0

@@ -8,7 +8,7 @@ for us, the folder for all users, a command of the agent, a home, and further wo
 It answers with a marked line, for a login shell may print what it likes before that.
 """
 
-import _frozen_importlib_external as bytecode  # importlib.util would cost five milliseconds
+import importlib.util
 import marshal
 import os
 import sys
@@ -19,7 +19,7 @@ form, program = sys.stdin.buffer.read(4), sys.stdin.buffer.read()
 os.close(5)  # the shell that started us waits for that
 if sys.version_info < (3, 8):
     sys.stdout.write("\n@batchio old %d.%d.%d" % sys.version_info[:3])
-elif form not in (b"text", bytecode.MAGIC_NUMBER):
+elif form not in (b"text", importlib.util.MAGIC_NUMBER):
     sys.stdout.write("\n@batchio other")
 else:
     program = zlib.decompress(program)

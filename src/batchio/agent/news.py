@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import say
-from batchio.agent.codec import dumps
+from batchio.agent.basics import dumps, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

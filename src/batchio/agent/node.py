@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _socket
 import os
+import socket
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -52,7 +52,7 @@ def node_address() -> str:
     found = os.environ.get("SSH_CONNECTION", "").split()  # client, its port, our address, port
     if len(found) == 4 and not found[2].startswith(("127.", "::1", "fe80:")):
         return found[2].replace("::ffff:", "")
-    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:  # connecting a datagram socket sends nothing
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
@@ -66,7 +66,8 @@ def node_facts() -> dict[str, Any]:
     """What the head is told of the node."""
     return {
         "python": "%d.%d.%d" % sys.version_info[:3],
-        "hostname": _socket.gethostname(),
+        "executable": sys.executable or "python3",
+        "hostname": socket.gethostname(),
         "cpus": len(CPUS),
         "memory": node_memory(),
         "gpus": node_gpus(),

@@ -9,6 +9,7 @@ from batchio.agent.attempts import Attempt
 from batchio.agent.basics import say
 from batchio.agent.containers import pull_image
 from batchio.agent.files import tar
+from batchio.agent.preparation import Preparation
 from batchio.agent.setup import Setup
 from batchio.agent.spawning import Unstartable
 from batchio.agent.wire import BadFrame, Fetch
@@ -17,53 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
-    from batchio.agent.attempts import Attempts
-    from batchio.agent.departure import Departure
-    from batchio.agent.folders import Folders
-    from batchio.agent.head import Head
-    from batchio.agent.helpers import Helpers
-    from batchio.agent.launcher import Launcher
-    from batchio.agent.loop import Loop
-    from batchio.agent.news import News
-    from batchio.agent.output import Output
-    from batchio.agent.preparation import Preparation
-    from batchio.agent.results import Results
-    from batchio.agent.stops import Stops
+    from batchio.agent.daemon import Agent
     from batchio.agent.wire import Connection
 
 
 class Orders:
     """Obeys; it never retries, never chooses."""
 
-    def __init__(
-        self,
-        home: str,
-        loop: Loop,
-        attempts: Attempts,
-        launcher: Launcher,
-        stops: Stops,
-        output: Output,
-        results: Results,
-        folders: Folders,
-        helpers: Helpers,
-        preparation: Preparation,
-        news: News,
-        head: Head,
-        departure: Departure,
-    ) -> None:
-        self.home = home
-        self.loop = loop
-        self.attempts = attempts
-        self.launcher = launcher
-        self.stops = stops
-        self.output = output
-        self.results = results
-        self.folders = folders
-        self.helpers = helpers
-        self.preparation = preparation
-        self.news = news
-        self.head = head
-        self.departure = departure
+    def __init__(self, agent: Agent) -> None:
+        self.home = agent.home
+        self.loop = agent.loop
+        self.attempts = agent.attempts
+        self.launcher = agent.launcher
+        self.stops = agent.stops
+        self.output = agent.output
+        self.results = agent.results
+        self.folders = agent.folders
+        self.helpers = agent.helpers
+        self.preparation = Preparation(agent.helpers, agent.news, agent.home)
+        self.news = agent.news
+        self.head = agent.head
+        self.departure = agent.departure
 
     def obey(self, peer: Connection, message: list[Any]) -> None:
         tag = message[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _collections import deque
+from collections import deque
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import TAIL

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import raw, slurp
-from batchio.agent.codec import dumps, loads
+from batchio.agent.basics import dumps, loads, raw, slurp
 
 if TYPE_CHECKING:
     from batchio.agent.helpers import Helpers

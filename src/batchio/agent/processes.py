@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import _signal as signal
 import os
+import signal
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from batchio.agent.basics import say, slurp
-
-if TYPE_CHECKING:
-    from typing import Any
 
 
 def processes() -> dict[int, tuple[int, int]]:
@@ -96,18 +92,10 @@ def become_subreaper() -> None:
     """Makes orphans of our tasks our children, so that none escapes by a double fork."""
     if not sys.platform.startswith("linux"):
         return
-    words = (36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     try:
-        try:
-            import _ctypes  # a third of what ctypes costs
+        import ctypes
 
-            ourselves: Any = None
-            prctl = _ctypes.dlsym(_ctypes.dlopen(ourselves, 0), "prctl")
-            _ctypes.call_function(prctl, words)
-        except AttributeError:
-            import ctypes
-
-            ctypes.CDLL(None).prctl(*words)
+        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
     except (ImportError, OSError, AttributeError) as error:
         say("no child subreaper here: %s" % error)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL, slurp
-from batchio.agent.codec import dumps, loads
+from batchio.agent.basics import FULL, dumps, loads, slurp
 
 if TYPE_CHECKING:
     from batchio.agent.basics import Key, Record

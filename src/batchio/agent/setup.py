@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import _socket
 import os
+import socket
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
@@ -77,7 +77,7 @@ class Setup:
 
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """The variables that are the same for every attempt."""
-        host = _socket.gethostname()
+        host = socket.gethostname()
         ready = ",".join(get("ready_workers") or [])
         memory = self.memory or node_memory()
         table = (

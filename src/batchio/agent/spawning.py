@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _signal as signal
 import errno
 import os
+import signal
 
 from batchio.agent.basics import slurp
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import time
-from _bisect import bisect_right
-from _struct import Struct
+from bisect import bisect_right
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import FULL

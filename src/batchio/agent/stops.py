@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import _signal as signal
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from batchio.agent.containers import stop_container
 from batchio.agent.processes import processes, send
 
 if TYPE_CHECKING:
-    from batchio.agent.attempts import Attempt, Attempts
-    from batchio.agent.children import Children
-    from batchio.agent.endings import Endings
-    from batchio.agent.helpers import Helpers
-    from batchio.agent.loop import Loop
+    from batchio.agent.attempts import Attempt
+    from batchio.agent.daemon import Agent
 
 
 class Stops:
     """TERM to the process group, KILL to every descendant after the grace."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        attempts: Attempts,
-        children: Children,
-        helpers: Helpers,
-        endings: Endings,
-    ) -> None:
-        self.loop = loop
-        self.attempts = attempts
-        self.children = children
-        self.helpers = helpers
-        self.endings = endings
+    def __init__(self, agent: Agent) -> None:
+        self.loop = agent.loop
+        self.attempts = agent.attempts
+        self.children = agent.children
+        self.helpers = agent.helpers
+        self.endings = agent.endings
 
     def stop(self, attempt: Attempt, reason: str) -> None:
         """The first reason counts."""

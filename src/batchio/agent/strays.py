@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal as signal
+import signal
 from typing import TYPE_CHECKING
 
 from batchio.agent.limits import Cgroup

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from _collections import deque
-from _struct import Struct
+from collections import deque
+from struct import Struct
 from typing import TYPE_CHECKING
 
-from batchio.agent.codec import loads
+from batchio.agent.basics import loads
 
 if TYPE_CHECKING:
-    import _socket
+    import socket
     from collections.abc import Iterator
     from typing import Any, Deque
 
@@ -28,7 +28,7 @@ class BadFrame(Exception):
 class Connection:
     """One peer on the socket: bytes in, messages out; no meaning."""
 
-    def __init__(self, sock: _socket.socket) -> None:
+    def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.sock = sock
         self.fd = sock.fileno()

@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, chosen, finished
 from batchio.cli.follow import stay
-from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.options import command
 from batchio.cli.words import plural
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from batchio.api import Job
+    from batchio.core.arrays import Array
 
 
-def cancel_job(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelArgs:
+    """What `batchio cancel` is told."""
+
+    job: str | None
+    task: Array | None
+    why: str | None
+    workspace: str | None
+    yes: bool
+
+
+def cancel_job(args: CancelArgs) -> int:
     """End a job, or some of its tasks.
 
     Tasks that have not started never will; running ones get TERM, and KILL when they
     have not ended after the grace of the job. What has finished stays finished.
     """
-    wanted = settled(params)
-    ids = str(wanted["task"].ids) if wanted["task"] else None
+    ids = str(args.task.ids) if args.task else None
 
     async def end() -> tuple[Job, str | None]:
-        job = await chosen(params["job"], wanted["workspace"], "cancel", sure=wanted["yes"])
+        job = await chosen(args.job, args.workspace, "cancel", sure=args.yes)
         view = await job.status()
         if view.counts.done == view.counts.total:
             return job, view.standing
-        await job.cancel(ids, params["why"] or "")
+        await job.cancel(ids, args.why or "")
         return job, None
 
     job, over = finished(end())
@@ -48,18 +58,30 @@ def cancel_job(**params: Any) -> int:
     return 0
 
 
-def retry_tasks(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryArgs:
+    """What `batchio retry` is told."""
+
+    job: str | None
+    task: Array | None
+    failed: bool
+    wait: bool
+    follow: bool
+    workspace: str | None
+    yes: bool
+
+
+def retry_tasks(args: RetryArgs) -> int:
     """Run tasks of a job again: those that did not succeed, or those named.
 
     Also of a job that is done. Each gets a new attempt and its retries anew.
     """
-    wanted = settled(params)
-    if params["failed"] and wanted["task"]:
+    if args.failed and args.task:
         raise UsageError("--failed and --task exclude each other", hint="choose one of them")
-    ids = str(wanted["task"].ids) if wanted["task"] else None
+    ids = str(args.task.ids) if args.task else None
 
     async def again() -> tuple[Job, list[int]]:
-        job = await chosen(params["job"], wanted["workspace"], "retry", sure=wanted["yes"])
+        job = await chosen(args.job, args.workspace, "retry", sure=args.yes)
         return job, await job.retry(ids)
 
     job, tasks = finished(again())
@@ -67,8 +89,8 @@ def retry_tasks(**params: Any) -> int:
         diagnostics.say(f"job {job.id} has no task to run again")
         return 0
     diagnostics.say(f"{plural(len(tasks), 'task')} of job {job.id} {_run(tasks)} again")
-    if params["wait"] or params["follow"]:
-        return stay(job, lines=params["follow"])
+    if args.wait or args.follow:
+        return stay(job, lines=args.follow)
     diagnostics.steps([(f"batchio wait {job.id}", "until they are done")])
     return 0
 
@@ -77,17 +99,28 @@ def _run(tasks: list[int]) -> str:
     return "runs" if len(tasks) == 1 else "run"
 
 
-def recover_job(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoverArgs:
+    """What `batchio recover` is told."""
+
+    job: str | None
+    secret_env: tuple[str, ...]
+    wait: bool
+    follow: bool
+    workspace: str | None
+    yes: bool
+
+
+def recover_job(args: RecoverArgs) -> int:
     """Go on with a job whose head died or was killed.
 
     Finished tasks stay finished; what still runs on its nodes is taken over. The values
     of secrets are never written down, so a job that has any needs them again.
     """
-    wanted = settled(params)
-    secrets = dict(map(_secret, params["secret_env"]))
+    secrets = dict(map(_secret, args.secret_env))
 
     async def go_on() -> tuple[Job, bool]:
-        job = await chosen(params["job"], wanted["workspace"], "recover", sure=wanted["yes"])
+        job = await chosen(args.job, args.workspace, "recover", sure=args.yes)
         return job, await job.recover(secrets or None)
 
     job, started = finished(go_on())
@@ -95,8 +128,8 @@ def recover_job(**params: Any) -> int:
         diagnostics.say(f"job {job.id} needs no recovery: it is done, or its head runs")
         return 0
     diagnostics.say(f"job {job.id} goes on")
-    if params["wait"] or params["follow"]:
-        return stay(job, lines=params["follow"])
+    if args.wait or args.follow:
+        return stay(job, lines=args.follow)
     output.flush()
     diagnostics.steps([(f"batchio wait {job.id}", "until it is done")])
     return 0
@@ -112,40 +145,35 @@ def _secret(text: str) -> tuple[str, str]:
     return name, value if equals else os.environ[name]
 
 
-def _command(
-    name: str, callback: Callable[..., int], *extra: click.Parameter, stays: bool = False
-) -> TableCommand:
-    own = [*extra, *(_STAYING if stays else ())]
-    return TableCommand(
-        name,
-        callback=callback,
-        help=callback.__doc__,
-        params=table_options(name, JobArgument(), *own),
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-
-
 _STAYING: Final = (
     click.Option(["--wait"], is_flag=True, help="Wait for the job to end."),
     click.Option(["--follow"], is_flag=True, help="Show the output of the tasks, and wait."),
 )
-cancel = _command(
-    "cancel", cancel_job, click.Option(["--why"], metavar="TEXT", help="Kept with the job.")
+cancel = command(
+    "cancel",
+    cancel_job,
+    CancelArgs,
+    JobArgument(),
+    click.Option(["--why"], metavar="TEXT", help="Kept with the job."),
 )
-retry = _command(
+retry = command(
     "retry",
     retry_tasks,
+    RetryArgs,
+    JobArgument(),
     click.Option(["--failed"], is_flag=True, help="All that did not succeed (the default)."),
-    stays=True,
+    *_STAYING,
 )
-recover = _command(
+recover = command(
     "recover",
     recover_job,
+    RecoverArgs,
+    JobArgument(),
     click.Option(
         ["--secret-env"],
         multiple=True,
         metavar="KEY=VAL",
         help="A secret of the job; KEY alone takes yours.",
     ),
-    stays=True,
+    *_STAYING,
 )

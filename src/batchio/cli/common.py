@@ -32,11 +32,11 @@ class JobArgument(click.Argument):
         """The newest ids, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
-        from batchio.stores.folder import Workspace
+        from batchio.stores import open_workspace
 
-        workspace = Workspace(place(ctx.params.get("workspace")))
+        workspace = open_workspace(place(ctx.params.get("workspace")))
         ids = [job for job in workspace.jobs() if job.startswith(incomplete)]
-        return [CompletionItem(job, help=workspace.name(job)) for job in ids[:30]]
+        return [CompletionItem(job, help=workspace.job(job).name()) for job in ids[:30]]
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
@@ -77,7 +77,7 @@ def launched(prepared: Prepared) -> str:
 
     made = prepared.create()
     if prepared.head == "inline":
-        finished(detached.lead_inline(prepared.workspace, made, prepared.secrets))
+        finished(detached.lead_inline(prepared.workspace.job(made), prepared.secrets))
     else:
         detached.start(prepared.workspace, made, prepared.secrets)
     return made

@@ -90,7 +90,7 @@ async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
 
 async def _with_progress(job: Job) -> None:
     """Show how it gets on until it is done."""
-    shown, watch = progress(), Watch(job._workspace, job.id)
+    shown, watch = progress(), Watch(job._store)
     try:
         async for _ in watch.news():
             shown.show(job_summary(watch.machine, time.time()), _files(job, watch.machine))
@@ -101,7 +101,7 @@ async def _with_progress(job: Job) -> None:
 
 async def _while_sending(job: Job) -> None:
     """Show how its files get on until the first node is ready."""
-    shown, watch = progress(), Watch(job._workspace, job.id)
+    shown, watch = progress(), Watch(job._store)
     soon = time.monotonic() + BLINK_S
     try:
         async for _ in watch.news():
@@ -117,7 +117,7 @@ async def _while_sending(job: Job) -> None:
 
 
 def _files(job: Job, machine: Machine) -> Sending | None:
-    return sending(machine, read_live_status(job._workspace.folder(job.id), PREPARING))
+    return sending(machine, read_live_status(job._store, PREPARING))
 
 
 def show_line(line: LogLine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ import click
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.follow import LABELS, let_go
-from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.options import command
 from batchio.cli.terminal import painted
 from batchio.cli.words import moment, precise
 from batchio.errors import UsageError
@@ -20,33 +21,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.api import Job
+    from batchio.cli.output import Format
+    from batchio.core.arrays import Array
     from batchio.stores.logs import LogLine
 
 LABEL_WIDTH = 16
 """Columns of "(Task 3)" and the gap behind it."""
 
 
-def show_logs(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogsArgs:
+    """What `batchio logs` is told."""
+
+    job: str | None
+    task: Array | None
+    attempt: int | None
+    stdout: bool
+    stderr: bool
+    workers: str | None
+    since: str | None
+    tail: int | None
+    filter: str | None
+    raw: bool
+    timestamps: bool
+    follow: bool
+    scheduler: bool
+    profile: str | None
+    format: Format
+    workspace: str | None
+
+
+def show_logs(args: LogsArgs) -> int:
     """Show what tasks printed, in the order in which they did.
 
     JOB is an id, the beginning of one, or a name; without it the newest job is meant.
     With --follow, new lines are shown until the job ends; Ctrl-C ends the looking only.
     """
-    wanted = settled(params)
-    if params["stdout"] and params["stderr"]:
+    if args.stdout and args.stderr:
         raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
-    if params["profile"]:
-        diagnostics.warn(f"--profile: ignored, {get('profile').refusal('local')}")
-    job = finished(found(params["job"], wanted["workspace"]))
-    if wanted["scheduler"]:
+    if args.profile:
+        diagnostics.warn(f"--profile: ignored, {get('profile').never}")
+    job = finished(found(args.job, args.workspace))
+    if args.scheduler:
         return _head_log(job)
-    array = output.JsonArray() if wanted["format"] == "json" else None
-    bytewise = params["raw"] and wanted["format"] == "table"
+    array = output.JsonArray() if args.format == "json" else None
+    bytewise = args.raw and args.format == "table"
     try:
-        if bytewise and not wanted["filter"] and wanted["tail"] is None:
-            finished(_pour(job, params, wanted))
+        if bytewise and not args.filter and args.tail is None:
+            finished(_pour(job, args))
         else:
-            finished(_show(job, params, wanted, _writer(params, wanted, array)))
+            finished(_show(job, args, _writer(args, array)))
     except KeyboardInterrupt:
         return let_go(job)
     if array:
@@ -54,41 +78,39 @@ def show_logs(**params: Any) -> int:
     return 0
 
 
-async def _show(
-    job: Job, params: dict[str, Any], wanted: dict[str, Any], writer: Callable[[LogLine], None]
-) -> None:
-    nodes, text = await _nodes(job, wanted["workers"]), wanted["filter"]
-    stream = job.logs(**_which(params, wanted), follow=wanted["follow"], tail=wanted["tail"])
+async def _show(job: Job, args: LogsArgs, writer: Callable[[LogLine], None]) -> None:
+    nodes, text = await _nodes(job, args.workers), args.filter
+    stream = job.logs(**_which(args), follow=args.follow, tail=args.tail)
     async with stream as lines:
         async for line in lines:
             if (text and text not in line.text) or (nodes is not None and line.node not in nodes):
                 continue
             writer(line)
-            if wanted["follow"]:
+            if args.follow:
                 output.flush()
 
 
-async def _pour(job: Job, params: dict[str, Any], wanted: dict[str, Any]) -> None:
+async def _pour(job: Job, args: LogsArgs) -> None:
     """Byte for byte what was printed."""
     from batchio.tasklogs import Lines, chosen, follow_raw, past_raw
 
-    nodes, which = await _nodes(job, wanted["workers"]), _which(params, wanted)
+    nodes, which = await _nodes(job, args.workers), _which(args)
     lines = Lines(chosen(which["task"]), which["attempt"], which["stream"], which["since"])
-    source = follow_raw if wanted["follow"] else past_raw
-    async for printed in source(job._workspace, job.id, lines):
+    source = follow_raw if args.follow else past_raw
+    async for printed in source(job._store, lines):
         if nodes is None or printed.node in nodes:
             output.raw(printed.data)
-            if wanted["follow"]:
+            if args.follow:
                 output.flush()
 
 
-def _which(params: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+def _which(args: LogsArgs) -> dict[str, Any]:
     """What was chosen of all that was printed."""
     return {
-        "task": str(wanted["task"].ids) if wanted["task"] else None,
-        "attempt": params["attempt"],
-        "stream": "stdout" if params["stdout"] else "stderr" if params["stderr"] else None,
-        "since": moment(wanted["since"], time.time()) if wanted["since"] else None,
+        "task": str(args.task.ids) if args.task else None,
+        "attempt": args.attempt,
+        "stream": "stdout" if args.stdout else "stderr" if args.stderr else None,
+        "since": moment(args.since, time.time()) if args.since else None,
     }
 
 
@@ -109,17 +131,15 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
     return numbers
 
 
-def _writer(
-    params: dict[str, Any], wanted: dict[str, Any], array: output.JsonArray | None
-) -> Callable[[LogLine], None]:
+def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine], None]:
     """How a line is written."""
     if array:
         return lambda line: array.add(_record(line))
-    if wanted["format"] != "table":
+    if args.format != "table":
         return lambda line: output.json_lines([_record(line)])
-    if params["raw"]:
+    if args.raw:
         return lambda line: output.line(line.text)
-    if params["timestamps"]:
+    if args.timestamps:
         return lambda line: output.line(f"{_label(line)}{precise(line.time)} {line.text}")
     return lambda line: output.line(f"{_label(line)}{line.text}")
 
@@ -146,30 +166,25 @@ def _record(line: LogLine) -> dict[str, Any]:
 
 def _head_log(job: Job) -> int:
     """What the head itself had to say."""
-    path = job._workspace.folder(job.id) / "head.log"
-    text = path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+    text = job._store.head_words()
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")
     output.write(text)
     return 0
 
 
-logs = TableCommand(
+logs = command(
     "logs",
-    callback=show_logs,
-    help=show_logs.__doc__,
-    params=table_options(
-        "logs",
-        JobArgument(),
-        click.Option(["--attempt"], type=click.INT, metavar="N", help="Only this attempt."),
-        click.Option(["--stdout"], is_flag=True, help="Only what was printed to stdout."),
-        click.Option(["--stderr"], is_flag=True, help="Only what was printed to stderr."),
-        click.Option(
-            ["--raw"],
-            is_flag=True,
-            help="Byte for byte what was printed, and nothing else; of --filter and --tail, lines.",
-        ),
-        click.Option(["--timestamps/--no-timestamps"], default=True, help="With the time or not."),
+    show_logs,
+    LogsArgs,
+    JobArgument(),
+    click.Option(["--attempt"], type=click.INT, metavar="N", help="Only this attempt."),
+    click.Option(["--stdout"], is_flag=True, help="Only what was printed to stdout."),
+    click.Option(["--stderr"], is_flag=True, help="Only what was printed to stderr."),
+    click.Option(
+        ["--raw"],
+        is_flag=True,
+        help="Byte for byte what was printed, and nothing else; of --filter and --tail, lines.",
     ),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    click.Option(["--timestamps/--no-timestamps"], default=True, help="With the time or not."),
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found, place
-from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.summary import failure_lines, header_lines
 from batchio.cli.terminal import visible
@@ -21,6 +22,7 @@ from batchio.options.table import nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from batchio.cli.output import Format
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
@@ -41,22 +43,33 @@ SORT_KEYS: Final[dict[str, Callable[[TaskRow], Any]]] = {
 }
 
 
-def status(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusArgs:
+    """What `batchio status` is told."""
+
+    job: str | None
+    all: bool
+    limit: int = SHOWN
+    sort: str | None
+    format: Format
+    workspace: str | None
+
+
+def status(args: StatusArgs) -> int:
     """Show how a job and its tasks stand.
 
     JOB is an id, the beginning of one, or a name; without it the newest job is shown,
     and `batchio list` shows them all. Of a job with many tasks the failed and the
     running ones are shown first.
     """
-    wanted = settled(params)
-    order = _order(wanted["sort"]) if wanted["sort"] else None
+    order = _order(args.sort) if args.sort else None
 
     async def look() -> JobView:
-        job = await found(params["job"], wanted["workspace"])
+        job = await found(args.job, args.workspace)
         return await job.status()
 
     view = finished(look())
-    match wanted["format"]:
+    match args.format:
         case "json":
             tasks = [row.to_json() for row in _sorted(view.tasks(), order)]
             groups = [group.to_json() for group in view.failures()]
@@ -64,9 +77,8 @@ def status(**params: Any) -> int:
         case "jsonl":
             output.json_lines(row.to_json() for row in _sorted(view.tasks(), order))
         case _:
-            typed_limit = None if params["limit"] is None else wanted["limit"]
-            _show(view, order, None if params["all"] else typed_limit or SHOWN)
-            if params["job"] is None and output.to_person():
+            _show(view, order, None if args.all else args.limit)
+            if args.job is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
 
@@ -152,17 +164,25 @@ def _sorted(rows: Iterable[TaskRow], order: Order | None) -> Iterable[TaskRow]:
     return out
 
 
-def list_jobs(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListArgs:
+    """What `batchio list` is told."""
+
+    limit: int
+    format: Format
+    workspace: str | None
+
+
+def list_jobs(args: ListArgs) -> int:
     """List jobs, newest first."""
-    wanted = settled(params)
 
     async def look() -> list[JobSummary]:
         from batchio import api
 
-        return await api.list_jobs(limit=wanted["limit"], workspace=place(wanted["workspace"]))
+        return await api.list_jobs(limit=args.limit, workspace=place(args.workspace))
 
     jobs = finished(look())
-    match wanted["format"]:
+    match args.format:
         case "json":
             output.json_list(job.to_json() for job in jobs)
         case "jsonl":
@@ -197,15 +217,23 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
     )
 
 
-def show_nodes(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookArgs:
+    """What `batchio nodes` and `batchio explain` are told."""
+
+    job: str | None
+    format: Format
+    workspace: str | None
+
+
+def show_nodes(args: LookArgs) -> int:
     """Show the nodes of a job; without JOB, of the newest."""
-    wanted = settled(params)
 
     async def look() -> JobView:
-        return await (await found(params["job"], wanted["workspace"])).status()
+        return await (await found(args.job, args.workspace)).status()
 
     nodes = finished(look()).nodes
-    match wanted["format"]:
+    match args.format:
         case "json":
             output.json_list(node.to_json() for node in nodes)
         case "jsonl":
@@ -252,28 +280,27 @@ def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
     )
 
 
-def explain_why(**params: Any) -> int:
+def explain_why(args: LookArgs) -> int:
     """Say why a job, or one of its tasks, is where it is.
 
     JOB/TASK names a task: `batchio explain 2c4d5f6g7h/3`. Without JOB: the newest.
     """
-    wanted = settled(params)
-    name, slash, task = (params["job"] or "").partition("/")
+    name, slash, task = (args.job or "").partition("/")
     if slash and not task.isdecimal():
         raise UsageError(f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3")
 
     async def look() -> tuple[str, list[str]]:
-        job = await found(name or None, wanted["workspace"])
+        job = await found(name or None, args.workspace)
         why = await job.explain(int(task) if slash else None)
         if (await job.status()).attended is False:
             why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
         return job.id, why
 
     job_id, sentences = finished(look())
-    match wanted["format"]:
+    match args.format:
         case "json" | "jsonl":
             record = {"schema": 1, "job": job_id, "task": int(task) if slash else None}
-            write = output.json_value if wanted["format"] == "json" else _one_line
+            write = output.json_value if args.format == "json" else _one_line
             write({**record, "why": sentences})
         case _:
             for sentence in sentences:
@@ -285,20 +312,13 @@ def _one_line(value: Any) -> None:
     output.json_lines([value])
 
 
-def _command(
-    name: str, callback: Callable[..., int], *extra: click.Parameter, like: str = ""
-) -> TableCommand:
-    return TableCommand(
-        name,
-        callback=callback,
-        help=callback.__doc__,
-        params=table_options(like or name, *extra),
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    )
-
-
-_ALL: Final = click.Option(["--all"], is_flag=True, help="Show every task.")
-status_command = _command("status", status, JobArgument(), _ALL)
-list_command = _command("list", list_jobs)
-nodes_command = _command("nodes", show_nodes, JobArgument(), like="explain")
-explain_command = _command("explain", explain_why, JobArgument())
+status_command = command(
+    "status",
+    status,
+    StatusArgs,
+    JobArgument(),
+    click.Option(["--all"], is_flag=True, help="Show every task."),
+)
+list_command = command("list", list_jobs, ListArgs)
+nodes_command = command("nodes", show_nodes, LookArgs, JobArgument(), like="explain")
+explain_command = command("explain", explain_why, LookArgs, JobArgument())

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from batchio.options.schema import GROUPS
 from batchio.options.table import OPTIONS, nearest
 from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
-from batchio.providers import NAMES
+from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from _typeshed import DataclassInstance
     from click.shell_completion import CompletionItem
 
     from batchio.options.schema import Option
+
+    A = TypeVar("A", bound=DataclassInstance)
 
 FEW: Final = 16
 """Options that need no groups."""
@@ -31,7 +35,7 @@ class TableOption(click.Option):
         self.row = row
         names = [f"--{spelling}" for spelling in row.spellings]
         names = ([row.short] if row.short else []) + names
-        self.useful = not all(row.refusal(provider) for provider in NAMES)
+        self.useful = bool(_honouring(row))
         """Whether any provider honours it."""
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
@@ -72,6 +76,11 @@ class TableOption(click.Option):
 class TableCommand(click.Command):
     """A command whose options come from the table, grouped as the table groups them."""
 
+    def __init__(self, name: str, *, takes: type[Any], **settings: Any) -> None:
+        super().__init__(name, **settings)
+        self.takes = takes
+        """The dataclass of what it is told."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; a mistyped option gets a suggestion."""
         try:
@@ -111,6 +120,64 @@ class TableCommand(click.Command):
                     formatter.write(f"  {row.rstrip()}\n")
 
 
+def command(
+    name: str,
+    call: Callable[[A], int],
+    takes: type[A],
+    *own: click.Parameter,
+    like: str = "",
+    **settings: Any,
+) -> TableCommand:
+    """Make a command from a function and the dataclass of what it is told.
+
+    Args:
+        name: As it is typed.
+        call: Does it; returns the exit code. Its docstring is the help.
+        takes: A field for each parameter, of the same name.
+        own: Parameters that are not in the table.
+        like: The command whose options of the table it has, where that is another one.
+        settings: Of the click context.
+    """
+    params = table_options(like or name, *own)
+    rows = {param.name: param.row for param in params if isinstance(param, TableOption)}
+
+    def called(**said: Any) -> int:
+        return call(_arguments(takes, rows, said))
+
+    return TableCommand(
+        name,
+        takes=takes,
+        callback=called,
+        help=call.__doc__,
+        params=params,
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+            **settings,
+        },
+    )
+
+
+def _arguments(takes: type[A], rows: Mapping[str, Option], said: Mapping[str, Any]) -> A:
+    """Return what was said as the dataclass of a command.
+
+    An option of the table has its typed value; where nothing was typed the default of the
+    field counts before that of the table. A field `typed` gets the text of all that was typed.
+
+    Raises:
+        UsageError: a value that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    for item in fields(takes):
+        if item.name == "typed":
+            values["typed"] = given(said)
+        elif item.name not in rows:
+            values[item.name] = said[item.name]
+        elif said[item.name] not in (None, ()) or item.default is MISSING:
+            values[item.name] = _value(rows[item.name], said[item.name])
+    return takes(**values)
+
+
 def table_options(command: str, *extra: click.Parameter) -> list[click.Parameter]:
     """The options of this command, in the order of the table, after its own."""
     rows = [o for o in OPTIONS if command in o.commands and "cli" in o.surfaces]
@@ -126,22 +193,8 @@ def given(params: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def settled(params: Mapping[str, Any]) -> dict[str, Any]:
-    """For commands that only look: every option's typed value, or its default.
-
-    Raises:
-        UsageError: a value that cannot be read.
-    """
-    typed = given(params)
-    return {
-        _identifier(option.name): _value(option, typed.get(option.name))
-        for option in OPTIONS
-        if _identifier(option.name) in params
-    }
-
-
 def _value(option: Option, said: Any) -> Any:
-    if said is None:
+    if said in (None, ()):
         return option.default
     return said if isinstance(said, bool) else parse_value(option, said, COMMAND_LINE)
 
@@ -190,7 +243,12 @@ def _identifier(name: str) -> str:
     return name.replace("-", "_")
 
 
+def _honouring(option: Option) -> list[str]:
+    """Return the names of the providers that honour it."""
+    return [name for name in NAMES if not option.refusal(name, traits(name))]
+
+
 def _limits(option: Option) -> str:
     """Which providers honour it, for --help, when not all do."""
-    honouring = [provider for provider in NAMES if not option.refusal(provider)]
+    honouring = _honouring(option)
     return f" [only on {', '.join(honouring)}]" if 0 < len(honouring) < len(NAMES) else ""

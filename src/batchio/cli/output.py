@@ -20,6 +20,9 @@ from batchio.cli.terminal import has_colour, is_terminal, painted, visible, widt
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+Format = Literal["table", "json", "jsonl"]
+"""What --format says."""
+
 MEASURED: Final = 1000
 """Rows that are looked at to find the widths of columns; longer tables are not drawn."""
 

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished, launched
-from batchio.cli.options import TableCommand, given, settled, table_options
+from batchio.cli.options import command
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
 from batchio.core.spec import PYTHON
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchio.cli.output import Format
     from batchio.submit import Plan, Prepared
 
 
-def run_it(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunArgs:
+    """What `batchio run` is told. `typed` is for `submit`, which weighs it against all else."""
+
+    command: tuple[str, ...]
+    format: Format
+    dry_run: bool
+    typed: Mapping[str, Any]
+
+
+def run_it(args: RunArgs) -> int:
     """Run a script or command as one or many tasks.
 
     Options stand before the COMMAND; everything after its first word, or after --,
@@ -36,17 +50,16 @@ def run_it(**params: Any) -> int:
     """
     from batchio import submit
 
-    form = settled({"format": params["format"]})["format"]
-    prepared = submit.prepare(params["command"], {}, typed=given(params))
+    prepared = submit.prepare(args.command, {}, typed=args.typed)
     for warning in prepared.warnings:
         diagnostics.warn(visible(warning))
-    if params["dry_run"]:
-        _show_plan(prepared.plan(), form)
+    if args.dry_run:
+        _show_plan(prepared.plan(), args.format)
         return 0
-    return _start(prepared, form)
+    return _start(prepared, args.format)
 
 
-def _start(prepared: Prepared, form: str) -> int:
+def _start(prepared: Prepared, form: Format) -> int:
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
@@ -84,10 +97,10 @@ async def unattended(prepared: Prepared) -> list[str]:
     """Jobs that a crash left behind; who starts another one should know."""
     from batchio import api
 
-    return await api.unattended(workspace=str(prepared.workspace.root))
+    return await api.unattended(workspace=prepared.workspace.url)
 
 
-def _show_plan(plan: Plan, form: str) -> None:
+def _show_plan(plan: Plan, form: Format) -> None:
     if form != "table":
         record = {"schema": 1, **plan.to_json()}
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
@@ -122,17 +135,10 @@ def _task(end: tuple[int, str | None]) -> str:
 
 _OPTION_COLUMNS: Final = (Column("Option"), Column("Value"), Column("From"))
 
-run = TableCommand(
+run = command(
     "run",
-    callback=run_it,
-    help=run_it.__doc__,
-    params=table_options(
-        "run",
-        click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND..."),
-    ),
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": 100,
-        "allow_interspersed_args": False,
-    },
+    run_it,
+    RunArgs,
+    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND..."),
+    allow_interspersed_args=False,
 )

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from batchio.cli.common import JobArgument, finished, found
-from batchio.cli.options import TableCommand, table_options
+from batchio.cli.options import command
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
     from batchio.core.machine import Machine
 
 
-def ssh_to(job: str, words: tuple[str, ...], workspace: str | None) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshArgs:
+    """What `batchio ssh` is told."""
+
+    job: str
+    words: tuple[str, ...]
+    workspace: str | None
+
+
+def ssh_to(args: SshArgs) -> int:
     """Open a shell on the node of JOB/TASK, in the task's folder and environment.
 
     With words behind the job they are run there instead. JOB alone means the home of the
@@ -27,29 +37,23 @@ def ssh_to(job: str, words: tuple[str, ...], workspace: str | None) -> int:
     """
     from batchio.node_shell import command_for
 
-    name, _, task = job.partition("/")
+    name, _, task = args.job.partition("/")
     if task and not task.isdecimal():
         raise UsageError(f'"{task}" is no task id', hint="say JOB/TASK, such as 2bbp/3")
 
     async def machine() -> Machine:
-        return await (await found(name, workspace)).machine()
+        return await (await found(name, args.workspace)).machine()
 
-    words = words[1:] if words[:1] == ("--",) else words
+    words = args.words[1:] if args.words[:1] == ("--",) else args.words
     argv = command_for(finished(machine()), int(task) if task else None, words)
     os.execvp(argv[0], argv)
 
 
-ssh = TableCommand(
+ssh = command(
     "ssh",
-    callback=ssh_to,
-    help=ssh_to.__doc__,
-    params=table_options(
-        "ssh",
-        JobArgument(required=True),
-        click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="[WORDS]..."),
-    ),
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "allow_interspersed_args": False,
-    },
+    ssh_to,
+    SshArgs,
+    JobArgument(required=True),
+    click.Argument(["words"], nargs=-1, type=click.UNPROCESSED, metavar="[WORDS]..."),
+    allow_interspersed_args=False,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,7 +13,7 @@ from batchio.cli import diagnostics
 from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.follow import stay
-from batchio.cli.options import TableCommand, settled, table_options
+from batchio.cli.options import command
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
 from batchio.core.sizes import parse_duration
@@ -20,9 +21,21 @@ from batchio.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from batchio.api import Job
+    from batchio.cli.output import Format
 
 
-def wait_for(**params: Any) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitArgs:
+    """What `batchio wait` is told."""
+
+    job: str | None
+    timeout: str | None
+    download: str | None
+    format: Format
+    workspace: str | None
+
+
+def wait_for(args: WaitArgs) -> int:
     """Wait for a job to end; the exit code tells how it ended.
 
     JOB is an id, the beginning of one, or a name; without it the newest job is waited
@@ -32,14 +45,13 @@ def wait_for(**params: Any) -> int:
     Exit codes: 0 all tasks succeeded, 1 some failed, 3 nodes could not be had or kept,
     4 cancelled, 5 timed out (the job, or --timeout), 130 Ctrl-C.
     """
-    wanted = settled(params)
-    limit = parse_duration(params["timeout"]) if params["timeout"] else None
-    job = finished(found(params["job"], wanted["workspace"]))
-    if params["job"] is None:
+    limit = parse_duration(args.timeout) if args.timeout else None
+    job = finished(found(args.job, args.workspace))
+    if args.job is None:
         diagnostics.say(f"job {job.id}")
-    code = stay(job, lines=False, as_json=wanted["format"] != "table", timeout=limit)
-    if wanted["download"] and code != ExitCode.INTERRUPTED:
-        _fetch(job, wanted["download"])
+    code = stay(job, lines=False, as_json=args.format != "table", timeout=limit)
+    if args.download and code != ExitCode.INTERRUPTED:
+        _fetch(job, args.download)
     return code
 
 
@@ -60,14 +72,10 @@ def _fetch(job: Job, target: str) -> None:
     diagnostics.say(f"what {plural(tasks, 'task')} left behind is in {visible(target)}")
 
 
-wait = TableCommand(
+wait = command(
     "wait",
-    callback=wait_for,
-    help=wait_for.__doc__,
-    params=table_options(
-        "wait",
-        JobArgument(),
-        click.Option(["--timeout"], metavar="TIME", help="Wait no longer; the job goes on."),
-    ),
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    wait_for,
+    WaitArgs,
+    JobArgument(),
+    click.Option(["--timeout"], metavar="TIME", help="Wait no longer; the job goes on."),
 )

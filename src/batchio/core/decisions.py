@@ -117,7 +117,7 @@ def _lasts(m: Machine) -> float:
 
 def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
     m.replan = False
-    waiting = m.tasks.by_state[PENDING] - (m.queue.far if m.rents else 0)
+    waiting = m.tasks.by_state[PENDING] - m.postponed
     if m.offers is None or waiting <= 0:
         m.resting = False
         return
@@ -135,8 +135,9 @@ def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
     if not m.tasks.by_state[PENDING]:
         return
     if m.offers is None:
-        if m.offers_failed and not m.offers_failed[2]:
-            yield ev.TasksAbandoned(now, m.offers_failed[1])
+        job = m.running_job
+        if job.offers_why and not job.offers_again:
+            yield ev.TasksAbandoned(now, job.offers_why)
         return
     least = 1 if m.dispatch_started else least_nodes(m.running_job.spec)
     if m.live >= least:

@@ -17,28 +17,69 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+# isort: off -- one import, not one a name
 from batchio.core.node_events import (
     NodeCreated as NodeCreated,
+)
+from batchio.core.node_events import (
     NodeCreateFailed as NodeCreateFailed,
+)
+from batchio.core.node_events import (
     NodeDeleted as NodeDeleted,
+)
+from batchio.core.node_events import (
     NodeEnds as NodeEnds,
+)
+from batchio.core.node_events import (
     NodeEvent as NodeEvent,
+)
+from batchio.core.node_events import (
     NodeGreeted as NodeGreeted,
+)
+from batchio.core.node_events import (
     NodeHeard as NodeHeard,
+)
+from batchio.core.node_events import (
     NodeLost as NodeLost,
+)
+from batchio.core.node_events import (
     NodeNoticed as NodeNoticed,
+)
+from batchio.core.node_events import (
     NodeReleased as NodeReleased,
+)
+from batchio.core.node_events import (
     NodeRestarted as NodeRestarted,
+)
+from batchio.core.node_events import (
     NodesDelayed as NodesDelayed,
+)
+from batchio.core.node_events import (
     NodeSilent as NodeSilent,
+)
+from batchio.core.node_events import (
     NodesOrdered as NodesOrdered,
+)
+from batchio.core.node_events import (
     NodesRefused as NodesRefused,
+)
+from batchio.core.node_events import (
     NodeVanished as NodeVanished,
+)
+from batchio.core.node_events import (
     NodeWanted as NodeWanted,
+)
+from batchio.core.node_events import (
     OffersFailed as OffersFailed,
+)
+from batchio.core.node_events import (
     OffersListed as OffersListed,
 )
-from batchio.core.record import LATER as LATER, Event as Event, default_of
+from batchio.core.record import LATER as LATER
+from batchio.core.record import Event as Event
+from batchio.core.record import default_of
+
+# isort: on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

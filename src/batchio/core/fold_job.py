@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.dispatch import Queue, pinned
 from batchio.core.job import Job
 from batchio.core.plan import Offer
@@ -51,8 +52,8 @@ def on_offers(m: Machine, event: ev.OffersListed) -> bool:
         return False
     listed = map(Offer.from_json, event.offers)
     m.offers = {offer.id: offer for offer in listed}
-    m.rents = any(offer.rented for offer in m.offers.values())
-    m.offers_failed = None
+    m.running_job.rents = any(offer.rented for offer in m.offers.values())
+    m.running_job.offers_why = ""
     m.replan = True
     return True
 
@@ -60,7 +61,7 @@ def on_offers(m: Machine, event: ev.OffersListed) -> bool:
 def on_offers_failed(m: Machine, event: ev.OffersFailed) -> bool:
     if m.offers is not None:
         return False
-    m.offers_failed = event.at, event.why, event.again
+    m.running_job.offers_why, m.running_job.offers_again = event.why, event.again
     m.replan = True
     return True
 
@@ -143,8 +144,8 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
         watch_job(m)
     job.closed, job.cancelled, job.timed_out, job.why = 0.0, False, False, ""
     m.trouble.clear()
-    if m.offers_failed and not m.offers_failed[2]:
-        m.offers_failed = None
+    if job.offers_why and not job.offers_again:
+        job.offers_why = ""
         m.emit(ef.ListOffers())
     for node in m.nodes:
         watch_node(m, node)

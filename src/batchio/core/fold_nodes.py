@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.fold_job import watch_job, watch_node
 from batchio.core.node import EDGES, LEAVING, Node, NodeState, step
 from batchio.core.plan import RENTED_PATIENCE_S, Trouble, expected_slots

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.fold_job import reopen
 from batchio.core.retry import NODE_FAULT, QUARANTINED_BY, SUSPECT_LOSSES, Cause, verdict
 from batchio.core.task import Outcome, TaskFact

@@ -19,11 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import (
     decisions,
-    effects as ef,
-    events as ev,
     fold_job,
     fold_nodes,
     fold_tasks,
+)
+from batchio.core import (
+    effects as ef,
+)
+from batchio.core import (
+    events as ev,
+)
+from batchio.core import (
     job as jobs,
 )
 from batchio.core.dispatch import Queue
@@ -47,11 +53,7 @@ class Machine:
         self.tasks = Tasks(0)
         self.nodes: list[Node] = []
         self.offers: dict[str, Offer] | None = None
-        self.rents = False
-        """Whether its nodes cost money."""
         self.trouble: dict[str, Trouble] = {}
-        self.offers_failed: tuple[float, str, float] | None = None
-        """When the provider could not say what it has, why, and when it is asked again."""
         self.orders: dict[int, list[list[Any]]] = {}
         """Rows of every order, by its first node."""
         self.queue = Queue(self.tasks)
@@ -144,7 +146,7 @@ class Machine:
         """When `decide` should be asked again even if nothing happens, in Unix seconds."""
         timer = self._timers[0] if self._timers else inf
         due = self.queue.next_due()
-        near = self.queue.next_near() if self.rents else None
+        near = self.queue.next_near()
         wake = min(timer, self.recall_at, *(inf if at is None else at for at in (due, near)))
         return None if wake == inf else wake
 
@@ -181,10 +183,16 @@ class Machine:
         return self.job
 
     @property
+    def postponed(self) -> int:
+        """Pending tasks for which no node is kept or taken yet: where nodes cost money, those
+        that wait for long."""
+        return self.queue.far if self.running_job.rents else 0
+
+    @property
     def useful(self) -> int:
-        """Slots there is use for; where nodes cost money, not for tasks that wait for long."""
+        """Slots there is use for."""
         by_state, most = self.tasks.by_state, self.running_job.spec.at_once
-        waiting = by_state[TaskState.PENDING] - (self.queue.far if self.rents else 0)
+        waiting = by_state[TaskState.PENDING] - self.postponed
         useful = waiting + by_state[TaskState.ASSIGNED] + by_state[TaskState.RUNNING]
         return useful if most is None else min(useful, most)
 

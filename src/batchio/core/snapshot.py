@@ -32,7 +32,7 @@ VERSION: Final = 1
 
 PLAIN: Final = (
     "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
-    "used", "doomed", "rents", "offers_failed",
+    "used", "doomed",
     "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip
 """Attributes of the machine that are JSON as they are."""
@@ -100,8 +100,6 @@ def load(data: bytes) -> Machine | None:
         machine.offers = {offer.id: offer for offer in offers}
     machine.trouble = {key: Trouble(**values) for key, values in header["trouble"]}
     machine.orders = {first: rows for first, rows in header["orders"]}
-    failed = machine.offers_failed
-    machine.offers_failed = failed and tuple(failed)  # type: ignore[assignment]
     machine.notes = [(at, text) for at, text in header["notes"]]
     machine.taken = set(header["taken"])
     machine.idle = dict.fromkeys(header["idle"])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = {"*": "batchio copies no packages; tasks use the python of --python"}
+_NO_PACKAGES: Final = "batchio copies no packages; tasks use the python of --python"
 
 _TASKS: Final = (
     Option(
@@ -64,6 +65,7 @@ _TASKS: Final = (
         kind="object",
         group="Tasks",
         help="A list of dictionaries: the variables of each task.",
+        annotation="Iterable[Mapping[str, object]]",
         surfaces=CODE_ONLY,
     ),
     Option(
@@ -135,7 +137,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Name of a prebuilt software environment.",
         unit="NAME",
-        refuses={"*": "there is no account to keep environments; use --container"},
+        never="there is no account to keep environments; use --container",
     ),
     Option(
         name="package-sync-strict",
@@ -143,7 +145,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Require exactly the package versions of this computer.",
         default=False,
-        refuses=_NO_PACKAGES,
+        never=_NO_PACKAGES,
     ),
     Option(
         name="package-sync-conda-extras",
@@ -152,7 +154,7 @@ _SOFTWARE: Final = (
         help="Conda packages to add to the environment of the tasks.",
         default=(),
         unit="NAMES",
-        refuses=_NO_PACKAGES,
+        never=_NO_PACKAGES,
     ),
     Option(
         name="package-sync-ignore",
@@ -161,7 +163,7 @@ _SOFTWARE: Final = (
         help="Packages to leave out of the environment of the tasks.",
         default=(),
         unit="NAMES",
-        refuses=_NO_PACKAGES,
+        never=_NO_PACKAGES,
     ),
     Option(
         name="dask-container",
@@ -169,22 +171,23 @@ _SOFTWARE: Final = (
         group="Software",
         help="Container image for Dask beside the tasks.",
         unit="IMAGE",
-        refuses={"*": "batchio runs no Dask beside the tasks"},
+        never="batchio runs no Dask beside the tasks",
     ),
     Option(
         name="scheduler-sidecar-spec",
         kind="path",
         group="Software",
         help="File (YAML or JSON) that describes programs to run beside the head.",
-        refuses={"*": "programs beside the head are not supported"},
+        never="programs beside the head are not supported",
     ),
     Option(
         name="cluster-kwargs",
         kind="object",
         group="Software",
         help="Arguments for the Dask cluster of Coiled.",
+        annotation="Mapping[str, object]",
         surfaces=CODE_ONLY,
-        refuses={"*": "there is no Dask cluster"},
+        never="there is no Dask cluster",
     ),
 )
 
@@ -224,9 +227,9 @@ _ENVIRONMENT: Final = (
         group="Environment",
         help="Give the tasks a temporary token made from your AWS credentials.",
         default=False,
-        refuses={
-            "local": "tasks on this computer can read its AWS configuration",
-            "ssh": "tokens are not made for ssh hosts; use --secret-env",
+        needs={
+            Trait.REMOTE: "tasks on this computer can read its AWS configuration",
+            Trait.RENTS: "tokens are not made for {provider} hosts; use --secret-env",
         },
     ),
 )
@@ -277,6 +280,7 @@ _FILES: Final = (
         kind="object",
         group="Files",
         help='A list of {"relative_path": ..., "buffer": BytesIO}: files to send.',
+        annotation="Iterable[Mapping[str, object]]",
         surfaces=CODE_ONLY,
     ),
     Option(
@@ -286,7 +290,7 @@ _FILES: Final = (
         help="Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes "
         "fetch the uploaded files, rather than through this computer.",
         unit="URL",
-        refuses={"local": "the files are on this computer already"},
+        needs={Trait.REMOTE: "the files are on this computer already"},
     ),
     Option(
         name="output-filestore",
@@ -294,7 +298,7 @@ _FILES: Final = (
         group="Files",
         help="Bucket or shared folder for what the tasks write.",
         unit="URL",
-        refuses={"*": "outputs are not stored there yet; --download brings them here"},
+        never="outputs are not stored there yet; --download brings them here",
     ),
     Option(
         name="keep-on-host",

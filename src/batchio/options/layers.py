@@ -90,8 +90,8 @@ def call_layer(kwargs: Mapping[str, Any]) -> Layer:
     def rows() -> Iterable[tuple[Option, Any, str, str | None]]:
         for word, value in kwargs.items():
             option = find_keyword(word)
-            if option is None or "api" not in option.surfaces:
-                names = (o.keyword for o in OPTIONS if "api" in o.surfaces)
+            if option is None or not option.for_calls:
+                names = (o.keyword for o in OPTIONS if o.for_calls)
                 close = nearest(word, names)
                 raise UsageError(
                     f'run() has no argument "{word}"',

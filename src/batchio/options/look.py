@@ -34,6 +34,7 @@ LOOK_OPTIONS: Final = (
         kind="object",
         group="Looking",
         help="A logging.Logger that is told what would be printed.",
+        annotation="Logger",
         surfaces=CODE_ONLY,
     ),
     Option(
@@ -115,6 +116,6 @@ LOOK_OPTIONS: Final = (
         unit="NAME",
         surfaces=TYPED_ONLY,
         commands=frozenset(("logs",)),
-        refuses={"*": "logs are read from the workspace, not from CloudWatch"},
+        never="logs are read from the workspace, not from CloudWatch",
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchio.core.traits import Trait
 from batchio.options.schema import (
     CODE_ONLY,
     SUBMIT_ONLY,
@@ -12,15 +13,19 @@ from batchio.options.schema import (
 )
 
 
-def _here(local: str) -> dict[str, str]:
-    """What neither borrowed hosts nor this computer can choose."""
+def _chosen(trait: Trait, local: str) -> dict[Trait, str]:
+    """Return why neither this computer nor hosts that exist can choose what takes `trait`."""
     return {
-        "local": f"the local provider {local}",
-        "ssh": "the ssh provider takes its hosts as they are",
+        Trait.REMOTE: f"the {{provider}} provider {local}",
+        trait: "the {provider} provider takes its hosts as they are",
     }
 
 
-_ONLY_SSH: Final = {"*": "only the ssh provider uses hosts; add --provider ssh", "ssh": ""}
+_NAMED_HOSTS: Final = {
+    Trait.HOSTS: "the {provider} provider uses no named hosts; without --provider they are "
+    "reached over SSH"
+}
+_ONE_NODE: Final = {Trait.REMOTE: "head and tasks share one node: this computer"}
 
 _MACHINES: Final = (
     Option(
@@ -66,7 +71,10 @@ _MACHINES: Final = (
         group="Machines",
         help="Have a GPU.",
         default=False,
-        refuses={"local": "tasks on this computer share the GPUs it has"},
+        needs={
+            Trait.REMOTE: "tasks on this computer share the GPUs it has",
+            Trait.GPUS: "the {provider} provider gives tasks no GPUs of their own",
+        },
     ),
     Option(
         name="arm",
@@ -74,7 +82,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Use ARM nodes.",
         default=False,
-        refuses=_here("runs on the processor of this computer"),
+        needs=_chosen(Trait.RENTS, "runs on the processor of this computer"),
     ),
     Option(
         name="vm-type",
@@ -83,7 +91,7 @@ _MACHINES: Final = (
         help="Type of node to rent; may be given several times as alternatives.",
         default=(),
         unit="TYPE",
-        refuses=_here("rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
     ),
     Option(
         name="scheduler-vm-type",
@@ -92,14 +100,14 @@ _MACHINES: Final = (
         help="Type of node to rent for the head.",
         default=(),
         unit="TYPE",
-        refuses=_here("rents nothing: the head runs on this computer"),
+        needs=_chosen(Trait.RENTS, "rents nothing: the head runs on this computer"),
     ),
     Option(
         name="disk-size",
         kind="disk",
         group="Machines",
         help="Disk of each node; a plain number is GiB.",
-        refuses=_here("has one disk: that of this computer"),
+        needs=_chosen(Trait.RENTS, "has one disk: that of this computer"),
     ),
     Option(
         name="spot-policy",
@@ -107,14 +115,14 @@ _MACHINES: Final = (
         group="Machines",
         help="Whether nodes may be spot instances.",
         choices=("on-demand", "spot", "spot_with_fallback"),
-        refuses=_here("rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
     ),
     Option(
         name="allow-cross-zone",
         kind="tri",
         group="Machines",
         help="Allow nodes in different availability zones.",
-        refuses=_here("has one zone: this computer"),
+        needs=_chosen(Trait.REGIONS, "has one zone: this computer"),
     ),
     Option(
         name="allow-ssh-from",
@@ -122,7 +130,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Address range from which SSH connections are let in; me or everyone.",
         unit="CIDR",
-        refuses=_here("opens no ports"),
+        needs=_chosen(Trait.RENTS, "opens no ports"),
     ),
     Option(
         name="host-setup-script",
@@ -183,14 +191,14 @@ _RUNNING: Final = (
         kind="tri",
         group="Running",
         help="Run the task with the lowest id on the head node.",
-        refuses={"local": "head and tasks share one node: this computer"},
+        needs=_ONE_NODE,
     ),
     Option(
         name="scheduler-task-array",
         kind="array",
         group="Running",
         help="Run these tasks on the head node.",
-        refuses={"local": "head and tasks share one node: this computer"},
+        needs=_ONE_NODE,
     ),
     Option(
         name="wait",
@@ -269,14 +277,14 @@ _WHERE: Final = (
         "configuration.",
         default=(),
         unit="HOSTS",
-        refuses=_ONLY_SSH,
+        needs=_NAMED_HOSTS,
     ),
     Option(
         name="hosts-file",
         kind="path",
         group="Where",
         help="A file with one host a line for the ssh provider.",
-        refuses=_ONLY_SSH,
+        needs=_NAMED_HOSTS,
     ),
     Option(
         name="region",
@@ -284,7 +292,7 @@ _WHERE: Final = (
         group="Where",
         help="Cloud region in which to run the job.",
         unit="REGION",
-        refuses=_here("has one region: this computer"),
+        needs=_chosen(Trait.REGIONS, "has one region: this computer"),
     ),
     Option(
         name="workspace",

@@ -20,8 +20,9 @@ from batchio.options.table import OPTIONS, get
 from batchio.options.values import CLEAR, COMMAND_LINE, located, show
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
+    from batchio.core.traits import Trait
     from batchio.options.layers import Layer, Setting
     from batchio.options.schema import Option
 
@@ -103,11 +104,11 @@ class Effective:
                     out.append(Row(option.name, text, self.origin(option.name)))
         return out
 
-    def unsupported(self, provider: str) -> list[str]:
-        """One line for each option that was set and that this provider ignores."""
+    def unsupported(self, provider: str, traits: Container[Trait]) -> list[str]:
+        """Return a line for each option that was set and that this provider ignores."""
         lines = []
         for option in OPTIONS:
-            reason = option.refusal(provider)
+            reason = option.refusal(provider, traits)
             value = self.value(option.name)
             if reason is None or not self.is_set(option.name):
                 continue

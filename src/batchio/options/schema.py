@@ -1,4 +1,4 @@
-"""What an option is. The options themselves stand in `options.py`.
+"""What an option is. The options themselves stand in `options.table`.
 
 Pure data types: nothing here reads, checks or prints a value.
 """
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
+
+    from batchio.core.traits import Trait
 
 Kind = Literal[
     "flag",  # bool: named or not
@@ -84,9 +86,9 @@ _METAVARS: Final[Mapping[Kind, str]] = {
 class Option:
     """One option: every spelling, rule and sentence about it.
 
-    `help` is one sentence. `refuses` says, for a provider (or "*" for all of them),
-    why it cannot honour the option; a provider that is not in it, or with an empty
-    reason, does.
+    `help` is one sentence. `needs` holds the traits that a provider must have to honour the
+    option; the sentence beside the first that it lacks says why it is ignored, and may name
+    the `{provider}`. `never` says why no provider honours it.
     """
 
     name: str
@@ -103,7 +105,10 @@ class Option:
     forbids: Mapping[int, str] = field(default_factory=dict)
     surfaces: frozenset[Surface] = EVERYWHERE
     commands: frozenset[str] = RUN
-    refuses: Mapping[str, str] = field(default_factory=dict)
+    needs: Mapping[Trait, str] = field(default_factory=dict)
+    never: str = ""
+    annotation: str = ""
+    """The type of an "object", as a Python caller writes it."""
     boolean_word: bool = False
     """A yes/no option after which the command line also accepts a word: true, false."""
 
@@ -116,6 +121,11 @@ class Option:
     def keyword(self) -> str:
         """Its preferred name as a Python keyword argument."""
         return self.kwarg or self.name.replace("-", "_")
+
+    @property
+    def for_calls(self) -> bool:
+        """Whether `run` and `plan` take it as a keyword argument."""
+        return "api" in self.surfaces and "run" in self.commands
 
     @property
     def keywords(self) -> tuple[str, ...]:
@@ -135,6 +145,10 @@ class Option:
             return "|".join(self.choices)
         return self.unit or _METAVARS.get(self.kind, "TEXT")
 
-    def refusal(self, provider: str) -> str | None:
-        """Why this provider cannot honour it, in one clause; None when it does."""
-        return self.refuses.get(provider, self.refuses.get("*")) or None
+    def refusal(self, provider: str, traits: Container[Trait]) -> str | None:
+        """Return why a provider of these traits ignores it, in one clause; None if it does not."""
+        if self.never:
+            return self.never
+        lacking = (why for trait, why in self.needs.items() if trait not in traits)
+        why = next(lacking, None)
+        return why and why.format(provider=provider)

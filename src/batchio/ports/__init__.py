@@ -8,7 +8,17 @@ contract suites.
 """
 
 from batchio.ports.blobs import FileStore, Stored
-from batchio.ports.keep import Holder, Journal, JournalReader, Pace
+from batchio.ports.keep import (
+    Draft,
+    Holder,
+    Inputs,
+    JobStore,
+    Journal,
+    JournalReader,
+    LogSink,
+    Pace,
+    Workspace,
+)
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (
     Finding,
@@ -27,13 +37,17 @@ __all__ = [
     "ByteWriter",
     "Clock",
     "Completed",
+    "Draft",
     "FileStore",
     "Finding",
     "Held",
     "Holder",
+    "Inputs",
+    "JobStore",
     "Journal",
     "JournalReader",
     "Line",
+    "LogSink",
     "NodeOrder",
     "Notice",
     "Pace",
@@ -43,4 +57,5 @@ __all__ = [
     "Stored",
     "Timer",
     "Transport",
+    "Workspace",
 ]

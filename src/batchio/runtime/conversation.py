@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.errors import BatchioError, NodeError, SetupFailed, Unreachable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from batchio.core.spec import JobSpec
-    from batchio.ports import ByteReader, ByteWriter, Clock, Transport
+    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Transport
     from batchio.runtime.renting import Renting
 
 GREET_LIMIT_S: Final = 30.0
@@ -43,21 +43,6 @@ _AHEAD: Final = 64
 """Frames of one tar stream that may wait for the disk."""
 
 
-class LogSink(Protocol):
-    """Where a node's log bytes go."""
-
-    spool: str | None
-    """A folder of this computer that a local agent writes to itself; None: we pull."""
-
-    def size(self) -> int:
-        """Bytes that are safe already: where to go on."""
-        ...
-
-    def write(self, offset: int, data: memoryview) -> None:
-        """Keep bytes that begin at `offset`; what is known already is skipped."""
-        ...
-
-
 @dataclass(slots=True)
 class Desk:
     """What the head gives to those who talk to its nodes."""
@@ -73,7 +58,7 @@ class Desk:
     secrets: dict[str, str] = field(default_factory=dict)
     setup: Callable[[int], dict[str, Any]] = lambda _: {}
     """The `setup` message for a node, as the machine sees the job now."""
-    files: Callable[[int, Transport, str], Any] | None = None
+    files: Callable[[int, Transport, str, str], Any] | None = None
     """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
     duplicate_of: Callable[[int, dict[str, Any]], str] = lambda *_: ""
     """The name of another node that is the same computer, by its hello; or ""."""
@@ -325,7 +310,7 @@ class Conversation:
                 else:
                     self._hear(message)
         elif kind == frames.LOG:
-            self._sink.write(*frames.log_chunk(body))
+            await self._sink.write(*frames.log_chunk(body))
             self._logged.set()
             self.tell(["logged", self._sink.size()])
             self._pull()

@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from batchio import agent
 from batchio.errors import BatchioError, NodeError, Unreachable
 from batchio.filestores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from batchio.ports import Completed, FileStore, Transport
 
@@ -27,11 +28,10 @@ CHUNK: Final = 1 << 20
 SIGNED_S: Final = 3600
 """Seconds for which a node may begin to fetch."""
 
-_PLACE: Final = (
-    'cd "$1" || exit; shift; test -e bundle.tar && exit; '
-    '"$@" cat > bundle.part && mv bundle.part bundle.tar'
+_KEEP: Final = (
+    'cd "$1" || exit; test -e bundle.tar && exit; cat > bundle.part && mv bundle.part bundle.tar'
 )
-"""Keep its stdin, or what the command in front of cat feeds to it."""
+"""Keep what comes on standard input."""
 
 
 Told = Callable[[int], object]
@@ -52,7 +52,7 @@ async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda
         done = await transport.run(["ln", "-sf", str(bundle), f"{home}/bundle.tar"])
         _require(done, transport, "the files cannot be had")
         return
-    argv = ["/bin/sh", "-c", _PLACE, "sh", home]
+    argv = ["/bin/sh", "-c", _KEEP, "sh", home]
     with bundle.open("rb") as file:
         done = await transport.run(argv, stdin=_chunks(file, sent))
     _require(done, transport, "the files could not be kept")
@@ -73,12 +73,14 @@ class Sender:
         self._digest = ""
         self._storing = asyncio.Lock()
 
-    async def __call__(self, transport: Transport, home: str, sent: Told = lambda _: None) -> None:
-        """Have the files there; as `put`."""
-        if not await self._fetched(transport, home):
+    async def __call__(
+        self, transport: Transport, home: str, python: str, sent: Told = lambda _: None
+    ) -> None:
+        """Have the files in `home`, as `put` does; `python` is the node's own."""
+        if not await self._fetched(transport, home, python):
             await put(transport, home, self._bundle, sent)
 
-    async def _fetched(self, transport: Transport, home: str) -> bool:
+    async def _fetched(self, transport: Transport, home: str, python: str) -> bool:
         try:
             async with self._storing:  # the first node's turn stores it for all
                 if self._url and self._store is None:
@@ -93,7 +95,7 @@ class Sender:
             self._url = self._store = None
             return False
         try:
-            await fetch(transport, home, url, self._digest)
+            await fetch(transport, home, python, url, self._digest)
         except Unreachable:
             raise
         except NodeError as err:
@@ -102,17 +104,16 @@ class Sender:
         return True
 
 
-async def fetch(transport: Transport, home: str, url: str, digest: str) -> None:
-    """As `put`, but the node itself gets the bundle, from a URL that needs no credentials.
+async def fetch(transport: Transport, home: str, python: str, url: str, digest: str) -> None:
+    """Have the node itself get the bundle, from a URL that needs no credentials.
 
     Raises:
         NodeError: it could not; says why.
         Unreachable: the connection broke.
     """
-    program = Path(__file__).parent.parent.joinpath("filestores", "fetch.py").read_text()
-    argv = ["/bin/sh", "-c", _PLACE, "sh", home, "python3", "-c", program]
-    # the URL is a secret, so it is no word of a command line
-    done = await transport.run(argv, stdin=json.dumps({"url": url, "digest": digest}).encode())
+    asked = json.dumps({"url": url, "digest": digest})  # a secret, so no word of a command line
+    argv = agent.command(python, "fetch", home)
+    done = await transport.run(argv, stdin=asked.encode())
     _require(done, transport, "the files could not be fetched")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
 from batchio.core.node import NodeState
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import BatchioError, JournalFull
+from batchio.errors import BatchioError, JournalDown, JournalFull
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
 from batchio.runtime.perform import EffectRunner
@@ -25,23 +26,23 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, Provider
-    from batchio.stores.folder import Workspace
-    from batchio.stores.inbox import Inbox
-
-INBOX_EVERY_S: Final = 0.1
-"""Seconds between two looks at the inbox: how long a cancel may go unheard."""
+    from batchio.ports import Clock, JobStore, Provider
 
 
 async def lead(
-    workspace: Workspace,
-    job: str,
+    store: JobStore,
     provider: Callable[[JobSpec], Provider],
     *,
     secrets: dict[str, str] | None = None,
     clock: Clock | None = None,
+    kind: str = "local",
 ) -> Outcome:
     """Take the job's lease, go on where its journal ends, and run it to its end.
+
+    Args:
+        provider: Called once, with the spec of the job.
+        secrets: Values by name; they go to nodes and are written nowhere.
+        kind: What kind of head this is, as `JobSpec.head` has it.
 
     Raises:
         LeaseHeld: another head has it.
@@ -49,14 +50,13 @@ async def lead(
         JournalCorrupt: the journal cannot be followed.
     """
     clock = clock or RealClock()
-    journal = await asyncio.to_thread(workspace.take, job)
+    journal = await asyncio.to_thread(store.lead, kind)
     try:
-        fold = Fold(workspace.reader(job))
-        await asyncio.to_thread(fold.catch_up)
-        machine = fold.machine
-        inbox = _Requests(workspace.inbox(job), machine, clock)
-        asked = inbox.take()
+        machine = await asyncio.to_thread(_replayed, store)
+        requests = _Requests(store, machine, clock)
+        asked = await requests.take()
         first = [*_takeover(machine, journal.epoch, clock.now()), *asked]
+        await requests.drop_answered()
         if machine.running_job.closed and not asked:
             return machine.outcome
         lender = provider(machine.running_job.spec)
@@ -64,18 +64,23 @@ async def lead(
             wheel = EngineLoop(machine, journal, clock)
             async with asyncio.TaskGroup() as group:
                 hands = EffectRunner(
-                    machine, workspace, job, lender, wheel.post, clock, group, secrets or {},
+                    machine, store, lender, wheel.post, clock, group, secrets or {},
                     journal.epoch,
                 )  # fmt: skip
-                looking = group.create_task(inbox.watch(wheel.post))
+                beside = [
+                    group.create_task(work)
+                    for work in (requests.watch(wheel.post), requests.drop())
+                ]
                 try:
-                    await wheel.run(hands, first, watchers=(hands.saw, inbox.saw))
+                    await wheel.run(hands, first, watchers=(hands.saw, requests.saw))
                 except JournalFull:
                     await hands.abandon()
                     raise
                 finally:
-                    looking.cancel()
+                    for task in beside:
+                        task.cancel()
                     hands.let_go()
+            await requests.drop_answered()
         finally:
             await lender.aclose()
         return machine.outcome
@@ -83,6 +88,13 @@ async def lead(
         raise _first(group_error) from None
     finally:
         await journal.close()
+
+
+def _replayed(store: JobStore) -> Machine:
+    with closing(store.reader()) as reader:
+        fold = Fold(reader)
+        fold.catch_up()
+        return fold.machine
 
 
 def _first(error: BaseException) -> BaseException:
@@ -105,23 +117,29 @@ def _takeover(machine: Machine, epoch: int, now: float) -> list[ev.Event]:
 
 
 class _Requests:
-    """What other processes ask of this head: files in the job's inbox."""
+    """What other processes ask of this head."""
 
-    def __init__(self, inbox: Inbox, machine: Machine, clock: Clock) -> None:
-        self._inbox = inbox
+    def __init__(self, store: JobStore, machine: Machine, clock: Clock) -> None:
+        self._store = store
         self._machine = machine
         self._clock = clock
-        self.seen: set[str] = set()
+        self._seen: set[str] = set()
+        self._answered: list[str] = []
+        self._some_answered = asyncio.Event()
 
-    def take(self) -> list[ev.Event]:
-        """New requests as events; each with a mark that it was taken."""
+    async def take(self) -> list[ev.Event]:
+        """Return new requests as events; each with a mark that it was taken."""
         out: list[ev.Event] = []
-        for name, request in self._inbox.requests():
-            if name in self.seen:
-                continue  # `saw` drops it once it stands in the journal
-            self.seen.add(name)
+        try:
+            asked = await asyncio.to_thread(self._store.asked)
+        except JournalDown:
+            return []
+        for name, request in asked:
+            if name in self._seen:
+                continue  # it is dropped once it stands in the journal
+            self._seen.add(name)
             if name in self._machine.taken:
-                self._inbox.drop(name)
+                self._answer([name])
                 continue
             now = self._clock.now()
             out += [*self._events(request, now), ev.RequestTaken(now, name)]
@@ -151,14 +169,33 @@ class _Requests:
         return [task for task, outcome in enumerate(outcomes) if outcome not in bad]
 
     def saw(self, batch: list[ev.Event]) -> None:
-        """A request that stands in the journal need not stand in the inbox."""
-        for event in batch:
-            if isinstance(event, ev.RequestTaken):
-                self._inbox.drop(event.name)
+        """Note what stands in the journal: it need not stand among the requests."""
+        self._answer([event.name for event in batch if isinstance(event, ev.RequestTaken)])
+
+    def _answer(self, names: list[str]) -> None:
+        self._answered += names
+        if names:
+            self._some_answered.set()
 
     async def watch(self, post: Callable[[ev.Event], None]) -> None:
-        """Look again and again; ends with the head."""
+        """Look for requests again and again; ends with the head."""
         while True:
-            await self._clock.sleep(INBOX_EVERY_S)
-            for event in self.take() if self._inbox.waiting() else ():
+            await self._clock.sleep(self._store.pace.requests)
+            for event in await self.take():
                 post(event)
+
+    async def drop(self) -> None:
+        """Drop requests as they are answered; ends with the head."""
+        while True:
+            await self._some_answered.wait()
+            self._some_answered.clear()
+            await self.drop_answered()
+
+    async def drop_answered(self) -> None:
+        """Drop all requests that are answered."""
+        while self._answered:
+            try:
+                await asyncio.to_thread(self._store.answered, self._answered[0])
+            except JournalDown:
+                return  # the next head drops it
+            self._answered = self._answered[1:]

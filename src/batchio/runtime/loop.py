@@ -8,10 +8,12 @@ crash between any two steps is the same case: replay, `due()`, go on.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.events import encode
+from batchio.core.events import Noted, encode
 from batchio.core.snapshot import dump
+from batchio.errors import JournalDown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from batchio.core.events import Event
     from batchio.core.machine import Machine
     from batchio.ports import Clock, Journal
+
+logger = logging.getLogger(__name__)
+
+RETRY_S: Final = (0.2, 10.0)
+"""Seconds between two attempts to reach a journal that does not answer: the first, the longest."""
 
 SNAPSHOT_EVERY: Final = 2_000
 """Journal records between two snapshots, at least: bounds what a reader must fold."""
@@ -63,6 +70,8 @@ class EngineLoop:
             first: Folded before anything that was due already is performed.
             watchers: Told every batch after it is journaled, before its effects.
 
+        A journal that is down is asked again until it answers.
+
         Raises:
             JournalFull, LeaseHeld: the journal refused; nothing unjournaled was begun.
         """
@@ -88,12 +97,29 @@ class EngineLoop:
             batch = [fact for fact in facts if self.machine.apply(fact)]
 
     async def _write(self, batch: list[Event]) -> None:
-        await self._journal.append([encode(event) for event in batch])
+        await self._append([encode(event) for event in batch])
         self._since_snapshot += len(batch)
         enough = max(SNAPSHOT_EVERY, self.machine.tasks.count // TASKS_A_RECORD)
         if self._since_snapshot >= enough and not self.machine.unsettled:
             self._since_snapshot = 0
             await self._snapshot()
+
+    async def _append(self, bodies: list[str]) -> None:
+        """Write one batch, however long the store does not answer; nothing begins meanwhile."""
+        began, (pause, longest) = self._clock.now(), RETRY_S
+        while True:
+            try:
+                await self._journal.append(bodies)
+                break
+            except JournalDown as err:
+                if pause == RETRY_S[0]:
+                    logger.warning("%s; asking again until it answers", err)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, longest)
+        if (silent := self._clock.now() - began) >= longest:
+            logger.warning("the workspace answers again, after %.0f s", silent)
+            text = f"the workspace did not answer for {silent:.0f} s; everything waited"
+            self.post(Noted(self._clock.now(), text))
 
     async def _snapshot(self) -> None:
         """In a thread: nobody else changes the machine while the wheel waits here."""

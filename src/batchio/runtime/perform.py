@@ -10,26 +10,24 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import effects as ef, events as ev
+from batchio.core import effects as ef
+from batchio.core import events as ev
 from batchio.core.node import NodeState, same_computer
 from batchio.core.traits import Trait
 from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
 from batchio.runtime.live_status import LOADS, PREPARING, LiveStatus
-from batchio.runtime.log_sink import FolderSink
 from batchio.runtime.renting import Renting
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
-from batchio.stores.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, Provider, Transport
-    from batchio.stores.folder import Workspace
+    from batchio.ports import Clock, JobStore, Provider, Transport
 
 
 class EffectRunner:
@@ -45,8 +43,7 @@ class EffectRunner:
     def __init__(
         self,
         machine: Machine,
-        workspace: Workspace,
-        name: str,
+        store: JobStore,
         provider: Provider,
         post: Callable[[ev.Event], None],
         clock: Clock,
@@ -56,9 +53,9 @@ class EffectRunner:
     ) -> None:
         job = machine.running_job
         self._machine = machine
-        self._folder = workspace.folder(name)
+        self._store = store
         self._provider = provider
-        self._input = _inputs(job.spec, self._folder)
+        self._input = _inputs(job.spec, store)
         self._post = post
         self._clock = clock
         self._group = group
@@ -66,7 +63,8 @@ class EffectRunner:
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
         self._renting = Renting(machine, provider, post, clock, self._spawn)
-        seen = LiveStatus(self._folder, PREPARING, clock)
+        self._loads = LiveStatus(store, LOADS, clock, self._spawn)
+        self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
         self._desk = Desk(
             spec=job.spec,
             job=job.id,
@@ -77,13 +75,13 @@ class EffectRunner:
             note=self.note,
             secrets=secrets,
             setup=self._setup,
-            files=self._sender(job.spec, seen) if job.spec.files else None,
+            files=self._sender(job.spec) if job.spec.files else None,
             duplicate_of=self._duplicate_of,
             homes_before=self._homes_before,
-            heartbeat=LiveStatus(self._folder, LOADS, clock).show,
-            preparing=seen.show,
+            heartbeat=self._loads.show,
+            preparing=self._preparing.show,
         )
-        root = Path(job.spec.collect) if job.spec.collect else self._folder / "outputs"
+        root = Path(job.spec.collect) if job.spec.collect else store.outputs()
         self._collector = Collector(self._desk, machine, root, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
@@ -131,6 +129,9 @@ class EffectRunner:
     def let_go(self) -> None:
         """The head is over: nothing that waits for a node waits any longer."""
         self._collector.stop()
+        self._renting.stop()
+        self._loads.stop()
+        self._preparing.stop()
 
     # --- nodes ---------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class EffectRunner:
     def _session(self, node: int, handle: str, instance: str, *, touched: bool = False) -> Session:
         offer = (self._machine.offers or {})[self._machine.nodes[node].offer]
         here = Trait.REMOTE not in self._provider.traits
-        sink = FolderSink(self._folder / "logs" / str(node), local=here)
+        sink = self._store.log_sink(node, local=here)
         socket = str(self._machine.nodes[node].facts.get("socket", ""))
         return Session(
             self._desk, node, offer, handle, instance, sink, socket=socket, touched=touched
@@ -186,14 +187,14 @@ class EffectRunner:
             if other.handle == here and other.state is NodeState.GONE
         ]
 
-    def _sender(self, spec: JobSpec, glance: LiveStatus) -> Callable[[int, Transport, str], Any]:
-        bundle = self._folder / "bundle.tar"
+    def _sender(self, spec: JobSpec) -> Callable[[int, Transport, str, str], Any]:
+        bundle, show = self._store.bundle(), self._preparing.show
         sender = files.Sender(bundle, spec.input_filestore, self.note)
 
-        async def send(node: int, transport: Transport, home: str) -> None:
+        async def send(node: int, transport: Transport, home: str, python: str) -> None:
             size = bundle.stat().st_size
-            await sender(transport, home, lambda sent: glance.show(node, [sent, size]))
-            glance.show(node, [size, size])
+            await sender(transport, home, python, lambda sent: show(node, [sent, size]))
+            show(node, [size, size])
 
         return send
 
@@ -217,15 +218,15 @@ class EffectRunner:
         if session := self._sessions.get(node):
             session.tell(message)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._group.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._group.create_task(work)
 
 
-def _inputs(spec: JobSpec, folder: Path) -> Callable[[int], Any]:
+def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:
     """What a task gets, by its position: nothing, a text, or variables."""
     if spec.inputs == "none":
         return lambda _: None
-    inputs = Inputs(folder)
+    inputs = store.inputs()
     return inputs.value if spec.inputs == "values" else inputs.record
 
 

@@ -57,7 +57,7 @@ class Renting:
         provider: Provider,
         post: Callable[[ev.Event], None],
         clock: Clock,
-        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         self._machine = machine
         self._provider = provider
@@ -67,8 +67,15 @@ class Renting:
         self._job = machine.running_job.id
         self._leaving: dict[int, tuple[str, str]] = {}
         """Nodes that wait to be given back: their handles, and what is left on them."""
-        self._looking = False
         self.rents = Trait.RENTS in provider.traits
+        self._watching = spawn(self._watch())
+        self._looking: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Ask for no more news: the head is over."""
+        self._watching.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
 
     # --- offers ----------------------------------------------------------------
 
@@ -200,7 +207,7 @@ class Renting:
         except Exception as err:
             raise Unreachable(_said(err), where=handle) from err
 
-    async def watch(self) -> None:
+    async def _watch(self) -> None:
         """Post what the provider says of nodes unasked, for as long as the head lives."""
         tries = 0
         while True:
@@ -228,9 +235,10 @@ class Renting:
 
     def saw(self, batch: list[ev.Event]) -> None:
         """Look after rented nodes that fell silent: they may be gone."""
-        if self.rents and not self._looking and any(isinstance(e, ev.NodeSilent) for e in batch):
-            self._looking = True
-            self._spawn(self._look())
+        if not self.rents or (self._looking is not None and not self._looking.done()):
+            return
+        if any(isinstance(event, ev.NodeSilent) for event in batch):
+            self._looking = self._spawn(self._look())
 
     async def _look(self) -> None:
         while silent := [n for n in self._machine.nodes if n.state is NodeState.SILENT]:
@@ -244,7 +252,6 @@ class Renting:
                     if node.handle not in there:
                         self._vanished(node, "its provider says that it is gone")
             await self._clock.sleep(LOOK_EVERY_S)
-        self._looking = False
 
     def _vanished(self, node: Node, why: str) -> None:
         self._post(ev.NodeVanished(self._now(), node.number, why))

@@ -16,12 +16,12 @@ from batchio.core.node import SILENT_CLEANUP_LIMIT_S
 from batchio.core.plan import Offer, slots_for
 from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
-from batchio.runtime.conversation import Conversation, Desk, Fetch, LogSink
+from batchio.runtime.conversation import Conversation, Desk, Fetch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from batchio.ports import ByteReader, ByteWriter, Transport
+    from batchio.ports import ByteReader, ByteWriter, LogSink, Transport
 
 FIRST_TRIES: Final = 3
 """Attempts to reach a node that has never greeted, before it is given up."""
@@ -206,7 +206,8 @@ class Session:
             )
         if self._desk.files is not None:
             home = os.path.dirname(self._socket)
-            await self._desk.files(self._node, transport, home)
+            python = str(facts.get("executable") or "python3")
+            await self._desk.files(self._node, transport, home, python)
         if self._desk.spec.host_setup:
             self._desk.preparing(self._node, "running the host setup script")
             await talk.prepare(self._desk.spec.host_setup)

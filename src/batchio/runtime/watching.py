@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.errors import HeadGone
 from batchio.runtime.replay import Fold
-from batchio.stores.last_words import read_last_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
-    from batchio.stores.folder import Workspace
-
-QUICK_S: Final = 0.02
-"""Seconds between two looks at a journal that has just moved."""
-
-SLOW_S: Final = 0.5
-"""Seconds between two looks at one that has long been quiet."""
+    from batchio.ports import JobStore
 
 START_LIMIT_S: Final = 15.0
 """Seconds a head has to take the lease of a new job."""
@@ -34,10 +27,9 @@ GONE_AFTER_S: Final = 1.0
 class Watch:
     """One job, followed."""
 
-    def __init__(self, workspace: Workspace, job: str) -> None:
-        self._workspace = workspace
-        self._job = job
-        self._reader = workspace.reader(job)
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._reader = store.reader()
         self._fold = Fold(self._reader)
         self._headless_since = 0.0
         self._reading = threading.Lock()
@@ -80,18 +72,19 @@ class Watch:
         Raises:
             HeadGone: nobody runs the job any more, and it is not done.
         """
-        pause = QUICK_S
+        quick, slow = self._store.pace.news
+        pause = quick
         while True:
             batch = await self.look()
             yield batch
             if self.done:
                 return
-            pause = QUICK_S if batch else min(pause * 1.2, SLOW_S)
+            pause = quick if batch else min(pause * 1.2, slow)
             await asyncio.sleep(pause)
 
     def _check_head(self, since: float) -> float:
         """When the head was first missed; 0.0 while there is one."""
-        if self._workspace.lease_holder(self._job) is not None:
+        if self._store.leader() is not None:
             return 0.0
         now = time.time()
         job = self.machine.running_job
@@ -102,10 +95,12 @@ class Watch:
 
     def head_gone(self) -> HeadGone:
         """The error that says that nobody runs this job, and why if that is known."""
-        said = (read_last_words(self._workspace.folder(self._job)) or "").splitlines()
+        said = (self._store.last_words() or "").splitlines()
         why = f": {said[0]}" if said else ""
-        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {self._job}"
-        return HeadGone(f"job {self._job} is not done, and no process runs it{why}", hint=remedy)
+        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {self._store.id}"
+        return HeadGone(
+            f"job {self._store.id} is not done, and no process runs it{why}", hint=remedy
+        )
 
     def close(self) -> None:
         """Let go of the journal."""

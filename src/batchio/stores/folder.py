@@ -22,29 +22,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
-from batchio.core.ids import RANDOM_BYTES, is_job_id, is_prefix, job_id
-from batchio.errors import NoSuchJob, UsageError
-from batchio.stores.inbox import Inbox
+from batchio.core.ids import RANDOM_BYTES, is_job_id, job_id
+from batchio.errors import UsageError
+from batchio.stores.folder_job import BUNDLE_FILE, NAME_FILE, PARTS, FolderJobStore
+from batchio.stores.inputs import write_inputs
 from batchio.stores.last_words import keep_reserve
-from batchio.stores.lease import Lease, holder
-from batchio.stores.reader import SqliteReader
-from batchio.stores.sqlite import SqliteJournal, create_journal
+from batchio.stores.lease import Lease
+from batchio.stores.sqlite import create_journal
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from batchio.ports import Holder
-
-FOLDERS: Final = ("logs", "outputs", "inbox")
 DRAFT_AGE_S: Final = 86_400
 """A draft as old as this was left behind by a process that died."""
-CANDIDATES: Final = 5
-"""How many jobs an ambiguous name lists."""
 
 
-class Workspace:
-    """One folder of jobs.
+class FolderWorkspace:
+    """One folder of jobs; implements `ports.Workspace`.
 
     Args:
         root: A path or a `file://` URL; None: `default_root()`.
@@ -54,114 +49,16 @@ class Workspace:
     """
 
     def __init__(self, root: str | Path | None = None) -> None:
+        self.new_id = new_id
+        """Makes an id of the time of submission; may make one twice."""
         self.root = default_root(os.environ) if root is None else parse_root(root)
+        self.url = str(self.root)
+        self.local = self.root
         self._jobs = self.root / "jobs"
         self._drafts = self.root / "drafts"
 
-    def folder(self, job: str) -> Path:
-        """Where the job's files are; it need not exist."""
-        return self._jobs / job
-
-    def inbox(self, job: str) -> Inbox:
-        """The way from other processes to the job's head."""
-        return Inbox(self.folder(job) / "inbox")
-
-    # --- making and removing -------------------------------------------------
-
-    def new_id(self, now: float, randomness: bytes | None = None) -> str:
-        """An id for a job submitted at `now` (Unix seconds)."""
-        return job_id(now, os.urandom(RANDOM_BYTES) if randomness is None else randomness)
-
-    def new_draft(self, now: float) -> tuple[str, Path]:
-        """An id that nobody has, and its draft: many may submit in the same instant.
-
-        Raises:
-            WorkspaceError: the workspace cannot be written.
-        """
-        while True:
-            job = self.new_id(now)
-            try:
-                folder = self._drafted(job)
-            except FileExistsError:
-                continue
-            except OSError as err:
-                raise unusable(self.root, err) from err
-            # Looked at only now: while the draft is ours, nobody else's becomes this job.
-            if not self.folder(job).exists():
-                return job, folder
-            shutil.rmtree(folder)
-
-    def draft(self, job: str) -> Path:
-        """A folder laid out for a new job that nobody sees yet; fill it, then `create`.
-
-        Raises:
-            WorkspaceError: the workspace cannot be written.
-        """
-        try:
-            return self._drafted(job)
-        except OSError as err:
-            raise unusable(self.root, err) from err
-
-    def _drafted(self, job: str) -> Path:
-        folder = self._drafts / job
-        self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._jobs.mkdir(exist_ok=True, mode=0o700)
-        self._sweep()
-        folder.mkdir(mode=0o700)
-        for name in FOLDERS:
-            (folder / name).mkdir()
-        return folder
-
-    def create(
-        self, job: str, first_events: Sequence[str], *, name: str = "", made_by: str = ""
-    ) -> Path:
-        """Make the job, whole or not at all, from its draft if there is one.
-
-        Args:
-            first_events: Encoded by `core.events.encode`; at least `JobSubmitted`.
-            name: What people may call it, besides its id.
-            made_by: The version of batchio.
-
-        Raises:
-            JournalFull, WorkspaceError: nothing was made.
-        """
-        draft, folder = self._drafts / job, self.folder(job)
-        if not draft.is_dir():
-            draft = self.draft(job)
-        try:
-            create_journal(draft, job, first_events, made_by)
-            (draft / "name").write_text(name, encoding="utf-8")
-            keep_reserve(draft)
-            draft.rename(folder)
-            _sync(self._jobs)
-        except OSError as err:
-            raise unusable(self.root, err) from err
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return folder
-
-    def remove(self, job: str) -> None:
-        """Delete all there is of a job.
-
-        Raises:
-            LeaseHeld: a head runs it.
-            NoSuchJob: there is none.
-        """
-        lease = Lease(self.folder(job))
-        try:
-            self._drafts.mkdir(exist_ok=True, mode=0o700)
-            gone = self._drafts / f"{job}.gone"
-            self.folder(job).rename(gone)
-            shutil.rmtree(gone)
-        except OSError as err:
-            raise unusable(self.root, err) from err
-        finally:
-            lease.release()
-
-    # --- finding -------------------------------------------------------------
-
     def jobs(self) -> list[str]:
-        """Ids of all jobs, newest first. Opens no journal."""
+        """Return the ids of all jobs, newest first. Opens no journal."""
         try:
             return sorted(filter(is_job_id, os.listdir(self._jobs)), reverse=True)
         except FileNotFoundError:
@@ -169,53 +66,51 @@ class Workspace:
         except OSError as err:
             raise unusable(self.root, err) from err
 
-    def name(self, job: str) -> str:
-        """What people call the job; may be empty."""
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield id and name of each job, newest first: a small file each."""
+        return ((job, self.job(job).name()) for job in self.jobs())
+
+    def job(self, job: str) -> FolderJobStore:
+        """Return the store of one job, which need not exist."""
+        return FolderJobStore(self._jobs / job)
+
+    def draft(self, now: float) -> FolderDraft:
+        """Begin a job under an id that nobody has: many may submit in the same instant."""
+        while True:
+            job = self.new_id(now)
+            draft, folder = self._drafts / job, self._jobs / job
+            try:
+                self._lay_out(draft)
+            except FileExistsError:
+                continue
+            except OSError as err:
+                raise unusable(self.root, err) from err
+            # Looked at only now: while the draft is ours, nobody else's becomes this job.
+            if not folder.exists():
+                return FolderDraft(draft, folder)
+            shutil.rmtree(draft)
+
+    def remove(self, job: str) -> None:
+        """Delete all there is of a job. See the port."""
+        folder = self._jobs / job
+        lease = Lease(folder)
         try:
-            return (self.folder(job) / "name").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+            self._drafts.mkdir(exist_ok=True, mode=0o700)
+            gone = self._drafts / f"{job}.gone"
+            folder.rename(gone)
+            shutil.rmtree(gone)
+        except OSError as err:
+            raise unusable(self.root, err) from err
+        finally:
+            lease.release()
 
-    def find(self, text: str | None = None) -> str:
-        """The id that a person means: an id, a unique beginning of one, or a name.
-
-        Of several jobs with that name it is the newest; None means the newest of all.
-
-        Raises:
-            NoSuchJob: nothing fits, or more than one beginning; the hint lists them.
-        """
-        jobs = self.jobs()
-        if text is None:
-            if not jobs:
-                raise NoSuchJob("there are no jobs yet", hint="start one: batchio run SCRIPT")
-            return jobs[0]
-        if text in jobs:
-            return text
-        begun = [job for job in jobs if job.startswith(text)] if is_prefix(text) else []
-        if len(begun) == 1:
-            return begun[0]
-        named = next((job for job in jobs if text and self.name(job) == text), None)
-        if named is not None:
-            return named
-        if begun:
-            listed = ", ".join(f"{job} {self.name(job)}".strip() for job in begun[:CANDIDATES])
-            more = f" and {len(begun) - CANDIDATES} more" if len(begun) > CANDIDATES else ""
-            raise NoSuchJob(f'{len(begun)} jobs begin with "{text}"', hint=listed + more)
-        raise NoSuchJob(f'no job has the id or name "{text}"', hint="see: batchio list")
-
-    # --- reaching ------------------------------------------------------------
-
-    def reader(self, job: str) -> SqliteReader:
-        """The job's journal, to read. Raises as `SqliteReader` does."""
-        return SqliteReader(self.folder(job))
-
-    def take(self, job: str) -> SqliteJournal:
-        """The job's lease, and its journal to write. Raises as `SqliteJournal` does."""
-        return SqliteJournal(self.folder(job))
-
-    def lease_holder(self, job: str) -> Holder | None:
-        """Which process is the job's head: `(pid, host)`; None when it has none."""
-        return holder(self.folder(job))
+    def _lay_out(self, draft: Path) -> None:
+        self._drafts.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._jobs.mkdir(exist_ok=True, mode=0o700)
+        self._sweep()
+        draft.mkdir(mode=0o700)
+        for part in PARTS:
+            (draft / part).mkdir()
 
     def _sweep(self) -> None:
         """Delete drafts of processes that died long ago."""
@@ -223,6 +118,47 @@ class Workspace:
             for entry in entries:
                 if entry.stat().st_mtime < time.time() - DRAFT_AGE_S:
                     shutil.rmtree(entry.path, ignore_errors=True)
+
+
+class FolderDraft:
+    """A folder that becomes a job by its new name; implements `ports.Draft`."""
+
+    def __init__(self, draft: Path, folder: Path) -> None:
+        self.id = folder.name
+        self._draft = draft
+        self._folder = folder
+
+    def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
+        """Keep all inputs of the tasks, and return how many there are. See the port."""
+        return write_inputs(self._draft, inputs, what)
+
+    def bundle(self) -> Path:
+        """Return the file to pack the job's files into."""
+        return self._draft / BUNDLE_FILE
+
+    def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
+        """Make the job, whole or not at all. See the port."""
+        try:
+            create_journal(self._draft, self.id, events, made_by)
+            (self._draft / NAME_FILE).write_text(name, encoding="utf-8")
+            keep_reserve(self._draft)
+            self._draft.rename(self._folder)
+            _sync(self._folder.parent)
+        except OSError as err:
+            raise unusable(self._folder.parent.parent, err) from err
+
+    def __enter__(self) -> FolderDraft:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Delete what was not committed."""
+        shutil.rmtree(self._draft, ignore_errors=True)  # by now it is the job, or in the way
+
+
+def new_id(now: float) -> str:
+    """Return an id for a job submitted at `now` (Unix seconds)."""
+    return job_id(now, os.urandom(RANDOM_BYTES))
 
 
 def default_root(environ: Mapping[str, str]) -> Path:

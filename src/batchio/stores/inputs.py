@@ -2,7 +2,7 @@
 
 `inputs` holds all of them back to back, `inputs.index` where each begins and the last one
 ends, as little-endian 64-bit numbers. A value is its bytes; a record (variables of one
-task) is a JSON object of texts. Where they come from: `input_sources.py`. All blocks.
+task) is a JSON object of texts. Where they come from: `submit/input_sources.py`. All blocks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from batchio.errors import JournalCorrupt, NoSuchJob, UsageError
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 DATA_FILE: Final = "inputs"
@@ -60,8 +60,8 @@ def write_inputs(folder: Path, inputs: Iterable[bytes], what: str) -> int:
     return count
 
 
-class Inputs:
-    """The inputs of a job, read by position.
+class FolderInputs:
+    """The inputs of a job, read by position; implements `ports.Inputs`.
 
     Files are read as needed, not mapped: reading all of them leaves no trace in memory.
 
@@ -109,10 +109,6 @@ class Inputs:
         """The variables of one task."""
         record: dict[str, str] = json.loads(self.raw(position))
         return record
-
-    def values(self) -> Iterator[str]:
-        """All texts, in order."""
-        return map(self.value, range(self.count))
 
     def close(self) -> None:
         """Repeatable."""

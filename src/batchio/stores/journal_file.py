@@ -7,7 +7,7 @@ import sqlite3
 import struct
 from typing import TYPE_CHECKING, Final
 
-from batchio.errors import JournalCorrupt, JournalFull, WorkspaceError
+from batchio.errors import JournalCorrupt, JournalDown, JournalFull, WorkspaceError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,9 @@ def translated(path: Path, err: sqlite3.Error) -> WorkspaceError:
         return full(path, err)
     if code == sqlite3.SQLITE_IOERR and _little_room(path):
         return full(path, err)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+    if code == sqlite3.SQLITE_BUSY:
+        return JournalDown(f"another program holds the journal {path} locked: {err}")
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
         return WorkspaceError(f"cannot use the journal {path}: {err}")
     if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):
         return WorkspaceError(

@@ -31,12 +31,15 @@ class Lease:
     A child made by fork() without exec() would share it: start programs with exec, which
     closes it (Python opens files close-on-exec, PEP 446).
 
+    Args:
+        kind: What kind of head, as `JobSpec.head` has it.
+
     Raises:
         LeaseHeld: another head has it; names pid and host.
         NoSuchJob: there is no such folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "local") -> None:
         path = folder / LOCK_FILE
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -52,7 +55,8 @@ class Lease:
         os.ftruncate(self._file, 0)
         # When the disk is full the lease holds all the same, only nameless.
         with suppress(OSError):
-            os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+            line = f"{os.getpid()} {socket.gethostname()} {kind}\n"
+            os.pwrite(self._file, line.encode(), 0)
 
     def release(self) -> None:
         """Let go. Repeatable."""
@@ -82,8 +86,9 @@ def _lock(file: int, kind: int) -> bool:
 
 
 def _read(file: int) -> Holder:
-    pid, _, host = os.pread(file, 300, 0).decode(errors="replace").strip().partition(" ")
-    return Holder(int(pid), host) if pid.isdigit() else Holder(0, "")
+    words = os.pread(file, 300, 0).decode(errors="replace").split()[:3]
+    pid, host, kind = [*words, *("", "", "local")[len(words) :]]  # older heads said no kind
+    return Holder(int(pid), host, kind) if pid.isdigit() else Holder(0, "")
 
 
 def _held(job: str, who: Holder) -> LeaseHeld:

@@ -99,11 +99,11 @@ class SqliteJournal:
     seq: int
     """Number of the last event written."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "local") -> None:
         self._path = folder / JOURNAL_FILE
         self._wal = folder / (JOURNAL_FILE + "-wal")
         self._cut_after = 0.0
-        self._lease = Lease(folder)
+        self._lease = Lease(folder, kind)
         try:
             self._connection = self._open()
         except BaseException:

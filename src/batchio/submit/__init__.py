@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from batchio.errors import UsageError
 from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
-from batchio.stores.folder import Workspace
+from batchio.stores import open_workspace
 from batchio.submit import config
 from batchio.submit.bundle import collect
 from batchio.submit.caller import CallerContext, blamed
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchio.options.resolve import Effective
+    from batchio.ports import Workspace
 
 __all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
 
@@ -57,7 +58,7 @@ def prepare(
     )
     settled = settle(command, options, typed, here)
     workspace = _opened(settled.effective, here)
-    bundle = collect(settled.command, settled.effective, here, workspace.root)
+    bundle = collect(settled.command, settled.effective, here, workspace.local)
     tasks = source(settled.effective, here)
     _check_target(settled.effective, here)
     warnings = [*settled.warnings, *bundle.warnings]
@@ -98,4 +99,4 @@ def _opened(effective: Effective, here: CallerContext) -> Workspace:
     place = effective.value("workspace")
     if place and "://" not in place:
         place = here.path(place)
-    return Workspace(place)
+    return open_workspace(place)

@@ -120,11 +120,13 @@ class Bundle:
             return tar.end()
 
 
-def collect(command: Command, effective: Effective, here: CallerContext, avoid: Path) -> Bundle:
+def collect(
+    command: Command, effective: Effective, here: CallerContext, avoid: Path | None
+) -> Bundle:
     """Everything that shall travel.
 
     Args:
-        avoid: the folder of jobs; never travels from within another folder.
+        avoid: the folder of jobs, if it is one; never travels from within another folder.
 
     Raises:
         UsageError: a file is missing or cannot be read, two would arrive at one path.
@@ -142,7 +144,7 @@ def collect(command: Command, effective: Effective, here: CallerContext, avoid: 
         value = effective.value(name)
         for typed in (value,) if isinstance(value, str) else value or ():
             try:
-                _Walk(bundle, here, os.path.abspath(avoid), typed).start()
+                _Walk(bundle, here, os.path.abspath(avoid) if avoid else "", typed).start()
             except UsageError as err:
                 raise blamed(effective, name, err) from None
     for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):

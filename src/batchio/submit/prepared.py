@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -12,20 +11,16 @@ from batchio import __version__
 from batchio.core.events import JobSubmitted, encode
 from batchio.core.spec import PYTHON
 from batchio.options.to_spec import build
-from batchio.stores.inputs import write_inputs
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchio.core.spec import JobSpec
     from batchio.options.resolve import Effective, Row
-    from batchio.stores.folder import Workspace
+    from batchio.ports import Draft, Workspace
     from batchio.submit.bundle import Bundle
     from batchio.submit.settle import Settled
     from batchio.submit.tasks import Source, Survey
 
-BUNDLE_FILE: Final = "bundle.tar"
 LONGEST: Final = 200
 """Characters of an option's value that are kept to be shown."""
 
@@ -158,27 +153,28 @@ class Prepared:
             JournalFull, WorkspaceError: it cannot be written.
         """
         now = time.time()
-        job, draft = self.workspace.new_draft(now)
-        try:
+        with self.workspace.draft(now) as draft:
             count = None
             if self._source is not None:
-                count = write_inputs(draft, self._source.read(), self._source.what)
+                count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft))
-            submitted = _storable(encode(JobSubmitted(now, job, spec.to_json())))
-            self.workspace.create(job, [submitted], name=spec.name, made_by=__version__)
-        except OSError as err:
-            raise unusable(draft, err) from err
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)  # by now it is the job, or in the way
-        return job
+            submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
+            draft.commit([submitted], name=spec.name, made_by=__version__)
+            return draft.id
 
     def _surveyed(self) -> Survey | None:
         if self._survey is None and self._source is not None:
             self._survey = self._source.survey()
         return self._survey
 
-    def _packed(self, draft: Path) -> str | None:
-        return self._bundle.pack(draft / BUNDLE_FILE) if self._bundle.files else None
+    def _packed(self, draft: Draft) -> str | None:
+        if not self._bundle.files:
+            return None
+        target = draft.bundle()
+        try:
+            return self._bundle.pack(target)
+        except OSError as err:
+            raise unusable(target, err) from err
 
     def _built(self, count: int | None, digest: str | None) -> JobSpec:
         settled = self._settled

@@ -30,7 +30,8 @@ from batchio.submit import config, env_file
 from batchio.submit.caller import blamed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence, Set as AbstractSet
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from batchio.options.command import Command
     from batchio.options.directives import Directive
@@ -84,7 +85,13 @@ def settle(
     coiled = {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}
     container, said = _container(effective, provider, coiled, here)
     filestore, unknown = _filestore(effective, provider, coiled)
-    warnings = [*notes, *effective.notes, *effective.unsupported(provider), *said, *unknown]
+    warnings = [
+        *notes,
+        *effective.notes,
+        *effective.unsupported(provider, traits(provider)),
+        *said,
+        *unknown,
+    ]
     if _here(provider) and container is None:
         warnings += planned.notes
     return Settled(

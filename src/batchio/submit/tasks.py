@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING
 
 from batchio.errors import UsageError
 from batchio.options.values import split_values
-from batchio.stores.input_sources import format_of, from_file, from_records, from_values
 from batchio.submit.caller import blamed, unreadable
+from batchio.submit.input_sources import format_of, from_file, from_records, from_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.spec import Inputs
     from batchio.options.resolve import Effective
-    from batchio.stores.input_sources import Format
     from batchio.submit.caller import CallerContext
+    from batchio.submit.input_sources import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 from batchio.runtime.head import lead
 from batchio.testing.agents import Attempt, Ends
 from batchio.testing.clock import FakeClock
-from batchio.testing.memory import MemoryJournal, MemoryPast, MemoryWorkspace
+from batchio.testing.memory import (
+    MemoryInputs,
+    MemoryJobStore,
+    MemoryJournal,
+    MemoryPast,
+    MemoryWorkspace,
+)
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
 
 if TYPE_CHECKING:
@@ -24,6 +30,8 @@ __all__ = [
     "Attempt",
     "Ends",
     "FakeClock",
+    "MemoryInputs",
+    "MemoryJobStore",
     "MemoryJournal",
     "MemoryPast",
     "MemoryWorkspace",
@@ -43,5 +51,5 @@ async def run_scripted(spec: JobSpec, provider: ScriptedProvider) -> Machine:
     with TemporaryDirectory(prefix="batchio-") as folder:
         workspace = MemoryWorkspace(folder)
         job = workspace.submit(spec, provider.clock.now())
-        await lead(workspace, job, lambda _: provider, clock=provider.clock)
+        await lead(workspace.job(job), lambda _: provider, clock=provider.clock)
         return workspace.machine(job)

@@ -1,25 +1,37 @@
-"""A workspace whose journals are in memory, with a lease, and knobs for what goes wrong."""
+"""A workspace in memory, with leases, and knobs for what goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import Event, JobSubmitted, decode, encode
-from batchio.errors import JournalFull, LeaseHeld, NoSuchJob
-from batchio.ports import Holder
+from batchio.errors import (
+    JournalDown,
+    JournalFull,
+    LeaseHeld,
+    NoSuchJob,
+    UsageError,
+    WorkspaceError,
+)
+from batchio.ports import Holder, Pace
 from batchio.runtime.replay import Fold
-from batchio.stores.folder import FOLDERS, Workspace
+from batchio.stores.folder import new_id
+from batchio.stores.log_sink import FolderSink
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
+    from batchio.ports import LogSink
+
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
 
 
 @dataclass
@@ -31,6 +43,10 @@ class MemoryPast:
     """All events, as they were written together."""
     full: bool = False
     """Whether there is room for no more."""
+    down: bool = False
+    """Whether nobody answers."""
+    deaf: bool = False
+    """Whether writes are carried out and their answers are lost."""
     seconds: float = 0.0
     """How long a write takes."""
     epoch: int = 0
@@ -41,16 +57,20 @@ class MemoryPast:
         self._rows = [body for batch in self.batches for body in batch]
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Events numbered above `after`, at most `limit`: `(seq, body)`."""
+        """Return events numbered above `after`, at most `limit`: `(seq, body)`."""
         rows = self._rows[after:]
         return list(enumerate(rows[:limit], after + 1))
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """As `read`, decoded."""
+        """Return events as `read` does, decoded."""
         return [(seq, decode(body)) for seq, body in self.read(after, limit)]
 
+    def last(self) -> int:
+        """Return the number of the newest event."""
+        return len(self._rows)
+
     def snapshot(self) -> tuple[int, bytes] | None:
-        """The newest snapshot, and after which event it was taken."""
+        """Return the newest snapshot, and after which event it was taken."""
         return self.snapshots[-1] if self.snapshots else None
 
     def keep(self, batch: list[str]) -> None:
@@ -64,7 +84,7 @@ class MemoryPast:
         self.holder = None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 class MemoryJournal:
@@ -74,32 +94,37 @@ class MemoryJournal:
         LeaseHeld: there is one already.
     """
 
-    def __init__(self, past: MemoryPast) -> None:
-        if past.holder is not None:
-            pid, host = past.holder
-            raise LeaseHeld(f"another head runs job {past.job} (process {pid} on {host})")
-        past.holder = Holder(os.getpid(), socket.gethostname())
+    def __init__(self, past: MemoryPast, kind: str = "local") -> None:
+        _refuse_second(past)
+        past.holder = Holder(os.getpid(), socket.gethostname(), kind)
         past.epoch += 1
         self.epoch = past.epoch
         self._past = past
+        self._unanswered: list[str] | None = None
         self._open = True
 
     async def append(self, events: Sequence[str]) -> None:
         """Write one batch, whole or not at all. See the port."""
-        if self._past.seconds:
-            await asyncio.sleep(self._past.seconds)
+        past, batch = self._past, list(events)
+        if past.seconds:
+            await asyncio.sleep(past.seconds)
         self._check()
-        if self._past.epoch != self.epoch:
-            raise LeaseHeld(f"another head has taken over job {self._past.job}")
-        if self._past.full:
-            raise JournalFull(f"no room left for job {self._past.job}")
-        if events:
-            self._past.keep(list(events))
+        if past.down:
+            raise JournalDown(f"nobody answers for job {past.job}")
+        if past.epoch != self.epoch:
+            raise LeaseHeld(f"another head has taken over job {past.job}")
+        if past.full:
+            raise JournalFull(f"no room left for job {past.job}")
+        if batch and batch != self._unanswered:
+            past.keep(batch)
+        self._unanswered = batch if past.deaf else None
+        if past.deaf:
+            raise JournalDown(f"an answer for job {past.job} was lost")
 
     async def snapshot(self, state: bytes) -> None:
         """Keep `state` where there is room."""
         self._check()
-        if not self._past.full:
+        if not (self._past.full or self._past.down):
             self._past.snapshots.append((len(self._past.read()), state))
 
     async def close(self) -> None:
@@ -113,48 +138,256 @@ class MemoryJournal:
             raise LeaseHeld(f"the lease of {self._past.job} was let go")
 
 
-class MemoryWorkspace(Workspace):
-    """A workspace whose journals are in memory; inbox, logs and outputs lie in `root`."""
+class MemoryInputs:
+    """Inputs by position; implements `ports.Inputs`."""
+
+    def __init__(self, values: Sequence[bytes]) -> None:
+        self._values = values
+        self.count = len(values)
+
+    def raw(self, position: int) -> bytes:
+        """Return the bytes of one task's input."""
+        if not 0 <= position < self.count:
+            raise IndexError(f"input {position} of {self.count}")
+        return self._values[position]
+
+    def value(self, position: int) -> str:
+        """Return the text of one task."""
+        return self.raw(position).decode("utf-8", "surrogateescape")
+
+    def record(self, position: int) -> dict[str, str]:
+        """Return the variables of one task."""
+        record: dict[str, str] = json.loads(self.raw(position))
+        return record
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
+
+
+@dataclass
+class _Kept:
+    """All that is kept of one job, but for real files."""
+
+    past: MemoryPast
+    name: str
+    inputs: list[bytes] | None
+    requests: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
+    last_words: str | None = None
+    asked: int = 0
+
+
+class MemoryJobStore:
+    """One job in memory; implements `ports.JobStore`.
+
+    Logs, outputs and the bundle are real files in `folder`, for other programs open them.
+    """
+
+    pace = PACE
+
+    def __init__(self, job: str, kept: _Kept | None, folder: Path) -> None:
+        self.id = job
+        self.where = f"memory:{job}"
+        self.folder = folder
+        self._maybe = kept
+
+    @property
+    def _kept(self) -> _Kept:
+        if self._maybe is None:
+            raise NoSuchJob(f"there is no job {self.id}")
+        return self._maybe
+
+    def name(self) -> str:
+        """Return what people call the job; may be empty."""
+        return self._maybe.name if self._maybe else ""
+
+    def reader(self) -> MemoryPast:
+        """Return the journal, to read, and to be told to be full, slow or down."""
+        return self._kept.past
+
+    def lead(self, kind: str = "local") -> MemoryJournal:
+        """Take the lease, and the journal to write."""
+        journal = MemoryJournal(self._kept.past, kind)
+        self._kept.last_words = None
+        return journal
+
+    def leader(self) -> Holder | None:
+        """Return which process is the job's head."""
+        return self._maybe.past.holder if self._maybe else None
+
+    def ask(self, request: Mapping[str, Any]) -> str:
+        """Leave a request."""
+        if self._maybe is None:
+            raise WorkspaceError(f"there is no job {self.id}")
+        self._kept.asked += 1
+        name = f"{self._kept.asked:020d}"
+        self._kept.requests[name] = json.dumps(request)
+        return name
+
+    def asked(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return all requests that were not answered, oldest first."""
+        if self._maybe and self._maybe.past.down:
+            raise JournalDown(f"nobody answers for job {self.id}")
+        requests = self._maybe.requests if self._maybe else {}
+        return [(name, json.loads(text)) for name, text in list(requests.items())]
+
+    def answered(self, name: str) -> None:
+        """Drop a request."""
+        self._kept.requests.pop(name, None)
+
+    def inputs(self) -> MemoryInputs:
+        """Return the inputs of the tasks."""
+        if self._kept.inputs is None:
+            raise NoSuchJob(f"there are no inputs in job {self.id}")
+        return MemoryInputs(self._kept.inputs)
+
+    def bundle(self) -> Path:
+        """Return the file of what is sent to nodes."""
+        return self.folder / "bundle.tar"
+
+    def outputs(self) -> Path:
+        """Return the folder where outputs go."""
+        return self.folder / "outputs"
+
+    def log_sink(self, node: int, *, local: bool) -> LogSink:
+        """Open the place of one node's log bytes."""
+        return FolderSink(self.logs() / str(node), local=local)
+
+    def logs(self) -> Path:
+        """Return the folder with a spool of log bytes for each node."""
+        return self.folder / "logs"
+
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Replace what is shown about a topic."""
+        if self._maybe:
+            self._maybe.shown[topic] = json.dumps(facts)
+
+    def shown(self, topic: str) -> dict[str, Any]:
+        """Return what is shown about a topic."""
+        found: dict[str, Any] = json.loads(
+            self._maybe.shown.get(topic, "{}") if self._maybe else "{}"
+        )
+        return found
+
+    def say_last_words(self, text: str) -> None:
+        """Keep why the head stopped."""
+        if self._maybe:
+            self._maybe.last_words = text
+
+    def last_words(self) -> str | None:
+        """Return why the last head stopped, if it said so."""
+        return self._maybe.last_words if self._maybe else None
+
+    def head_log(self) -> Path:
+        """Return the file that takes what a head writes to stderr."""
+        return self.folder / "head.log"
+
+    def head_words(self) -> str:
+        """Return what heads wrote to stderr so far."""
+        return self.head_log().read_text() if self.head_log().exists() else ""
+
+
+class MemoryDraft:
+    """A job that is being made; implements `ports.Draft`."""
+
+    def __init__(self, job: str, jobs: dict[str, _Kept], drafts: set[str], folder: Path) -> None:
+        self.id = job
+        self._jobs = jobs
+        self._drafts = drafts
+        self._folder = folder
+        self._inputs: list[bytes] | None = None
+
+    def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
+        """Keep all inputs of the tasks, and return how many there are."""
+        self._inputs = list(inputs)
+        if not self._inputs:
+            raise UsageError(f"no values in {what}", hint="a job needs at least one task")
+        return len(self._inputs)
+
+    def bundle(self) -> Path:
+        """Return a file to pack the job's files into."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / "bundle.tar"
+
+    def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
+        """Make the job; one process may know it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._jobs[self.id] = _Kept(MemoryPast(self.id, [list(events)]), name, self._inputs)
+
+    def __enter__(self) -> MemoryDraft:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Forget what was not committed."""
+        self._drafts.discard(self.id)
+        if self.id not in self._jobs:
+            _delete(self._folder)
+
+
+class MemoryWorkspace:
+    """Jobs in memory; implements `ports.Workspace`.
+
+    Args:
+        root: A folder for what must be real files: logs, outputs, bundles.
+    """
 
     def __init__(self, root: str | Path) -> None:
-        super().__init__(root)
-        self._pasts: dict[str, MemoryPast] = {}
+        self.root = Path(root)
+        self.url = f"memory:{root}"
+        self.local = self.root
+        self.new_id = new_id
+        """Makes an id of the time of submission; may make one twice."""
+        self._jobs: dict[str, _Kept] = {}
+        self._drafts: set[str] = set()
 
-    def create(
-        self, job: str, first_events: Sequence[str], *, name: str = "", made_by: str = ""
-    ) -> Path:
-        """Make the job; one process may know it."""
-        folder = self.folder(job)
-        for part in FOLDERS:
-            (folder / part).mkdir(parents=True)
-        (folder / "name").write_text(name, encoding="utf-8")
-        self._pasts[job] = MemoryPast(job, [list(first_events)])
-        return folder
+    def jobs(self) -> list[str]:
+        """Return the ids of all jobs, newest first."""
+        return sorted(self._jobs, reverse=True)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield id and name of each job, newest first."""
+        return ((job, self._jobs[job].name) for job in self.jobs())
+
+    def job(self, job: str) -> MemoryJobStore:
+        """Return the store of one job, which need not exist."""
+        return MemoryJobStore(job, self._jobs.get(job), self.root / job)
+
+    def draft(self, now: float) -> MemoryDraft:
+        """Begin a job under an id that nobody has."""
+        while (job := self.new_id(now)) in {*self._jobs, *self._drafts}:
+            pass
+        self._drafts.add(job)
+        return MemoryDraft(job, self._jobs, self._drafts, self.root / job)
+
+    def remove(self, job: str) -> None:
+        """Delete all there is of a job."""
+        _refuse_second(self.job(job).reader())
+        del self._jobs[job]
+        _delete(self.root / job)
+
+    # --- for tests -----------------------------------------------------------
 
     def submit(self, spec: JobSpec, now: float) -> str:
         """Make a job of this spec, and return its id; nobody runs it yet."""
-        job = self.new_id(now)
-        self.create(job, [encode(JobSubmitted(now, job, spec.to_json()))], name=spec.name)
-        return job
-
-    # Other types than of the base class, with all that the runtime uses of those.
-
-    def take(self, job: str) -> MemoryJournal:  # type: ignore[override]
-        """The job's lease, and its journal to write."""
-        return MemoryJournal(self.reader(job))
-
-    def reader(self, job: str) -> MemoryPast:  # type: ignore[override]
-        """The job's journal, to read, and to be told to be full or slow."""
-        if job not in self._pasts:
-            raise NoSuchJob(f"there is no job {job}")
-        return self._pasts[job]
-
-    def lease_holder(self, job: str) -> Holder | None:
-        """Which process is the job's head."""
-        return self.reader(job).holder
+        with self.draft(now) as draft:
+            draft.commit([encode(JobSubmitted(now, draft.id, spec.to_json()))], name=spec.name)
+        return draft.id
 
     def machine(self, job: str) -> Machine:
-        """The job as its journal tells it."""
-        fold = Fold(self.reader(job))
+        """Return the job as its journal tells it."""
+        fold = Fold(self.job(job).reader())
         fold.catch_up()
         return fold.machine
+
+
+def _refuse_second(past: MemoryPast) -> None:
+    if past.holder is not None:
+        who = past.holder
+        raise LeaseHeld(f"another head runs job {past.job} (process {who.pid} on {who.host})")
+
+
+def _delete(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -17,7 +17,8 @@ import asyncssh
 
 from batchio.errors import BatchioError, Unreachable
 from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
-from batchio.transports._ssh_connect import Limits, SshTarget, connect as _connect
+from batchio.transports._ssh_connect import Limits, SshTarget
+from batchio.transports._ssh_connect import connect as _connect
 from batchio.transports._streams import Reader, Writer, lost
 
 if TYPE_CHECKING:

@@ -1,14 +1,8 @@
-"""Writes the reference pages from the code, so that they cannot disagree with it.
-
-python docs/generate.py           write docs/reference/*.md
-python docs/generate.py --check   say which are stale, and fail
-"""
+"""The pages of docs/reference about the command line, options, exit codes and errors."""
 
 from __future__ import annotations
 
 import inspect
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,15 +13,14 @@ from batchio.cli.main import COMMANDS, cli
 from batchio.options.schema import GROUPS
 from batchio.options.table import OPTIONS, env_name
 from batchio.options.values import show
-from batchio.providers import NAMES
+from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.options.schema import Option
 
-REFERENCE = Path(__file__).parent / "reference"
-NOTE = "<!-- Written by docs/generate.py; change the code, not this page. -->\n"
+NOTE = "<!-- Written by make docs; change the code, not this page. -->\n"
 WIDTH = 88
 
 EXIT_CODES = {
@@ -109,7 +102,7 @@ def _facts(option: Option) -> Iterator[tuple[str, str]]:
     if option.choices:
         yield "choices", ", ".join(f"`{choice}`" for choice in option.choices)
     for provider in NAMES:
-        if why := option.refusal(provider):
+        if why := option.refusal(provider, traits(provider)):
             yield f"on {provider}", f"ignored with a warning: {why}"
 
 
@@ -162,30 +155,4 @@ PAGES = {
     "exit-codes.md": exit_codes_page,
     "errors.md": errors_page,
 }
-
-
-def stale() -> list[str]:
-    """Names of the pages that are not as the code has them."""
-    return [
-        name
-        for name, page in PAGES.items()
-        if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text("utf-8") != page()
-    ]
-
-
-def main(arguments: list[str]) -> int:
-    """Write the pages, or with --check only look at them."""
-    old = stale()
-    if arguments == ["--check"]:
-        for name in old:
-            sys.stderr.write(f"docs/reference/{name} is stale: run python docs/generate.py\n")
-        return 1 if old else 0
-    REFERENCE.mkdir(exist_ok=True)
-    for name in old:
-        (REFERENCE / name).write_text(PAGES[name](), "utf-8")
-        sys.stderr.write(f"wrote docs/reference/{name}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+"""Names of the pages, and what makes each."""

@@ -1,0 +1,185 @@
+"""The keyword arguments of `run` and `plan`, for editors and type checkers (PEP 692).
+
+Written by make docs; change the rows of `options.table`, not this file. Imported by no program
+that runs. To hand the arguments on through a function of yours:
+
+    def submit(**options: Unpack[RunOptions]) -> Job: ...
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import timedelta
+    from logging import Logger
+    from os import PathLike
+
+PathText: TypeAlias = "str | PathLike[str]"
+Amount: TypeAlias = "str | float"
+"""Text with a unit ("8GiB", "10m"), or a number of the option's unit."""
+
+
+class RunOptions(TypedDict, total=False):
+    """Every option as a keyword argument; None is as good as not given."""
+
+    ntasks: int | None
+    """How many tasks to run; their ids are 0 to N-1 (default: 1)."""
+    n_tasks: int | None
+    array: int | str | Iterable[int] | None
+    """Run tasks with exactly these ids: 5, 2,4-6,8-10 or 0-10:2; %K at the end means at most K
+    at a time."""
+    map_over_values: str | Iterable[object] | None
+    """Run one task for each of these values, split at commas."""
+    map_over_file: PathText | None
+    """Run one task for each line of this file; - is standard input."""
+    map_over_format: Literal["lines", "csv", "jsonl"] | None
+    """How to read the file of --map-over-file: as lines, or as CSV or JSONL whose columns
+    become variables (default: by its extension)."""
+    map_over_input_var: str | None
+    """Also give each task its value in this environment variable (default: BATCHIO_TASK_INPUT
+    alone)."""
+    map_over_delimiter: str | None
+    """What separates the values of --map-over-values (default: a comma) or of --map-over-file
+    (default: the end of the line)."""
+    map_over_task_var_dicts: Iterable[Mapping[str, object]] | None
+    """A list of dictionaries: the variables of each task."""
+    name: PathText | None
+    """A name for the job (default: made from the command)."""
+    tag: Mapping[str, object] | Iterable[str] | str | None
+    """A tag for the job and its nodes; may be given several times."""
+    tags: Mapping[str, object] | Iterable[str] | str | None
+    shell: bool | None
+    """Give the command, as one string, to /bin/sh."""
+    command_as_script: bool | None
+    """The command is the text of a script: send it as a file and run it."""
+    max_workers: int | None
+    """At most this many nodes, or on this computer this many tasks at a time; -1 means no
+    limit."""
+    min_workers: int | None
+    """Give up when fewer nodes than this can be had."""
+    slots: int | None
+    """How many tasks a node runs at a time (default: 1 on a rented node, by --cpu and --memory
+    on this computer)."""
+    cpu: Amount | Sequence[Amount] | None
+    """Cores for each task's node: 4, or a range such as 4-8."""
+    memory: Amount | Sequence[Amount] | None
+    """Memory for each task's node: 8GiB, 32 GB, or a range such as 16GB-32GB."""
+    gpu: bool | None
+    """Have a GPU."""
+    arm: bool | None
+    """Use ARM nodes."""
+    vm_type: str | Iterable[str] | None
+    """Type of node to rent; may be given several times as alternatives."""
+    scheduler_vm_type: str | Iterable[str] | None
+    """Type of node to rent for the head."""
+    disk_size: Amount | None
+    """Disk of each node; a plain number is GiB."""
+    spot_policy: Literal["on-demand", "spot", "spot_with_fallback"] | None
+    """Whether nodes may be spot instances."""
+    allow_cross_zone: bool | None
+    """Allow nodes in different availability zones."""
+    allow_ssh_from: PathText | None
+    """Address range from which SSH connections are let in; me or everyone."""
+    host_setup_script: PathText | None
+    """Local script to run once on each node before any task."""
+    host_setup_script_content: PathText | None
+    """Like host_setup_script, given as text."""
+    container: PathText | None
+    """Container image in which to run the tasks; the nodes need podman or docker."""
+    ignore_container_entrypoint: bool | None
+    """Do not use the entrypoint of the container image."""
+    run_on_host: bool | None
+    """Run tasks on the node itself, not inside a container."""
+    python: PathText | None
+    """The interpreter for .py scripts (default: the one that runs batchio, or python3 on other
+    computers)."""
+    software: PathText | None
+    """Name of a prebuilt software environment."""
+    package_sync_strict: bool | None
+    """Require exactly the package versions of this computer."""
+    package_sync_conda_extras: str | Iterable[str] | None
+    """Conda packages to add to the environment of the tasks."""
+    package_sync_ignore: str | Iterable[str] | None
+    """Packages to leave out of the environment of the tasks."""
+    dask_container: PathText | None
+    """Container image for Dask beside the tasks."""
+    scheduler_sidecar_spec: PathText | None
+    """File (YAML or JSON) that describes programs to run beside the head."""
+    cluster_kwargs: Mapping[str, object] | None
+    """Arguments for the Dask cluster of Coiled."""
+    env: Mapping[str, object] | Iterable[str] | str | None
+    """Environment variable for the tasks; KEY alone copies yours; may be given several
+    times."""
+    env_file: PathText | None
+    """A .env file of variables for the tasks; --env wins over it."""
+    secret_env: Mapping[str, object] | Iterable[str] | str | None
+    """Like --env, for secrets: never written to the journal, a log or a command line of
+    ours."""
+    secret_env_file: PathText | None
+    """Like --env-file, for secrets."""
+    forward_aws_credentials: bool | None
+    """Give the tasks a temporary token made from your AWS credentials."""
+    local_upload_path: PathText | Iterable[PathText] | None
+    """File or folder to copy into the working directory of every task, at the same relative
+    path, or under its base name from outside the current folder; may be given several times."""
+    upload: PathText | Iterable[PathText] | None
+    local_download_path: PathText | None
+    """Local folder for what the tasks write, one folder for each task."""
+    download: PathText | None
+    local_sync_path: PathText | None
+    """The same folder for --upload and --download."""
+    sync: PathText | None
+    pipe_to_files: bool | None
+    """Also keep the stdout and stderr of each task as files in the --download folder."""
+    implicit_upload: bool | None
+    """Send the script and the files that its command line names (default: yes)."""
+    implicit_file_upload: bool | None
+    buffers_to_upload: Iterable[Mapping[str, object]] | None
+    """A list of {"relative_path": ..., "buffer": BytesIO}: files to send."""
+    input_filestore: PathText | None
+    """Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes fetch the
+    uploaded files, rather than through this computer."""
+    output_filestore: PathText | None
+    """Bucket or shared folder for what the tasks write."""
+    keep_on_host: bool | None
+    """Leave the working directories of the tasks on the nodes."""
+    job_timeout: Amount | timedelta | None
+    """Stop the job this long after its first node is ready (default: never)."""
+    task_timeout: Amount | timedelta | None
+    """Stop a task that runs longer than this (default: never)."""
+    grace: Amount | timedelta | None
+    """How long a task may take to end after TERM, before KILL."""
+    node_timeout: Amount | timedelta | None
+    """Give a node up when its connection is broken for this long, and run its tasks again
+    elsewhere."""
+    wait_for_ready_cluster: bool | None
+    """Start no task before every node is ready."""
+    task_on_scheduler: bool | None
+    """Run the task with the lowest id on the head node."""
+    scheduler_task_array: int | str | Iterable[int] | None
+    """Run these tasks on the head node."""
+    max_retries: int | None
+    """How often to run a task again after its program failed."""
+    retry_on: int | str | Iterable[int | str | tuple[int, int]] | None
+    """Retry only after these exit codes, such as 1,130-140 (default: any)."""
+    retry_delay: Amount | timedelta | None
+    """Wait this long before the first retry, twice as long before the next."""
+    max_infra_retries: int | None
+    """How often to run a task again after its node was lost."""
+    provider: PathText | None
+    """Where to run: local (this computer), or ssh; --hosts alone means ssh."""
+    hosts: str | Iterable[str] | None
+    """Hosts for the ssh provider, as user@host:port or names of your OpenSSH configuration."""
+    hosts_file: PathText | None
+    """A file with one host a line for the ssh provider."""
+    region: PathText | None
+    """Cloud region in which to run the job."""
+    workspace: PathText | None
+    """Folder or URL where jobs are kept (default: the data folder of your user account)."""
+    account: PathText | None
+    head: Literal["local", "inline"] | None
+    """Who runs the job: a process of its own (local), or the calling one (inline)."""
+    logger: Logger | None
+    """A logging.Logger that is told what would be printed."""

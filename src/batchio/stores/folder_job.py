@@ -1,0 +1,136 @@
+"""One job's folder; its layout stands in `folder.py`. Everything here blocks, shortly."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.ports import Pace
+from batchio.stores import last_words
+from batchio.stores.inbox import Inbox
+from batchio.stores.inputs import FolderInputs
+from batchio.stores.lease import holder
+from batchio.stores.log_sink import FolderSink
+from batchio.stores.reader import SqliteReader
+from batchio.stores.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from batchio.ports import Holder
+
+PARTS: Final = ("logs", "outputs", "inbox")
+"""Folders that every job has."""
+NAME_FILE: Final = "name"
+BUNDLE_FILE: Final = "bundle.tar"
+HEAD_LOG: Final = "head.log"
+
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
+"""A look at a folder costs microseconds."""
+
+
+class FolderJobStore:
+    """All that is kept of one job; implements `ports.JobStore`."""
+
+    pace = PACE
+
+    def __init__(self, folder: Path) -> None:
+        self.id = folder.name
+        self.where = str(folder)
+        self.folder = folder
+        self._inbox = Inbox(folder / "inbox")
+
+    def name(self) -> str:
+        """Return what people call the job; may be empty."""
+        try:
+            return (self.folder / NAME_FILE).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    # --- the journal and its head --------------------------------------------
+
+    def reader(self) -> SqliteReader:
+        """Open the journal to read it. Raises as `SqliteReader` does."""
+        return SqliteReader(self.folder)
+
+    def lead(self, kind: str = "local") -> SqliteJournal:
+        """Take the lease, and the journal to write. Raises as `SqliteJournal` does."""
+        return SqliteJournal(self.folder, kind)
+
+    def leader(self) -> Holder | None:
+        """Return which process is the job's head; None when it has none."""
+        return holder(self.folder)
+
+    # --- what other processes ask of the head --------------------------------
+
+    def ask(self, request: Mapping[str, Any]) -> str:
+        """Leave a request. See the port."""
+        return self._inbox.post(request)
+
+    def asked(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what was asked, oldest first: one `listdir` when that is nothing."""
+        return self._inbox.requests()
+
+    def answered(self, name: str) -> None:
+        """Drop a request."""
+        self._inbox.drop(name)
+
+    # --- what travels --------------------------------------------------------
+
+    def inputs(self) -> FolderInputs:
+        """Open the inputs of the tasks. Raises as `FolderInputs` does."""
+        return FolderInputs(self.folder)
+
+    def bundle(self) -> Path:
+        """Return the tar file of what is sent to nodes."""
+        return self.folder / BUNDLE_FILE
+
+    def outputs(self) -> Path:
+        """Return the folder where outputs go."""
+        return self.folder / "outputs"
+
+    def log_sink(self, node: int, *, local: bool) -> FolderSink:
+        """Open the place of one node's log bytes."""
+        return FolderSink(self.logs() / str(node), local=local)
+
+    def logs(self) -> Path:
+        """Return the folder with a spool of log bytes for each node."""
+        return self.folder / "logs"
+
+    # --- for people who look on ----------------------------------------------
+
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Replace `<topic>.json`."""
+        draft = self.folder / f"{topic}.part"
+        with suppress(OSError):
+            draft.write_text(json.dumps(facts), encoding="utf-8")
+            draft.replace(self.folder / f"{topic}.json")
+
+    def shown(self, topic: str) -> dict[str, Any]:
+        """Return what `<topic>.json` says; what is torn says nothing."""
+        try:
+            found = json.loads((self.folder / f"{topic}.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def say_last_words(self, text: str) -> None:
+        """Keep why the head stopped, giving up the reserve for it."""
+        last_words.write_last_words(self.folder, text)
+
+    def last_words(self) -> str | None:
+        """Return why the last head stopped, if it said so."""
+        return last_words.read_last_words(self.folder)
+
+    def head_log(self) -> Path:
+        """Return the file that takes what a head writes to stderr."""
+        return self.folder / HEAD_LOG
+
+    def head_words(self) -> str:
+        """Return what heads wrote to stderr so far."""
+        try:
+            return self.head_log().read_text("utf-8", "surrogateescape")
+        except FileNotFoundError:
+            return ""

@@ -1,0 +1,45 @@
+"""Where a node's log bytes go in the job's folder, byte for byte as the agent wrote them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class FolderSink:
+    """Log segments in a folder; implements `ports.LogSink`.
+
+    With `local`, the agent of this computer writes there itself and nothing is pulled.
+    Otherwise all bytes go to one segment, and its size says where to go on after a crash.
+    """
+
+    def __init__(self, folder: Path, *, local: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = folder / f"{0:020d}"
+        self.spool = str(folder) if local else None
+        self._size = self._file.stat().st_size if self._file.exists() else 0
+        self._writing = threading.Lock()
+
+    def size(self) -> int:
+        """Return how many bytes are safe already."""
+        return self._size
+
+    async def write(self, offset: int, data: memoryview) -> None:
+        """Append what is new of `data`, which begins at `offset`. See the port."""
+        await asyncio.to_thread(self._append, offset, data)
+
+    def _append(self, offset: int, data: memoryview) -> None:
+        """One at a time, also when a connection broke and its last write goes on in its thread."""
+        with self._writing:
+            new = data[self._size - offset :] if offset < self._size else data
+            if offset > self._size or not new:
+                return
+            with self._file.open("ab", buffering=0) as file:
+                while new:
+                    done = file.write(new) or 0
+                    self._size += done
+                    new = new[done:]

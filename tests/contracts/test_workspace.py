@@ -1,0 +1,149 @@
+"""What every workspace must do, whatever it is kept in: jobs are made, found and removed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchio.errors import LeaseHeld, NoSuchJob, UsageError
+from batchio.stores.finding import find
+from tests.contracts.store_kinds import AnyWorkspace, workspace
+from tests.making import bodies, make, texts
+
+if TYPE_CHECKING:
+    from batchio.ports import Workspace
+
+__all__ = ["workspace"]
+
+FIRST = ['["first"]']
+A, B, C = "2b7l9lg7dl", "2b7l9lhbbb", "2b7m222222"
+
+
+def message(err: pytest.ExceptionInfo[NoSuchJob]) -> tuple[str, str | None]:
+    return str(err.value), err.value.hint
+
+
+# --- making --------------------------------------------------------------------------
+
+
+def test_a_new_job_has_its_name_and_its_first_events(workspace: AnyWorkspace) -> None:
+    make(workspace, A, [*FIRST, '["second"]'], name="hello", made_by="0.1.0")
+
+    store = workspace.job(A)
+    assert (store.id, store.name()) == (A, "hello")
+    assert bodies(store) == [*FIRST, '["second"]']
+
+
+def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWorkspace) -> None:
+    with workspace.draft(0.0) as draft:
+        assert draft.put_inputs([b"a", b"b"], "a list") == 2
+        draft.bundle().write_bytes(b"tar")
+        assert workspace.jobs() == []
+        draft.commit(FIRST)
+        assert workspace.jobs() == [draft.id]
+
+    store = workspace.job(draft.id)
+    assert texts(store) == ["a", "b"]
+    assert store.bundle().read_bytes() == b"tar"
+
+
+def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace) -> None:
+    with workspace.draft(0.0) as draft:
+        draft.bundle().write_bytes(b"tar")
+    with pytest.raises(UsageError, match=r"^no values in a list$"):
+        make(workspace, A, FIRST, inputs=[])
+
+    assert workspace.jobs() == []
+    assert workspace.local is not None
+    assert [path for path in workspace.local.rglob("*") if path.is_file()] == []
+
+
+def test_an_id_that_somebody_has_is_not_given_again(workspace: AnyWorkspace) -> None:
+    ids = iter([A, A, B, A, B, C])
+    workspace.new_id = lambda now: next(ids)
+
+    first, second = workspace.draft(0.0), workspace.draft(0.0)
+    with first:
+        first.commit(FIRST)
+    third = workspace.draft(0.0)
+
+    assert [first.id, second.id, third.id] == [A, B, C]
+
+
+def test_a_new_job_is_the_newest(workspace: AnyWorkspace) -> None:
+    for now in (1_795_000_000.0, 1_795_000_001.0):
+        with workspace.draft(now) as draft:
+            draft.commit(FIRST)
+
+        assert find(workspace) == draft.id
+
+
+# --- removing ------------------------------------------------------------------------
+
+
+@pytest.mark.asyncio
+async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: AnyWorkspace) -> None:
+    make(workspace, A, FIRST)
+    make(workspace, B, FIRST)
+    workspace.job(A).bundle().write_bytes(b"tar")
+    journal = workspace.job(A).lead()
+    with pytest.raises(LeaseHeld, match=f"another head runs job {A}"):
+        workspace.remove(A)
+    await journal.close()
+
+    workspace.remove(A)
+
+    assert workspace.jobs() == [B]
+    assert workspace.local is not None
+    assert [path for path in workspace.local.rglob("*") if A in str(path)] == []
+    with pytest.raises(NoSuchJob):
+        workspace.remove(A)
+
+
+# --- finding -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(workspace: AnyWorkspace) -> Workspace:
+    make(workspace, B, FIRST, name="train")
+    make(workspace, A, FIRST, name="train")
+    make(workspace, C, FIRST)
+    return workspace
+
+
+def test_jobs_are_listed_newest_first_with_their_names(three: Workspace) -> None:
+    assert three.jobs() == [C, B, A]
+    assert list(three.names()) == [(C, ""), (B, "train"), (A, "train")]
+
+
+@pytest.mark.parametrize(
+    ("text", "job"),
+    [(None, C), (A, A), ("2b7m", C), ("2b7l9lg", A), ("train", B)],
+    ids=["the newest", "whole id", "unique beginning", "longer beginning", "newest of a name"],
+)
+def test_a_job_is_found_by(three: Workspace, text: str | None, job: str) -> None:
+    assert find(three, text) == job
+
+
+def test_an_ambiguous_beginning_lists_the_candidates(three: Workspace) -> None:
+    with pytest.raises(NoSuchJob) as err:
+        find(three, "2b7l")
+
+    assert message(err) == ('2 jobs begin with "2b7l"', f"{B} train, {A} train")
+
+
+@pytest.mark.parametrize("text", ["nobody", "22222", "", "../jobs"])
+def test_a_job_that_is_not_there_is_named(three: Workspace, text: str) -> None:
+    with pytest.raises(NoSuchJob) as err:
+        find(three, text)
+
+    assert message(err) == (f'no job has the id or name "{text}"', "see: batchio list")
+
+
+def test_in_an_empty_workspace_the_newest_job_is_an_error(workspace: AnyWorkspace) -> None:
+    assert (workspace.jobs(), list(workspace.names())) == ([], [])
+    with pytest.raises(NoSuchJob) as err:
+        find(workspace)
+
+    assert message(err) == ("there are no jobs yet", "start one: batchio run SCRIPT")
