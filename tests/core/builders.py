@@ -86,6 +86,12 @@ def jobs(draw: st.DrawFn) -> JobSpec:
     )
 
 
-OFFERS = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), max_size=3).map(
-    lambda sizes: [Offer(f"o{n}", limit=m, slots=s) for n, (m, s) in enumerate(sizes)]
+OFFERS = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(1, 3), st.booleans(), st.sampled_from(["", "g"])),
+    max_size=3,
+).map(
+    lambda rows: [
+        Offer(f"o{n}", limit=limit, slots=slots, rented=rents, rate=float(rents), group=group)
+        for n, (limit, slots, rents, group) in enumerate(rows)
+    ]
 )

@@ -84,7 +84,8 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
     elif not node.alive:
         _lose(m, node, node.active | node.collecting, node.why)
         _elect(m, node)
-    m.emit(*_newly_due(m, node))
+    if not isinstance(event, (ev.NodeNoticed, ev.NodeEnds)):
+        m.emit(*_newly_due(m, node))
     return True
 
 

@@ -92,6 +92,10 @@ class ScriptedProvider:
         """End a node without a word: only who looks will know."""
         self._end(handle)
 
+    def forget_refusals(self) -> None:
+        """Answer anew about nodes that were refused, against the contract."""
+        self._had = {key: one for key, one in self._had.items() if isinstance(one, Rented)}
+
     async def offers(self, spec: JobSpec) -> list[Offer]:
         """Return what it was told to offer."""
         self._raise("offers")
