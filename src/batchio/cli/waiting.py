@@ -49,7 +49,7 @@ def wait_for(args: WaitArgs) -> int:
     job = finished(found(args.job, args.workspace))
     if args.job is None:
         diagnostics.say(f"job {job.id}")
-    code = stay(job, lines=False, as_json=args.format != "table", timeout=limit)
+    code = stay(job, lines=False, form=args.format, timeout=limit)
     if args.download and code != ExitCode.INTERRUPTED:
         _fetch(job, args.download)
     return code

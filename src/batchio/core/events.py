@@ -13,72 +13,33 @@ readable. Events about nodes stand in `node_events`.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-# isort: off -- one import, not one a name
-from batchio.core.node_events import (
-    NodeCreated as NodeCreated,
-)
+# isort: off
 from batchio.core.node_events import (
     NodeCreateFailed as NodeCreateFailed,
-)
-from batchio.core.node_events import (
+    NodeCreated as NodeCreated,
     NodeDeleted as NodeDeleted,
-)
-from batchio.core.node_events import (
     NodeEnds as NodeEnds,
-)
-from batchio.core.node_events import (
     NodeEvent as NodeEvent,
-)
-from batchio.core.node_events import (
     NodeGreeted as NodeGreeted,
-)
-from batchio.core.node_events import (
     NodeHeard as NodeHeard,
-)
-from batchio.core.node_events import (
     NodeLost as NodeLost,
-)
-from batchio.core.node_events import (
     NodeNoticed as NodeNoticed,
-)
-from batchio.core.node_events import (
     NodeReleased as NodeReleased,
-)
-from batchio.core.node_events import (
     NodeRestarted as NodeRestarted,
-)
-from batchio.core.node_events import (
-    NodesDelayed as NodesDelayed,
-)
-from batchio.core.node_events import (
     NodeSilent as NodeSilent,
-)
-from batchio.core.node_events import (
-    NodesOrdered as NodesOrdered,
-)
-from batchio.core.node_events import (
-    NodesRefused as NodesRefused,
-)
-from batchio.core.node_events import (
     NodeVanished as NodeVanished,
-)
-from batchio.core.node_events import (
     NodeWanted as NodeWanted,
-)
-from batchio.core.node_events import (
+    NodesDelayed as NodesDelayed,
+    NodesOrdered as NodesOrdered,
+    NodesRefused as NodesRefused,
     OffersFailed as OffersFailed,
-)
-from batchio.core.node_events import (
     OffersListed as OffersListed,
 )
-from batchio.core.record import LATER as LATER
-from batchio.core.record import Event as Event
-from batchio.core.record import default_of
-
+from batchio.core.record import LATER as LATER, Event as Event, default_of
 # isort: on
 
 if TYPE_CHECKING:
@@ -103,13 +64,16 @@ class JobSubmitted(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class HeadStarted(Event):
-    """A head took the lease; `epoch` rises by one each time."""
+    """A head took the lease; `epoch` rises by one each time. `kind` as `JobSpec.head` has it;
+    `where` is the head's own node, if it has one."""
 
     tag: ClassVar[str] = "head"
 
     epoch: int
     host: str
     pid: int
+    kind: str = field(default="local", metadata=LATER)
+    where: str = field(default="", metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -252,11 +216,11 @@ def decode(text: str | bytes) -> Event:
 
 
 def _values_of(cls: type[Event]) -> Callable[[Event], tuple[Any, ...]]:
-    names = [field.name for field in fields(cls)]
+    names = [item.name for item in fields(cls)]
     if len(names) == 1:  # attrgetter gives a bare value for one name
         return lambda event: (getattr(event, names[0]),)
     getter: Callable[[Event], tuple[Any, ...]] = attrgetter(*names)
-    defaults = [default_of(field) for field in fields(cls) if "later" in field.metadata]
+    defaults = [default_of(item) for item in fields(cls) if "later" in item.metadata]
     return (lambda event: _shortened(getter(event), defaults)) if defaults else getter
 
 

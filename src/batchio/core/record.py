@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Final, cast
 
+SCHEMA: Final = 1
+"""Version of what programs read; rises when a field changes its meaning or goes away."""
+
 
 class Record:
     """Base of `@dataclass(slots=True, eq=False, repr=False)`: equal when all fields are."""
