@@ -105,6 +105,7 @@ _AS_THEY_ARE: Final[Mapping[str, str]] = {
     "retry_on": "retry-on",
     "retry_delay": "retry-delay",
     "max_infra_retries": "max-infra-retries",
+    "max_output": "max-output",
     "pipe_to_files": "pipe-to-files",
     "keep_on_host": "keep-on-host",
 }

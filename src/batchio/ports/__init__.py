@@ -4,7 +4,7 @@ Adapters implement these, the runtime calls them, fakes in `batchio.testing` pas
 contract suites.
 
     time   the clock            reach   transports to nodes     rent   providers of nodes
-    keep   workspace, journal   blobs   file stores
+    keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
 from batchio.ports.blobs import FileStore, Stored
@@ -19,6 +19,7 @@ from batchio.ports.keep import (
     Pace,
     Workspace,
 )
+from batchio.ports.outputs import PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import NodeOrder, Provider
 from batchio.ports.time import Clock, Timer
@@ -38,7 +39,9 @@ __all__ = [
     "LogSink",
     "NodeOrder",
     "Pace",
+    "PlacedFiles",
     "Provider",
+    "Stamped",
     "Stored",
     "Timer",
     "Transport",
