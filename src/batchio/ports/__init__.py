@@ -21,7 +21,16 @@ from batchio.ports.keep import (
 )
 from batchio.ports.outputs import PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
-from batchio.ports.rent import NodeOrder, Provider
+from batchio.ports.rent import (
+    Finding,
+    Held,
+    Line,
+    NodeOrder,
+    Notice,
+    Provider,
+    Refused,
+    Rented,
+)
 from batchio.ports.time import Clock, Timer
 
 __all__ = [
@@ -31,16 +40,22 @@ __all__ = [
     "Completed",
     "Draft",
     "FileStore",
+    "Finding",
+    "Held",
     "Holder",
     "Inputs",
     "JobStore",
     "Journal",
     "JournalReader",
+    "Line",
     "LogSink",
     "NodeOrder",
+    "Notice",
     "Pace",
     "PlacedFiles",
     "Provider",
+    "Refused",
+    "Rented",
     "Stamped",
     "Stored",
     "Timer",
