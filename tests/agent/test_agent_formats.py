@@ -1,4 +1,4 @@
-"""Agent, head and the tests' own client have the same bytes in mind, each written down by itself."""
+"""Agent, head and the tests' client mean the same bytes, each by a definition of its own."""
 
 from batchio.agent import spool, wire
 from batchio.runtime import frames
