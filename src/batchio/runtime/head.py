@@ -12,10 +12,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
+from batchio.core.cards import TOPIC, card_of
 from batchio.core.node import NodeState
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import BatchioError, JournalDown, JournalFull
+from batchio.runtime.cards import CardKeeper
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
 from batchio.runtime.perform import EffectRunner
@@ -58,6 +60,8 @@ async def lead(
         first = [*_takeover(machine, journal.epoch, kind, clock.now()), *asked]
         await requests.drop_answered()
         if machine.running_job.closed and not asked:
+            card = card_of(machine, clock.now(), is_open=False)
+            await asyncio.to_thread(store.show, TOPIC, card)
             return machine.outcome
         lender = provider(machine.running_job.spec)
         try:
@@ -67,12 +71,14 @@ async def lead(
                     machine, store, lender, wheel.post, clock, group, secrets or {},
                     journal.epoch,
                 )  # fmt: skip
+                cards = CardKeeper(store, machine, clock, group.create_task)
+                await cards.open()
                 beside = [
                     group.create_task(work)
                     for work in (requests.watch(wheel.post), requests.drop())
                 ]
                 try:
-                    await wheel.run(hands, first, watchers=(hands.saw, requests.saw))
+                    await wheel.run(hands, first, watchers=(hands.saw, requests.saw, cards.saw))
                 except JournalFull:
                     await hands.abandon()
                     raise
@@ -80,6 +86,8 @@ async def lead(
                     for task in beside:
                         task.cancel()
                     hands.let_go()
+                    cards.stop()
+            await cards.close()
             await requests.drop_answered()
         finally:
             await lender.aclose()

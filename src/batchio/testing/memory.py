@@ -296,6 +296,7 @@ class MemoryDraft:
         self._drafts = drafts
         self._folder = folder
         self._inputs: list[bytes] | None = None
+        self._shown: dict[str, str] = {}
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
         """Keep all inputs of the tasks, and return how many there are."""
@@ -309,10 +310,15 @@ class MemoryDraft:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / "bundle.tar"
 
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Show onlookers this about a topic from the beginning."""
+        self._shown[topic] = json.dumps(facts)
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job; one process may know it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._jobs[self.id] = _Kept(MemoryPast(self.id, [list(events)]), name, self._inputs)
+        past = MemoryPast(self.id, [list(events)])
+        self._jobs[self.id] = _Kept(past, name, self._inputs, shown=self._shown)
 
     def __enter__(self) -> MemoryDraft:
         """Begin."""
@@ -352,6 +358,10 @@ class MemoryWorkspace:
     def job(self, job: str) -> MemoryJobStore:
         """Return the store of one job, which need not exist."""
         return MemoryJobStore(job, self._jobs.get(job), self.root / job)
+
+    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of these jobs shows about a topic."""
+        return [self.job(job).shown(topic) for job in jobs]
 
     def draft(self, now: float) -> MemoryDraft:
         """Begin a job under an id that nobody has."""
