@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
-    "quarantined", "unsettled", "maybe_free", "_timers",
+    "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending",
 }  # fmt: skip
 PAST = {"_effects"}
 

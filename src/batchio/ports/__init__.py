@@ -20,7 +20,16 @@ from batchio.ports.keep import (
     Workspace,
 )
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
-from batchio.ports.rent import NodeOrder, Provider
+from batchio.ports.rent import (
+    Finding,
+    Held,
+    Line,
+    NodeOrder,
+    Notice,
+    Provider,
+    Refused,
+    Rented,
+)
 from batchio.ports.time import Clock, Timer
 
 __all__ = [
@@ -30,15 +39,21 @@ __all__ = [
     "Completed",
     "Draft",
     "FileStore",
+    "Finding",
+    "Held",
     "Holder",
     "Inputs",
     "JobStore",
     "Journal",
     "JournalReader",
+    "Line",
     "LogSink",
     "NodeOrder",
+    "Notice",
     "Pace",
     "Provider",
+    "Refused",
+    "Rented",
     "Stored",
     "Timer",
     "Transport",

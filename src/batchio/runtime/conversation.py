@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from batchio.core.spec import JobSpec
-    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Provider, Transport
+    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Transport
+    from batchio.runtime.renting import Renting
 
 GREET_LIMIT_S: Final = 30.0
 """Seconds for an agent that listens to say hello."""
@@ -49,7 +50,7 @@ class Desk:
     spec: JobSpec
     job: str
     epoch: int
-    provider: Provider
+    provider: Renting
     clock: Clock
     post: Callable[[ev.Event], None]
     note: Callable[[str], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
@@ -90,7 +90,8 @@ async def lead(
             await cards.close()
             await requests.drop_answered()
         finally:
-            await lender.aclose()
+            with suppress(Exception):  # the job is over, whatever its provider says to that
+                await lender.aclose()
         return machine.outcome
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from None
