@@ -34,7 +34,9 @@ def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
     m.orders[event.first] = event.rows
     for offer, count, slots in event.rows:
         for number in range(len(m.nodes), len(m.nodes) + count):
-            node = Node(number, offer, since=event.at, order=event.first, expected=slots)
+            node = Node(
+                number, offer, event.at, order=event.first, ordered=event.at, expected=slots
+            )
             m.nodes.append(node)
             m.idle[number] = None
             m.reweigh(node)
