@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary, JobView, TaskRow
     from batchio.options.keywords import RunOptions
     from batchio.ports import JobStore, Workspace
+    from batchio.runtime.copying import Download
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
 
@@ -145,11 +146,8 @@ class Job:
 
     async def machine(self) -> Machine:
         """The job's whole state, read only; everything people see is computed from it."""
-        watch = Watch(self._store)
-        try:
+        with closing(Watch(self._store)) as watch:
             await watch.catch_up()
-        finally:
-            watch.close()
         return watch.machine
 
     def logs(
@@ -243,9 +241,25 @@ class Job:
 
     @portable
     async def outputs(self) -> Path:
-        """The folder in which what the tasks left behind printed_at, below each task's id."""
+        """The folder in which what the tasks left behind arrives, below each task's id."""
         collect = (await self.machine()).running_job.spec.collect
         return Path(collect) if collect else self._store.outputs()
+
+    @portable
+    async def download(self, folder: str | Path) -> Download:
+        """Copy what the tasks left behind to a folder of yours, below each task's id.
+
+        A file there that is newer than the job, and not from it, is kept with a `~` behind its
+        name. No link that stands below `folder` is followed.
+
+        Raises:
+            UsageError: `folder` is inside the folder of the outputs.
+            WorkspaceError: something cannot be read or written.
+        """
+        from batchio.runtime.copying import copy_outputs  # few ask for it
+
+        job, source = (await self.machine()).running_job, await self.outputs()
+        return await asyncio.to_thread(copy_outputs, self._store, job, source, Path(folder))
 
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
@@ -338,8 +352,7 @@ async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> 
 @portable
 async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
     """The job as it is now."""
-    found = await open_job(job, workspace=workspace)
-    return await found.status()
+    return await (await open_job(job, workspace=workspace)).status()
 
 
 @portable
@@ -351,5 +364,4 @@ async def wait(
     workspace: str | None = None,
 ) -> Result:
     """Wait for a job; see `Job.wait`."""
-    found = await open_job(job, workspace=workspace)
-    return await found.wait(timeout=timeout, check=check)
+    return await (await open_job(job, workspace=workspace)).wait(timeout=timeout, check=check)

@@ -132,6 +132,7 @@ class Orders:
 
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:
         for task, number in keys:
+            peer.forget((task, number))
             if (task, number) not in self.attempts.known:
                 self.folders.remove(self.work(task, number))
 

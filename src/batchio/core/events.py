@@ -169,14 +169,21 @@ class TasksReturned(NodeEvent):
     tasks: list[list[int]]
 
 
+TASK: Final = "task"
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class TasksCollected(NodeEvent):
-    """Their outputs are safe with us, or `why` not: `[task, attempt]`."""
+    """Their outputs are safe with us, or `why` not: `[task, attempt]`.
+
+    `blame` is TASK when they are what no task may leave; else a node failed to send them.
+    """
 
     tag: ClassVar[str] = "c"
 
     tasks: list[list[int]]
     why: str = ""
+    blame: str = field(default="", metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)

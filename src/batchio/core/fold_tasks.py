@@ -93,9 +93,12 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             continue
         changed = True
         node.collecting.discard(task)
-        if event.why:  # the program did its part, we did not do ours
+        if event.why:
             tasks.reasons[task] = event.why
-            tasks.settle(task, Outcome(tasks.stopping[task] or Outcome.LOST))
+            tasks.files[task] = 0
+            # Unless it left what it may not, the program did its part, and its node did not.
+            bad = Outcome.FAILED if event.blame == ev.TASK else Outcome.LOST
+            tasks.settle(task, Outcome(tasks.stopping[task] or bad))
             m.unsettled.add(task)
         else:
             _settle(m, node, task)

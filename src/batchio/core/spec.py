@@ -97,6 +97,8 @@ class JobSpec(Record):
     """URL of the store from which nodes fetch the bundle; None: the head sends it."""
     collect: str | None = None
     """Absolute local folder for what the tasks leave behind."""
+    max_output: int | None = None
+    """Bytes that one attempt may leave behind; None: any number."""
     head: str = "local"
     """Who leads the job, also after a head was lost: local, inline."""
     pipe_to_files: bool = False

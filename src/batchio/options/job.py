@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
@@ -256,6 +257,14 @@ _FILES: Final = (
         help="Local folder for what the tasks write, one folder for each task.",
         kwarg="local_download_path",
         commands=frozenset(("run", "wait")),
+    ),
+    Option(
+        name="max-output",
+        kind="disk",
+        group="Files",
+        help="What a task may leave behind at most; one that leaves more has failed.",
+        default=100 * GIB,
+        spec="max_output",
     ),
     Option(
         name="sync",

@@ -4,7 +4,7 @@ Adapters implement these, the runtime calls them, fakes in `batchio.testing` pas
 contract suites.
 
     time   the clock            reach   transports to nodes     rent   providers of nodes
-    keep   workspace, journal   blobs   file stores
+    keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
 from batchio.ports.blobs import FileStore, Stored
@@ -19,6 +19,7 @@ from batchio.ports.keep import (
     Pace,
     Workspace,
 )
+from batchio.ports.outputs import PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (
     Finding,
@@ -51,9 +52,11 @@ __all__ = [
     "NodeOrder",
     "Notice",
     "Pace",
+    "PlacedFiles",
     "Provider",
     "Refused",
     "Rented",
+    "Stamped",
     "Stored",
     "Timer",
     "Transport",

@@ -18,6 +18,7 @@ from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
 from batchio.runtime.live_status import LOADS, PREPARING, LiveStatus
+from batchio.runtime.outputs import Landing
 from batchio.runtime.renting import Renting
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
@@ -81,8 +82,9 @@ class EffectRunner:
             heartbeat=self._loads.show,
             preparing=self._preparing.show,
         )
-        root = Path(job.spec.collect) if job.spec.collect else store.outputs()
-        self._collector = Collector(self._desk, machine, root, self._sessions.get)
+        landing = _landing(job.spec, store)
+        landing.sweep()
+        self._collector = Collector(self._desk, machine, landing, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
         """Begin one effect."""
@@ -220,6 +222,13 @@ class EffectRunner:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._group.create_task(work)
+
+
+def _landing(spec: JobSpec, store: JobStore) -> Landing:
+    """Where outputs go; a job's own folder that was removed is not made again."""
+    root = Path(spec.collect) if spec.collect else store.outputs()
+    own = spec.collect is None
+    return Landing(root, store.id, store.placed(), make=not own, limit=spec.max_output)
 
 
 def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:
