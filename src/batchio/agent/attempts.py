@@ -1,4 +1,4 @@
-"""One try of a task, and who of them waits, runs, or has only its record left to make."""
+"""Attempts: which wait in the queue, which run in a slot, which only lack their record."""
 
 from __future__ import annotations
 
@@ -120,18 +120,18 @@ class Attempts:
         self.queue.appendleft(attempt)
 
     def release(self, attempt: Attempt) -> None:
-        """Its slot is free."""
+        """Free the slot of an attempt."""
         self.running.discard(attempt)
         self.slots.discard(attempt.slot)
 
     def withdraw(self, attempts: Collection[Attempt]) -> None:
-        """Of the queue; they were never here."""
+        """Take attempts out of the queue, as if they had never been here."""
         gone = set(attempts)
         self.queue = deque(one for one in self.queue if one not in gone)
         for one in gone:
             del self.known[one.key]
 
     def remove(self, attempt: Attempt) -> None:
-        """Its record is made."""
+        """Forget an attempt whose record is made."""
         self.release(attempt)
         del self.known[attempt.key]

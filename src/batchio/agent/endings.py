@@ -58,7 +58,7 @@ class Endings:
                 self.loop.at(max(now + 0.02, until))
 
     def unstartable(self, attempt: Attempt, setup: Setup, error: Unstartable) -> None:
-        """It never had a process."""
+        """Record an attempt that never had a process."""
         attempt.exit, why = error.args
         attempt.reason = error.reason
         attempt.ended = time.time()
@@ -66,7 +66,7 @@ class Endings:
         self.finish(attempt)
 
     def unstarted(self, attempt: Attempt, reason: str) -> None:
-        """It was stopped in the queue."""
+        """Record an attempt that was stopped in the queue."""
         now, end = time.time(), self.output.log.tail
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
