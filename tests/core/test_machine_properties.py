@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
@@ -14,6 +13,7 @@ from batchio.core.retry import Cause
 from tests.core.builders import OFFERS, jobs
 from tests.core.machines import World, fingerprint, spec
 from tests.core.truths import Truths
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
@@ -257,7 +257,7 @@ class ShortTasks(CloudAgentsAndUser):
 
 
 TestShortTasks = ShortTasks.TestCase
-TestShortTasks.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+TestShortTasks.settings = examples(30, stateful_step_count=30)
 
 TestCloudAgentsAndUser = CloudAgentsAndUser.TestCase
-TestCloudAgentsAndUser.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestCloudAgentsAndUser.settings = examples(60, stateful_step_count=40)
