@@ -23,7 +23,10 @@ from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import JobFailed, UsageError
 from batchio.heads import asking
-from batchio.runtime import cards
+from batchio.jobs import list_jobs as list_jobs
+from batchio.jobs import prune as prune
+from batchio.jobs import remove as remove
+from batchio.jobs import unattended as unattended
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.watching import Watch
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from batchio.core.machine import Machine
-    from batchio.core.views import JobSummary, JobView, TaskRow
+    from batchio.core.views import JobView, TaskRow
     from batchio.options.keywords import RunOptions
     from batchio.ports import JobStore, Workspace
     from batchio.runtime.copying import Download
@@ -324,20 +327,6 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
     """
     place = submit.workspace_of(workspace)
     return Job(place, await asyncio.to_thread(find, place, job))
-
-
-@portable
-async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
-    """The newest jobs, newest first. One that cannot be read is `unreadable`, and says why."""
-    place = submit.workspace_of(workspace)
-    return await asyncio.to_thread(cards.list_cards, place, limit, time.time())
-
-
-@portable
-async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
-    """Ids among the newest `limit` jobs that are not done, and that nobody runs any more."""
-    place = submit.workspace_of(workspace)
-    return await asyncio.to_thread(cards.unattended, place, limit)
 
 
 @portable

@@ -13,9 +13,11 @@ from batchio.runtime.bridge import blocking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
     from pathlib import Path
     from typing import Unpack
 
+    from batchio.core.cards import Removed
     from batchio.core.views import JobSummary, JobView
     from batchio.options.keywords import RunOptions
     from batchio.runtime.copying import Download
@@ -124,6 +126,19 @@ def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
 def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
     """See `batchio.list_jobs`."""
     return blocking(partial(api.list_jobs, limit=limit, workspace=workspace))
+
+
+def remove(job: str, *, workspace: str | None = None) -> Removed:
+    """See `batchio.remove`."""
+    return blocking(partial(api.remove, job, workspace=workspace))
+
+
+def prune(
+    *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
+) -> list[Removed]:
+    """See `batchio.prune`."""
+    call = partial(api.prune, older_than=older_than, dry_run=dry_run, workspace=workspace)
+    return blocking(call)
 
 
 def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
