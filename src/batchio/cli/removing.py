@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from batchio.cli import diagnostics
-from batchio.cli.common import JobArgument, finished, place
+from batchio.cli.common import JobArgument, finished
 from batchio.cli.options import command
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
@@ -38,7 +38,7 @@ def remove_jobs(args: RmArgs) -> int:
     code = 0
     for job in dict.fromkeys(args.job):
         try:
-            removed = finished(api.remove(job, workspace=place(args.workspace)))
+            removed = finished(api.remove(job, workspace=args.workspace))
         except BatchioError as err:
             code = diagnostics.report(err)  # it hinders none of the others
             continue
@@ -66,9 +66,7 @@ def prune_jobs(args: PruneArgs) -> int:
         raise UsageError(
             "prune needs to know which jobs are old", hint="for example: --older-than 30d"
         )
-    work = api.prune(
-        older_than=args.older_than, dry_run=args.dry_run, workspace=place(args.workspace)
-    )
+    work = api.prune(older_than=args.older_than, dry_run=args.dry_run, workspace=args.workspace)
     gone = finished(work)
     for one in gone:
         diagnostics.say(f"{'would remove' if args.dry_run else 'removed'} job {_named(one)}")
