@@ -136,6 +136,6 @@ def _require(done: Completed, transport: Transport, what: str) -> None:
 
 async def _chunks(file: IO[bytes], sent: Told) -> AsyncIterator[bytes]:
     sent(0)
-    while chunk := file.read(CHUNK):
+    while chunk := await asyncio.to_thread(file.read, CHUNK):
         yield chunk
         sent(file.tell())
