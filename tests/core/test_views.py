@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 
 from batchio.core import events as ev
 from batchio.core.arrays import parse_ids
+from batchio.core.rows import failure_groups, signal_name, task_rows, urgent_rows
 from batchio.core.spec import SentFile
-from batchio.core.views import (
-    command_text,
-    event_view,
-    failure_groups,
-    job_summary,
-    job_view,
-    signal_name,
-    task_rows,
-    urgent_rows,
-)
+from batchio.core.views import command_text, event_view, job_summary, job_view
 from tests.core.stories import JOB, T0, Story, mixed, spec
 
 NOW = T0 + 10

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -31,40 +31,18 @@ class JobArgument(click.Argument):
         """The newest ids, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
-        from batchio.stores import open_workspace
+        from batchio.submit import workspace_of
 
-        workspace = open_workspace(place(ctx.params.get("workspace")))
-        ids = [job for job in workspace.jobs() if job.startswith(incomplete)]
-        return [CompletionItem(job, help=workspace.job(job).name()) for job in ids[:30]]
+        names = workspace_of(ctx.params.get("workspace")).names()
+        begun = ((job, name) for job, name in names if job.startswith(incomplete))
+        return [CompletionItem(job, help=name) for job, name in islice(begun, 30)]
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end; Ctrl-C stops it."""
-    import asyncio
+    """Run a verb of the API to its end, without a loop; Ctrl-C stops it."""
+    from batchio.runtime.host import plainly
 
-    return asyncio.run(work)
-
-
-def place(typed: str | None) -> str | None:
-    """The workspace that counts: typed, of the environment, or of a configuration file.
-
-    Raises:
-        UsageError: a configuration file is broken.
-    """
-    from batchio.options.layers import environment_layer
-    from batchio.options.values import CLEAR
-    from batchio.submit import config
-    from batchio.submit.caller import CallerContext
-
-    here = CallerContext(os.getcwd(), os.environ)
-    said = typed
-    if not said:
-        for layer in (environment_layer(os.environ), *config.layers(here)):
-            values = [s.value for s in layer.settings if s.option.name == "workspace"]
-            if values:
-                said = None if values[-1] is CLEAR else values[-1]
-                break
-    return here.path(said) if said and "://" not in said else said
+    return plainly(work)
 
 
 async def found(job: str | None, workspace: str | None) -> Job:
@@ -75,7 +53,7 @@ async def found(job: str | None, workspace: str | None) -> Job:
     """
     from batchio import api
 
-    return await api.open_job(job, workspace=place(workspace))
+    return await api.open_job(job, workspace=workspace)
 
 
 async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:

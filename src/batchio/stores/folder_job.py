@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.ports import Pace
 from batchio.stores import last_words
+from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inbox import Inbox
 from batchio.stores.inputs import FolderInputs
 from batchio.stores.lease import holder
@@ -112,11 +113,11 @@ class FolderJobStore:
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the place of one node's log bytes."""
-        return FolderSink(self.logs() / str(node), local=local)
+        return FolderSink(self.folder / "logs" / str(node), local=local)
 
-    def logs(self) -> Path:
-        """Return the folder with a spool of log bytes for each node."""
-        return self.folder / "logs"
+    def logs(self) -> FolderLogs:
+        """Return what the nodes printed."""
+        return FolderLogs(self.folder / "logs")
 
     # --- for people who look on ----------------------------------------------
 
