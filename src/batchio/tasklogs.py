@@ -170,7 +170,8 @@ class _Watched(Generic[P]):
             at_once |= change.nodes
             for event in change.events:
                 if isinstance(event, TasksFinished):
-                    self._ended += [(r[0], r[1], event.node, r[9]) for r in event.records]
+                    node, records = event.node, event.records
+                    self._ended += [(r.task, r.attempt, node, r.log_to) for r in records]
         busy = (node.number for node in self._machine.nodes if node.active)
         return [*at_once, *(n for n in busy if n not in at_once and self._next.get(n, 0.0) <= now)]
 
@@ -219,8 +220,7 @@ class _Named:
 
 def _ahead(machine: Machine, node: int) -> float:
     """By how many seconds the node's clock was ahead when it greeted."""
-    facts = machine.nodes[node].facts if node < len(machine.nodes) else {}
-    return float(facts.get("ahead") or 0.0)
+    return machine.nodes[node].facts.get("ahead", 0.0) if node < len(machine.nodes) else 0.0
 
 
 def _select(positions: list[int] | None, which: Lines) -> Select:

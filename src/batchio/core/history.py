@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.core.machine import Machine
+    from batchio.core.reports import Ended
 
 COLUMNS: Final = {
     "task": "i",
@@ -153,18 +154,13 @@ class History:
         if row is not None and not self.columns["started"][row]:
             del self._open[node][task]
 
-    def _end(self, record: list[Any], node: int) -> None:
-        task, attempt, code, reason, started, ended, rss, cpu, low, high, _, _, tail = record
-        if (row := self._row(task, attempt, node)) is None:
+    def _end(self, record: Ended, node: int) -> None:
+        if (row := self._row(record.task, record.attempt, node)) is None:
             return
-        del self._open[node][task]
-        said = {
-            "exit": code, "started": started, "ended": ended, "rss": rss, "cpu": cpu,
-            "log_from": low, "log_to": high,
-        }  # fmt: skip
-        for name, value in said.items():
-            self.columns[name][row] = value
-        if reason:
-            self.reasons[row] = reason
-        if tail:
-            self.tails[row] = tail
+        del self._open[node][record.task]
+        for name in ("exit", "started", "ended", "rss", "cpu", "log_from", "log_to"):
+            self.columns[name][row] = getattr(record, name)
+        if record.reason:
+            self.reasons[row] = record.reason
+        if record.tail:
+            self.tails[row] = record.tail
