@@ -58,8 +58,9 @@ class Nodes:
                 self.post(ev.TasksFinished(now, node, self._seq[node], done))
             case ef.ListOffers():
                 self.post(ev.OffersListed(now, [self._offer.to_json()]))
-            case ef.CreateNode(node):
-                self.post(ev.NodeCreated(now, node, f"m{node}"))
+            case ef.PlaceOrder():
+                for node in effect.nodes:
+                    self.post(ev.NodeCreated(now, node, f"m{node}"))
             case ef.ConnectNode(node):
                 facts = {"hostname": f"m{node}", "instance": str(node), "address": "10.0.0.1"}
                 self.post(ev.NodeGreeted(now, node, SLOTS, facts))

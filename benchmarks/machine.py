@@ -44,11 +44,11 @@ def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
         while pending and not (single and facts):
             now += 1e-5
             seq += 1
-            match pending.popleft():
+            match effect := pending.popleft():
                 case ef.ListOffers():
                     facts.append(ev.OffersListed(now, offers))
-                case ef.CreateNode(node):
-                    facts.append(ev.NodeCreated(now, node, f"n{node}"))
+                case ef.PlaceOrder():
+                    facts += [ev.NodeCreated(now, n, f"n{n}") for n in effect.nodes]
                 case ef.ConnectNode(node):
                     facts.append(ev.NodeGreeted(now, node, slots, {"instance": "a"}))
                 case ef.DeleteNode(node):

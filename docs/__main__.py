@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from docs import keywords, python_page, reference_pages, states
+from docs import keywords, python_page, reference_pages, schemas, states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).parents[1]
 MADE: Final[dict[str, Callable[[], str]]] = {
     **{f"docs/reference/{name}": page for name, page in reference_pages.PAGES.items()},
     "docs/reference/python.md": python_page.page,
+    **{f"docs/reference/{name}": make for name, make in schemas.files().items()},
     "docs/design/states.md": states.page,
     "src/batchio/options/keywords.py": keywords.module,
 }
@@ -34,6 +35,7 @@ def main(arguments: list[str]) -> int:
         if arguments == ["--check"]:
             sys.stderr.write(f"{name} is not as the code has it: run make docs\n")
         else:
+            (ROOT / name).parent.mkdir(exist_ok=True)
             (ROOT / name).write_text(texts[name], "utf-8")
             sys.stderr.write(f"wrote {name}\n")
     return int(bool(stale) and arguments == ["--check"])

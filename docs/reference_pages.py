@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
-import click
-
 from batchio import errors
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.main import COMMANDS, cli
@@ -17,6 +15,8 @@ from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import click
 
     from batchio.options.schema import Option
 
@@ -41,14 +41,18 @@ EXIT_CODES = {
 def cli_page() -> str:
     """Every command's help."""
     parts = [NOTE, "# Command line\n"]
-    root = click.Context(cli, info_name="batchio", terminal_width=WIDTH)
+    root = _context(cli, "batchio", None)
     parts.append(_help("batchio", cli, root))
     for name in COMMANDS:
         command = cli.get_command(root, name)
         assert command is not None
-        context = click.Context(command, info_name=name, parent=root, terminal_width=WIDTH)
-        parts.append(_help(f"batchio {name}", command, context))
+        parts.append(_help(f"batchio {name}", command, _context(command, name, root)))
     return "\n".join(parts)
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+    """Return a context as the command line makes it, of a terminal of WIDTH columns."""
+    return command.make_context(name, [], parent, resilient_parsing=True, terminal_width=WIDTH)
 
 
 def _help(title: str, command: click.Command, context: click.Context) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import effort
 from tests.house import leftovers
 
 pytest_plugins = ["tests.testbed.fixtures", "tests.house.skips"]
@@ -25,8 +26,7 @@ _LONG = {"examples", "e2e", "testbed", "docs", "test_style.py"}
 """Folders and files that should not come last when two processes share the work."""
 _HOME = pytest.StashKey[Path]()
 
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, print_blob=True)
+effort.register()
 
 
 def pytest_configure(config: pytest.Config) -> None:

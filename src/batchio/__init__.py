@@ -10,63 +10,47 @@ nothing. `batchio.sync` has the same verbs, blocking.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from batchio import sync
-    from batchio.api import Job, Result, list_jobs, open_job, plan, run, status, unattended, wait
-    from batchio.errors import BatchioError, JobFailed, UsageError
-    from batchio.primitives import Done, Node, connect, dispatch, open_nodes
-    from batchio.stores.logs import LogLine
-    from batchio.submit import Plan
+if TYPE_CHECKING:  # the same names, for editors and type checkers
+    from batchio import sync as sync
+    from batchio.api import Job as Job
+    from batchio.api import Result as Result
+    from batchio.api import list_jobs as list_jobs
+    from batchio.api import open_job as open_job
+    from batchio.api import plan as plan
+    from batchio.api import run as run
+    from batchio.api import status as status
+    from batchio.api import unattended as unattended
+    from batchio.api import wait as wait
+    from batchio.errors import BatchioError as BatchioError
+    from batchio.errors import JobFailed as JobFailed
+    from batchio.errors import UsageError as UsageError
+    from batchio.primitives import Done as Done
+    from batchio.primitives import Node as Node
+    from batchio.primitives import connect as connect
+    from batchio.primitives import dispatch as dispatch
+    from batchio.primitives import open_nodes as open_nodes
+    from batchio.stores.logs import LogLine as LogLine
+    from batchio.submit import Plan as Plan
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Job": "api",
-    "Result": "api",
-    "list_jobs": "api",
-    "open_job": "api",
-    "plan": "api",
-    "run": "api",
-    "status": "api",
-    "unattended": "api",
-    "wait": "api",
-    "BatchioError": "errors",
-    "JobFailed": "errors",
-    "UsageError": "errors",
-    "Done": "primitives",
-    "Node": "primitives",
-    "connect": "primitives",
-    "dispatch": "primitives",
-    "open_nodes": "primitives",
-    "LogLine": "stores.logs",
-    "Plan": "submit",
-    "sync": "",
+_HOMES: Final = {
+    name: home
+    for home, names in {
+        "api": "Job Result list_jobs open_job plan run status unattended wait",
+        "errors": "BatchioError JobFailed UsageError",
+        "primitives": "Done Node connect dispatch open_nodes",
+        "stores.logs": "LogLine",
+        "submit": "Plan",
+        "": "sync",
+    }.items()
+    for name in names.split()
 }
+"""Each public name and the module it is loaded from; a module's own is empty."""
 
-__all__ = [
-    "BatchioError",
-    "Done",
-    "Job",
-    "JobFailed",
-    "LogLine",
-    "Node",
-    "Plan",
-    "Result",
-    "UsageError",
-    "connect",
-    "dispatch",
-    "list_jobs",
-    "open_job",
-    "open_nodes",
-    "plan",
-    "run",
-    "status",
-    "sync",
-    "unattended",
-    "wait",
-]
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

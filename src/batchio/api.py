@@ -12,16 +12,17 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from batchio import detached, submit
+from batchio import heads, submit
 from batchio.core import views
 from batchio.core.explain import why_job, why_task
 from batchio.core.job import EXIT_CODES
 from batchio.core.news import event_view
 from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import HeadGone, JobFailed, UsageError, WorkspaceError
+from batchio.errors import JobFailed, UsageError, WorkspaceError
+from batchio.heads import asking
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.watching import Watch
@@ -36,14 +37,9 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary, JobView, TaskRow
     from batchio.options.keywords import RunOptions
     from batchio.ports import JobStore, Workspace
+    from batchio.runtime.copying import Download
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
-
-FOLLOW_EVERY_S: Final = 0.03
-"""Seconds between two looks at growing logs."""
-
-ANSWER_LIMIT_S: Final = 30.0
-"""Seconds a head has to take a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +146,8 @@ class Job:
 
     async def machine(self) -> Machine:
         """The job's whole state, read only; everything people see is computed from it."""
-        watch = Watch(self._store)
-        try:
+        with closing(Watch(self._store)) as watch:
             await watch.catch_up()
-        finally:
-            watch.close()
         return watch.machine
 
     def logs(
@@ -198,7 +191,8 @@ class Job:
         positions = positions_of(machine, chosen(tasks))
         if not machine.undone:
             return
-        await self._ask({"kind": "cancel", "tasks": positions, "why": why or "cancelled"})
+        request = {"kind": "cancel", "tasks": positions, "why": why or "cancelled"}
+        await asking.ask(self._store, request, lambda: self._begin({}))
 
     @portable
     async def retry(self, tasks: str | int | None = None) -> list[int]:
@@ -221,7 +215,8 @@ class Job:
             if state[position] != TaskState.DONE:
                 raise UsageError(f"task {ids.at(position)} has not ended yet")
         if positions:
-            await self._ask({"kind": "retry", "tasks": positions})
+            request = {"kind": "retry", "tasks": positions}
+            await asking.ask(self._store, request, lambda: self._begin({}))
         return [ids.at(position) for position in positions]
 
     @portable
@@ -241,28 +236,30 @@ class Job:
                 f"job {self.id} needs the values of its secrets again: {names}",
                 hint="values are never written down; give each with --secret-env NAME",
             )
-        epoch = machine.running_job.epoch
-        await asyncio.to_thread(detached.start, self._workspace, self.id, secrets or {})
-        await self._until_led(epoch)
+        await asking.lead_again(self._store, lambda: self._begin(secrets or {}))
         return True
-
-    async def _until_led(self, epoch: int) -> None:
-        give_up = time.monotonic() + ANSWER_LIMIT_S
-        while time.monotonic() < give_up:
-            machine = await self.machine()
-            if machine.running_job.epoch > epoch:
-                return
-            await asyncio.sleep(FOLLOW_EVERY_S)
-        raise HeadGone(f"no head would start for job {self.id}", hint=self._head_log())
-
-    def _head_log(self) -> str:
-        return f"see {self._store.head_log()}"
 
     @portable
     async def outputs(self) -> Path:
-        """The folder in which what the tasks left behind printed_at, below each task's id."""
+        """The folder in which what the tasks left behind arrives, below each task's id."""
         collect = (await self.machine()).running_job.spec.collect
         return Path(collect) if collect else self._store.outputs()
+
+    @portable
+    async def download(self, folder: str | Path) -> Download:
+        """Copy what the tasks left behind to a folder of yours, below each task's id.
+
+        A file there that is newer than the job, and not from it, is kept with a `~` behind its
+        name. No link that stands below `folder` is followed.
+
+        Raises:
+            UsageError: `folder` is inside the folder of the outputs.
+            WorkspaceError: something cannot be read or written.
+        """
+        from batchio.runtime.copying import copy_outputs  # few ask for it
+
+        job, source = (await self.machine()).running_job, await self.outputs()
+        return await asyncio.to_thread(copy_outputs, self._store, job, source, Path(folder))
 
     @portable
     async def explain(self, task: int | None = None) -> list[str]:
@@ -276,19 +273,10 @@ class Job:
     def _live_status(self, name: str) -> dict[int, Any]:
         return read_live_status(self._store, name)
 
-    async def _ask(self, request: dict[str, Any]) -> None:
-        """Leave a request and wait until a head has taken it; start one if there is none."""
-        name = await asyncio.to_thread(self._store.ask, request)
-        give_up = time.monotonic() + ANSWER_LIMIT_S
-        started = False
-        while time.monotonic() < give_up:
-            if not any(waiting == name for waiting, _ in self._store.asked()):
-                return
-            if not started and self._store.leader() is None:
-                await asyncio.to_thread(detached.start, self._workspace, self.id, {})
-                started = True
-            await asyncio.sleep(FOLLOW_EVERY_S)
-        raise HeadGone(f"no head took the request for job {self.id}", hint=self._head_log())
+    async def _begin(self, secrets: dict[str, str]) -> None:
+        """Begin a head of the kind that the job was submitted with."""
+        spec = (await self.machine()).running_job.spec
+        await heads.begin(spec.head, self._workspace, self.id, secrets)
 
 
 @portable
@@ -305,33 +293,18 @@ async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Jo
         UsageError: something about the request is wrong; nothing was made.
     """
     prepared = await asyncio.to_thread(submit.prepare, command, options)
-    return await launch(prepared)
-
-
-async def launch(prepared: submit.Prepared) -> Job:
-    """Make the job that `submit.prepare` planned, and start its head."""
+    if prepared.head != "inline":
+        return await asyncio.to_thread(launch, prepared)
     job = await asyncio.to_thread(prepared.create)
-    if prepared.head == "inline":
-        await _lead(prepared, job)
-    else:
-        await asyncio.to_thread(detached.start, prepared.workspace, job, prepared.secrets)
+    await heads.begin("inline", prepared.workspace, job, prepared.secrets)
     return Job(prepared.workspace, job)
 
 
-async def _lead(prepared: submit.Prepared, job: str) -> None:
-    """Be the job's head. When the caller is cancelled so is the job, and it is tidied up after.
-
-    Cancelled once more, it is left as by a head that was killed.
-    """
-    work = detached.lead_inline(prepared.workspace.job(job), prepared.secrets)
-    leading = asyncio.create_task(work)
-    try:
-        await asyncio.shield(leading)
-    except asyncio.CancelledError:
-        request = {"kind": "cancel", "tasks": None, "why": "its caller was cancelled"}
-        prepared.workspace.job(job).ask(request)
-        await leading
-        raise
+def launch(prepared: submit.Prepared) -> Job:
+    """Make the job that `submit.prepare` planned, and start its head. Blocks; needs no loop."""
+    job = prepared.create()
+    heads.start(prepared.head, prepared.workspace, job, prepared.secrets)
+    return Job(prepared.workspace, job)
 
 
 @portable
@@ -379,8 +352,7 @@ async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> 
 @portable
 async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
     """The job as it is now."""
-    found = await open_job(job, workspace=workspace)
-    return await found.status()
+    return await (await open_job(job, workspace=workspace)).status()
 
 
 @portable
@@ -392,5 +364,4 @@ async def wait(
     workspace: str | None = None,
 ) -> Result:
     """Wait for a job; see `Job.wait`."""
-    found = await open_job(job, workspace=workspace)
-    return await found.wait(timeout=timeout, check=check)
+    return await (await open_job(job, workspace=workspace)).wait(timeout=timeout, check=check)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from batchio import providers
 from batchio.core.arrays import TaskIds
 from batchio.core.spec import JobSpec
-from batchio.errors import NodeError
-from batchio.ports import NodeOrder
+from batchio.errors import NodeError, ProviderDown
+from batchio.ports import Line, NodeOrder, Refused
 from batchio.runtime.bridge import Stream, portable
 
 if TYPE_CHECKING:
@@ -134,10 +134,14 @@ class open_nodes:
 
     async def _take(self, offer: Offer) -> Node:
         assert self._provider is not None
-        handle = await self._provider.create(NodeOrder(offer.id, offer.id, "nodes"))
-        transport = await self._provider.connect(handle)
-        self._held.append((handle, transport))
-        return Node(offer.id, transport, self._spec.slots or offer.slots or 1)
+        order = NodeOrder(offer.id, "nodes", (Line(offer, (0,)),))
+        async for answer in self._provider.create(order):
+            if isinstance(answer, Refused):
+                raise answer.error
+            transport = await self._provider.connect(answer.handle)
+            self._held.append((answer.handle, transport))
+            return Node(offer.id, transport, self._spec.slots or offer.slots or 1)
+        raise ProviderDown("it is not known whether there is a node", where=offer.id)
 
     async def _give_back(self) -> None:
         held, self._held = self._held, []
@@ -145,7 +149,7 @@ class open_nodes:
             return
         for handle, transport in held:
             await transport.close()
-            await self._provider.delete(handle)
+            await self._provider.delete([handle])
         await self._provider.aclose()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from batchio.core.views import JobSummary, JobView
     from batchio.options.keywords import RunOptions
+    from batchio.runtime.copying import Download
     from batchio.stores.logs import LogLine
     from batchio.submit import Plan
 
@@ -64,6 +65,10 @@ class Job:
     def outputs(self) -> Path:
         """See `batchio.Job.outputs`."""
         return blocking(self._job.outputs)
+
+    def download(self, folder: str | Path) -> Download:
+        """See `batchio.Job.download`."""
+        return blocking(partial(self._job.download, folder))
 
     def explain(self, task: int | None = None) -> list[str]:
         """See `batchio.Job.explain`."""

@@ -9,7 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.agent.bundle import LARGE
@@ -59,7 +59,6 @@ def whole(files: dict[str, bytes]) -> dict[str, bytes]:
     }
 
 
-@settings(deadline=None)
 @given(FILES.map(whole))
 def test_every_file_arrives(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]

@@ -45,6 +45,7 @@ def test_escapes_and_turned_text_are_spelled_out() -> None:
 
 def test_wide_characters_count_as_two_columns() -> None:
     assert [width("abc"), width("日本"), width("é"), width("e\u0301")] == [3, 4, 1, 1]
+    assert [width("👩\u200d🚀"), width("🎉")] == [2, 2]
 
 
 def test_columns_stand_under_their_titles_whatever_their_characters(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
@@ -45,7 +45,6 @@ def settled(host: str, files: list[str]) -> dict[str, Any]:
     return {**found, "host": options.host, "port": options.port, "user": options.username}
 
 
-@settings(deadline=None)
 @given(CONFIGS)
 def test_a_host_finds_the_same_settings(
     tmp_path_factory: pytest.TempPathFactory, text: str

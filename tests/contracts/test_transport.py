@@ -10,7 +10,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from batchio.errors import Unreachable
@@ -19,6 +19,7 @@ from batchio.transports import ssh
 from batchio.transports._ssh_command import command_line
 from batchio.transports.local import LocalTransport
 from tests.contracts.sshd import Sshd, missing
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -58,9 +59,8 @@ NAP = f"sleep 7{os.getpid()}"
 """A command that no other run of the tests has."""
 REFLECT = ("printf", r"%s\0")
 """Prints its words, a NUL byte after each."""
-QUICK = settings(
-    max_examples=15,
-    deadline=None,
+QUICK = examples(
+    15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 
@@ -336,7 +336,7 @@ async def _here() -> Transport:
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash", "zsh", "ksh"])
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(words=ARGV)
 def test_every_login_shell_gives_the_words_back(shell: str, words: list[str]) -> None:
     if not shutil.which(shell):

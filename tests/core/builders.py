@@ -47,8 +47,9 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         {name: getattr(node, name) for name in type(node).__slots__ if name != "maybe_free"}
         for node in m.nodes
     ]
-    sums = ("live", "ready", "held", "capacity", "used", "quarantined", "scheduler", "mean")
-    more = ("dispatch_started", "offers", "trouble", "job", "notes", "taken")
+    sums = ("live", "ready", "held", "capacity", "silent", "doomed", "used", "quarantined", "mean")
+    more = ("dispatch_started", "scheduler", "trouble", "job", "notes", "taken")
+    provider = ("offers", "orders")
     tasks = m.tasks
     alive = {
         "nodes": nodes,
@@ -56,7 +57,7 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         "queue": {t: m.queue.not_before(t) for t in range(tasks.count)},
         "counts": (tasks.by_state, tasks.by_outcome),
         "words": (tasks.tails, tasks.reasons),
-        **{name: getattr(m, name) for name in (*sums, *more)},
+        **{name: getattr(m, name) for name in (*sums, *more, *provider)},
         **{name: list(getattr(tasks, name)) for name in COLUMNS},
     }
     return deepcopy(alive)
@@ -85,6 +86,12 @@ def jobs(draw: st.DrawFn) -> JobSpec:
     )
 
 
-OFFERS = st.lists(st.tuples(st.integers(1, 2), st.integers(1, 3)), max_size=3).map(
-    lambda sizes: [Offer(f"o{n}", limit=m, slots=s) for n, (m, s) in enumerate(sizes)]
+OFFERS = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(1, 3), st.booleans(), st.sampled_from(["", "g"])),
+    max_size=3,
+).map(
+    lambda rows: [
+        Offer(f"o{n}", limit=limit, slots=slots, rented=rents, rate=float(rents), group=group)
+        for n, (limit, slots, rents, group) in enumerate(rows)
+    ]
 )

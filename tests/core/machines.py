@@ -7,8 +7,6 @@ lets everything be answered until the job is closed.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import effects as ef
@@ -16,6 +14,7 @@ from batchio.core import events as ev
 from batchio.core.machine import Machine
 from batchio.core.node import NodeState
 from tests.core.builders import Pair, fingerprint, record, replay, spec
+from tests.core.parties import Agent, Link, Wanted
 
 __all__ = ["Agent", "Link", "World", "fingerprint", "record", "replay", "spec"]
 
@@ -24,34 +23,7 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
 
 
-@dataclass
-class Agent:
-    """What runs on one node, whoever listens."""
-
-    slots: int
-    instance: int = 1
-    queue: list[Pair] = field(default_factory=list)
-    running: dict[Pair, str] = field(default_factory=dict)
-    """What runs, and the reason of a stop that is under way."""
-    results: dict[int, list[list[Any]]] = field(default_factory=dict)
-    seq: int = 0
-
-    def knows(self, key: Pair) -> bool:
-        told = any((r[0], r[1]) == key for rs in self.results.values() for r in rs)
-        return told or key in self.queue or key in self.running
-
-
-@dataclass
-class Link:
-    """The head's session with one agent. What is on the way dies with the connection."""
-
-    handle: str
-    instance: str
-    up: bool = False
-    told: set[tuple[str, int, int]] = field(default_factory=set)
-    """What was said on this connection: verb, task, attempt."""
-    out: deque[list[Any]] = field(default_factory=deque)
-    back: deque[ev.Event] = field(default_factory=deque)
+ASKED = (NodeState.WANTED, NodeState.UNWANTED)
 
 
 class World:
@@ -80,12 +52,15 @@ class World:
         """What the last head to take over knew."""
         self.inbox: list[ev.Event] = []
         self.listing = False
-        self.creates: dict[int, ef.CreateNode] = {}
+        self.creates: dict[int, Wanted] = {}
+        """Nodes of which the provider has not said what becomes of them."""
         self.deletes: dict[int, str] = {}
         self.collects: set[tuple[int, int, int]] = set()
         self.links: dict[int, Link] = {}
-        self.handles: dict[str, str] = {}
-        """Token to handle: the provider's own memory."""
+        self.handles: dict[tuple[str, int], str] = {}
+        """Token and node to handle: the provider's own memory."""
+        self.asked: dict[str, ef.PlaceOrder] = {}
+        """Every order by its token: a repeated one must be the same."""
         self.agents: dict[str, Agent] = {}
         """By handle; those that live."""
         self.rented: set[str] = set()
@@ -142,9 +117,14 @@ class World:
         match effect:
             case ef.ListOffers():
                 self.listing = True
-            case ef.CreateNode(node):
-                assert node not in self.creates
-                self.creates[node] = effect
+            case ef.PlaceOrder(first, rows, token):
+                assert self.asked.setdefault(token, effect) == effect
+                for offer, count in rows:
+                    for node in range(first, first + count):
+                        if self.machine.nodes[node].state in ASKED:
+                            assert node not in self.creates
+                            self.creates[node] = Wanted(token, node, offer)
+                    first += count
             case ef.ConnectNode(node, handle, instance):
                 assert node not in self.links
                 self.links[node] = Link(handle, instance)
@@ -189,21 +169,35 @@ class World:
     def create(self, node: int, *, works: bool = True, final: bool = False) -> None:
         """Answer a create call. A token that was honoured before gives the same node."""
         order = self.creates.pop(node)
-        handle = self.handles.get(order.token)
+        handle = self.handles.get((order.token, node))
         if handle is None and works:
             handle = self.grant(order)
         if handle is None:
-            self.post(ev.NodeCreateFailed(self.now, node, "no capacity", final))
+            self.post(ev.NodesRefused(self.now, [node], order.offer, "no capacity", final))
         else:
-            self.post(ev.NodeCreated(self.now, node, handle))
+            rate = self.offers[order.offer].rate
+            self.post(ev.NodeCreated(self.now, node, handle, order.offer, rate))
 
-    def grant(self, order: ef.CreateNode) -> str:
+    def delay(self, nodes: list[int]) -> None:
+        """The provider does not answer; the same is asked again."""
+        self.post(ev.NodesDelayed(self.now, nodes, "RequestLimitExceeded", self.now + 1.0))
+
+    def grant(self, order: Wanted) -> str:
         """The provider does it; whether its answer arrives is another matter."""
-        handle = self.handles.setdefault(order.token, f"h-{order.token}")
+        handle = self.handles.setdefault((order.token, order.node), f"h-j1-{order.node}")
         if handle not in self.rented:
             self.rented.add(handle)
             self.agents[handle] = Agent(self.offers[order.offer].slots or self.slots)
         return handle
+
+    def vanish(self, handle: str) -> None:
+        """The provider ends a node, and says so."""
+        self.rented.discard(handle)
+        if handle in self.agents:
+            self.die(handle)
+        for node in self.machine.nodes:
+            if node.handle == handle:
+                self.post(ev.NodeVanished(self.now, node.number, "reclaimed"))
 
     def delete(self, node: int) -> None:
         handle = self.deletes.pop(node)

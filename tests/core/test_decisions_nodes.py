@@ -231,18 +231,31 @@ def test_an_idle_node_is_given_back_when_nothing_is_left_for_it() -> None:
 
 
 def test_an_idle_node_is_kept_while_a_task_may_yet_be_recalled_for_it() -> None:
+    w = world(60, nodes=2, slots=1, seconds=0.01)
+    w.go(3)
+    for _ in range(60):
+        w.go(1, hang(*w.machine.nodes[0].active))
+    [hung] = (task for task, _ in w.agents[HANDLE].running)
+    assert len(w.machine.nodes[0].active) > 1
+    assert w.machine.nodes[1].idle
+    assert w.machine.nodes[1].alive
+
+    for _ in range(60):
+        w.wait(0.5)
+        w.go(1, hang(hung))
+    assert on(w)[0] == {hung}
+    assert not w.machine.nodes[1].alive
+
+
+def test_a_task_that_was_sent_to_a_free_slot_keeps_no_other_node() -> None:
     w = world(2, nodes=2, slots=1)
     w.hear()
     w.begin("h-j1-1")
     w.finish("h-j1-1", (1, 1))
     w.hear()
     w.turn()
-    assert w.machine.nodes[1].alive
 
-    w.begin(HANDLE)
-    w.hear()
-    w.turn()
-    assert not w.machine.nodes[1].alive
+    assert [node.alive for node in w.machine.nodes] == [True, False]
 
 
 def test_a_retry_takes_nodes_again_after_they_were_given_back() -> None:

@@ -26,6 +26,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "bool": st.booleans(),
     "dict[str, Any]": OBJECT,
     "list[dict[str, Any]]": st.lists(OBJECT, max_size=2),
+    "list[int]": st.lists(NUMBER, max_size=3),
     "list[list[int]]": PAIRS,
     "list[list[Any]]": ROWS,
     "list[int] | None": st.none() | st.lists(NUMBER, max_size=3),

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from batchio.core import events as ev
 from batchio.core.machine import Machine
 from tests.core.golden.write import GOLDEN, told
 
-LINES = (GOLDEN / "v1.jsonl").read_text().splitlines()
+JOURNALS = sorted(GOLDEN.glob("*.jsonl"))
 
 
-def test_a_journal_of_version_1_folds_to_what_it_always_did() -> None:
+def lines(name: str) -> list[str]:
+    return (GOLDEN / name).read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", [path.name for path in JOURNALS])
+def test_a_journal_of_any_version_folds_to_what_it_always_did(name: str) -> None:
     machine = Machine()
-    for line in LINES:
+    for line in lines(name):
         machine.apply(ev.decode(line))
 
-    assert json.loads(json.dumps(told(machine))) == json.loads((GOLDEN / "v1.json").read_text())
+    meant = json.loads((GOLDEN / name).with_suffix(".json").read_text())
+    assert json.loads(json.dumps(told(machine))) == meant
 
 
-def test_every_event_of_version_1_is_written_as_it_always_was() -> None:
-    assert [ev.encode(ev.decode(line)) for line in LINES] == LINES
+@pytest.mark.parametrize("name", [path.name for path in JOURNALS])
+def test_every_event_of_any_version_is_written_as_it_always_was(name: str) -> None:
+    assert [ev.encode(ev.decode(line)) for line in lines(name)] == lines(name)
 
 
-def test_the_golden_journal_has_every_kind_of_event() -> None:
-    assert {json.loads(line)[0] for line in LINES} >= set(ev._TYPES)
+def test_the_golden_journals_have_every_kind_of_event() -> None:
+    tags = {json.loads(line)[0] for path in JOURNALS for line in lines(path.name)}
+
+    assert tags >= set(ev._TYPES)

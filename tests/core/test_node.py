@@ -21,6 +21,9 @@ MADE: dict[type[ev.NodeEvent], tuple[Any, ...]] = {
     ev.NodeLost: ("why", False),
     ev.NodeReleased: ("why",),
     ev.NodeDeleted: (),
+    ev.NodeNoticed: (9.0, "why"),
+    ev.NodeEnds: (9.0,),
+    ev.NodeVanished: ("why",),
 }
 PAIRS = list(product(NodeState, MADE))
 
@@ -65,7 +68,8 @@ def test_every_state_can_be_reached() -> None:
 
 
 def test_only_an_agent_that_speaks_makes_a_node_ready() -> None:
-    causes = {kind for (_, kind), to in EDGES.items() if to is NodeState.READY}
+    ready = NodeState.READY
+    causes = {kind for (state, kind), to in EDGES.items() if to is ready and state is not ready}
 
     assert causes == {ev.NodeGreeted, ev.NodeHeard, ev.NodeRestarted}
 

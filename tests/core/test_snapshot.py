@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.core import events as ev
@@ -16,6 +16,7 @@ from batchio.core.snapshot import LAYOUT, PLAIN, dump, load
 from batchio.core.task import Outcome
 from tests.core.machines import World, fingerprint, replay, spec
 from tests.core.stories import Story, mixed
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
-    "quarantined", "unsettled", "maybe_free", "_timers",
+    "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending",
 }  # fmt: skip
 PAST = {"_effects"}
 
@@ -68,7 +69,7 @@ def decisions(machine: Machine, now: float) -> list[str]:
     return [ev.encode(event) for when in (now, now + 1e6) for event in machine.decide(when)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 20)), max_size=40),
     st.sampled_from([

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,17 +14,25 @@ from batchio.errors import BatchioError, UsageError
 from batchio.options.command import FileFact, plan_text, plan_words
 from batchio.options.layers import typed_layer
 from batchio.options.resolve import resolve
-from batchio.options.to_spec import build
+from batchio.options.table import OPTIONS
+from batchio.options.to_spec import Settled, build
+
+if TYPE_CHECKING:
+    from batchio.options.schema import Option
 
 
 def look(path: str) -> FileFact:
     return FileFact(path, exists=path == "work.py", size=7)
 
 
-def built(typed: dict[str, Any] | None = None, **more: Any) -> JobSpec:
+def built(typed: dict[str, Any] | None = None, text: str = "", **more: Any) -> JobSpec:
+    """The spec of what was typed; `more` are arguments of Settled and of build."""
     effective = resolve([typed_layer(typed or {})], {})
-    command = plan_words(["work.py", "x"], look)
-    return build(effective, command, folder="/home/me", **more)
+    command = plan_text(text, look) if text else plan_words(["work.py", "x"], look)
+    settled = {item.name: more.pop(item.name) for item in fields(Settled) if item.name in more}
+    files = [SentFile(file.path, file.size, file.mode) for file in command.files]
+    whole = Settled(command=command, effective=effective, **{"provider": "local", **settled})
+    return build(whole, folder="/home/me", files=files, **more)
 
 
 FULL: dict[str, Any] = {
@@ -49,6 +57,9 @@ FULL: dict[str, Any] = {
 }
 
 
+SECRETS = {"FILE_KEY": "hunter3", "K": "hunter2"}
+
+
 def test_nothing_said_is_one_task_on_this_computer() -> None:
     spec = built()
     assert (
@@ -69,7 +80,7 @@ def test_nothing_said_is_one_task_on_this_computer() -> None:
 
 
 def test_every_option_arrives_in_its_field() -> None:
-    spec = built(FULL, secret_names=["FILE_KEY"], bundle="abc", host_setup="apt\n")
+    spec = built(FULL, secrets=SECRETS, hosts=("a", "b"), bundle="abc", host_setup="apt\n")
     assert spec.name == "night"
     assert (parse_ids("0-10:2,20"), 3) == (spec.tasks, spec.at_once)
     assert TaskIds.of([0]) == spec.scheduler_tasks
@@ -93,7 +104,7 @@ def test_every_option_arrives_in_its_field() -> None:
 
 
 def test_a_secret_is_a_name_and_nothing_more() -> None:
-    spec = built(FULL, secret_names=["FILE_KEY"])
+    spec = built(FULL, secrets=SECRETS)
     assert spec.secret_names == ("FILE_KEY", "K")
     assert spec.env == {"A": "1"}
     assert "hunter2" not in json.dumps(spec.to_json())
@@ -140,7 +151,7 @@ def test_the_head_cannot_run_a_task_that_is_not_there() -> None:
 
 
 def test_a_variables_file_and_hosts_file_are_taken_in() -> None:
-    spec = built({"env": ["A=1"]}, env_file={"A": "file", "B": "2"}, hosts=["h1"])
+    spec = built({"env": ["A=1"]}, env_file={"A": "file", "B": "2"}, hosts=("h1",))
     assert (spec.env, spec.hosts) == ({"A": "1", "B": "2"}, ("h1",))
 
 
@@ -155,7 +166,7 @@ def test_a_variables_file_and_hosts_file_are_taken_in() -> None:
     ],
 )
 def test_a_job_without_a_name_is_named_after_what_it_runs(text: str, name: str) -> None:
-    assert name == build(resolve([], {}), plan_text(text, look), folder="/").name
+    assert name == built(text=text).name
 
 
 @pytest.mark.parametrize(
@@ -177,3 +188,8 @@ def test_options_say_for_people_where_each_came_from() -> None:
     spec = built({"memory": "8GiB"})
     assert spec.options["memory"] == ("8 GiB", "command line")
     assert spec.options["grace"] == ("10s", "default")
+
+
+@pytest.mark.parametrize("option", [o for o in OPTIONS if o.spec], ids=lambda o: o.name)
+def test_an_option_that_is_a_field_of_the_spec_arrives_there(option: Option) -> None:
+    assert getattr(built(), option.spec) == (option.default if option.kind != "pairs" else {})

@@ -116,7 +116,7 @@ async def test_after_a_broken_connection_only_the_rest_of_an_output_is_sent(
         ["sh", "-c", f"head -c {size} /dev/urandom > large; sha256sum large"],
         provider="ssh", hosts=[vm.name], download=str(tmp_path / "back"),
     )  # fmt: skip
-    here = tmp_path / "back" / ".0.part" / "large"
+    here = tmp_path / "back" / f".batchio-{job.id}" / "0.1" / "large"
     async with batchio.connect(vm.name) as node:
         await seen(job, "tasks_finished")
         await asyncio.to_thread(grown, here, size // 2)

@@ -1,5 +1,6 @@
 """The front door: every public name is there, explained, and in the reference."""
 
+import ast
 import inspect
 from typing import Any
 
@@ -10,6 +11,7 @@ from batchio import api, sync
 from tests.house.source import ROOT
 
 _NAMES = sorted(set(batchio.__all__) - {"__version__"})
+_FRONT = ROOT / "src" / "batchio" / "__init__.py"
 _REFERENCE = ROOT / "docs" / "reference"
 
 
@@ -27,6 +29,18 @@ def test_a_public_name_is_in_the_reference(name: str) -> None:
 
 def test_dir_shows_the_public_names() -> None:
     assert set(batchio.__all__) <= set(dir(batchio))
+
+
+def test_type_checkers_see_the_names_that_are_loaded_from_where_they_are_loaded() -> None:
+    block = next(step for step in ast.parse(_FRONT.read_text()).body if isinstance(step, ast.If))
+    seen = {
+        name.asname: (step.module or "").removeprefix("batchio").lstrip(".")
+        for step in block.body
+        if isinstance(step, ast.ImportFrom)
+        for name in step.names
+    }
+
+    assert seen == batchio._HOMES
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

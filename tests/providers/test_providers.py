@@ -17,7 +17,7 @@ from batchio.core.node import same_computer
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from batchio.errors import UsageError
-from batchio.ports import NodeOrder, Transport
+from batchio.ports import Line, NodeOrder, Refused, Rented, Transport
 from batchio.providers.ssh import SshProvider
 from tests.contracts.sshd import Sshd, missing
 from tests.house.heavy import HEAVY
@@ -40,15 +40,17 @@ def spec(provider: str, **more: Any) -> JobSpec:
 async def one_node(provider: Provider, job: JobSpec) -> tuple[str, bytes]:
     """Take the first offer twice, run a command on the node, give it back twice."""
     [offer, *_] = await provider.offers(job)
-    order = NodeOrder("token", offer.id, "job")
-    handle = await provider.create(order)
-    assert await provider.create(order) == handle
+    order = NodeOrder("token", "job", (Line(offer, (0,)),))
+    [answer] = [one async for one in provider.create(order)]
+    assert [one async for one in provider.create(order)] == [answer]
+    assert isinstance(answer, Rented)
+    handle = answer.handle
     way = await provider.connect(handle)
     assert isinstance(way, Transport)
     done = await way.run(["echo", "here"])
     await way.close()
-    await provider.delete(handle)
-    await provider.delete(handle)
+    assert await provider.delete([handle]) == {handle}
+    assert await provider.delete([handle]) == {handle}
     await provider.aclose()
     return handle, done.stdout
 
@@ -118,7 +120,10 @@ def test_hosts_are_offers_in_their_order() -> None:
 
     offers = asyncio.run(providers.load(job).offers(job))
 
-    assert offers == [Offer("alice@b:2222", slots=4, labels=("rack=3",)), Offer("a")]
+    assert offers == [
+        Offer("alice@b:2222", slots=4, labels=("rack=3",), group="hosts"),
+        Offer("a", group="hosts"),
+    ]
 
 
 def test_no_hosts_is_a_mistake_with_what_to_do() -> None:
@@ -129,9 +134,12 @@ def test_no_hosts_is_a_mistake_with_what_to_do() -> None:
 
 def test_a_handle_says_all_that_a_later_head_needs() -> None:
     word = "alice@b:2222?slots=4&key=/k"
-    order = NodeOrder("token", "alice@b:2222", "job")
+    order = NodeOrder("token", "job", (Line(Offer("alice@b:2222"), (7,)),))
 
-    assert asyncio.run(SshProvider(spec("ssh", hosts=(word,))).create(order)) == word
+    async def taken() -> list[Rented | Refused]:
+        return [one async for one in SshProvider(spec("ssh", hosts=(word,))).create(order)]
+
+    assert asyncio.run(taken()) == [Rented(7, word, reach={"host": "b"})]
 
 
 def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ class Job:
         root: Path,
         job: JobSpec,
         script: Callable[[Attempt], Ends] = lambda _: Ends(),
-        **nodes: int,
+        **nodes: Any,
     ) -> None:
         self.clock = FakeClock()
         self.provider = ScriptedProvider(self.clock, script, **nodes)

@@ -9,7 +9,8 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.task import Outcome
-from batchio.testing import Ends
+from batchio.runtime import placing
+from batchio.testing import Attempt, Ends
 from tests.core.machines import spec
 from tests.mortal import Crash
 from tests.runtime.jobs import Job, runs
@@ -124,3 +125,121 @@ def test_a_new_head_begins_anew(tmp_path: Path, fatal: str) -> None:
     assert job.lead() is Outcome.SUCCEEDED
     assert asked(job) == [[0, 0]]
     assert arrived(tmp_path)
+
+
+def in_the_way(tmp_path: Path, **options: Any) -> Job:
+    """A job whose outputs this computer cannot keep: a file stands where their folder must."""
+    (tmp_path / "out").write_text("not a folder")
+    wanted = spec(2, collect=str(tmp_path / "out"), **options)
+    return Job(tmp_path, wanted, lambda _: Ends(leaves={"small": b"1"}), nodes=2)
+
+
+def test_what_this_computer_cannot_keep_is_asked_for_again_and_no_program_runs_twice(
+    tmp_path: Path,
+) -> None:
+    job = in_the_way(tmp_path)
+
+    assert job.lead((100, (tmp_path / "out").unlink)) is Outcome.SUCCEEDED
+
+    assert runs(job) == [(0, 1), (1, 1)]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0", "1"]
+    [said] = notes(job)
+    assert said.startswith(f"outputs cannot be saved in {tmp_path / 'out'}: File exists")
+    assert f"batchio cancel {job.id} gives them up" in said
+
+
+def test_a_cancel_gives_up_what_cannot_be_kept(tmp_path: Path) -> None:
+    job = in_the_way(tmp_path)
+
+    def cancel() -> None:
+        job.ask(kind="cancel", tasks=None, why="enough")
+
+    assert job.lead((50, cancel)) is Outcome.CANCELLED
+    assert runs(job) == [(0, 1), (1, 1)]
+
+
+def test_a_new_head_goes_on_asking(tmp_path: Path) -> None:
+    job = in_the_way(tmp_path)
+    job.store.fatal = lambda _, events: any("cannot be saved" in body for body in events)
+    job.store.written = True
+    with pytest.raises(Crash):
+        job.lead()
+    job.store.fatal = None
+
+    assert job.lead((20, (tmp_path / "out").unlink)) is Outcome.SUCCEEDED
+    assert runs(job) == [(0, 1), (1, 1)]
+
+
+def test_who_leaves_more_than_the_limit_has_failed_and_the_others_go_on(tmp_path: Path) -> None:
+    def leaves(attempt: Attempt) -> Ends:
+        return Ends(leaves={"file": bytes(100_000 if attempt.task else 10)})
+
+    wanted = spec(3, collect=str(tmp_path / "out"), max_output=50_000, max_infra_retries=5)
+    job = Job(tmp_path, wanted, leaves)
+
+    assert job.lead() is Outcome.FAILED
+    assert runs(job) == [(0, 1), (1, 1), (2, 1)]
+    assert job.machine.tasks.reasons == dict.fromkeys(
+        (1, 2), "its outputs were refused: they are more than --max-output 50 KB"
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0"]
+
+
+def test_a_program_that_left_too_much_is_tried_again_on_its_own_account(tmp_path: Path) -> None:
+    def leaves(attempt: Attempt) -> Ends:
+        return Ends(leaves={"file": bytes(100_000 if attempt.number == 1 else 10)})
+
+    wanted = spec(1, collect=str(tmp_path / "out"), max_output=50_000, max_retries=1)
+    job = Job(tmp_path, wanted, leaves)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert runs(job) == [(0, 1), (0, 2)]
+
+
+def test_a_head_that_dies_once_they_are_in_place_leaves_nothing_beside_them(tmp_path: Path) -> None:
+    wanted = spec(1, collect=str(tmp_path / "out"))
+    job = Job(tmp_path, wanted, lambda _: Ends(leaves={"small": b"1"}))
+    job.store.fatal = lambda _, events: any(body.startswith('["c"') for body in events)
+    job.store.written = True
+    with pytest.raises(Crash):
+        job.lead()
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0"]
+
+
+def test_what_a_head_that_was_killed_left_beside_them_is_removed_by_the_next(
+    tmp_path: Path,
+) -> None:
+    wanted = spec(1, collect=str(tmp_path / "out"))
+    job = Job(tmp_path, wanted, lambda _: Ends(leaves={"small": b"1"}))
+    left = tmp_path / "out" / f".batchio-{job.id}" / "0.7" / "half"
+    left.parent.mkdir(parents=True)
+    left.write_text("half")
+    others = tmp_path / "out" / ".batchio-another" / "0.1"
+    others.mkdir(parents=True)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".batchio-another", "0"]
+
+
+def test_what_did_not_fit_is_asked_for_again_only_when_there_is_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, free = os.statvfs(tmp_path), [1_000_000]
+
+    def room(_: int) -> os.statvfs_result:
+        values = list(disk)
+        values[4] = (placing.KEPT_FREE + free[0]) // disk.f_frsize
+        return os.statvfs_result(values)
+
+    monkeypatch.setattr(os, "fstatvfs", room)
+    monkeypatch.setattr(placing, "_LOOK_EVERY", 0)
+    wanted = spec(1, collect=str(tmp_path / "out"))
+    job = Job(tmp_path, wanted, lambda _: Ends(leaves={"large": LARGE}))
+    shrinks = (0, lambda: free.__setitem__(0, 100_000))
+
+    assert job.lead(shrinks, (200, lambda: free.__setitem__(0, 9_000_000))) is Outcome.SUCCEEDED
+
+    assert arrived(tmp_path)
+    assert asked(job) == [[0, 0]]
+    assert runs(job) == [(0, 1)]

@@ -56,8 +56,9 @@ class Turning:
         match effect:
             case ef.ListOffers():
                 post(ev.OffersListed(now, [Offer("host", slots=self.slots).to_json()]))
-            case ef.CreateNode(node):
-                post(ev.NodeCreated(now, node, "handle"))
+            case ef.PlaceOrder():
+                for node in effect.nodes:
+                    post(ev.NodeCreated(now, node, "handle"))
             case ef.ConnectNode(node):
                 post(ev.NodeGreeted(now, node, self.slots, {"instance": "i"}))
             case ef.StartTasks(node, pairs):
@@ -98,7 +99,7 @@ def test_what_happened_and_what_was_decided_are_written_together() -> None:
     assert tags(turning.past) == [
         ["job"],
         ["head"],
-        ["offers", "node"],
+        ["offers", "order"],
         ["created"],
         ["greeted", "a"],
         ["f", "released"],

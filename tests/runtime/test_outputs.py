@@ -3,6 +3,7 @@
 import asyncio
 import io
 import os
+import shutil
 import tarfile
 import zlib
 from pathlib import Path
@@ -10,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from batchio.errors import Unreachable
+from batchio.runtime import placing
 from batchio.runtime.conversation import Fetch
-from batchio.runtime.outputs import Outputs
+from batchio.runtime.outputs import Landing, Outputs, Unsaved
+from batchio.runtime.placing import Refused
+from batchio.runtime.untar import Garbled
+from batchio.stores.placed import FolderPlacedFiles
 
 pytestmark = pytest.mark.asyncio
 
@@ -42,9 +47,17 @@ def told(data: bytes) -> tuple[int, int]:
     return len(data), zlib.crc32(data)
 
 
-async def receive(target: Path, **files: str) -> list[str]:
+def arriving(folder: Path, task: int = 0, attempt: int = 1, limit: int | None = None) -> Outputs:
+    """Outputs on their way to `folder`/out/`task`; the job's own folder is `folder`/job."""
+    (folder / "job").mkdir(exist_ok=True)
+    placed = FolderPlacedFiles(folder / "job")
+    landing = Landing(folder / "out", "job", placed, limit=limit)
+    return Outputs(0, landing, task, (task, attempt))
+
+
+async def receive(folder: Path, data: bytes, task: int = 0, attempt: int = 1) -> list[str]:
     """All of it, in one go."""
-    data, outputs = archive(**files), Outputs(0, target)
+    outputs = arriving(folder, task, attempt)
     assert await outputs.take(await sent(data, told(data)))
     kept = await outputs.place(LONG_AGO)
     await outputs.clear()
@@ -52,21 +65,29 @@ async def receive(target: Path, **files: str) -> list[str]:
 
 
 def found(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.iterdir()}
+    """All that stands in the folder of outputs, by its path."""
+    out = folder / "out"
+    return {
+        str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()
+    }
+
+
+def top(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "out").iterdir())
 
 
 async def test_files_arrive(tmp_path: Path) -> None:
-    assert await receive(tmp_path / "out", a="1", b="2") == []
+    assert await receive(tmp_path, archive(a="1", b="2")) == []
 
-    assert found(tmp_path / "out") == {"a": "1", "b": "2"}
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert found(tmp_path) == {"0/a": "1", "0/b": "2"}
+    assert top(tmp_path) == ["0"]
 
 
 @pytest.mark.parametrize("broken", [(100,), (512,), (700,), (1024,), (1100, 1024, 9000)])
 async def test_what_broke_off_goes_on_where_it_stopped(
     tmp_path: Path, broken: tuple[int, ...]
 ) -> None:
-    data, outputs = archive(a="1", b="2"), Outputs(0, tmp_path / "out")
+    data, outputs = archive(a="1", b="2"), arriving(tmp_path)
     for size in broken:
         with pytest.raises(Unreachable, match="broke off"):
             await outputs.take(await sent(data[outputs.size :][:size], None))
@@ -75,59 +96,137 @@ async def test_what_broke_off_goes_on_where_it_stopped(
     await outputs.place(LONG_AGO)
     await outputs.clear()
 
-    assert found(tmp_path / "out") == {"a": "1", "b": "2"}
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert found(tmp_path) == {"0/a": "1", "0/b": "2"}
+    assert top(tmp_path) == ["0"]
 
 
 @pytest.mark.parametrize("wrong", [(1, 0), (0, 1)], ids=["another size", "another checksum"])
 async def test_a_stream_that_is_not_as_it_was_sent_is_not_taken_for_whole(
     tmp_path: Path, wrong: tuple[int, int]
 ) -> None:
-    data, outputs = archive(a="1"), Outputs(0, tmp_path / "out")
+    data, outputs = archive(a="1"), arriving(tmp_path)
     size, crc = told(data)
 
     assert not await outputs.take(await sent(data, (size + wrong[0], crc ^ wrong[1])))
     await outputs.clear()
 
-    assert list(tmp_path.iterdir()) == []
+    assert top(tmp_path) == []
 
 
 async def test_what_was_stopped_is_never_put_in_place(tmp_path: Path) -> None:
-    data, outputs = archive(a="1", b="2"), Outputs(0, tmp_path / "out")
+    data, outputs = archive(a="1", b="2"), arriving(tmp_path)
     with pytest.raises(Unreachable):
         await outputs.take(await sent(data[:1024], None))  # between two files
 
     outputs.stop()
 
-    with pytest.raises(tarfile.TarError, match="not wanted"):
+    with pytest.raises(Garbled, match="not wanted"):
         await outputs.place(LONG_AGO)
     await outputs.clear()
-    assert list(tmp_path.iterdir()) == []
+    assert top(tmp_path) == []
 
 
 async def test_what_we_put_there_is_replaced_and_what_somebody_wrote_is_kept(
     tmp_path: Path,
 ) -> None:
-    await receive(tmp_path, ours="1", theirs="1")
-    (tmp_path / "theirs").write_text("changed")
+    await receive(tmp_path, archive(ours="1", theirs="1"))
+    theirs = tmp_path / "out/0/theirs"
+    theirs.write_text("2")
 
-    kept = await receive(tmp_path, ours="2", theirs="2")
+    kept = await receive(tmp_path, archive(ours="3", theirs="3"), attempt=2)
 
-    assert kept == [str(tmp_path / "theirs")]
-    assert found(tmp_path) == {"ours": "2", "theirs": "2", "theirs~": "changed"}
+    assert kept == [f"{theirs} was newer than the job; it is now {theirs}~"]
+    assert found(tmp_path) == {"0/ours": "3", "0/theirs": "3", "0/theirs~": "2"}
 
 
-async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+async def test_what_was_kept_once_is_not_overwritten_by_what_is_kept_later(tmp_path: Path) -> None:
+    theirs = tmp_path / "out/0/a"
+    for attempt in (1, 2, 3):
+        await receive(tmp_path, archive(a="ours"), attempt=attempt)
+        theirs.write_text(f"theirs {attempt}")
+    await receive(tmp_path, archive(a="ours"), attempt=4)
+
+    assert found(tmp_path) == {
+        "0/a": "ours", "0/a~": "theirs 1", "0/a~2": "theirs 2", "0/a~3": "theirs 3",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "copied", [["cp", "-p"], ["cp", "-p", "--no-preserve=ownership"], ["rsync", "-t"]]
+)
+async def test_a_copy_of_what_we_put_there_is_still_ours(tmp_path: Path, copied: list[str]) -> None:
+    if not shutil.which(copied[0]):
+        pytest.skip(f"NOT TESTED: apt-get install {copied[0]}")
+    await receive(tmp_path, archive(a="1"))
+    place = tmp_path / "out/0/a"
+    copying = await asyncio.create_subprocess_exec(*copied, str(place), str(tmp_path / "copy"))
+    assert await copying.wait() == 0
+    (tmp_path / "copy").replace(place)
+
+    assert await receive(tmp_path, archive(a="changed"), attempt=2) == []
+    assert found(tmp_path) == {"0/a": "changed"}
+
+
+async def test_a_disk_that_keeps_every_second_second_does_not_make_ours_theirs(
+    tmp_path: Path,
+) -> None:
+    data = archive(a="1")
+    await receive(tmp_path, data)
+    place = tmp_path / "out/0/a"
+    coarse = int(place.stat().st_mtime) // 2 * 2
+    os.utime(place, (coarse, coarse))
+
+    assert await receive(tmp_path, archive(a="changed"), attempt=2) == []
+
+
+async def test_a_damaged_list_of_what_is_ours_only_keeps_too_much(tmp_path: Path) -> None:
+    await receive(tmp_path, archive(a="1"))
+    [lines] = (tmp_path / "job/placed").iterdir()
+    lines.write_bytes(lines.read_bytes()[:-9] + b"\xff\n[0, 3]\n[0, ")
+
+    kept = await receive(tmp_path, archive(a="changed"), attempt=2)
+
+    assert len(kept) == 1
+    assert found(tmp_path) == {"0/a": "changed", "0/a~": "1"}
+
+
+async def test_what_is_in_the_way_of_the_folder_is_told_and_waited_for(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    (tmp_path / ".out.part").mkdir()
 
-    with pytest.raises(OSError, match="out"):
-        await receive(tmp_path / "out", a="1")
+    with pytest.raises(Unsaved, match="out"):
+        await receive(tmp_path, archive(a="1"))
+
+
+async def test_more_than_the_limit_is_refused_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    data, outputs = archive(a="0123456789" * 1000), arriving(tmp_path, limit=5000)
+
+    with pytest.raises(Refused, match="more than --max-output 5 KB"):
+        await outputs.take(await sent(data, told(data)))
+    await outputs.clear()
+
+    assert not (tmp_path / "out").exists() or top(tmp_path) == []
+
+
+async def test_a_little_room_is_left_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = os.statvfs(tmp_path)
+    monkeypatch.setattr(placing, "KEPT_FREE", disk.f_blocks * disk.f_frsize)
+    monkeypatch.setattr(os, "fstatvfs", lambda _: _nearly_full(disk))
+
+    with pytest.raises(Unsaved, match=r"No space left on device .* kept free"):
+        await receive(tmp_path, archive(a="1"))
+
+
+def _nearly_full(disk: os.statvfs_result) -> os.statvfs_result:
+    values = list(disk)
+    values[4] = disk.f_blocks // 21  # f_bavail: less than a 20th
+    return os.statvfs_result(values)
 
 
 async def test_more_than_may_wait_for_the_disk_arrives_too(tmp_path: Path) -> None:
     text = "0123456789" * 100_000
-    data, stream, outputs = archive(a=text), Fetch(), Outputs(0, tmp_path / "out")
+    data, stream, outputs = archive(a=text), Fetch(), arriving(tmp_path)
 
     async def send() -> None:
         for at in range(0, len(data), 1000):
@@ -139,7 +238,7 @@ async def test_more_than_may_wait_for_the_disk_arrives_too(tmp_path: Path) -> No
     await sending
     await outputs.place(LONG_AGO)
 
-    assert found(tmp_path / "out") == {"a": text}
+    assert found(tmp_path) == {"0/a": text}
 
 
 async def test_a_stream_that_nobody_reads_holds_nobody_up() -> None:

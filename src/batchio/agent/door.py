@@ -38,6 +38,11 @@ def text(value: Any) -> str:
     return value
 
 
+def task_id(value: Any) -> str:
+    """Return the id that people see: a text, or a whole number of either sign."""
+    return str(value) if type(value) is int else text(value)
+
+
 def listing(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError("%.80r is no list" % (value,))

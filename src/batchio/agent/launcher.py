@@ -129,7 +129,7 @@ class Launcher:
         self.news.started(attempt.key, attempt.started)
         self.output.open(attempt, pipes[0], pipes[2])
         if setup.timeout:
-            attempt.deadline = now + setup.timeout
+            attempt.deadline = time.monotonic() + setup.timeout
             self.loop.at(attempt.deadline)
 
     def start(

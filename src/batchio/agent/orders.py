@@ -15,6 +15,7 @@ from batchio.agent.door import (
     maybe,
     seconds,
     table,
+    task_id,
     text,
     whole_number,
 )
@@ -111,7 +112,7 @@ class Orders:
             if done:
                 self.news.repeat(done)
             elif key not in self.results.fresh:
-                self.attempts.add(Attempt(key, text(id), given, os.fsencode(self.home)))
+                self.attempts.add(Attempt(key, task_id(id), given, os.fsencode(self.home)))
 
     def on_stop(self, peer: Connection, keys: list[list[int]], reason: str) -> None:
         text(reason)
@@ -152,6 +153,7 @@ class Orders:
 
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:
         for key in attempt_keys(keys):
+            peer.forget(key)
             if key not in self.attempts.known:
                 self.folders.remove(self.work(key))
 

@@ -47,6 +47,10 @@ class Connection:
         self.fetches: Deque[Fetch] = deque()
         self.blocked = False  # the kernel takes no more for now
 
+    def forget(self, key: Key) -> None:
+        """Send no more of these outputs."""
+        self.fetches = deque(fetch for fetch in self.fetches if fetch.key != key)
+
     def receive(self) -> Iterator[list[Any]]:
         """Messages that arrived. Raises BadFrame, or OSError when the peer is gone."""
         for _ in range(READS):

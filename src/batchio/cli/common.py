@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from batchio.api import Job
-    from batchio.submit import Prepared
 
 T = TypeVar("T")
 
@@ -66,21 +65,6 @@ def place(typed: str | None) -> str | None:
                 said = None if values[-1] is CLEAR else values[-1]
                 break
     return here.path(said) if said and "://" not in said else said
-
-
-def launched(prepared: Prepared) -> str:
-    """Make the job and start its head, before a thread is: so the head can be forked.
-
-    Returns the job's id; whoever only submits never loads the API.
-    """
-    from batchio import detached
-
-    made = prepared.create()
-    if prepared.head == "inline":
-        finished(detached.lead_inline(prepared.workspace.job(made), prepared.secrets))
-    else:
-        detached.start(prepared.workspace, made, prepared.secrets)
-    return made
 
 
 async def found(job: str | None, workspace: str | None) -> Job:

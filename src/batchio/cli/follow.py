@@ -20,6 +20,7 @@ from batchio.runtime.watching import Watch
 
 if TYPE_CHECKING:
     from batchio.api import Job, Result
+    from batchio.cli.output import Format
     from batchio.core.machine import Machine
     from batchio.core.sending import Sending
     from batchio.stores.logs import LogLine
@@ -31,7 +32,7 @@ BLINK_S: Final = 0.5
 """Seconds in which files may arrive without a word about it."""
 
 
-def stay(job: Job, *, lines: bool, as_json: bool = False, timeout: float | None = None) -> int:
+def stay(job: Job, *, lines: bool, form: Format = "table", timeout: float | None = None) -> int:
     """Wait for the job, showing its output or its progress; returns the exit code.
 
     Ctrl-C ends the waiting, not the job.
@@ -46,10 +47,11 @@ def stay(job: Job, *, lines: bool, as_json: bool = False, timeout: float | None 
             f"it goes on; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
-    if as_json:
+    if form != "table":
         view = result.job
         groups = [group.to_json() for group in view.failures()]
-        output.json_value({**view.to_json(), "failures": groups})
+        record = {**view.to_json(), "failures": groups}
+        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return result.exit_code
     for line in ending_lines(result.job):
         diagnostics.say(line)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.api import Job
+    from batchio.cli.documents import LogRecord
     from batchio.cli.output import Format
     from batchio.core.arrays import Array
     from batchio.stores.logs import LogLine
@@ -153,7 +154,7 @@ def _label(line: LogLine) -> str:
     return painted(text, LABELS[line.task % len(LABELS)], sys.stdout) + gap
 
 
-def _record(line: LogLine) -> dict[str, Any]:
+def _record(line: LogLine) -> LogRecord:
     return {
         "task": line.task,
         "attempt": line.attempt,

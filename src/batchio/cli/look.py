@@ -10,11 +10,13 @@ import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found, place
+from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.summary import failure_lines, header_lines
 from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
+from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
 from batchio.errors import UsageError
 from batchio.options.table import nearest
@@ -299,17 +301,13 @@ def explain_why(args: LookArgs) -> int:
     job_id, sentences = finished(look())
     match args.format:
         case "json" | "jsonl":
-            record = {"schema": 1, "job": job_id, "task": int(task) if slash else None}
-            write = output.json_value if args.format == "json" else _one_line
-            write({**record, "why": sentences})
+            about = int(task) if slash else None
+            record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
+            output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
         case _:
             for sentence in sentences:
                 output.line(visible(sentence))
     return 0
-
-
-def _one_line(value: Any) -> None:
-    output.json_lines([value])
 
 
 status_command = command(

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import finished, launched
+from batchio.cli.common import finished
+from batchio.cli.documents import Submitted
 from batchio.cli.options import command
 from batchio.cli.output import Column
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
+from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
 
 if TYPE_CHECKING:
@@ -60,10 +62,13 @@ def run_it(args: RunArgs) -> int:
 
 
 def _start(prepared: Prepared, form: Format) -> int:
+    from batchio import api  # before any thread is, so that the head can be forked
+
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
-    job, spec = launched(prepared), prepared.spec
+    opened, spec = api.launch(prepared), prepared.spec
+    job = opened.id
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
         diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
@@ -75,12 +80,11 @@ def _start(prepared: Prepared, form: Format) -> int:
         output.line(job)
         output.flush()
     if follow or wait:
-        from batchio.api import Job
         from batchio.cli.follow import stay
 
-        return stay(Job(prepared.workspace, job), lines=follow, as_json=form != "table")
+        return stay(opened, lines=follow, form=form)
     if form != "table":
-        record = {"schema": 1, "id": job, "name": spec.name, "tasks": len(spec.tasks)}
+        record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return 0
     diagnostics.steps(
@@ -102,7 +106,7 @@ async def unattended(prepared: Prepared) -> list[str]:
 
 def _show_plan(plan: Plan, form: Format) -> None:
     if form != "table":
-        record = {"schema": 1, **plan.to_json()}
+        record = plan.to_json()
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
         return
     for line in _plan_lines(plan):

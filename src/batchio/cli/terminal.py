@@ -6,19 +6,10 @@ import os
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+import click
+
 if TYPE_CHECKING:
     from typing import TextIO
-
-_CODES: Final = {
-    "bold": 1,
-    "dim": 2,
-    "red": 31,
-    "green": 32,
-    "yellow": 33,
-    "blue": 34,
-    "magenta": 35,
-    "cyan": 36,
-}
 
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 """Marks that turn the order of what is seen around."""
@@ -39,10 +30,13 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
-    """The text in a colour where there are colours; never the only sign of anything."""
+    """Return the text in a colour, or bold, where there are colours.
+
+    A colour is never the only sign of anything.
+    """
     if not colour or not has_colour(stream):
         return text
-    return f"\x1b[{_CODES[colour]}m{text}\x1b[0m"
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, colour)
 
 
 def visible(text: str) -> str:
@@ -56,11 +50,12 @@ def visible(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns that the text takes on a terminal."""
+    """Return how many columns the text takes on a terminal."""
     if text.isascii():
         return len(text)
-    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
-    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+    from rich.cells import cell_len  # 10 ms that plain text should not pay
+
+    return cell_len(text)
 
 
 def _is_control(char: str) -> bool:

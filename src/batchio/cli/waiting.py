@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +15,6 @@ from batchio.cli.options import command
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
 from batchio.core.sizes import parse_duration
-from batchio.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from batchio.api import Job
@@ -49,27 +46,18 @@ def wait_for(args: WaitArgs) -> int:
     job = finished(found(args.job, args.workspace))
     if args.job is None:
         diagnostics.say(f"job {job.id}")
-    code = stay(job, lines=False, as_json=args.format != "table", timeout=limit)
+    code = stay(job, lines=False, form=args.format, timeout=limit)
     if args.download and code != ExitCode.INTERRUPTED:
         _fetch(job, args.download)
     return code
 
 
 def _fetch(job: Job, target: str) -> None:
-    """Copy what the tasks left behind to a folder of the caller's.
-
-    Raises:
-        WorkspaceError: it cannot be written.
-    """
-    source = finished(job.outputs())
-    if os.path.realpath(source) == os.path.realpath(target):
-        return
-    try:
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-    except (OSError, shutil.Error) as err:
-        raise WorkspaceError(f"--download: {target} cannot be written: {err}") from err
-    tasks = sum(1 for _ in source.iterdir())
-    diagnostics.say(f"what {plural(tasks, 'task')} left behind is in {visible(target)}")
+    """Copy what the tasks left behind to a folder of the caller's, and say what was kept."""
+    done = finished(job.download(target))
+    for said in done.kept:
+        diagnostics.warn(visible(said))
+    diagnostics.say(f"what {plural(done.tasks, 'task')} left behind is in {visible(target)}")
 
 
 wait = command(

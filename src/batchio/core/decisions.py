@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from batchio.core import events as ev
 from batchio.core.dispatch import window
 from batchio.core.node import NodeState
-from batchio.core.plan import choose, least_nodes, shortage
+from batchio.core.plan import choose, least_nodes, orders, shortage
 from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, again, delay
 from batchio.core.task import TaskState
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 STUCK_S: Final = 1.0
 """A node with queued tasks that has reported nothing for so long gives them back."""
 
+REPLACED_IN_S: Final = 90.0
+"""Seconds in which another node can be had for one whose time will be over."""
+
 PENDING, ASSIGNED, RUNNING = TaskState.PENDING, TaskState.ASSIGNED, TaskState.RUNNING
 
 
@@ -38,7 +41,9 @@ def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
         m.replan = True
     if m.unsettled:
         yield from _requeue(m, now)
-    m.queue.mature(now)
+    m.replan = m.queue.mature(now) or m.replan
+    if m.ending:
+        yield from _notice(m, now)
     if m.replan:
         yield from _take_nodes(m, now)
         yield from _abandon(m, now)
@@ -81,7 +86,9 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
             continue
         why = f"{node.state} for {deadline - node.since:g} s"
         why += f": {node.why}" if node.why else ""
-        if node.state is NodeState.WANTED:
+        if node.state is NodeState.READY:
+            yield ev.NodeReleased(now, node.number, node.why)
+        elif node.state is NodeState.WANTED:
             yield ev.NodeReleased(now, node.number, why)
         else:
             yield ev.NodeLost(now, node.number, why, final=False)
@@ -90,24 +97,47 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
 # --- nodes -------------------------------------------------------------------
 
 
+def _notice(m: Machine, now: float) -> Iterator[ev.Event]:
+    """Replace nodes whose time is over before what goes there next could end."""
+    for number in sorted(m.ending):
+        node = m.nodes[number]
+        lead = max(_lasts(m), REPLACED_IN_S)
+        if node.ends - lead <= now:
+            m.ending.discard(number)
+            if not node.deadline_at:
+                yield ev.NodeNoticed(now, number, node.ends, "its time will be over")
+        else:
+            m.wake_at(node.ends - lead)
+
+
+def _lasts(m: Machine) -> float:
+    """How long the next task will take, in seconds, as far as that is known; else 0."""
+    return m.running_job.spec.task_timeout or 0.0 if m.mean is None else m.mean
+
+
 def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
     m.replan = False
-    by_state = m.tasks.by_state
-    if m.offers is None or not by_state[PENDING]:
+    waiting = m.tasks.by_state[PENDING] - m.postponed
+    if m.offers is None or waiting <= 0:
         m.resting = False
         return
-    undone = by_state[PENDING] + by_state[ASSIGNED] + by_state[RUNNING]
-    short = shortage(
-        m.running_job.spec, undone, m.capacity, m.live, dispatch_started=m.dispatch_started
+    spec, doomed = m.running_job.spec, m.doomed
+    need = shortage(
+        spec, m.useful, m.capacity, m.live - doomed, dispatch_started=m.dispatch_started
     )
-    chosen, m.resting = choose(short, m.offers.values(), m.used, m.trouble, now)
-    for offer in chosen:
-        yield ev.NodeWanted(now, len(m.nodes), offer)
+    taken, m.resting = choose(need, m.offers.values(), m.used, m.trouble, spec, now)
+    for rows in orders(taken, m.offers):
+        yield ev.NodesOrdered(now, len(m.nodes), [[*row] for row in rows])
 
 
 def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
     """Give up what is pending when nobody is left, and nobody will come, to run it."""
-    if m.offers is None or not m.tasks.by_state[PENDING]:
+    if not m.tasks.by_state[PENDING]:
+        return
+    if m.offers is None:
+        job = m.running_job
+        if job.offers_why and not job.offers_again:
+            yield ev.TasksAbandoned(now, job.offers_why)
         return
     least = 1 if m.dispatch_started else least_nodes(m.running_job.spec)
     if m.live >= least:
@@ -141,17 +171,43 @@ def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Nodes with nothing on them and nothing to come for them."""
+    """Nodes that there is no use for: those that are not ready yet first, the newest first.
+
+    What stays is never less than what would be ordered. Slots of silent nodes do not count
+    here: they may be lost.
+    """
     if not m.undone:
         for number in list(m.idle):
             yield ev.NodeReleased(now, number, "the job is over")
         return
-    by_state = m.tasks.by_state
-    if by_state[PENDING] or by_state[ASSIGNED] or m.running_job.spec.wait_for_ready:
-        return  # ASSIGNED ones may yet be recalled and go there
-    for number in list(m.idle):
-        if m.nodes[number].state is not NodeState.SILENT:
-            yield ev.NodeReleased(now, number, "nothing is left for it to do")
+    if m.doomed:
+        for number in [n for n in m.idle if m.nodes[n].deadline_at]:
+            yield ev.NodeReleased(now, number, m.nodes[number].why)
+    spec = m.running_job.spec
+    if spec.wait_for_ready or m.queue.first(m.queue.suspects, inf) is not None:
+        return
+    surplus = m.capacity - m.silent - m.useful
+    if surplus <= 0:
+        return
+    spare = m.live - m.doomed - (0 if m.dispatch_started else least_nodes(spec))
+    pinned = m.tasks.by_state[PENDING] and m.queue.pins
+    for node in sorted((m.nodes[number] for number in m.idle), key=_readiness):
+        if spare <= 0 or surplus <= 0:
+            return
+        if node.state is NodeState.SILENT or not 0 < node.weight <= surplus:
+            continue
+        if pinned and node.number == m.scheduler:
+            continue
+        surplus, spare = surplus - node.weight, spare - 1
+        yield ev.NodeReleased(now, node.number, "nothing is left for it to do")
+
+
+def _readiness(node: Node) -> tuple[int, int]:
+    """What is furthest from doing work comes first."""
+    return _AWAY.get(node.state, len(_AWAY)), -node.number
+
+
+_AWAY: Final = {NodeState.WANTED: 0, NodeState.BOOTING: 1}
 
 
 # --- tasks -------------------------------------------------------------------
@@ -232,6 +288,8 @@ def _room(m: Machine, node: Node, most: int, now: float) -> int:
     """How many more plain tasks the node takes."""
     if not _usable(node) or node.number == m.reserved:
         return 0
+    if node.ends and now + _lasts(m) > node.ends:
+        return 0
     if node.number == m.scheduler and m.queue.first(m.queue.pinned, now) is not None:
         return 0
     return max(most - len(node.active), 0)
@@ -240,7 +298,10 @@ def _room(m: Machine, node: Node, most: int, now: float) -> int:
 def _usable(node: Node) -> bool:
     """Whether tasks may go there beside those it has."""
     return (
-        node.state is NodeState.READY and not node.alone and len(node.suspicions) < QUARANTINED_BY
+        node.state is NodeState.READY
+        and not node.alone
+        and not node.deadline_at
+        and len(node.suspicions) < QUARANTINED_BY
     )
 
 
@@ -274,9 +335,11 @@ def _recall(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _stuck(m: Machine, node: Node, spare: int, now: float) -> list[list[int]]:
-    """Up to `spare` of the tasks that wait on a node which has reported nothing of late."""
+    """Up to `spare` of the tasks that wait on a node which has reported nothing of late, or
+    of all of one that will be taken from us."""
     beyond = len(node.active) - node.slots - len(node.recalled)
-    if node.state is not NodeState.READY or beyond <= 0 or now < node.fed + STUCK_S:
+    stuck = node.deadline_at > 0 or (beyond > 0 and now >= node.fed + STUCK_S)
+    if node.state is not NodeState.READY or not stuck:
         return []
     tasks = m.tasks
     queued = [
@@ -284,4 +347,4 @@ def _stuck(m: Machine, node: Node, spare: int, now: float) -> list[list[int]]:
         for task in sorted(node.active - node.recalled, reverse=True)
         if tasks.state[task] == ASSIGNED
     ]
-    return queued[: min(spare, beyond)]
+    return queued[: spare if node.deadline_at else min(spare, beyond)]

@@ -27,6 +27,10 @@ HORIZON_S: Final = 0.2
 MOST_AHEAD: Final = 64
 """Queued tasks a slot, at most: so many are at stake when a node dies."""
 
+FAR_S: Final = 90.0
+"""No node is kept, nor taken, for a task that is to wait longer, where nodes cost money: in
+this many seconds one can be had."""
+
 PENDING: Final = TaskState.PENDING
 
 
@@ -61,10 +65,14 @@ class Queue:
 
     def __init__(self, tasks: Tasks, pins: Collection[int] = ()) -> None:
         self._tasks = tasks
-        self._pins = pins
+        self.pins = pins
+        """Tasks that must run on the scheduler's node."""
         self._due = dict.fromkeys(sorted(pins), 0.0)
         self._fresh = 0
         self._later: list[tuple[float, int]] = []
+        self._far: dict[int, float] = {}
+        """Those whose backoff ends later than in FAR_S, and when."""
+        self._far_line: list[tuple[float, int]] = []
         self._again: deque[int] = deque()
         self.pinned: deque[int] = deque(self._due)
         """Only for the scheduler's node."""
@@ -76,16 +84,31 @@ class Queue:
         self._due[task] = not_before
         if not_before:
             heappush(self._later, (not_before, task))
+            self._far[task] = not_before
+            heappush(self._far_line, (not_before, task))
         else:
             self._line(task).append(task)
 
     def drop(self, task: int) -> None:
         """Forget a task that is no longer pending."""
         self._due.pop(task, None)
+        self._far.pop(task, None)
 
     def not_before(self, task: int) -> float:
         """When a pending task's backoff ends, in Unix seconds; 0 when it has none."""
         return self._due.get(task, 0.0)
+
+    @property
+    def far(self) -> int:
+        """How many tasks are pending for longer than FAR_S yet; `mature` brings it up to date."""
+        return len(self._far)
+
+    def next_near(self) -> float | None:
+        """When the next one of those is no longer, in Unix seconds."""
+        line = self._far_line
+        while line and self._far.get(line[0][1]) != line[0][0]:
+            heappop(line)
+        return line[0][0] - FAR_S if line else None
 
     def next_due(self) -> float | None:
         """When the next task's backoff ends, in Unix seconds."""
@@ -93,12 +116,17 @@ class Queue:
             heappop(self._later)
         return self._later[0][0] if self._later else None
 
-    def mature(self, now: float) -> None:
-        """Let those whose backoff has passed join their line."""
+    def mature(self, now: float) -> bool:
+        """Let those whose backoff has passed join their line; True when far ones came near."""
+        near = False
+        while (when := self.next_near()) is not None and when <= now:
+            del self._far[heappop(self._far_line)[1]]
+            near = True
         while self._later and self._later[0][0] <= now:
             at, task = heappop(self._later)
             if self._due.get(task) == at:
                 self._line(task).append(task)
+        return near
 
     def plain(self, now: float) -> int:
         """How many ready tasks any node may take: an upper bound, and 0 when there is none."""
@@ -133,6 +161,6 @@ class Queue:
         return out
 
     def _line(self, task: int) -> deque[int]:
-        if task in self._pins:
+        if task in self.pins:
             return self.pinned
         return self.suspects if self._tasks.losses[task] >= SUSPECT_LOSSES else self._again

@@ -13,16 +13,24 @@ from batchio.core.record import Record
 
 @dataclass(slots=True, eq=False, repr=False)
 class ListOffers(Record):
-    """Ask the provider what it has; answer with `OffersListed`."""
+    """Ask the provider what it has, until it answers; then `OffersListed`."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class CreateNode(Record):
-    """Take one node; `token` makes a repeated call return the same one."""
+class PlaceOrder(Record):
+    """Take nodes `first`, `first` + 1, …: rows `[offer, how many]`, until all are answered.
 
-    node: int
-    offer: str
+    A repeated order has the same rows and `token`, and names all nodes again.
+    """
+
+    first: int
+    rows: list[tuple[str, int]]
     token: str
+
+    @property
+    def nodes(self) -> range:
+        """The numbers of its nodes."""
+        return range(self.first, self.first + sum(count for _, count in self.rows))
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -39,7 +47,7 @@ class ConnectNode(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class DeleteNode(Record):
-    """Stop whatever is ours there and give it back."""
+    """Stop whatever is ours there and give it back, until its provider confirms that."""
 
     node: int
     handle: str
@@ -96,7 +104,7 @@ class DiscardOutputs(Record):
 
 Effect = (
     ListOffers
-    | CreateNode
+    | PlaceOrder
     | ConnectNode
     | DeleteNode
     | StartTasks

@@ -5,32 +5,48 @@ Facts come from the outside (a node greeted, tasks finished); decisions come fro
 many tasks at once, because a thousand tasks must not cost a thousand records.
 
 On disk an event is the JSON array `[tag, field, …]`. Tags never change their meaning;
-a new field goes to the end and has a default, so that old journals stay readable.
+a new field goes to the end and has a default (and `LATER`), so that old journals stay
+readable. Events about nodes stand in `node_events`.
 `at` is Unix seconds. `node` is the node's number in the job, `task` the task's position.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from batchio.core.record import Record
+# isort: off
+from batchio.core.node_events import (
+    NodeCreateFailed as NodeCreateFailed,
+    NodeCreated as NodeCreated,
+    NodeDeleted as NodeDeleted,
+    NodeEnds as NodeEnds,
+    NodeEvent as NodeEvent,
+    NodeGreeted as NodeGreeted,
+    NodeHeard as NodeHeard,
+    NodeLost as NodeLost,
+    NodeNoticed as NodeNoticed,
+    NodeReleased as NodeReleased,
+    NodeRestarted as NodeRestarted,
+    NodeSilent as NodeSilent,
+    NodeVanished as NodeVanished,
+    NodeWanted as NodeWanted,
+    NodesDelayed as NodesDelayed,
+    NodesOrdered as NodesOrdered,
+    NodesRefused as NodesRefused,
+    OffersFailed as OffersFailed,
+    OffersListed as OffersListed,
+)
+from batchio.core.record import LATER as LATER, Event as Event, default_of
+# isort: on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FORMAT: Final = 1
 """Version of the vocabulary; a journal says which one it was written with."""
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Event(Record):
-    """Something that happened, or was decided, at `at`."""
-
-    tag: ClassVar[str]
-    at: float
 
 
 # --- the job -----------------------------------------------------------------
@@ -48,13 +64,16 @@ class JobSubmitted(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class HeadStarted(Event):
-    """A head took the lease; `epoch` rises by one each time."""
+    """A head took the lease; `epoch` rises by one each time. `kind` as `JobSpec.head` has it;
+    `where` is the head's own node, if it has one."""
 
     tag: ClassVar[str] = "head"
 
     epoch: int
     host: str
     pid: int
+    kind: str = field(default="local", metadata=LATER)
+    where: str = field(default="", metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -99,116 +118,6 @@ class Noted(Event):
     tag: ClassVar[str] = "note"
 
     text: str
-
-
-# --- nodes -------------------------------------------------------------------
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class OffersListed(Event):
-    """What the provider would give: `Offer.to_json()` each, best first."""
-
-    tag: ClassVar[str] = "offers"
-
-    offers: list[dict[str, Any]]
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeEvent(Event):
-    """Something about one node."""
-
-    node: int
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeWanted(NodeEvent):
-    """Decided: take `offer`. The create call may be under way from here on."""
-
-    tag: ClassVar[str] = "node"
-
-    offer: str
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeCreated(NodeEvent):
-    """The provider gave it a handle, by which it is given back."""
-
-    tag: ClassVar[str] = "created"
-
-    handle: str
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeCreateFailed(NodeEvent):
-    """There is nothing to give back. `final`: asking again is no use."""
-
-    tag: ClassVar[str] = "nocreate"
-
-    why: str
-    final: bool
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeGreeted(NodeEvent):
-    """Its agent said hello, and the host setup is done. `facts` is the hello."""
-
-    tag: ClassVar[str] = "greeted"
-
-    slots: int
-    facts: dict[str, Any]
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeSilent(NodeEvent):
-    """The connection broke. Its tasks may well be running on."""
-
-    tag: ClassVar[str] = "silent"
-
-    why: str
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeHeard(NodeEvent):
-    """The connection is back, and it is the same agent as before."""
-
-    tag: ClassVar[str] = "heard"
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeRestarted(NodeEvent):
-    """The connection is back to a new agent: what the old one ran is dead."""
-
-    tag: ClassVar[str] = "restarted"
-
-    facts: dict[str, Any]
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeLost(NodeEvent):
-    """Given up: it never answered, or not for too long. `final`: do not try it again."""
-
-    tag: ClassVar[str] = "lost"
-
-    why: str
-    final: bool
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeReleased(NodeEvent):
-    """Decided: no more tasks go there; it is given back."""
-
-    tag: ClassVar[str] = "released"
-
-    why: str
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class NodeDeleted(NodeEvent):
-    """It is given back; nothing of ours is on it, or `left` says what may be."""
-
-    tag: ClassVar[str] = "deleted"
-
-    left: str = ""
 
 
 # --- tasks -------------------------------------------------------------------
@@ -260,14 +169,21 @@ class TasksReturned(NodeEvent):
     tasks: list[list[int]]
 
 
+TASK: Final = "task"
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class TasksCollected(NodeEvent):
-    """Their outputs are safe with us, or `why` not: `[task, attempt]`."""
+    """Their outputs are safe with us, or `why` not: `[task, attempt]`.
+
+    `blame` is TASK when they are what no task may leave; else a node failed to send them.
+    """
 
     tag: ClassVar[str] = "c"
 
     tasks: list[list[int]]
     why: str = ""
+    blame: str = field(default="", metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -307,11 +223,20 @@ def decode(text: str | bytes) -> Event:
 
 
 def _values_of(cls: type[Event]) -> Callable[[Event], tuple[Any, ...]]:
-    names = [field.name for field in fields(cls)]
+    names = [item.name for item in fields(cls)]
     if len(names) == 1:  # attrgetter gives a bare value for one name
         return lambda event: (getattr(event, names[0]),)
     getter: Callable[[Event], tuple[Any, ...]] = attrgetter(*names)
-    return getter
+    defaults = [default_of(item) for item in fields(cls) if "later" in item.metadata]
+    return (lambda event: _shortened(getter(event), defaults)) if defaults else getter
+
+
+def _shortened(values: tuple[Any, ...], defaults: list[Any]) -> tuple[Any, ...]:
+    """Leave out the last fields that came later and say nothing."""
+    end, known = len(values), len(values) - len(defaults)
+    while end > known and values[end - 1] == defaults[end - 1 - known]:
+        end -= 1
+    return values[:end]
 
 
 def _leaves(cls: type[Event]) -> Iterator[type[Event]]:

@@ -265,7 +265,8 @@ def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
                 yield f"But its files could not be collected: {row.reason}."
             return
         case Outcome.FAILED:
-            yield f"Task {row.id} failed{ran}."
+            refused = f": {row.reason}" if row.exit_code == 0 and row.reason else ""
+            yield f"Task {row.id} failed{ran}{refused}."
         case Outcome.TIMED_OUT:
             yield f"Task {row.id} was stopped{after}{where}: {_which_timeout(m)}."
         case Outcome.CANCELLED:

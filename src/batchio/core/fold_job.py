@@ -47,8 +47,21 @@ def on_taken(m: Machine, event: ev.RequestTaken) -> bool:
 
 
 def on_offers(m: Machine, event: ev.OffersListed) -> bool:
+    """The first answer holds: what is ordered again must be what was ordered."""
+    if m.offers is not None:
+        return False
     listed = map(Offer.from_json, event.offers)
     m.offers = {offer.id: offer for offer in listed}
+    m.running_job.rents = any(offer.rented for offer in m.offers.values())
+    m.running_job.offers_why = ""
+    m.replan = True
+    return True
+
+
+def on_offers_failed(m: Machine, event: ev.OffersFailed) -> bool:
+    if m.offers is not None:
+        return False
+    m.running_job.offers_why, m.running_job.offers_again = event.why, event.again
     m.replan = True
     return True
 
@@ -131,6 +144,9 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
         watch_job(m)
     job.closed, job.cancelled, job.timed_out, job.why = 0.0, False, False, ""
     m.trouble.clear()
+    if job.offers_why and not job.offers_again:
+        job.offers_why = ""
+        m.emit(ef.ListOffers())
     for node in m.nodes:
         watch_node(m, node)
 
@@ -156,6 +172,7 @@ FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
     ev.Noted: on_noted,
     ev.RequestTaken: on_taken,
     ev.OffersListed: on_offers,
+    ev.OffersFailed: on_offers_failed,
     ev.CancelRequested: on_cancel,
     ev.JobTimedOut: on_timeout,
     ev.TasksAbandoned: on_abandoned,

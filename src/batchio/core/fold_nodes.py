@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.fold_job import watch_job, watch_node
-from batchio.core.node import LEAVING, Node, NodeState, step
-from batchio.core.plan import Trouble
+from batchio.core.node import EDGES, LEAVING, Node, NodeState, step
+from batchio.core.plan import RENTED_PATIENCE_S, Trouble, expected_slots
 from batchio.core.task import Outcome, TaskFact
 from batchio.errors import IllegalEvent
 
@@ -22,41 +22,61 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
 
 
-def on_wanted(m: Machine, event: ev.NodeWanted) -> bool:
-    if event.node != len(m.nodes):
-        raise IllegalEvent(f"node {event.node} wanted, {len(m.nodes)} expected")
+ANSWER_S: Final = 60.0
+"""Seconds a provider may take to answer once it is asked again."""
+
+
+def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
+    if event.first != len(m.nodes):
+        raise IllegalEvent(f"nodes from {event.first} on ordered, {len(m.nodes)} expected")
     job = m.running_job
     job.provisioning = job.provisioning or event.at
-    node = Node(event.node, event.offer, since=event.at)
-    m.nodes.append(node)
-    m.live += 1
-    m.held += 1
-    m.capacity += 1
-    m.used[node.offer] = m.used.get(node.offer, 0) + 1
-    m.idle[node.number] = None
-    watch_node(m, node)
-    m.emit(*under_way(m, node))
+    m.orders[event.first] = event.rows
+    for offer, count, slots in event.rows:
+        for number in range(len(m.nodes), len(m.nodes) + count):
+            node = Node(number, offer, since=event.at, order=event.first, expected=slots)
+            m.nodes.append(node)
+            m.idle[number] = None
+            m.reweigh(node)
+            watch_node(m, node)
+        m.live += count
+        m.held += count
+        m.used[offer] = m.used.get(offer, 0) + count
+    m.emit(_order(m, event.first))
     return True
+
+
+def on_wanted(m: Machine, event: ev.NodeWanted) -> bool:
+    """An order of one node, of a journal from before there were others."""
+    offer = (m.offers or {}).get(event.offer)
+    slots = expected_slots(m.running_job.spec, offer) if offer else 1
+    return on_ordered(m, ev.NodesOrdered(event.at, event.node, [[event.offer, 1, slots]]))
 
 
 def on_node(m: Machine, event: ev.NodeEvent) -> bool:
     """Everything else about a node."""
     node = m.node(event.node)
-    was, slots = node.state, node.slots or 1
+    was, offer, doomed = node.state, node.offer, node.doomed
     if not step(node, event):
         return False
-    if node.state is not was:
-        _count(m, node, was, slots)
-        watch_node(m, node)
+    m.doomed += node.doomed - doomed
+    _count(m, node, was, offer)
+    watch_node(m, node)
     if node.state is NodeState.READY:
         m.has_room(node)
     match event:
-        case ev.NodeCreateFailed() | ev.NodeLost():
-            past = m.trouble.setdefault(node.offer, Trouble())
-            past.add(event.at, event.why, final=event.final)
-            m.wake_at(past.not_before)
+        case ev.NodeCreateFailed():
+            _failed(m, node.offer, event)
+        case ev.NodeLost() if not node.greeted or event.final or _alone(m, node.offer):
+            # That of many that had worked is no fault of the offer.
+            _failed(m, node.offer, event)
+        case ev.NodeCreated() if past := m.trouble.get(node.offer):
+            past.gave()
         case ev.NodeGreeted():
             _greeted(m, node)
+        case ev.NodeEnds():
+            m.ending.add(node.number)
+            m.wake_at(event.at)
         case _:
             pass
     if isinstance(event, ev.NodeRestarted):
@@ -64,28 +84,91 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
     elif not node.alive:
         _lose(m, node, node.active | node.collecting, node.why)
         _elect(m, node)
-    m.emit(*_newly_due(m, node))
+    if not isinstance(event, (ev.NodeNoticed, ev.NodeEnds)):
+        m.emit(*_newly_due(m, node))
     return True
 
 
-def _count(m: Machine, node: Node, was: NodeState, slots: int) -> None:
-    """Keep the sums; `slots` is what it counted for before."""
+def on_refused(m: Machine, event: ev.NodesRefused) -> bool:
+    """One answer is one failure, however many nodes it is about."""
+    changed = False
+    for number in event.nodes:
+        node = m.node(number)
+        was = node.state
+        if step(node, ev.NodeCreateFailed(event.at, number, event.why, event.final)):
+            changed = True
+            _count(m, node, was, node.offer)
+    if changed:
+        order = m.node(event.nodes[0]).order
+        some = any(node.handle and node.offer == event.offer for node in _of_order(m, order))
+        if some and (past := m.trouble.get(event.offer)):
+            past.failures = 0
+        _failed(m, event.offer, event)
+    return changed
+
+
+def on_delayed(m: Machine, event: ev.NodesDelayed) -> bool:
+    changed = False
+    for number in event.nodes:
+        node = m.node(number)
+        if node.state not in (NodeState.WANTED, NodeState.UNWANTED, NodeState.DRAINING):
+            continue
+        changed = True
+        node.delayed, node.again = event.why, event.again
+        if node.state is not NodeState.DRAINING:  # nothing more is asked of it meanwhile
+            _trouble(m, node.offer).rest(event.again + ANSWER_S, event.why)
+    return changed
+
+
+def _trouble(m: Machine, offer: str) -> Trouble:
+    rented = (m.offers or {}).get(offer)
+    patience = RENTED_PATIENCE_S if rented and rented.rented else 0.0
+    return m.trouble.setdefault(offer, Trouble(patience=patience))
+
+
+def _failed(
+    m: Machine, offer: str, event: ev.NodeCreateFailed | ev.NodeLost | ev.NodesRefused
+) -> None:
+    past = _trouble(m, offer)
+    past.add(event.at, event.why, final=event.final)
+    m.wake_at(past.not_before)
+
+
+def _alone(m: Machine, offer: str) -> bool:
+    """Whether the offer is one computer, so that its loss is the offer's."""
+    known = (m.offers or {}).get(offer)
+    return known is None or known.limit == 1
+
+
+def _of_order(m: Machine, first: int) -> list[Node]:
+    return m.nodes[first : first + sum(row[1] for row in m.orders[first])]
+
+
+def _count(m: Machine, node: Node, was: NodeState, offer: str) -> None:
+    """Keep the sums; `was` and `offer` are what it was before."""
+    m.reweigh(node)
+    if node.offer != offer and was not in LEAVING:
+        m.used[offer] -= 1
+        m.used[node.offer] = m.used.get(node.offer, 0) + 1
+    if node.state is was:
+        return
     m.ready += (node.state is NodeState.READY) - (was is NodeState.READY)
     m.held -= node.state is NodeState.GONE
     m.replan = True
-    if node.alive:
-        m.capacity += (node.slots or 1) - slots
-    elif was not in LEAVING:
+    if not node.alive and was not in LEAVING:
         m.live -= 1
-        m.capacity -= slots
         m.used[node.offer] -= 1
         m.idle.pop(node.number, None)
         m.quarantined.discard(node.number)
+        m.ending.discard(node.number)
 
 
 def _greeted(m: Machine, node: Node) -> None:
     job = m.running_job
-    m.trouble.pop(node.offer, None)
+    if _alone(m, node.offer):
+        m.trouble.pop(node.offer, None)
+    elif past := m.trouble.get(node.offer):
+        past.gave()
     if m.scheduler is None:
         m.scheduler = node.number
     if not job.running:
@@ -106,6 +189,7 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
     node.active.clear()
     node.recalled.clear()
     node.alone = False
+    m.reweigh(node)
     if node.alive and node.idle:
         m.idle[node.number] = None
 
@@ -126,13 +210,22 @@ def _elect(m: Machine, leaving: Node) -> None:
 # --- what a node needs done --------------------------------------------------
 
 
-def under_way(m: Machine, node: Node) -> Iterator[ef.Effect]:
-    """All that a node in this state needs done; it stays connected from BOOTING on."""
-    if node.state in (NodeState.WANTED, NodeState.UNWANTED):
-        yield ef.CreateNode(node.number, node.offer, f"{m.running_job.id}-{node.number}")
-    elif node.handle is not None and node.state in (NodeState.READY, NodeState.SILENT):
-        yield _connect(node, node.handle)
-    yield from _newly_due(m, node)
+def under_way(m: Machine) -> Iterator[ef.Effect]:
+    """All that the nodes in their states need done; they stay connected from BOOTING on."""
+    ordered = set[int]()
+    for node in m.nodes:
+        if node.state in (NodeState.WANTED, NodeState.UNWANTED):
+            if node.order not in ordered:
+                ordered.add(node.order)
+                yield _order(m, node.order)
+        elif node.handle is not None and node.state in (NodeState.READY, NodeState.SILENT):
+            yield _connect(node, node.handle)
+        yield from _newly_due(m, node)
+
+
+def _order(m: Machine, first: int) -> ef.PlaceOrder:
+    rows = [(str(offer), int(count)) for offer, count, _ in m.orders[first]]
+    return ef.PlaceOrder(first, rows, f"{m.running_job.id}-{first}")
 
 
 def _newly_due(m: Machine, node: Node) -> Iterator[ef.Effect]:
@@ -175,11 +268,8 @@ def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:
 
 FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
     ev.NodeWanted: on_wanted,
-    **dict.fromkeys(
-        (
-            ev.NodeCreated, ev.NodeCreateFailed, ev.NodeGreeted, ev.NodeSilent, ev.NodeHeard,
-            ev.NodeRestarted, ev.NodeLost, ev.NodeReleased, ev.NodeDeleted,
-        ),
-        on_node,
-    ),
-}  # fmt: skip
+    ev.NodesOrdered: on_ordered,
+    ev.NodesRefused: on_refused,
+    ev.NodesDelayed: on_delayed,
+    **dict.fromkeys(sorted({kind for _, kind in EDGES}, key=lambda kind: kind.tag), on_node),
+}

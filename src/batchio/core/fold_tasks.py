@@ -36,6 +36,7 @@ def on_assigned(m: Machine, event: ev.TasksAssigned) -> bool:
         drop(task)
         if losses[task] >= SUSPECT_LOSSES:
             node.alone = True
+            m.reweigh(node)
     node.fed = event.at
     m.idle.pop(event.node, None)
     m.dispatch_started = True
@@ -66,7 +67,7 @@ def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
         changed = True
         tasks.record(record)
         _measure(m, record[5] - record[4])
-        _leave(node, task)
+        _leave(m, node, task)
         node.ended += 1
         if files:
             node.collecting.add(task)
@@ -92,9 +93,12 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             continue
         changed = True
         node.collecting.discard(task)
-        if event.why:  # the program did its part, we did not do ours
+        if event.why:
             tasks.reasons[task] = event.why
-            tasks.settle(task, Outcome(tasks.stopping[task] or Outcome.LOST))
+            tasks.files[task] = 0
+            # Unless it left what it may not, the program did its part, and its node did not.
+            bad = Outcome.FAILED if event.blame == ev.TASK else Outcome.LOST
+            tasks.settle(task, Outcome(tasks.stopping[task] or bad))
             m.unsettled.add(task)
         else:
             _settle(m, node, task)
@@ -120,7 +124,7 @@ def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
             continue
         changed = True
         tasks.node[task] = -1
-        _leave(node, task)
+        _leave(m, node, task)
         if tasks.stopping[task]:
             tasks.move(task, TaskFact.DROPPED)
             tasks.settle(task, Outcome(tasks.stopping[task]))
@@ -165,13 +169,15 @@ def _settle(m: Machine, node: Node, task: int) -> None:
         node.suspicions.add(task)
         if len(node.suspicions) >= QUARANTINED_BY and node.alive:
             m.quarantined.add(node.number)
+            m.reweigh(node)
 
 
-def _leave(node: Node, task: int) -> None:
+def _leave(m: Machine, node: Node, task: int) -> None:
     node.active.discard(task)
     node.recalled.discard(task)
-    if not node.active:
+    if node.alone and not node.active:
         node.alone = False
+        m.reweigh(node)
 
 
 def _freed(m: Machine, node: Node) -> None:

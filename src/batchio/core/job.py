@@ -59,6 +59,12 @@ class Job:
     timed_out: bool = False
     why: str = ""
     """Who or what ended it early."""
+    rents: bool = False
+    """Whether its nodes cost money."""
+    offers_why: str = ""
+    """Why the provider could not say what it has; "" when it could, or was not asked yet."""
+    offers_again: float = 0.0
+    """When it is asked again; 0: never."""
     settling: float = field(init=False)
     """Seconds one of its nodes may take to be ready."""
 

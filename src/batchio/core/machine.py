@@ -17,11 +17,23 @@ from heapq import heappop, heappush
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core import decisions, fold_job, fold_nodes, fold_tasks
-from batchio.core import effects as ef
-from batchio.core import events as ev
-from batchio.core import job as jobs
+from batchio.core import (
+    decisions,
+    fold_job,
+    fold_nodes,
+    fold_tasks,
+)
+from batchio.core import (
+    effects as ef,
+)
+from batchio.core import (
+    events as ev,
+)
+from batchio.core import (
+    job as jobs,
+)
 from batchio.core.dispatch import Queue
+from batchio.core.node import NodeState
 from batchio.core.task import Outcome, Tasks, TaskState
 from batchio.errors import IllegalEvent
 
@@ -42,6 +54,8 @@ class Machine:
         self.nodes: list[Node] = []
         self.offers: dict[str, Offer] | None = None
         self.trouble: dict[str, Trouble] = {}
+        self.orders: dict[int, list[list[Any]]] = {}
+        """Rows of every order, by its first node."""
         self.queue = Queue(self.tasks)
         self.scheduler: int | None = None
         """The node others find as scheduler: the first that greeted, while it lives."""
@@ -62,13 +76,19 @@ class Machine:
         self.held = 0
         """Nodes not yet given back."""
         self.capacity = 0
-        """Slots of the live nodes; one that has not greeted counts as one."""
+        """Slots of the live nodes that may be counted on: `Node.slots_counted`."""
+        self.silent = 0
+        """Those of them on nodes whose connection broke."""
         self.used: dict[str, int] = {}
         """Live nodes of each offer."""
         self.idle: dict[int, None] = {}
         """Live nodes with nothing on them."""
         self.quarantined: set[int] = set()
         """Nodes that failed too many tasks for their own reasons."""
+        self.doomed = 0
+        """Live nodes that will be taken from us."""
+        self.ending: set[int] = set()
+        """Live nodes whose time will be over, and of which nobody has taken notice yet."""
 
         # Marks for `decide`: what it has to look at. Never read by `apply`.
         self.unsettled: set[int] = set()
@@ -126,7 +146,8 @@ class Machine:
         """When `decide` should be asked again even if nothing happens, in Unix seconds."""
         timer = self._timers[0] if self._timers else inf
         due = self.queue.next_due()
-        wake = min(timer, self.recall_at, inf if due is None else due)
+        near = self.queue.next_near()
+        wake = min(timer, self.recall_at, *(inf if at is None else at for at in (due, near)))
         return None if wake == inf else wake
 
     def recovered(self) -> None:
@@ -139,8 +160,7 @@ class Machine:
         out: list[ef.Effect] = []
         if self.offers is None and self.job is not None and not self.job.closed:
             out.append(ef.ListOffers())
-        for node in self.nodes:
-            out += fold_nodes.under_way(self, node)
+        out += fold_nodes.under_way(self)
         return out
 
     # --- reading -------------------------------------------------------------
@@ -163,6 +183,20 @@ class Machine:
         return self.job
 
     @property
+    def postponed(self) -> int:
+        """Pending tasks for which no node is kept or taken yet: where nodes cost money, those
+        that wait for long."""
+        return self.queue.far if self.running_job.rents else 0
+
+    @property
+    def useful(self) -> int:
+        """Slots there is use for."""
+        by_state, most = self.tasks.by_state, self.running_job.spec.at_once
+        waiting = by_state[TaskState.PENDING] - self.postponed
+        useful = waiting + by_state[TaskState.ASSIGNED] + by_state[TaskState.RUNNING]
+        return useful if most is None else min(useful, most)
+
+    @property
     def undone(self) -> int:
         """Tasks without an outcome."""
         return self.tasks.count - self.tasks.by_state[TaskState.DONE]
@@ -182,6 +216,16 @@ class Machine:
     def wake_at(self, when: float) -> None:
         """Have `next_wake` answer no later than `when`."""
         heappush(self._timers, when)
+
+    def reweigh(self, node: Node) -> None:
+        """Keep the sums of slots, after something about the node has changed."""
+        weight = node.slots_counted
+        silent = weight if node.state is NodeState.SILENT else 0
+        if (weight, silent) != (node.weight, node.silent_weight):
+            self.capacity += weight - node.weight
+            self.silent += silent - node.silent_weight
+            node.weight, node.silent_weight = weight, silent
+            self.replan = True
 
     def has_room(self, node: Node) -> None:
         """It may have room: the dispatcher looks at it."""

@@ -14,7 +14,7 @@ from batchio.core import events as ev
 if TYPE_CHECKING:
     from batchio.core.arrays import TaskIds
 
-_ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
+ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
     ev.TasksAssigned: ("task", "attempt"),
     ev.TasksRecalled: ("task", "attempt"),
     ev.TasksReturned: ("task", "attempt"),
@@ -31,15 +31,19 @@ _ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
+def name_of(kind: type[ev.Event]) -> str:
+    """Return "tasks_started" for TasksStarted."""
+    return _CAPITAL.sub("_", kind.__name__).lower()
+
+
 def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
     """`{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`.
 
     Args:
         ids: the job's task ids; None leaves positions.
     """
-    named = _CAPITAL.sub("_", type(event).__name__).lower()
-    out: dict[str, Any] = {"at": event.at, "event": named}
-    columns = _ROWS.get(type(event))
+    out: dict[str, Any] = {"at": event.at, "event": name_of(type(event))}
+    columns = ROWS.get(type(event))
     for item in fields(event):
         value = getattr(event, item.name)
         if columns and item.name in ("tasks", "records"):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
+from batchio.core.retry import QUARANTINED_BY
 from batchio.errors import IllegalEvent
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class NodeState(StrEnum):
 
 S = NodeState
 
+HELD: Final = (S.BOOTING, S.READY, S.SILENT)
+"""States in which it has a handle, and may be taken from us."""
+
 EDGES: Final[dict[tuple[NodeState, type[ev.NodeEvent]], NodeState]] = {
     (S.WANTED, ev.NodeCreated): S.BOOTING,
     (S.WANTED, ev.NodeCreateFailed): S.GONE,
@@ -59,6 +63,8 @@ EDGES: Final[dict[tuple[NodeState, type[ev.NodeEvent]], NodeState]] = {
     (S.UNWANTED, ev.NodeCreated): S.DRAINING,
     (S.UNWANTED, ev.NodeCreateFailed): S.GONE,
     (S.DRAINING, ev.NodeDeleted): S.GONE,
+    **{(held, ev.NodeVanished): S.DRAINING for held in HELD},
+    **{(held, kind): held for held in HELD for kind in (ev.NodeNoticed, ev.NodeEnds)},
 }
 
 _LATE: Final = "it is on its way out"
@@ -81,7 +87,7 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
         for state, reason in ((S.DRAINING, _LATE), (S.GONE, _LEFT))
         for kind in (
             ev.NodeGreeted, ev.NodeSilent, ev.NodeHeard, ev.NodeRestarted,
-            ev.NodeLost, ev.NodeReleased,
+            ev.NodeLost, ev.NodeReleased, ev.NodeNoticed, ev.NodeEnds, ev.NodeVanished,
         )
     },
     **{
@@ -103,6 +109,12 @@ MIN_UPLOAD_RATE_BPS: Final = 100_000
 SILENT_CLEANUP_LIMIT_S: Final = 30.0
 """Seconds a silent node is waited for once the job was ended: only to be tidied up."""
 
+PREEMPT_GRACE_S: Final = 30.0
+"""Seconds before a node is taken from us at which what still runs there is stopped."""
+
+GIVEN_UP_S: Final = 30.0
+"""Seconds after a node was to be taken at which a silent one is lost."""
+
 LEAVING: Final = frozenset((S.UNWANTED, S.DRAINING, S.GONE))
 """States in which a node does no work any more."""
 
@@ -116,12 +128,37 @@ class Node:
     since: float
     """Unix seconds; when it entered `state`."""
     state: NodeState = S.WANTED
+    order: int = 0
+    """The first node of the order that it belongs to."""
+    expected: int = 1
+    """Slots it is expected to have."""
     handle: str | None = None
     slots: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     """The agent's hello: hostname, address, cpus, memory, gpus, instance, …"""
     why: str = ""
     """Why it is draining or gone."""
+    rate: float = 0.0
+    """US dollars an hour it costs, at most; from `rented` until `ended_at`."""
+    rented: float = 0.0
+    ended_at: float = 0.0
+    """When it cost no more; 0 before."""
+    spot: bool = False
+    zone: str = ""
+    reach: dict[str, Any] = field(default_factory=dict)
+    """How it is reached, as its provider says: host, …"""
+    deadline_at: float = 0.0
+    """When it will be taken from us, so that no more tasks go there; 0: nobody said so."""
+    ends: float = 0.0
+    """When its time is over; 0: never."""
+    delayed: str = ""
+    """Why its provider has not answered about it yet."""
+    again: float = 0.0
+    """When that is asked again."""
+    weight: int = 0
+    """What it counts for in the machine's capacity, in slots."""
+    silent_weight: int = 0
+    """What it counts for among those of silent nodes."""
     greeted: float = 0.0
     fed: float = 0.0
     """When it last was given tasks or reported some."""
@@ -162,9 +199,25 @@ class Node:
             case S.BOOTING:
                 return self.since + settling
             case S.SILENT:
-                return self.since + (min(timeout, SILENT_CLEANUP_LIMIT_S) if ended else timeout)
+                given_up = self.since + (min(timeout, SILENT_CLEANUP_LIMIT_S) if ended else timeout)
+                taken = self.deadline_at + GIVEN_UP_S if self.deadline_at else given_up
+                return min(given_up, max(taken, self.since))
+            case S.READY if self.deadline_at:
+                return self.deadline_at - PREEMPT_GRACE_S
             case _:
                 return None
+
+    @property
+    def doomed(self) -> bool:
+        """Whether it lives, and will be taken from us."""
+        return self.alive and self.deadline_at > 0
+
+    @property
+    def slots_counted(self) -> int:
+        """Slots that may be counted on: none of one that leaves, one of one that runs a suspect."""
+        if not self.alive or self.deadline_at or len(self.suspicions) >= QUARANTINED_BY:
+            return 0
+        return 1 if self.alone else self.slots or self.expected
 
     @property
     def idle(self) -> bool:
@@ -202,11 +255,19 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
         raise IllegalEvent(f"node {node.number}: {type(event).__name__} while {node.state}")
     if node.state is not EDGES[pair]:
         node.state, node.since = EDGES[pair], event.at
-    elif isinstance(event, ev.NodeSilent) and event.why == node.why:
+        node.delayed, node.again = "", 0.0
+    elif _known(node, event):
         return False
     match event:
         case ev.NodeCreated():
-            node.handle = event.handle
+            node.handle, node.reach = event.handle, event.reach
+            node.offer = event.offer or node.offer
+            node.rate, node.zone, node.spot = event.rate, event.zone, event.spot
+            node.rented = event.since or event.at
+        case ev.NodeNoticed():
+            node.deadline_at, node.why = event.deadline, event.why
+        case ev.NodeEnds():
+            node.ends = event.ends
         case ev.NodeGreeted():
             node.slots, node.facts, node.greeted = event.slots, event.facts, event.at
         case ev.NodeRestarted():
@@ -218,6 +279,22 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
             node.why = event.why
         case ev.NodeLost() | ev.NodeReleased() | ev.NodeCreateFailed():
             node.why = event.why
-        case ev.NodeDeleted() if event.left:
-            node.why = event.left
+        case ev.NodeVanished():
+            node.why, node.ended_at = event.why, event.at
+        case ev.NodeDeleted():
+            node.why = event.left or node.why
+            node.ended_at = node.ended_at or event.at
     return True
+
+
+def _known(node: Node, event: ev.NodeEvent) -> bool:
+    """Whether an event that leaves the state as it is says nothing new."""
+    match event:
+        case ev.NodeSilent():
+            return event.why == node.why
+        case ev.NodeNoticed():
+            return (event.deadline, event.why) == (node.deadline_at, node.why)
+        case ev.NodeEnds():
+            return event.ends == node.ends
+        case _:
+            return False

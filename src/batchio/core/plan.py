@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields
 from math import inf
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.record import default_of
 from batchio.errors import Unfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from batchio.core.spec import JobSpec
 
@@ -23,9 +24,13 @@ GIVE_UP_AFTER: Final = 4
 """Failures in a row of every offer, with no node left, after which the job is lost."""
 
 
+RENTED_PATIENCE_S: Final = 900.0
+"""Seconds in which a rented offer may refuse, beside that: capacity comes back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Something a provider would give.
+    """Something a provider would give. What is not known is None, 0 or "".
 
     Attributes:
         id: Unique within the provider; a host's name, or a machine type in a zone.
@@ -34,6 +39,17 @@ class Offer:
         most_slots: Never more than so many slots a node; None for no such limit.
         strict: Refuse a request that does not fit, instead of running it in one slot.
         labels: What people call it (`rack=3`); for people only.
+        cpus, memory, gpus: What a node has; memory in bytes.
+        arch: Its processor, as `uname -m` says it.
+        rented: Its nodes cost money until they are given back.
+        rate: US dollars an hour a node, at most.
+        spot: Its nodes may be taken from us at any time.
+        region, zone: Where its nodes are.
+        quota: The limit of the account that its nodes count against.
+        quota_units: How much of that one node takes.
+        group: Offers of one group may be ordered with one call; "": alone.
+        batch: Nodes that one call may take; 0: any number.
+        detail: The provider's own; never looked at here.
     """
 
     id: str
@@ -42,10 +58,25 @@ class Offer:
     most_slots: int | None = None
     strict: bool = True
     labels: tuple[str, ...] = ()
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: int = 0
+    arch: str = ""
+    rented: bool = False
+    rate: float = 0.0
+    spot: bool = False
+    region: str = ""
+    zone: str = ""
+    quota: str = ""
+    quota_units: float = 0.0
+    group: str = ""
+    batch: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The offer as the journal holds it."""
-        return asdict(self)
+        """The offer as the journal holds it: its id, and what is not as by default."""
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {k: v for k, v in told.items() if k == "id" or v != _DEFAULTS[k]}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Offer:
@@ -53,28 +84,64 @@ class Offer:
         return Offer(**{**data, "labels": tuple(data.get("labels", ()))})
 
 
+_DEFAULTS: Final = {item.name: default_of(item) for item in fields(Offer)}
+
+
 @dataclass(slots=True)
 class Trouble:
     """What an offer has done to us lately."""
 
     failures: int = 0
+    """In a row; what fails while the offer rests is the same failure."""
     not_before: float = 0.0
     final: bool = False
     why: str = ""
+    since: float = 0.0
+    """When the first of them was."""
+    patience: float = 0.0
+    """Seconds from then in which nobody gives it up."""
+    last: float = 0.0
 
     def add(self, now: float, why: str, *, final: bool) -> None:
-        """One more failure; the offer rests, longer each time."""
-        self.not_before = (
-            now + OFFER_RETRY_DELAYS_S[min(self.failures, len(OFFER_RETRY_DELAYS_S) - 1)]
-        )
-        self.failures += 1
+        """Count a failure, and let the offer rest, longer each time."""
         self.final = self.final or final
-        self.why = why
+        self.why, self.last = why, now
+        if self.failures and now < self.not_before:
+            return
+        self.since = self.since if self.failures else now
+        delay = OFFER_RETRY_DELAYS_S[min(self.failures, len(OFFER_RETRY_DELAYS_S) - 1)]
+        self.not_before = now + delay
+        self.failures += 1
+
+    def rest(self, until: float, why: str) -> None:
+        """Take nothing of it until then; that is no failure."""
+        self.not_before, self.why = max(self.not_before, until), why
+
+    def gave(self) -> None:
+        """It gave a node: failures are counted anew, a rest goes on."""
+        self.failures = min(self.failures, 1)
 
     @property
     def hopeless(self) -> bool:
         """Whether to count on this offer no more."""
-        return self.final or self.failures >= GIVE_UP_AFTER
+        tired = self.failures >= GIVE_UP_AFTER and self.last - self.since >= self.patience
+        return self.final or tired
+
+
+class Need(NamedTuple):
+    """What is missing: slots, and nodes whatever their slots; of nodes no more than `most`."""
+
+    slots: int
+    nodes: int
+    most: float
+
+
+class Take(NamedTuple):
+    """So many nodes of an offer, each expected to have so many slots."""
+
+    offer: str
+    nodes: int
+    slots: int
 
 
 def slots_for(spec: JobSpec, offer: Offer, facts: Mapping[str, Any]) -> tuple[int, str]:
@@ -135,33 +202,43 @@ def least_nodes(spec: JobSpec) -> int:
     return int(min(max(spec.min_workers or 1, 1), most_nodes(spec)))
 
 
-def shortage(spec: JobSpec, undone: int, slots: int, nodes: int, *, dispatch_started: bool) -> int:
-    """How many more nodes there should be: a slot for each undone task, within the limits.
+def expected_slots(spec: JobSpec, offer: Offer) -> int:
+    """Return how many slots a node of this offer will have, before it greeted; 1 when unknown."""
+    facts = {"cpus": offer.cpus, "memory": offer.memory, "gpus": offer.gpus}
+    known = offer.cpus is not None or offer.memory is not None
+    slots = spec.slots or offer.slots or (_fitting(spec, facts)[0] if known else 1)
+    return max(min(slots, offer.most_slots or slots), 1)
 
-    `slots` is what `nodes` have together; one that has not greeted counts as one slot:
-    how many it has is not known before.
+
+def shortage(
+    spec: JobSpec, useful: int, capacity: int, nodes: int, *, dispatch_started: bool
+) -> Need:
+    """Return what is missing: a slot for each task there is use for, within the limits.
+
+    `capacity` is what `nodes` have together; one that has not greeted counts as it is
+    expected to.
     """
-    useful = undone if spec.at_once is None else min(undone, spec.at_once)
-    short = useful - slots
-    if not dispatch_started:
-        short = max(short, least_nodes(spec) - nodes)
-    return int(max(min(short, most_nodes(spec) - nodes), 0))
+    least = 0 if dispatch_started else least_nodes(spec) - nodes
+    return Need(max(useful - capacity, 0), max(least, 0), most_nodes(spec) - nodes)
 
 
 def choose(
-    short: int,
+    need: Need,
     offers: Iterable[Offer],
     used: Mapping[str, int],
     trouble: Mapping[str, Trouble],
+    spec: JobSpec,
     now: float,
-) -> tuple[list[str], bool]:
-    """Up to `short` offers to take now, best first; and whether more may be had later."""
-    chosen: list[str] = []
+) -> tuple[list[Take], bool]:
+    """Return what to take now, best offers first; and whether more may be had later."""
+    taken: list[Take] = []
     later = False
+    slots, nodes, most = need
     for offer in offers:
-        missing = short - len(chosen)
+        expected = expected_slots(spec, offer)
+        missing = int(min(max(-(-slots // expected), nodes), most))
         if missing <= 0:
-            return chosen, False
+            break
         free = min(offer.limit - used.get(offer.id, 0), missing)
         past = trouble.get(offer.id)
         if free <= 0 or (past is not None and past.final):
@@ -169,5 +246,41 @@ def choose(
         if past is not None and past.not_before > now:
             later = later or not past.hopeless
             continue
-        chosen += [offer.id] * free
-    return chosen, later and len(chosen) < short
+        taken.append(Take(offer.id, free, expected))
+        slots, nodes, most = slots - free * expected, nodes - free, most - free
+    return _trimmed(taken, -slots, -nodes), later and min(max(slots, nodes), most) > 0
+
+
+def _trimmed(taken: list[Take], slots: int, nodes: int) -> list[Take]:
+    """Leave out small nodes that a large one taken after them makes needless.
+
+    `slots` and `nodes` are how many there are more than needed.
+    """
+    kept = []
+    for one in taken:
+        needless = max(min(slots // one.slots, nodes, one.nodes), 0)
+        slots, nodes = slots - needless * one.slots, nodes - needless
+        if one.nodes > needless:
+            kept.append(one._replace(nodes=one.nodes - needless))
+    return kept
+
+
+def orders(taken: Iterable[Take], offers: Mapping[str, Offer]) -> Iterator[list[Take]]:
+    """Yield what is taken with one call each: one offer, or those of a group, in batches."""
+    order: list[Take] = []
+    for take in taken:
+        offer = offers[take.offer]
+        if order and not (offer.group and offer.group == offers[order[0].offer].group):
+            yield order
+            order = []
+        left = take.nodes
+        while left:
+            room = offer.batch - sum(other.nodes for other in order) if offer.batch else left
+            if room <= 0:
+                yield order
+                order = []
+                continue
+            order.append(take._replace(nodes=min(left, room)))
+            left -= order[-1].nodes
+    if order:
+        yield order

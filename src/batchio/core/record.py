@@ -6,8 +6,11 @@ time a command needs to start.
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Any, cast
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, ClassVar, Final, cast
+
+SCHEMA: Final = 1
+"""Version of what programs read; rises when a field changes its meaning or goes away."""
 
 
 class Record:
@@ -27,6 +30,26 @@ class Record:
         shown = (item.name for item in fields(cast("Any", self)) if item.repr)
         values = (f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__name__}({', '.join(values)})"
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Event(Record):
+    """Something that happened, or was decided, at `at`."""
+
+    tag: ClassVar[str]
+    at: float
+
+
+LATER: Final = {"later": True}
+"""Metadata of a field that an event gained after it was first released.
+
+Such a field is journaled only when it says something, so that old events are written as ever.
+"""
+
+
+def default_of(item: Field[Any]) -> Any:
+    """Return the value a field has when nobody gives it one."""
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 class View(Record):

@@ -31,7 +31,8 @@ VERSION: Final = 1
 """Rises when something here, or the meaning of a field, changes without changing its name."""
 
 PLAIN: Final = (
-    "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "used",
+    "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
+    "used", "doomed",
     "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip
 """Attributes of the machine that are JSON as they are."""
@@ -65,10 +66,12 @@ def dump(machine: Machine) -> bytes:
         "nodes": [_packed(node) for node in machine.nodes],
         "offers": None if offers is None else [offer.to_json() for offer in offers.values()],
         "trouble": [[key, _values(item, _TROUBLE)] for key, item in machine.trouble.items()],
+        "orders": list(machine.orders.items()),
         "notes": machine.notes,
         "taken": sorted(machine.taken),
         "idle": list(machine.idle),
         "quarantined": sorted(machine.quarantined),
+        "ending": sorted(machine.ending),
         "unsettled": sorted(machine.unsettled),
         "maybe_free": list(machine.maybe_free),
         "timers": sorted(machine._timers),
@@ -96,10 +99,12 @@ def load(data: bytes) -> Machine | None:
         offers = map(Offer.from_json, header["offers"])
         machine.offers = {offer.id: offer for offer in offers}
     machine.trouble = {key: Trouble(**values) for key, values in header["trouble"]}
+    machine.orders = {first: rows for first, rows in header["orders"]}
     machine.notes = [(at, text) for at, text in header["notes"]]
     machine.taken = set(header["taken"])
     machine.idle = dict.fromkeys(header["idle"])
     machine.quarantined = set(header["quarantined"])
+    machine.ending = set(header["ending"])
     machine.unsettled = set(header["unsettled"])
     machine.maybe_free = deque(header["maybe_free"])
     machine._timers = header["timers"]  # sorted, so a heap

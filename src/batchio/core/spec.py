@@ -61,8 +61,10 @@ class JobSpec(Record):
     wait_for_ready: bool = False
     slots: int | None = None
     cpu: float | None = None
+    """Cores of a task's node, at least; `cpu_max` at most: for providers that rent by size."""
     cpu_max: float | None = None
     memory: int | None = None
+    """Bytes, as `cpu`."""
     memory_max: int | None = None
     gpu: int = 0
     hosts: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class JobSpec(Record):
     env: Mapping[str, str] = field(default_factory=dict)
     secret_names: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the job, and of what is rented for it."""
 
     job_timeout: float | None = None
     task_timeout: float | None = None
@@ -94,6 +97,10 @@ class JobSpec(Record):
     """URL of the store from which nodes fetch the bundle; None: the head sends it."""
     collect: str | None = None
     """Absolute local folder for what the tasks leave behind."""
+    max_output: int | None = None
+    """Bytes that one attempt may leave behind; None: any number."""
+    head: str = "local"
+    """Who leads the job, also after a head was lost: local, inline."""
     pipe_to_files: bool = False
     keep_on_host: bool = False
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
 from batchio.core.news import event_view as event_view
+from batchio.core.record import SCHEMA as SCHEMA
 from batchio.core.record import View
 from batchio.core.spec import PYTHON, SHELL
 from batchio.core.task import Outcome, TaskState
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-
-SCHEMA: Final = 1
 
 BAD: Final = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
 """How a task ends that is to be looked at. A cancelled one is what somebody wanted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
@@ -52,6 +53,7 @@ _TASKS: Final = (
         group="Tasks",
         help="Also give each task its value in this environment variable "
         "(default: BATCHIO_TASK_INPUT alone).",
+        spec="input_var",
     ),
     Option(
         name="map-over-delimiter",
@@ -83,6 +85,7 @@ _TASKS: Final = (
         short="-t",
         aliases=("tags",),
         surfaces=NOT_ENV,
+        spec="tags",
     ),
     Option(
         name="shell",
@@ -115,6 +118,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Do not use the entrypoint of the container image.",
         boolean_word=True,
+        spec="ignore_entrypoint",
     ),
     Option(
         name="run-on-host",
@@ -122,6 +126,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Run tasks on the node itself, not inside a container.",
         boolean_word=True,
+        spec="run_on_host",
     ),
     Option(
         name="python",
@@ -254,6 +259,14 @@ _FILES: Final = (
         commands=frozenset(("run", "wait")),
     ),
     Option(
+        name="max-output",
+        kind="disk",
+        group="Files",
+        help="What a task may leave behind at most; one that leaves more has failed.",
+        default=100 * GIB,
+        spec="max_output",
+    ),
+    Option(
         name="sync",
         kind="path",
         group="Files",
@@ -266,6 +279,7 @@ _FILES: Final = (
         group="Files",
         help="Also keep the stdout and stderr of each task as files in the --download folder.",
         default=False,
+        spec="pipe_to_files",
     ),
     Option(
         name="implicit-upload",
@@ -306,6 +320,7 @@ _FILES: Final = (
         group="Files",
         help="Leave the working directories of the tasks on the nodes.",
         default=False,
+        spec="keep_on_host",
     ),
 )
 

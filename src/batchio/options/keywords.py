@@ -128,6 +128,8 @@ class RunOptions(TypedDict, total=False):
     local_download_path: PathText | None
     """Local folder for what the tasks write, one folder for each task."""
     download: PathText | None
+    max_output: Amount | None
+    """What a task may leave behind at most; one that leaves more has failed."""
     local_sync_path: PathText | None
     """The same folder for --upload and --download."""
     sync: PathText | None

@@ -37,6 +37,7 @@ _MACHINES: Final = (
         short="-N",
         minimum=-1,
         forbids={0: "with 0 workers nothing would ever run; -1 means no limit"},
+        spec="max_workers",
     ),
     Option(
         name="min-workers",
@@ -44,6 +45,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Give up when fewer nodes than this can be had.",
         minimum=1,
+        spec="min_workers",
     ),
     Option(
         name="slots",
@@ -52,6 +54,7 @@ _MACHINES: Final = (
         help="How many tasks a node runs at a time (default: 1 on a rented node, by "
         "--cpu and --memory on this computer).",
         minimum=1,
+        spec="slots",
     ),
     Option(
         name="cpu",
@@ -154,6 +157,7 @@ _RUNNING: Final = (
         group="Running",
         help="Stop the job this long after its first node is ready (default: never).",
         minimum=0.001,
+        spec="job_timeout",
     ),
     Option(
         name="task-timeout",
@@ -161,6 +165,7 @@ _RUNNING: Final = (
         group="Running",
         help="Stop a task that runs longer than this (default: never).",
         minimum=0.001,
+        spec="task_timeout",
     ),
     Option(
         name="grace",
@@ -169,6 +174,7 @@ _RUNNING: Final = (
         help="How long a task may take to end after TERM, before KILL.",
         default=10.0,
         minimum=0,
+        spec="grace",
     ),
     Option(
         name="node-timeout",
@@ -178,6 +184,7 @@ _RUNNING: Final = (
         "tasks again elsewhere.",
         default=180.0,
         minimum=1,
+        spec="node_timeout",
     ),
     Option(
         name="wait-for-ready-cluster",
@@ -185,6 +192,7 @@ _RUNNING: Final = (
         group="Running",
         help="Start no task before every node is ready.",
         default=False,
+        spec="wait_for_ready",
     ),
     Option(
         name="task-on-scheduler",
@@ -192,6 +200,7 @@ _RUNNING: Final = (
         group="Running",
         help="Run the task with the lowest id on the head node.",
         needs=_ONE_NODE,
+        spec="task_on_scheduler",
     ),
     Option(
         name="scheduler-task-array",
@@ -235,12 +244,14 @@ _RETRIES: Final = (
         help="How often to run a task again after its program failed.",
         default=0,
         minimum=0,
+        spec="max_retries",
     ),
     Option(
         name="retry-on",
         kind="codes",
         group="Retries",
         help="Retry only after these exit codes, such as 1,130-140 (default: any).",
+        spec="retry_on",
     ),
     Option(
         name="retry-delay",
@@ -249,6 +260,7 @@ _RETRIES: Final = (
         help="Wait this long before the first retry, twice as long before the next.",
         default=1.0,
         minimum=0,
+        spec="retry_delay",
     ),
     Option(
         name="max-infra-retries",
@@ -257,6 +269,7 @@ _RETRIES: Final = (
         help="How often to run a task again after its node was lost.",
         default=5,
         minimum=0,
+        spec="max_infra_retries",
     ),
 )
 
@@ -311,6 +324,7 @@ _WHERE: Final = (
         help="Who runs the job: a process of its own (local), or the calling one (inline).",
         default="local",
         choices=("local", "inline"),
+        spec="head",
     ),
 )
 

@@ -35,6 +35,9 @@ SHAPES: Final = (
 )
 """Ways to say which tasks there are; one job has one."""
 
+LONGEST: Final = 200
+"""Characters of a value that are kept to be shown."""
+
 _EXCLUSIVE: Final = (SHAPES, ("host-setup-script", "host-setup-script-content"))
 
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
@@ -93,14 +96,19 @@ class Effective:
                 merged[key] = value
         return merged
 
-    def rows(self) -> list[Row]:
-        """Every option of `run` that was set or has a default other than no."""
+    def rows(self, *, short: bool = False) -> list[Row]:
+        """Return every option of `run` that was set or has a default other than no.
+
+        Args:
+            short: Keep of a value the first line only, and of that no more than is of use.
+        """
         out = []
         for option in OPTIONS:
             if "run" in option.commands:
                 value = self.value(option.name)
                 text = show(option, value)
                 if self.is_set(option.name) or (text and value is not False):
+                    text = _shortened(text) if short else text
                     out.append(Row(option.name, text, self.origin(option.name)))
         return out
 
@@ -120,6 +128,11 @@ class Effective:
                 spelled = f"--{option.name} {show(option, value)}"
             lines.append(f"{spelled} ({self.origin(option.name)}): ignored, {reason}")
         return lines
+
+
+def _shortened(text: str) -> str:
+    first, *more = text.splitlines() or [""]
+    return first[:LONGEST] + " …" if more or len(first) > LONGEST else first
 
 
 def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:

@@ -107,6 +107,8 @@ class Option:
     commands: frozenset[str] = RUN
     needs: Mapping[Trait, str] = field(default_factory=dict)
     never: str = ""
+    spec: str = ""
+    """The field of the JobSpec that holds its value, unchanged."""
     annotation: str = ""
     """The type of an "object", as a Python caller writes it."""
     boolean_word: bool = False

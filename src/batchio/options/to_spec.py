@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.arrays import TaskIds
 from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile
 from batchio.errors import UsageError
+from batchio.options.table import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,53 +18,68 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What counts for one job, once every place that says something about it has been read."""
+
+    command: Command
+    effective: Effective
+    provider: str
+    python: str | None = None
+    """The interpreter for .py scripts; None leaves it to the node."""
+    container: str | None = None
+    """The image to run in."""
+    input_filestore: str | None = None
+    """URL of the store from which nodes fetch the bundle."""
+    hosts: tuple[str, ...] = ()
+    """Those of --hosts and of the hosts file."""
+    host_setup: str | None = None
+    """The text of --host-setup-script."""
+    env_file: Mapping[str, str] = field(default_factory=dict)
+    """What the file of --env-file holds."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Names and values of all secrets."""
+    warnings: tuple[str, ...] = ()
+
+
 def build(
-    effective: Effective,
-    command: Command,
+    settled: Settled,
     *,
     folder: str,
+    files: Sequence[SentFile],
     count: int | None = None,
     inputs: Inputs = "none",
-    env_file: Mapping[str, str] | None = None,
-    secret_names: Sequence[str] = (),
-    hosts: Sequence[str] | None = None,
-    host_setup: str | None = None,
-    files: Sequence[SentFile] | None = None,
     bundle: str | None = None,
 ) -> JobSpec:
-    """The spec of the job that these options and this command make.
+    """Return the spec of the job that was settled.
 
     Args:
-        effective: the settled options.
-        command: what runs.
-        folder: the caller's current folder, absolute; --download is relative to it.
-        count: how many inputs a map has; None when the job maps over nothing.
-        inputs: what the inputs are.
-        env_file: what the file of --env-file holds.
-        secret_names: names from --secret-env and its file.
-        hosts: all hosts when a hosts file was read, else those of --hosts count.
-        host_setup: the text of --host-setup-script.
-        files: everything that travels; None: what the command names.
-        bundle: digest of the bundle that holds them.
+        settled: The command and the options.
+        folder: The caller's current folder, absolute; --download is relative to it.
+        files: Everything that travels.
+        count: How many inputs a map has; None when the job maps over nothing.
+        inputs: What the inputs are.
+        bundle: Digest of the bundle that holds the files.
 
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
     """
-    value = effective.value
+    effective, value = settled.effective, settled.effective.value
     tasks, at_once = _tasks(effective, count)
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
         raise UsageError(f"scheduler-task-array: the job has no task {missing[0]}")
     memory, cpu = value("memory"), value("cpu")
-    secrets = {*secret_names, *value("secret-env")}
-    env = effective.with_file("env", env_file or {})
-    if files is None:
-        files = [SentFile(file.path, file.size, file.mode) for file in command.files]
+    env = effective.with_file("env", settled.env_file)
     return JobSpec(
-        **{name: value(option) for name, option in _AS_THEY_ARE.items()},
-        name=value("name") or default_name(command),
-        argv=command.argv,
-        shell=command.shell,
+        **{option.spec: value(option.name) for option in OPTIONS if option.spec},
+        provider=settled.provider,
+        python=settled.python,
+        container=settled.container,
+        input_filestore=settled.input_filestore,
+        name=value("name") or default_name(settled.command),
+        argv=settled.command.argv,
+        shell=settled.command.shell,
         tasks=tasks,
         scheduler_tasks=on_head.ids if on_head else None,
         inputs=inputs,
@@ -72,42 +89,15 @@ def build(
         memory=int(memory.low) if memory else None,
         memory_max=int(memory.high) if memory else None,
         gpu=int(value("gpu")),
-        hosts=tuple(value("hosts") if hosts is None else hosts),
-        host_setup=host_setup or value("host-setup-script-content"),
-        env={key: text for key, text in env.items() if key not in secrets},
-        secret_names=tuple(sorted(secrets)),
+        hosts=settled.hosts,
+        host_setup=settled.host_setup or value("host-setup-script-content"),
+        env={key: text for key, text in env.items() if key not in settled.secrets},
+        secret_names=tuple(sorted(settled.secrets)),
         files=tuple(files),
         bundle=bundle,
         collect=_absolute(folder, value("download") or value("sync")),
-        options={row.name: (row.text, row.origin) for row in effective.rows()},
+        options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},
     )
-
-
-_AS_THEY_ARE: Final[Mapping[str, str]] = {
-    "provider": "provider",
-    "python": "python",
-    "task_on_scheduler": "task-on-scheduler",
-    "input_var": "map-over-input-var",
-    "max_workers": "max-workers",
-    "min_workers": "min-workers",
-    "wait_for_ready": "wait-for-ready-cluster",
-    "slots": "slots",
-    "container": "container",
-    "run_on_host": "run-on-host",
-    "ignore_entrypoint": "ignore-container-entrypoint",
-    "tags": "tag",
-    "job_timeout": "job-timeout",
-    "task_timeout": "task-timeout",
-    "node_timeout": "node-timeout",
-    "grace": "grace",
-    "max_retries": "max-retries",
-    "retry_on": "retry-on",
-    "retry_delay": "retry-delay",
-    "max_infra_retries": "max-infra-retries",
-    "pipe_to_files": "pipe-to-files",
-    "keep_on_host": "keep-on-host",
-}
-"""Fields of the spec that are the value of an option, unchanged."""
 
 
 def default_name(command: Command) -> str:

@@ -4,7 +4,7 @@ Adapters implement these, the runtime calls them, fakes in `batchio.testing` pas
 contract suites.
 
     time   the clock            reach   transports to nodes     rent   providers of nodes
-    keep   workspace, journal   blobs   file stores
+    keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
 from batchio.ports.blobs import FileStore, Stored
@@ -19,8 +19,18 @@ from batchio.ports.keep import (
     Pace,
     Workspace,
 )
+from batchio.ports.outputs import PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
-from batchio.ports.rent import NodeOrder, Provider
+from batchio.ports.rent import (
+    Finding,
+    Held,
+    Line,
+    NodeOrder,
+    Notice,
+    Provider,
+    Refused,
+    Rented,
+)
 from batchio.ports.time import Clock, Timer
 
 __all__ = [
@@ -30,15 +40,23 @@ __all__ = [
     "Completed",
     "Draft",
     "FileStore",
+    "Finding",
+    "Held",
     "Holder",
     "Inputs",
     "JobStore",
     "Journal",
     "JournalReader",
+    "Line",
     "LogSink",
     "NodeOrder",
+    "Notice",
     "Pace",
+    "PlacedFiles",
     "Provider",
+    "Refused",
+    "Rented",
+    "Stamped",
     "Stored",
     "Timer",
     "Transport",

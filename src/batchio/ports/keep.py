@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.core.events import Event
+    from batchio.ports.outputs import PlacedFiles
 
 
 class Pace(NamedTuple):
@@ -220,6 +221,10 @@ class JobStore(Protocol):
 
     def outputs(self) -> Path:
         """Return the folder of this computer where outputs of tasks go; it need not exist."""
+        ...
+
+    def placed(self) -> PlacedFiles:
+        """Return what is known of the outputs that were put in their place."""
         ...
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:

@@ -6,17 +6,22 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.plan import Offer
+from batchio.ports.rent import Rented
 from batchio.providers import traits
+from batchio.providers.lent import Lent, one_by_one
 from batchio.transports.local import LocalTransport
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from batchio.core.spec import JobSpec
     from batchio.ports import NodeOrder, Transport
+    from batchio.ports.rent import Refused
 
 _HANDLE: Final = "local"
 
 
-class LocalProvider:
+class LocalProvider(Lent):
     """One node, this computer."""
 
     name = "local"
@@ -25,23 +30,20 @@ class LocalProvider:
         self.traits = traits(self.name)
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
-        """This computer. A request that does not fit runs all the same, in one slot.
+        """Return this computer. A request that does not fit runs all the same, in one slot.
 
         `max_workers` means how many tasks run at a time, as there is only one node.
         """
         most = spec.max_workers if spec.max_workers and spec.max_workers > 0 else None
         return [Offer(socket.gethostname(), limit=1, most_slots=most, strict=False)]
 
-    async def create(self, order: NodeOrder) -> str:
-        """Nothing to do; the handle is always the same."""
-        return _HANDLE
+    def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
+        """Take this computer; the handle is always the same."""
+        return one_by_one(order, self._take)
+
+    async def _take(self, node: int, offer: Offer) -> Rented:
+        return Rented(node, _HANDLE)
 
     async def connect(self, handle: str) -> Transport:
-        """The way to this computer."""
+        """Return the way to this computer."""
         return LocalTransport()
-
-    async def delete(self, handle: str) -> None:
-        """Nothing was rented; whoever started an agent here removes it."""
-
-    async def aclose(self) -> None:
-        """Nothing is held open."""

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 from batchio.core.plan import Offer
 from batchio.errors import UsageError
+from batchio.ports.rent import Rented
 from batchio.providers import traits
 from batchio.providers.hosts import parse_host, parse_hosts
+from batchio.providers.lent import Lent, one_by_one
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from batchio.core.spec import JobSpec
     from batchio.ports import NodeOrder, Transport
+    from batchio.ports.rent import Refused
     from batchio.providers.hosts import Host
 
 
-class SshProvider:
+class SshProvider(Lent):
     """One offer a host. A handle is the host's whole word, so that any head can use it."""
 
     name = "ssh"
@@ -41,13 +46,17 @@ class SshProvider:
                 hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
             )
         return [
-            Offer(host.name, limit=1, slots=host.slots, labels=host.labels)
+            Offer(host.name, slots=host.slots, labels=host.labels, group="hosts")
             for host in self._hosts.values()
         ]
 
-    async def create(self, order: NodeOrder) -> str:
-        """Nothing to do: the host is there, or connecting will say so."""
-        return (self._hosts.get(order.offer) or parse_host(order.offer)).word
+    def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
+        """Take hosts as they are: they are there, or connecting will say so."""
+        return one_by_one(order, self._take)
+
+    async def _take(self, node: int, offer: Offer) -> Rented:
+        host = self._hosts.get(offer.id) or parse_host(offer.id)
+        return Rented(node, host.word, reach={"host": host.address})
 
     async def connect(self, handle: str) -> Transport:
         """One SSH connection, as `ssh HOST` would make it.
@@ -63,9 +72,3 @@ class SshProvider:
         keys = (host.key,) if host.key else ()
         target = ssh.SshTarget(host.address, host.user, host.port, keys, name=host.name)
         return await ssh.connect(target)
-
-    async def delete(self, handle: str) -> None:
-        """Nothing was rented; whoever started an agent there removes it."""
-
-    async def aclose(self) -> None:
-        """Nothing is held open: connections belong to who asked for them."""

@@ -1,45 +1,66 @@
-"""Brings what attempts left behind, and goes on where it stopped when a node is heard again."""
+"""Brings what attempts left behind, and goes on where it stopped when a node is heard again.
+
+What this computer cannot keep is no fault of the node or of the task: it stays on the node
+and is asked for again, until there is room or somebody gives it up.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import tarfile
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
 from batchio.errors import Unreachable
-from batchio.runtime.outputs import Outputs
+from batchio.runtime.outputs import Outputs, Unsaved
+from batchio.runtime.placing import Refused
+from batchio.runtime.untar import Garbled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from batchio.core.machine import Machine
     from batchio.runtime.conversation import Desk
+    from batchio.runtime.outputs import Landing
     from batchio.runtime.session import Session
 
 FETCHES: Final = 8
 """Attempts whose outputs are on the way at the same time."""
+
+AGAIN_S: Final = (1, 2, 4, 8, 16, 30)
+"""Seconds before this computer is tried again; the last one repeats."""
+
+NAMED: Final = 3
+"""Files of one attempt that notes name."""
+
+End = tuple[str, str]
+"""Why outputs were not saved, and whose fault that is, as `TasksCollected` has it."""
+SAVED: Final = ("", "")
 
 
 class Collector:
     """Outputs of a job's attempts, as far as they have come.
 
     Args:
-        machine: Read only here: what tasks and nodes are called.
-        root: Where outputs go, below the id of their task.
+        machine: Read only here: what tasks are called, and which are to end.
+        landing: Where outputs arrive.
         session: Who speaks with a node.
     """
 
     def __init__(
-        self, desk: Desk, machine: Machine, root: Path, session: Callable[[int], Session | None]
+        self,
+        desk: Desk,
+        machine: Machine,
+        landing: Landing,
+        session: Callable[[int], Session | None],
     ) -> None:
         self._desk = desk
         self._machine = machine
-        self._root = root
+        self._landing = landing
         self._session = session
         self._fetching = asyncio.Semaphore(FETCHES)
         self._coming: dict[tuple[int, int], Outputs] = {}
+        self._said = False
+        """Whether people were told that nothing can be kept, and nothing was since."""
 
     async def collect(self, node: int, task: int, attempt: int) -> None:
         """Bring an attempt's outputs; when the node breaks meanwhile, it is asked again.
@@ -48,15 +69,16 @@ class Collector:
         who waited for that has nothing to do.
         """
         key = task, attempt
-        outputs = self._coming.setdefault(key, Outputs(node, self._root / self._id(task)))
-        async with outputs.turn, self._fetching:
-            if self._coming.get(key) is outputs:
-                why = await self._bring(outputs, task, attempt)
-                if why is not None:
-                    self._coming.pop(key, None)
-                    collected = [[task, attempt]]
-                    self._desk.post(ev.TasksCollected(self._now(), node, collected, why))
-            if self._coming.get(key) is not outputs:
+        outputs = Outputs(node, self._landing, self._id(task), key)
+        outputs = self._coming.setdefault(key, outputs)
+        async with outputs.turn:
+            end = await self._end(outputs) if self._is_wanted(outputs) else None
+            if end is not None and self._is_wanted(outputs):
+                del self._coming[key]
+                # Cleared before it is said: a head that dies between leaves nothing behind.
+                await outputs.clear()
+                self._desk.post(ev.TasksCollected(self._now(), node, [[task, attempt]], *end))
+            elif not self._is_wanted(outputs):
                 await outputs.clear()
 
     async def forget(self, node: int) -> None:
@@ -71,9 +93,36 @@ class Collector:
         """The head is over; the next one begins anew."""
         for outputs in self._coming.values():
             outputs.stop()
+        if self._coming:
+            self._landing.sweep()
 
-    async def _bring(self, outputs: Outputs, task: int, attempt: int) -> str | None:
-        """Why they could not be saved, or ""; None when nobody is there to send the rest."""
+    def _is_wanted(self, outputs: Outputs) -> bool:
+        return self._coming.get(outputs.key) is outputs
+
+    async def _end(self, outputs: Outputs) -> End | None:
+        """Bring them, and try again as long as it is this computer that cannot keep them."""
+        tries = 0
+        while self._is_wanted(outputs):
+            try:
+                if tries:
+                    await outputs.look()
+                async with self._fetching:
+                    return await self._bring(outputs)
+            except Refused as err:
+                return f"its outputs were refused: {err}", ev.TASK
+            except Unsaved as err:
+                if await self._given_up(outputs, str(err), AGAIN_S[min(tries, len(AGAIN_S) - 1)]):
+                    return _unsaved(err)
+            tries += 1
+        return None
+
+    async def _bring(self, outputs: Outputs) -> End | None:
+        """Bring all of it, once; None when nobody is there to send the rest.
+
+        Raises:
+            Refused, Unsaved: as `Outputs.take`.
+        """
+        task, attempt = outputs.key
         session = self._session(outputs.node)
         if session and outputs.size and outputs.agent != session.agent:
             await self._begin_again(outputs, task, "the agent was restarted")
@@ -82,39 +131,62 @@ class Collector:
             stream = session.fetch(task, attempt, outputs.size) if session else None
             if session is None or stream is None:
                 return None
-            outputs.agent = session.agent
+            outputs.agent, outputs.stream = session.agent, stream
             try:
                 if await outputs.take(stream):
                     await self._place(outputs)
-                    return ""
+                    return SAVED
                 why = "they did not arrive as they were sent"
             except Unreachable:
                 return None
-            except tarfile.TarError as err:
+            except Garbled as err:
                 why = str(err)
-            except OSError as err:
-                return _unsaved(err)
             finally:
                 stream.drop()
             if not begun:
                 return _unsaved(why)
             await self._begin_again(outputs, task, "they are not what they were before")
 
+    async def _given_up(self, outputs: Outputs, why: str, pause: float) -> bool:
+        """Wait before they are asked for again; True when the task is to end instead."""
+        if not (self._said or outputs.said):
+            self._said = outputs.said = True
+            self._desk.note(
+                f"outputs cannot be saved in {self._landing.root}: {why}; they stay on their "
+                f"nodes and are asked for again; batchio cancel {self._desk.job} gives them up"
+            )
+        await outputs.clear()
+        until = self._now() + pause
+        while self._is_wanted(outputs):
+            if self._now() >= until and (outputs.stream is None or outputs.stream.ended):
+                return False
+            if self._machine.tasks.stopping[outputs.key[0]]:
+                return True
+            await self._desk.clock.sleep(1.0)
+        return False
+
     async def _begin_again(self, outputs: Outputs, task: int, why: str) -> None:
         """What came over an earlier connection is of no use for the rest."""
         self._desk.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
         await outputs.clear()
+        while outputs.stream and not outputs.stream.ended:
+            await self._desk.clock.sleep(0.1)
 
     async def _place(self, outputs: Outputs) -> None:
-        for path in await outputs.place(self._machine.running_job.submitted):
-            self._desk.note(f"{path} was newer than the job; it is now {path}~")
+        kept = await outputs.place(self._machine.running_job.submitted)
+        self._said = False
+        for said in kept[:NAMED]:
+            self._desk.note(said)
+        if more := len(kept[NAMED:]):
+            task = self._id(outputs.key[0])
+            self._desk.note(f"{more} more files of task {task} were in the way, and are kept so")
 
-    def _id(self, task: int) -> str:
-        return str(self._desk.spec.tasks.at(task))
+    def _id(self, task: int) -> int:
+        return self._desk.spec.tasks.at(task)
 
     def _now(self) -> float:
         return self._desk.clock.now()
 
 
-def _unsaved(why: object) -> str:
-    return f"its outputs could not be saved: {why}"
+def _unsaved(why: object) -> End:
+    return f"its outputs could not be saved: {why}", ""

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from batchio.core.spec import JobSpec
-    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Provider, Transport
+    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Transport
+    from batchio.runtime.renting import Renting
 
 GREET_LIMIT_S: Final = 30.0
 """Seconds for an agent that listens to say hello."""
@@ -49,7 +50,7 @@ class Desk:
     spec: JobSpec
     job: str
     epoch: int
-    provider: Provider
+    provider: Renting
     clock: Clock
     post: Callable[[ev.Event], None]
     note: Callable[[str], None]
@@ -77,6 +78,8 @@ class Fetch:
         self._wanted = True
         self.whole: tuple[int, int] | None = None
         """Size and CRC-32 of the stream from its first byte, once all of it was sent."""
+        self.ended = False
+        """Whether no more of it will come, so that it may be asked for again."""
 
     async def put(self, data: memoryview) -> None:
         """More of it has come; waits while too much lies here unread."""
@@ -86,6 +89,7 @@ class Fetch:
     def end(self, whole: tuple[int, int] | None = None) -> None:
         """No more will come: it was sent to its end, or the connection broke."""
         self.whole = whole
+        self.ended = True
         if not self._chunks.full():
             self._chunks.put_nowait(None)
         self._wanted = False

@@ -1,6 +1,6 @@
 """The head: whoever holds the lease of a job turns its wheel until the job is closed.
 
-`lead` runs inside any asyncio loop; `batchio.detached` gives it a process of its own.
+`lead` runs inside any asyncio loop; `batchio.heads` says in which.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
@@ -55,7 +55,7 @@ async def lead(
         machine = await asyncio.to_thread(_replayed, store)
         requests = _Requests(store, machine, clock)
         asked = await requests.take()
-        first = [*_takeover(machine, journal.epoch, clock.now()), *asked]
+        first = [*_takeover(machine, journal.epoch, kind, clock.now()), *asked]
         await requests.drop_answered()
         if machine.running_job.closed and not asked:
             return machine.outcome
@@ -82,7 +82,8 @@ async def lead(
                     hands.let_go()
             await requests.drop_answered()
         finally:
-            await lender.aclose()
+            with suppress(Exception):  # the job is over, whatever its provider says to that
+                await lender.aclose()
         return machine.outcome
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from None
@@ -105,9 +106,9 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _takeover(machine: Machine, epoch: int, now: float) -> list[ev.Event]:
+def _takeover(machine: Machine, epoch: int, kind: str, now: float) -> list[ev.Event]:
     """A new head has no connections: every node is silent until it is heard again."""
-    first: list[ev.Event] = [ev.HeadStarted(now, epoch, socket.gethostname(), os.getpid())]
+    first: list[ev.Event] = [ev.HeadStarted(now, epoch, socket.gethostname(), os.getpid(), kind)]
     first += [
         ev.NodeSilent(now, node.number, "a new head took over")
         for node in machine.nodes

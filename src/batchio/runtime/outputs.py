@@ -1,31 +1,106 @@
 """What an attempt left behind, on its way back to us: unpacked beside its place as it comes.
 
 It may come over many connections, each going on where the one before broke off. It is put
-in its place when all of it is here, or never.
+in its place when all of it is here, or never. Until then it stands in a folder of the job
+(`.batchio-JOB`) in the folder of all outputs, on the same disk as its place.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import shutil
-import tarfile
+import stat
 import threading
 import zlib
-from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.sizes import format_bytes
+from batchio.runtime.feed import Feed
+from batchio.runtime.placing import Placing, Refused, Room, Stamp, unpack
+from batchio.runtime.tree import Tree
+from batchio.runtime.untar import Archive, Garbled
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from batchio.ports import PlacedFiles, Stamped
     from batchio.runtime.conversation import Fetch
 
-_AHEAD: Final = 64
-"""Chunks that may wait for the disk."""
+NOT_HERE: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG})
+"""Errors of files that this disk will never take, whatever is done about it."""
 
-_SECOND: Final = 1_000_000_000
-_MARK: Final = 271_828_182
-"""Nanoseconds in the time of every file that we put in place: one written since has others."""
+
+class Unsaved(Exception):
+    """This computer could not keep them: no room, no right, something in the way."""
+
+
+class Landing:
+    """The folder in which a job's outputs arrive.
+
+    Args:
+        root: The folder of all outputs; it may be a link, for it is what somebody typed.
+        job: Names the folder in it for what is not whole yet.
+        make: Whether all that is above `root` is made too; a job's own folder is there already,
+            or was removed, and is not made again.
+        placed: What of the job is known to be in place.
+        limit: Bytes that one attempt may leave; None: any number.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        job: str,
+        placed: PlacedFiles,
+        *,
+        make: bool = True,
+        limit: int | None = None,
+    ) -> None:
+        self.root = root
+        self.placed = placed
+        self.limit = limit
+        self._make = make
+        self._waiting = f".batchio-{job}"
+
+    def open(self) -> Tree:
+        """Open the root. Raises OSError."""
+        self.root.mkdir(parents=self._make, exist_ok=True)
+        return Tree(self.root)
+
+    def enter(self) -> Tree:
+        """Open the folder for what is not whole yet. Raises OSError."""
+        with self.open() as root:
+            while True:  # whoever was the last to leave may just be removing it
+                with suppress(FileNotFoundError):
+                    return root.below(self._waiting)
+
+    def look(self, size: int) -> None:
+        """Raise an OSError when `size` bytes could not be kept now."""
+        with self.enter() as waiting:
+            Room(waiting.fd).use(size)
+        self._leave()
+
+    def sweep(self) -> None:
+        """Remove what a head that was killed left in the midst. Quiet."""
+        with suppress(OSError), Tree(self.root) as root:
+            if self._waiting in os.listdir(root.fd):
+                with root.below(self._waiting) as waiting:
+                    for name in os.listdir(waiting.fd):
+                        waiting.remove(name)
+        self._leave()
+
+    def remove(self, part: str) -> None:
+        """Remove one that is not whole, and the folder when it was the last. Quiet."""
+        with suppress(OSError), Tree(self.root) as root, root.below(self._waiting) as waiting:
+            waiting.remove(part)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Remove the folder for what is not whole, unless something is in it."""
+        with suppress(OSError):
+            os.rmdir(self.root / self._waiting)
 
 
 class Outputs:
@@ -33,37 +108,60 @@ class Outputs:
 
     Args:
         node: Where they come from.
-        target: The folder they belong in.
+        task: The task's id: the name of its folder.
+        key: The task's position in the job, and the attempt.
     """
 
-    def __init__(self, node: int, target: Path) -> None:
+    def __init__(self, node: int, landing: Landing, task: int, key: tuple[int, int]) -> None:
         self.node = node
+        self.key = key
         self.agent = ""
         """The agent that sent what is here, by its instance."""
         self.size = 0
         """Bytes of the stream that are here."""
+        self.stream: Fetch | None = None
+        """How they came last; whoever asks again waits until nothing of it is on the way."""
+        self.said = False
+        """Whether people were told that they cannot be kept."""
         self.turn = asyncio.Lock()
         """One at a time brings them."""
+        self._tried = 0
         self._crc = 0
-        self._target = target
-        self._part = target.with_name(f".{target.name}.part")
-        self._feed = _Feed()
+        self._landing = landing
+        self._task = task
+        self._part = f"{task}.{key[1]}"
+        self._feed = Feed()
         self._unpacking: threading.Thread | None = None  # of its own: it may wait for minutes
         self._failed: Exception | None = None
+
+    async def look(self) -> None:
+        """Look whether they could be kept, before they are asked for again.
+
+        Raises:
+            Unsaved: not yet; there must be more room than what had come before there was none.
+        """
+        try:
+            await asyncio.to_thread(self._landing.look, self._tried)
+        except OSError as err:
+            raise _meaning(err) from err
 
     async def take(self, stream: Fetch) -> bool:
         """Unpack what comes, from byte `size` on; False: it is not what was sent from there.
 
         Raises:
-            OSError, tarfile.TarError: it cannot be written, or is no archive.
+            Garbled: it is no archive of a task's own files.
+            Refused: it is more than the limit, or has files that this disk will never take.
+            Unsaved: it cannot be written.
             Exception: what `stream` raised; what came before stays here.
         """
         if self._unpacking is None:
             self._unpacking = threading.Thread(target=self._unpack, daemon=True)
             self._unpacking.start()
+        limit = self._landing.limit
         async for chunk in stream:
-            if self._failed:
-                raise self._failed
+            self._check()
+            if limit is not None and self.size + len(chunk) > limit:
+                raise Refused(f"they are more than --max-output {format_bytes(limit)}")
             if not self._feed.offer(chunk):
                 await asyncio.to_thread(self._feed.push, chunk)
             self.size += len(chunk)
@@ -74,29 +172,33 @@ class Outputs:
         """All of it is here: put it where it belongs.
 
         A file there that is newer than `newer_than` (Unix seconds), and not from us, is kept
-        with a `~` behind its name. Returns the paths so kept.
+        with a `~` behind its name. Returns a sentence about each that was kept.
 
-        Raises:
-            OSError, tarfile.TarError: it could not be written.
+        Raises: as `take`.
         """
         self._feed.end()
         await self._unpacked()
-        if self._failed:
-            raise self._failed
-        return await asyncio.to_thread(_move, self._part, self._target, newer_than)
+        self._check()
+        return await asyncio.to_thread(self._place, newer_than)
 
     async def clear(self) -> None:
         """Forget what is here, all of it."""
         if self._unpacking is not None:
             self.stop()
             await self._unpacked()
-            await asyncio.to_thread(shutil.rmtree, self._part, ignore_errors=True)
-        self._unpacking, self._failed, self._feed = None, None, _Feed()
+            await asyncio.to_thread(self._landing.remove, self._part)
+        self._unpacking, self._failed, self._feed = None, None, Feed()
+        self._tried = max(self._tried, self.size)
         self.size = self._crc = 0
 
     def stop(self) -> None:
         """No more is unpacked, and nothing will be put in place."""
         self._feed.stop()
+
+    def _check(self) -> None:
+        """Raise what went wrong in the thread."""
+        if self._failed:
+            raise _meaning(self._failed)
 
     async def _unpacked(self) -> None:
         if self._unpacking is not None:
@@ -104,122 +206,53 @@ class Outputs:
 
     def _unpack(self) -> None:
         try:
-            _unpack(self._feed, self._part)
+            with self._landing.enter() as waiting:
+                waiting.remove(self._part)
+                with waiting.below(self._part) as part:
+                    unpack(Archive(self._feed), part)
         except Exception as err:  # whoever takes or places next is told
             self._failed = err
         finally:
             self._feed.end()
 
-
-class _Feed:
-    """A file object that a loop fills and a thread reads."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[memoryview] = deque()
-        self._rest = memoryview(b"")
-        self._moved = threading.Condition()
-        self._ended = False
-        self._stopped = False
-
-    def offer(self, chunk: memoryview) -> bool:
-        """Take the chunk, unless too many wait."""
-        with self._moved:
-            room = self._has_room()
-            if room and not self._ended:  # behind an archive's end comes only padding
-                self._chunks.append(chunk)
-                self._moved.notify_all()
-            return room
-
-    def push(self, chunk: memoryview) -> None:
-        """As `offer`, but wait for room, as long as somebody reads."""
-        with self._moved:
-            self._moved.wait_for(self._has_room)
-        self.offer(chunk)
-
-    def end(self) -> None:
-        """No more will come, or nobody reads any more."""
-        with self._moved:
-            self._ended = True
-            self._moved.notify_all()
-
-    def stop(self) -> None:
-        """Whoever reads on gets an error."""
-        with self._moved:
-            self._stopped = self._ended = True
-            self._moved.notify_all()
-
-    def read(self, size: int) -> bytes:
-        out = bytearray()
-        while len(out) < size and self._has_more():
-            want = size - len(out)
-            out += self._rest[:want]
-            self._rest = self._rest[want:]
-        return bytes(out)
-
-    def _has_more(self) -> bool:
-        """Whether there is a rest to read; waits for the next chunk."""
-        if not self._rest:
-            with self._moved:
-                self._moved.wait_for(lambda: self._chunks or self._ended)
-                if self._stopped:
-                    raise tarfile.ReadError("they are not wanted any more")
-                self._rest = self._chunks.popleft() if self._chunks else self._rest
-                self._moved.notify_all()
-        return bool(self._rest)
-
-    def _has_room(self) -> bool:
-        return len(self._chunks) < _AHEAD or self._ended
+    def _place(self, newer_than: float) -> list[str]:
+        placed = self._landing.placed
+        try:
+            with (
+                self._landing.open() as target,
+                self._landing.enter() as waiting,
+                waiting.below(self._part) as part,
+            ):
+                ours = known_as_ours(placed, self._task)
+                placing = Placing(part, target, str(self._task), newer_than, ours)
+                stamps = [
+                    ("/".join((*above, name)), Stamp.of(status))
+                    for above, name, status in part.walk()
+                    if not stat.S_ISDIR(status.st_mode)
+                ]
+                placed.add(self._task, stamps)
+                placing.run()
+        except (OSError, ValueError) as err:
+            raise _meaning(err) from err
+        return placing.kept
 
 
-def _unpack(feed: _Feed, part: Path) -> None:
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    with tarfile.open(fileobj=feed, mode="r|") as tar:  # type: ignore[call-overload]
-        # From 3.12 on tarfile warns, and from 3.14 on filters, unless it is told how.
-        tar.extraction_filter = lambda member, _: member
-        for member in tar:
-            _check(member, part)
-            tar.extract(member, part)
+def known_as_ours(placed: PlacedFiles, task: int) -> Callable[[str, Stamp], bool]:
+    """Return what says whether a file of a task's folder was put there by its job."""
+    known: Mapping[str, Sequence[Stamped]] | None = None
+
+    def ours(path: str, there: Stamp) -> bool:
+        nonlocal known
+        if known is None:  # few attempts find anything in their way
+            known = placed.of(task)
+        return any(Stamp(*stamp).fits(there) for stamp in known.get(path, ()))
+
+    return ours
 
 
-def _check(member: tarfile.TarInfo, part: Path) -> None:
-    """Refuse what would be written outside `part`.
-
-    `tarfile`'s own filters came with Python 3.11.4, and Debian 12 has 3.11.2.
-    """
-    place = os.path.realpath(part / member.name)
-    inside = place.startswith(os.path.realpath(part) + os.sep) or member.name == "."
-    if not inside or not (member.isreg() or member.isdir() or member.issym()):
-        raise tarfile.TarError(f"a task left something that is no file of its own: {member.name}")
-    member.uid, member.gid = os.getuid(), os.getgid()
-    member.uname = member.gname = ""
-
-
-def _move(part: Path, target: Path, newer_than: float) -> list[str]:
-    """Put every file of `part` where it belongs below `target`."""
-    kept = []
-    for source in sorted(part.rglob("*")):
-        place = target / source.relative_to(part)
-        if source.is_dir() and not source.is_symlink():
-            place.mkdir(parents=True, exist_ok=True)
-            continue
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.is_file() and _edited(place, newer_than):
-            place.replace(place.with_name(place.name + "~"))
-            kept.append(str(place))
-        _sign(source)
-        source.replace(place)
-    return kept
-
-
-def _sign(path: Path) -> None:
-    """Make it known as ours: its seconds stay, their fraction is our mark."""
-    if not path.is_symlink():
-        now = path.stat()
-        os.utime(path, ns=(now.st_atime_ns, now.st_mtime_ns // _SECOND * _SECOND + _MARK))
-
-
-def _edited(path: Path, newer_than: float) -> bool:
-    """Whether somebody has changed it since, and not an earlier attempt of ours."""
-    changed = path.stat()
-    return changed.st_mtime > newer_than and changed.st_mtime_ns % _SECOND != _MARK
+def _meaning(err: Exception) -> Exception:
+    """What an error of the disk means for the attempt."""
+    if not isinstance(err, OSError):
+        return err if isinstance(err, (Garbled, Refused)) else Garbled(str(err))
+    said = f"{err.strerror}: {err.filename}" if err.filename else str(err.strerror)
+    return Refused(said) if err.errno in NOT_HERE else Unsaved(said)

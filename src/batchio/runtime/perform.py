@@ -14,12 +14,12 @@ from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.node import NodeState, same_computer
 from batchio.core.traits import Trait
-from batchio.errors import BatchioError, NotAuthorised, QuotaExceeded, UsageError
-from batchio.ports import NodeOrder
 from batchio.runtime import files
 from batchio.runtime.collecting import Collector
 from batchio.runtime.conversation import Desk
 from batchio.runtime.live_status import LOADS, PREPARING, LiveStatus
+from batchio.runtime.outputs import Landing
+from batchio.runtime.renting import Renting
 from batchio.runtime.session import Session
 from batchio.runtime.setup import setup_for
 
@@ -63,13 +63,14 @@ class EffectRunner:
         self._sessions: dict[int, Session] = {}
         self._addresses: list[str] | None = None
         self._hellos = {node.number: node.facts for node in machine.nodes if node.alive}
+        self._renting = Renting(machine, provider, post, clock, self._spawn)
         self._loads = LiveStatus(store, LOADS, clock, self._spawn)
         self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
         self._desk = Desk(
             spec=job.spec,
             job=job.id,
             epoch=epoch,
-            provider=provider,
+            provider=self._renting,
             clock=clock,
             post=post,
             note=self.note,
@@ -81,8 +82,9 @@ class EffectRunner:
             heartbeat=self._loads.show,
             preparing=self._preparing.show,
         )
-        root = Path(job.spec.collect) if job.spec.collect else store.outputs()
-        self._collector = Collector(self._desk, machine, root, self._sessions.get)
+        landing = _landing(job.spec, store)
+        landing.sweep()
+        self._collector = Collector(self._desk, machine, landing, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
         """Begin one effect."""
@@ -102,9 +104,9 @@ class EffectRunner:
                 for task, attempt in tasks:
                     self._spawn(self._collector.collect(node, task, attempt))
             case ef.ListOffers():
-                self._spawn(self._list_offers())
-            case ef.CreateNode(node, offer, token):
-                self._spawn(self._create(node, offer, token))
+                self._spawn(self._renting.list_offers())
+            case ef.PlaceOrder():
+                self._spawn(self._renting.place(effect))
             case ef.ConnectNode(node, handle, instance):
                 self._connect(node, handle, instance)
             case ef.DeleteNode(node, handle):
@@ -114,6 +116,7 @@ class EffectRunner:
         """Told what was journaled, before its effects: who is ready may have changed."""
         if any(isinstance(event, _MEMBERSHIP) for event in batch):
             self._addresses = None
+        self._renting.saw(batch)
 
     def note(self, text: str) -> None:
         """Leave a line for people."""
@@ -128,30 +131,11 @@ class EffectRunner:
     def let_go(self) -> None:
         """The head is over: nothing that waits for a node waits any longer."""
         self._collector.stop()
+        self._renting.stop()
         self._loads.stop()
         self._preparing.stop()
 
     # --- nodes ---------------------------------------------------------------
-
-    async def _list_offers(self) -> None:
-        now = self._clock.now
-        try:
-            offers = await self._provider.offers(self._desk.spec)
-        except BatchioError as err:
-            self._post(ev.OffersListed(now(), []))
-            self._post(ev.TasksAbandoned(now(), str(err)))
-            return
-        self._post(ev.OffersListed(now(), [offer.to_json() for offer in offers]))
-
-    async def _create(self, node: int, offer: str, token: str) -> None:
-        order = NodeOrder(token, offer, self._desk.job)
-        try:
-            handle = await self._provider.create(order)
-        except BatchioError as err:
-            final = isinstance(err, (QuotaExceeded, NotAuthorised, UsageError))
-            self._post(ev.NodeCreateFailed(self._clock.now(), node, str(err), final))
-            return
-        self._post(ev.NodeCreated(self._clock.now(), node, handle))
 
     def _connect(self, node: int, handle: str, instance: str) -> None:
         session = self._sessions[node] = self._session(node, handle, instance)
@@ -169,20 +153,21 @@ class EffectRunner:
     async def _delete(self, node: int, handle: str) -> None:
         session = self._sessions.pop(node, None)
         known = self._machine.nodes[node]
-        if session is None:  # an earlier head had it, and may not have come to the end
+        rents = self._renting.rents
+        if session is None and not rents:
+            # An earlier head had it, and may not have come to the end.
             instance = str(known.facts.get("instance", ""))
             session = self._session(node, handle, instance, touched=True)
         left = ""
         await self._collector.forget(node)
-        try:
-            left = await session.leave(keep=self._desk.spec.keep_on_host)
-            await self._provider.delete(handle)
-        except BatchioError as err:
-            left = left or str(err)
+        if session is not None:
+            # What is rented is thrown away with all that is on it: nobody comes back for that.
+            keep = rents or self._desk.spec.keep_on_host
+            left = await session.leave(keep=keep, come_back=not rents)
         self._hellos.pop(node, None)
         if left:
             self.note(f"{known.name}: {left}")
-        self._post(ev.NodeDeleted(self._clock.now(), node, left))
+        self._renting.give_back(node, handle, left)
 
     def _duplicate_of(self, node: int, hello: dict[str, Any]) -> str:
         """The node that is the same computer under another name; or ""."""
@@ -235,8 +220,15 @@ class EffectRunner:
         if session := self._sessions.get(node):
             session.tell(message)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._group.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._group.create_task(work)
+
+
+def _landing(spec: JobSpec, store: JobStore) -> Landing:
+    """Where outputs go; a job's own folder that was removed is not made again."""
+    root = Path(spec.collect) if spec.collect else store.outputs()
+    own = spec.collect is None
+    return Landing(root, store.id, store.placed(), make=not own, limit=spec.max_output)
 
 
 def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:

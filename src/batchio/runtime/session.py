@@ -258,10 +258,11 @@ class Session:
 
     # --- leaving ---------------------------------------------------------------
 
-    async def leave(self, *, keep: bool) -> str:
+    async def leave(self, *, keep: bool, come_back: bool = True) -> str:
         """Bring the last output, stop the agent, remove what it put there.
 
-        Returns what could not be done, or "".
+        Returns what could not be done, or "". Without `come_back` nothing is done where the
+        node is not connected.
         """
         self._keep = keep
         self._parting.set()
@@ -269,7 +270,7 @@ class Session:
             if self._talk is None:  # still on the way there, or resting: stop that
                 self.work.cancel()
             await asyncio.wait([self.work])
-        if not self._parted and self._touched:
+        if come_back and not self._parted and self._touched:
             await self._come_back()
         return self._left
 

@@ -3,6 +3,7 @@
     <root>/jobs/<id>/   journal.sqlite, snapshot, head.lock, name
                         inputs, inputs.index          what the tasks map over
                         bundle.tar  outputs/          bytes that travel
+                        placed/                       which outputs are ours: `placed.py`
                         logs/<node>/<offset>          as docs/design/agent.md has them
                         inbox/                        what other processes ask of the head
                         stopped.txt  reserve          last words on a full disk

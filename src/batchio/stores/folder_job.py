@@ -12,6 +12,7 @@ from batchio.stores.inbox import Inbox
 from batchio.stores.inputs import FolderInputs
 from batchio.stores.lease import holder
 from batchio.stores.log_sink import FolderSink
+from batchio.stores.placed import FolderPlacedFiles
 from batchio.stores.reader import SqliteReader
 from batchio.stores.sqlite import SqliteJournal
 
@@ -90,6 +91,10 @@ class FolderJobStore:
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
+
+    def placed(self) -> FolderPlacedFiles:
+        """Return what is known of the outputs that were put in their place."""
+        return FolderPlacedFiles(self.folder)
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the place of one node's log bytes."""

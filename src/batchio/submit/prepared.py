@@ -4,25 +4,60 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
 
 from batchio import __version__
 from batchio.core.events import JobSubmitted, encode
+from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
 from batchio.options.to_spec import build
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
-    from batchio.options.resolve import Effective, Row
+    from batchio.options.resolve import Effective
+    from batchio.options.to_spec import Settled
     from batchio.ports import Draft, Workspace
     from batchio.submit.bundle import Bundle
-    from batchio.submit.settle import Settled
     from batchio.submit.tasks import Source, Survey
 
-LONGEST: Final = 200
-"""Characters of an option's value that are kept to be shown."""
+
+class TaskInput(TypedDict):
+    """A task of a plan and what it would get."""
+
+    id: int
+    input: str | None
+    """None where the job maps over nothing."""
+
+
+class PlannedOption(TypedDict):
+    """An option that counts, as text, and where it came from."""
+
+    option: str
+    value: str
+    origin: str
+
+
+class PlanDocument(TypedDict):
+    """What a job would be."""
+
+    schema: int
+    name: str
+    provider: str
+    argv: list[str]
+    """The words of the command; with `shell`, one string for /bin/sh."""
+    shell: bool
+    tasks: int
+    """How many."""
+    first: TaskInput
+    last: TaskInput
+    files: list[str]
+    """Paths at which files arrive in the working directory."""
+    bytes: int
+    """Their size together."""
+    options: list[PlannedOption]
+    warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +84,18 @@ class Plan:
     options: tuple[tuple[str, str, str], ...]
     warnings: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        ends = {
-            end: {"id": task, "input": text}
-            for end, (task, text) in (("first", self.first), ("last", self.last))
-        }
+    def to_json(self) -> PlanDocument:
+        """Return plain JSON values."""
+        first, last = (TaskInput(id=task, input=text) for task, text in (self.first, self.last))
         return {
+            "schema": SCHEMA,
             "name": self.name,
             "provider": self.provider,
             "argv": list(self.argv),
             "shell": self.shell,
             "tasks": self.tasks,
-            **ends,
+            "first": first,
+            "last": last,
             "files": list(self.files),
             "bytes": self.bytes,
             "options": [
@@ -141,7 +175,7 @@ class Prepared:
             files=tuple(file.path for file in spec.files),
             bytes=self._bundle.size,
             sends=self.sends,
-            options=tuple(_short(row) for row in self.effective.rows()),
+            options=tuple(self.effective.rows(short=True)),
             warnings=tuple(self.warnings),
         )
 
@@ -177,28 +211,13 @@ class Prepared:
             raise unusable(target, err) from err
 
     def _built(self, count: int | None, digest: str | None) -> JobSpec:
-        settled = self._settled
-        spec = build(
-            settled.effective,
-            settled.command,
+        return build(
+            self._settled,
             folder=self._folder,
+            files=self._bundle.files,
             count=count,
             inputs=self._source.kind if self._source else "none",
-            env_file=settled.env_file,
-            secret_names=tuple(settled.secrets),
-            hosts=settled.hosts,
-            host_setup=settled.host_setup,
-            files=self._bundle.files,
             bundle=digest,
-        )
-        rows = map(_short, settled.effective.rows())
-        return replace(
-            spec,
-            provider=settled.provider,
-            python=settled.python,
-            container=settled.container,
-            input_filestore=settled.input_filestore,
-            options={name: (text, origin) for name, text, origin in rows},
         )
 
 
@@ -211,11 +230,3 @@ def _with_python(spec: JobSpec) -> tuple[str, ...]:
 def _storable(text: str) -> str:
     r"""JSON in which bytes of argv that are not UTF-8 (PEP 383) are written as \udc80."""
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _short(row: Row) -> tuple[str, str, str]:
-    """A row of the table, short enough to be kept and shown."""
-    first, *more = row.text.splitlines() or [""]
-    if more or len(first) > LONGEST:
-        first = first[:LONGEST] + " …"
-    return row.name, first, row.origin

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.spec import SCRIPT_NAME
@@ -25,6 +24,7 @@ from batchio.options.layers import (
 )
 from batchio.options.resolve import resolve
 from batchio.options.table import get, suggestion
+from batchio.options.to_spec import Settled
 from batchio.providers import NAMES, traits
 from batchio.submit import config, env_file
 from batchio.submit.caller import blamed
@@ -42,23 +42,6 @@ ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script
 """Options that must be known before the script is, and so before its directives are."""
 
 ENGINES: Final = ("podman", "docker")
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What counts. `env_file` and `secrets` hold values; `secrets` all of them."""
-
-    command: Command
-    effective: Effective
-    provider: str
-    python: str | None
-    container: str | None
-    input_filestore: str | None
-    hosts: tuple[str, ...]
-    host_setup: str | None
-    env_file: Mapping[str, str]
-    secrets: Mapping[str, str]
-    warnings: tuple[str, ...]
 
 
 def settle(

@@ -23,6 +23,7 @@ from batchio.ports import Holder, Pace
 from batchio.runtime.replay import Fold
 from batchio.stores.folder import new_id
 from batchio.stores.log_sink import FolderSink
+from batchio.testing.placed import MemoryPlacedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,6 +176,7 @@ class _Kept:
     shown: dict[str, str] = field(default_factory=dict)
     last_words: str | None = None
     asked: int = 0
+    placed: MemoryPlacedFiles = field(default_factory=MemoryPlacedFiles)
 
 
 class MemoryJobStore:
@@ -248,6 +250,10 @@ class MemoryJobStore:
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
+
+    def placed(self) -> MemoryPlacedFiles:
+        """Return what is known of the outputs that were put in their place."""
+        return self._kept.placed
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:
         """Open the place of one node's log bytes."""

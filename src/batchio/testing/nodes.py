@@ -4,88 +4,183 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from batchio.core.plan import Offer
 from batchio.core.traits import Trait
-from batchio.errors import Unreachable
-from batchio.ports import Completed
+from batchio.errors import NoCapacity, Unreachable
+from batchio.ports import Completed, Finding, Held, Refused, Rented
 from batchio.testing.agents import Attempt, Ends, Line, Script, ScriptedAgent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 
     from batchio.core.spec import JobSpec
-    from batchio.errors import BatchioError
-    from batchio.ports import ByteReader, ByteWriter, Clock, NodeOrder
+    from batchio.ports import ByteReader, ByteWriter, Clock, NodeOrder, Notice
 
 
 class ScriptedProvider:
-    """Lends as many nodes as it is told to; implements `ports.Provider`.
+    """Lends or rents as many nodes as it is told to; implements `ports.Provider`.
 
     Args:
         clock: What the nodes live by; the head's.
         script: How each attempt goes; by default all end well after a second.
         nodes: How many there may be at the same time.
         slots: How many attempts at once each of them takes.
+        offers: What it offers instead of one offer of those.
+        rents: Its nodes are rented, so that they are gone only when it confirms that.
     """
 
     name = "scripted"
-    traits = frozenset((Trait.REMOTE,))
 
     def __init__(
-        self, clock: Clock, script: Script = lambda _: Ends(), *, nodes: int = 1, slots: int = 1
+        self,
+        clock: Clock,
+        script: Script = lambda _: Ends(),
+        *,
+        nodes: int = 1,
+        slots: int = 1,
+        offers: Sequence[Offer] = (),
+        rents: bool = False,
     ) -> None:
         self.clock = clock
+        self.traits = frozenset((Trait.REMOTE, Trait.RENTS) if rents else (Trait.REMOTE,))
         self.nodes: dict[str, ScriptedNode] = {}
         """Every node there ever was, by its handle: n0, n1, …"""
         self.rented: set[str] = set()
         """Handles of those that were not given back."""
+        self.capacity = inf
+        """How many nodes there can be at a time, whatever is offered; the rest is refused."""
+        self.unanswered = 0
+        """So many nodes are taken next without a word of it."""
+        self.unconfirmed = 0
+        """So many calls of `delete` will confirm nothing, though they are heard."""
+        self.orders: list[NodeOrder] = []
+        """Every order that was placed, repeated ones too."""
         self.on_node: Callable[[ScriptedNode], object] | None = None
         """Called with each new node before anybody uses it: what shall be wrong with it."""
         self._script = script
-        self._offer = Offer(self.name, limit=nodes, slots=slots)
-        self._tokens: dict[str, str] = {}
-        self._errors: dict[str, list[BatchioError]] = {}
+        self._offers = list(offers) or [Offer(self.name, limit=nodes, slots=slots, rented=rents)]
+        self._had: dict[tuple[str, int], Rented | Refused] = {}
+        """What was answered, by token and node: a repeated order is answered the same."""
+        self._jobs: dict[str, str] = {}
+        self._errors: dict[str, list[Exception]] = {}
+        self._notices: list[Notice] = []
+        self._news = asyncio.Event()
 
     @property
     def began(self) -> list[Attempt]:
         """Every attempt that was begun, node by node."""
         return [attempt for node in self.nodes.values() for attempt in node.began]
 
-    def fail(self, verb: str, *errors: BatchioError) -> None:
-        """The next calls of `offers`, `create`, `connect` or `delete` raise these."""
+    def fail(self, verb: str, *errors: Exception) -> None:
+        """Have the next calls of a verb raise these.
+
+        `created` is raised by a `create` that has done what was asked for.
+        """
         self._errors.setdefault(verb, []).extend(errors)
 
-    async def offers(self, spec: JobSpec) -> list[Offer]:
-        """One offer."""
-        self._raise("offers")
-        return [self._offer]
+    def tell(self, notice: Notice) -> None:
+        """Say something of a node unasked; `gone` also ends it."""
+        if notice.kind == "gone":
+            self._end(notice.handle)
+        self._notices.append(notice)
+        self._news.set()
 
-    async def create(self, order: NodeOrder) -> str:
-        """A node; the same one for the same token."""
+    def vanish(self, handle: str) -> None:
+        """End a node without a word: only who looks will know."""
+        self._end(handle)
+
+    def forget_refusals(self) -> None:
+        """Answer anew about nodes that were refused, against the contract."""
+        self._had = {key: one for key, one in self._had.items() if isinstance(one, Rented)}
+
+    async def offers(self, spec: JobSpec) -> list[Offer]:
+        """Return what it was told to offer."""
+        self._raise("offers")
+        return self._offers
+
+    async def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
+        """Take nodes; the same ones for the same token."""
+        self.orders.append(order)
         self._raise("create")
-        handle = self._tokens.setdefault(order.token, f"n{len(self._tokens)}")
-        if handle not in self.nodes:
-            node = self.nodes[handle] = ScriptedNode(handle, self.clock, self._script)
-            self.rented.add(handle)
-            if self.on_node is not None:
-                self.on_node(node)
-        return handle
+        for offer, numbers in order.lines:
+            for number in numbers:
+                answer = self._had.get((order.token, number))
+                if answer is None:
+                    answer = self._had[order.token, number] = self._take(order, offer, number)
+                    if self.unanswered:
+                        self.unanswered -= 1
+                        continue
+                yield answer
+        self._raise("created")
+
+    def _take(self, order: NodeOrder, offer: Offer, number: int) -> Rented | Refused:
+        if len(self.rented) >= self.capacity:
+            return Refused((number,), offer.id, NoCapacity("none left"))
+        handle = f"n{len(self.nodes)}"
+        node = self.nodes[handle] = ScriptedNode(handle, self.clock, self._script)
+        self.rented.add(handle)
+        self._jobs[handle] = order.job
+        if self.on_node is not None:
+            self.on_node(node)
+        return Rented(
+            number, handle, offer.id, offer.rate, offer.zone, offer.spot, self.clock.now(),
+            {"host": handle},
+        )  # fmt: skip
 
     async def connect(self, handle: str) -> ScriptedTransport:
         """A way to the node. Raises Unreachable when it is gone or silent."""
         self._raise("connect")
         return self.nodes[handle].connect()
 
-    async def delete(self, handle: str) -> None:
-        """Give it back: it is gone."""
+    async def delete(self, handles: Sequence[str]) -> frozenset[str]:
+        """Give them back: they are gone, and confirmed to be unless told otherwise."""
         self._raise("delete")
-        self.nodes[handle].die()
-        self.rented.discard(handle)
+        for handle in handles:
+            self.nodes[handle].die()
+        if self.unconfirmed:
+            self.unconfirmed -= 1
+            return frozenset()
+        self.rented.difference_update(handles)
+        return frozenset(handles)
+
+    async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return those that are there."""
+        self._raise("locate")
+        return {handle: {"host": handle} for handle in handles if handle in self.rented}
+
+    async def watch(self, job: str) -> AsyncIterator[Notice]:
+        """Yield what `tell` was told, all of it again to whoever asks anew."""
+        self._raise("watch")
+        told = 0
+        while True:
+            while told < len(self._notices):
+                yield self._notices[told]
+                told += 1
+            self._news = asyncio.Event()
+            await self._news.wait()
+
+    async def held(self, job: str | None = None) -> AsyncIterator[Held]:
+        """Yield what was not given back."""
+        self._raise("held")
+        for handle in sorted(self.rented):
+            if job in (None, self._jobs[handle]):
+                yield Held(handle, self._jobs[handle], {}, 0.0, 0.0, "running")
+
+    async def check(self, spec: JobSpec) -> list[Finding]:
+        """Find that all is well."""
+        self._raise("check")
+        return [Finding("scripted", True, "all is well")]
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Hold nothing open."""
+        self._raise("aclose")
+
+    def _end(self, handle: str) -> None:
+        self.nodes[handle].die()
+        self.rented.discard(handle)
 
     def _raise(self, verb: str) -> None:
         if errors := self._errors.get(verb):

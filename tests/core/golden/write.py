@@ -1,4 +1,4 @@
-"""Writes v1.jsonl once: a journal with every kind of event, and what it must fold to.
+"""Writes v2.jsonl once: a journal with every kind of event, and what it must fold to.
 
 Never run again for a version that was released: the point of a golden journal is that it
 stays as it is while the code changes.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
+from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.retry import Cause
 from tests.core.machines import World, spec
@@ -44,11 +45,16 @@ def story() -> World:
     job = spec(
         60, max_retries=1, max_infra_retries=2, job_timeout=900.0, scheduler_tasks=TaskIds.of([3])
     )
-    offers = [Offer("a", limit=2, slots=1), Offer("b", slots=1, labels=("rack=1",))]
+    offers = [
+        Offer("a", limit=2, slots=1, rate=0.5, rented=True, zone="z"),
+        Offer("b", slots=1, labels=("rack=1",)),
+    ]
     w = World(job, offers, seconds=0.01, files=1)
+    w.post(ev.OffersFailed(w.now, "RequestLimitExceeded", w.now + 1.0))
     w.list_offers()
     w.turn()
     w.create(1, works=False)
+    w.delay([2])
     w.open()
     w.post(ev.Noted(w.now, "a note — für alle"))
     w.post(ev.CancelRequested(w.now, [58, 59], "not needed"))
@@ -67,7 +73,12 @@ def story() -> World:
     w.go()
     w.crash()
     w.post(ev.RequestTaken(w.now, "0001.json"))
-    w.go(2)
+    w.go(2, lambda key: None)
+    held = [node for node in w.machine.nodes if node.state is NodeState.READY]
+    w.post(ev.NodeEnds(w.now, held[0].number, w.now + 50.0))
+    w.go(2, lambda key: None)
+    w.vanish(str(held[-1].handle))
+    w.go(2, lambda key: None)
     w.settle(lambda key: int(key[0] % 7 == 1))
     w.crash(ev.TasksRequeued(w.now, [[1, 0.0, str(Cause.ASKED)], [2, 0.0, str(Cause.ASKED)]]))
     w.open()
@@ -81,5 +92,5 @@ def story() -> World:
 
 if __name__ == "__main__":
     world = story()
-    (GOLDEN / "v1.jsonl").write_text("\n".join(world.journal) + "\n")
-    (GOLDEN / "v1.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")
+    (GOLDEN / "v2.jsonl").write_text("\n".join(world.journal) + "\n")
+    (GOLDEN / "v2.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")

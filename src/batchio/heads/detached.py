@@ -1,9 +1,10 @@
 """The detached head on this computer: start one, and be one.
 
-A command line forks its head, which has most modules loaded already; a program with
-threads must not fork, so there `python -m batchio.detached ROOT JOB` is started, which
-reads the secrets, one line of JSON, from its stdin. Either way the head is nobody's child,
-in a session of its own, and its own words go to `head.log` in the job's folder.
+A command line forks its head, which has most modules loaded already. A program with
+threads must not fork, its own or those of a library in C or Rust: a lock that one of them
+holds would be held in the child for ever. There `python -m batchio.heads.detached
+WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
+way the head is nobody's child, in a session of its own, and its words go to its log.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from typing import TYPE_CHECKING, NoReturn
 
 from batchio.errors import BatchioError, LeaseHeld
@@ -21,7 +21,6 @@ from batchio.stores import open_workspace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchio.core.task import Outcome
     from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
@@ -30,10 +29,18 @@ _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     """Start a head for `job` and return at once; it outlives this process."""
-    if threading.active_count() == 1:
+    if _may_fork():
         _fork(workspace, job, secrets)
     else:
         _spawn(workspace, job, secrets)
+
+
+def _may_fork() -> bool:
+    """Return whether this process has one thread, also in the eyes of the kernel (proc(5))."""
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False  # not Linux: nobody tells
 
 
 def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -73,7 +80,7 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
     # -P: a file of the user's called array.py must not stand in for the library's.
-    command = [sys.executable, "-P", "-m", "batchio.detached", workspace.url, job]
+    command = [sys.executable, "-P", "-m", "batchio.heads.detached", workspace.url, job]
     with workspace.job(job).head_log().open("ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
@@ -85,20 +92,15 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
         )
 
 
-async def lead_inline(store: JobStore, secrets: dict[str, str]) -> Outcome:
-    """Be the head of a job inside the running loop, until the job is done."""
-    from batchio import providers
-    from batchio.runtime.head import lead
-
-    return await lead(store, providers.load, secrets=secrets)
-
-
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:
     """Be the head of a job in this process; returns its exit code."""
     import asyncio
 
+    from batchio import providers
+    from batchio.runtime.head import lead
+
     try:
-        asyncio.run(lead_inline(store, secrets))
+        asyncio.run(lead(store, providers.load, secrets=secrets))
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:

@@ -1,0 +1,98 @@
+"""Asking a job's head for something, and waiting until it stands in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.events import HeadStarted, RequestTaken
+from batchio.errors import HeadGone, LeaseHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from batchio.core.events import Event
+    from batchio.ports import JobStore
+
+    Begin = Callable[[], Awaitable[None]]
+
+ANSWER_LIMIT_S: Final = 30.0
+"""Seconds a head has to take a request."""
+
+
+async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None:
+    """Leave a request, and return when a head has taken it; have one begun if there is none.
+
+    Raises:
+        HeadGone: no head took it; says why if that is known.
+    """
+    after = await asyncio.to_thread(_end, store)
+    name = await asyncio.to_thread(store.ask, request)
+
+    def taken(event: Event) -> bool:
+        return isinstance(event, RequestTaken) and event.name == name
+
+    await _until(store, after, taken, begin, "no head took the request")
+
+
+async def lead_again(store: JobStore, begin: Begin) -> None:
+    """Have a head begun, and return when it leads.
+
+    Raises:
+        HeadGone: none would start; says why if that is known.
+    """
+    after = await asyncio.to_thread(_end, store)
+    if await asyncio.to_thread(store.leader) is not None:
+        return  # somebody else was faster
+
+    def started(event: Event) -> bool:
+        return isinstance(event, HeadStarted)
+
+    await _until(store, after, started, begin, "no head would start")
+
+
+async def _until(
+    store: JobStore,
+    after: int,
+    wanted: Callable[[Event], bool],
+    begin: Begin,
+    else_: str,
+) -> None:
+    """Return when a wanted event stands behind `after`; looks at the pace of the store."""
+    give_up, look_for_leader = time.monotonic() + ANSWER_LIMIT_S, 0.0
+    pause, slow = store.pace.news
+    begun = False
+    while time.monotonic() < give_up:
+        for position, event in await asyncio.to_thread(_news, store, after):
+            after = position
+            if wanted(event):
+                return
+        if not begun and time.monotonic() >= look_for_leader:
+            look_for_leader = time.monotonic() + store.pace.leader
+            if await asyncio.to_thread(store.leader) is None:
+                begun = True
+                try:
+                    await begin()
+                except LeaseHeld:
+                    begun = False  # somebody else was faster
+                give_up = time.monotonic() + ANSWER_LIMIT_S
+                continue
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, slow)
+    said = (await asyncio.to_thread(store.last_words) or "").splitlines()[:1]
+    raise HeadGone(
+        ": ".join([f"{else_} for job {store.id}", *said]), hint=f"see {store.head_log()}"
+    )
+
+
+def _news(store: JobStore, after: int) -> list[tuple[int, Event]]:
+    """Return what was journaled behind a position, with a reader of its own."""
+    with closing(store.reader()) as reader:
+        return reader.events(after)
+
+
+def _end(store: JobStore) -> int:
+    with closing(store.reader()) as reader:
+        return reader.last()

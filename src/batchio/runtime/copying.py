@@ -1,0 +1,123 @@
+"""Copies a job's outputs into another folder, under the rules of `placing`. Blocks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchio.errors import UsageError, WorkspaceError
+from batchio.runtime.outputs import Landing, known_as_ours
+from batchio.runtime.placing import Placing, Room, finish, write
+from batchio.runtime.tree import Tree, new_folder
+from batchio.runtime.untar import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchio.core.job import Job
+    from batchio.ports import JobStore
+
+
+class Download(NamedTuple):
+    """What was copied."""
+
+    tasks: int
+    """How many tasks left something."""
+    kept: tuple[str, ...]
+    """A sentence about each file that was in the way and is kept."""
+
+
+def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Download:
+    """Copy the folders of a job's tasks from `source` to `target`.
+
+    A file in `target` that is newer than the job, and not from it, is kept with a `~` behind
+    its name; no link that stands below `target` is followed.
+
+    Raises:
+        UsageError: the target is inside the source.
+        WorkspaceError: something cannot be read or written.
+    """
+    try:
+        here = Tree(source)
+    except FileNotFoundError:
+        return Download(0, ())
+    except OSError as err:
+        raise WorkspaceError(f"{source} cannot be read: {err.strerror}") from err
+    with here:
+        count, kept = 0, []
+        landing = Landing(target, f"{job.id}.{os.getpid()}", store.placed())
+        names = [
+            name for name in os.listdir(here.fd) if name.isdecimal() and int(name) in job.spec.tasks
+        ]
+        try:
+            if _one_in_the_other(source, target):
+                return Download(len(names), ())
+            for name in sorted(names, key=int):
+                kept += _copy_task(here, landing, name, job.submitted)
+                count += 1
+        except OSError as err:
+            said = f"{err.strerror}: {err.filename}" if err.filename else err.strerror
+            raise WorkspaceError(f"{target} cannot be written: {said}") from err
+        finally:
+            landing.sweep()
+    return Download(count, tuple(kept))
+
+
+def _one_in_the_other(source: Path, target: Path) -> bool:
+    """Whether both are the same folder."""
+    one, other = os.path.realpath(source), os.path.realpath(target)
+    if one != other and other.startswith(one + os.sep):
+        raise UsageError(f"{target} is inside {source}", hint="name a folder that is not")
+    return one == other
+
+
+def _copy_task(here: Tree, landing: Landing, name: str, newer_than: float) -> list[str]:
+    with landing.open() as target, landing.enter() as waiting, waiting.below(name) as part:
+        room = Room(part.fd)
+        for above, inner, status in here.walk((name,)):
+            at = above[1:]
+            if stat.S_ISDIR(status.st_mode):
+                part.folder((*at, inner), new_folder)
+            elif stat.S_ISLNK(status.st_mode):
+                part.new_link(at, inner, os.readlink(inner, dir_fd=here.folder(above)))
+            elif stat.S_ISREG(status.st_mode):
+                source = here.read_file(above, inner)
+                try:
+                    _copy_file(source, part.new_file(at, inner), room)
+                finally:
+                    os.close(source)
+        placing = Placing(part, target, name, newer_than, known_as_ours(landing.placed, int(name)))
+        placing.run()
+    landing.remove(name)
+    return placing.kept
+
+
+def _copy_file(source: int, copy: int, room: Room) -> None:
+    try:
+        status = os.fstat(source)
+        write(copy, _content(source, status.st_size), status.st_size, room)
+        finish(copy, status.st_mode, status.st_mtime_ns)
+    finally:
+        os.close(copy)
+
+
+def _content(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset, bytes) of a file, without its holes."""
+    at = 0
+    while at < size:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+            end = min(os.lseek(fd, at, os.SEEK_HOLE), size)
+        except OSError as err:
+            if err.errno == errno.ENXIO:  # nothing but a hole follows
+                return
+            end = size  # a disk that knows no holes
+        while at < end:
+            data = os.pread(fd, min(end - at, CHUNK), at)
+            if not data:
+                return
+            yield at, data
+            at += len(data)

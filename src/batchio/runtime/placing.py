@@ -1,0 +1,231 @@
+"""Puts files where they belong below a task's folder, and nowhere else.
+
+They come to stand beside their place first (`Staging`), and are moved when they are whole.
+What is in the way is replaced when it is ours or older than the job, and else kept beside it
+with a `~` behind its name. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchio.core.sizes import format_bytes
+from batchio.runtime.tree import NO_FOLDER, Names, Tree, new_folder
+from batchio.runtime.untar import Garbled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from batchio.runtime.untar import Archive, Member
+
+RIGHTS: Final = 0o777
+"""Bits of a mode that travel: no set-uid, no set-gid, no sticky bit."""
+
+KEPT_FREE: Final = 64 << 20
+"""Bytes of a disk that files of tasks leave free, or a 20th of a small disk: for the journal."""
+
+_SECOND: Final = 10**9
+_LOOK_EVERY: Final = 16 << 20
+"""Bytes written between two looks at the room that is left."""
+
+
+class Refused(Exception):
+    """They are not what a task may leave, and would not be the next time."""
+
+
+class Stamp(NamedTuple):
+    """By what a file is known again, wherever it was copied with its time."""
+
+    kind: int
+    size: int
+    mtime: int
+    """Nanoseconds since 1970."""
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """The stamp of a file with this status."""
+        return cls(stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns)
+
+    def fits(self, there: Stamp) -> bool:
+        """Whether what is there is the same file.
+
+        Files of tasks come with whole seconds, of which FAT keeps every second one; who
+        writes a file leaves a fraction, where the disk has any. Links have no time of ours.
+        """
+        rounded = not there.mtime % _SECOND and abs(self.mtime - there.mtime) <= 2 * _SECOND
+        same_time = self.kind == stat.S_IFLNK or self.mtime == there.mtime or rounded
+        return self[:2] == there[:2] and same_time
+
+
+class Room:
+    """The room on the disk of one folder.
+
+    Raises:
+        OSError: (ENOSPC) from `use`, when no more than the reserve is left.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._left = 0
+
+    def use(self, size: int) -> None:
+        """Say that `size` bytes are to be written."""
+        self._left -= size
+        if self._left < 0:
+            disk = os.fstatvfs(self._fd)
+            whole, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+            reserve = min(KEPT_FREE, whole // 20)
+            if whole and free - size < reserve:
+                raise OSError(
+                    errno.ENOSPC,
+                    f"No space left on device ({format_bytes(reserve)} of it are kept free)",
+                )
+            self._left = _LOOK_EVERY
+
+
+def unpack(archive: Archive, part: Tree) -> None:
+    """Write everything of an archive below an empty folder.
+
+    Raises:
+        Garbled: it is no archive, or leads through a link or a file of its own.
+        Refused: two members have one name, as this disk sees it.
+        OSError: it cannot be written.
+    """
+    room = Room(part.fd)
+    for member in archive:
+        try:
+            _unpack_one(archive, member, part, room)
+        except FileExistsError as err:
+            raise Refused(f"two files have one name here: {'/'.join(member.names)}") from err
+        except OSError as err:
+            if err.errno in NO_FOLDER:
+                path = "/".join(member.names)
+                raise Garbled(f"a task left something that is no file of its own: {path}") from err
+            raise
+
+
+def _unpack_one(archive: Archive, member: Member, part: Tree, room: Room) -> None:
+    above, name = member.names[:-1], member.names[-1]
+    if member.is_folder:
+        part.folder(member.names, new_folder)
+    elif member.link is not None:
+        part.new_link(above, name, member.link)
+    else:
+        fd = part.new_file(above, name)
+        try:
+            write(fd, archive.content(), member.size, room)
+            finish(fd, member.mode, member.mtime * _SECOND)
+        finally:
+            os.close(fd)
+
+
+def write(fd: int, content: Iterable[tuple[int, bytes]], size: int, room: Room) -> None:
+    """Write (offset, bytes) into a new file of `size` bytes; what is left out is a hole."""
+    end = 0
+    for offset, data in content:
+        room.use(len(data))
+        view = memoryview(data)
+        while view:
+            done = os.pwrite(fd, view, offset)
+            offset, view = offset + done, view[done:]
+        end = offset
+    if end != size:
+        os.ftruncate(fd, size)
+
+
+def finish(fd: int, mode: int, mtime_ns: int) -> None:
+    """Give a new file its mode and time, as far as a file of ours may have them."""
+    with suppress(OSError, OverflowError):  # a time that this disk does not know
+        os.utime(fd, ns=(mtime_ns, mtime_ns))
+    os.fchmod(fd, mode & RIGHTS)
+
+
+class Placing:
+    """Moves everything below one folder to its place below another.
+
+    Args:
+        source: Holds what is moved; of the same disk as `target`.
+        target: The folder of all tasks.
+        task: Name of the task's folder there.
+        newer_than: Unix seconds; a file in the way that is older is replaced.
+        ours: Whether the file at a path below the task's folder, with this stamp, is ours.
+    """
+
+    def __init__(
+        self,
+        source: Tree,
+        target: Tree,
+        task: str,
+        newer_than: float,
+        ours: Callable[[str, Stamp], bool] = lambda *_: False,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._task = task
+        self._newer_than = newer_than
+        self._ours = ours
+        self.kept: list[str] = []
+        """A sentence about each file that was in the way and is kept."""
+
+    def run(self) -> None:
+        """Move everything.
+
+        Raises:
+            OSError: something could not be moved; the rest stays where it was.
+        """
+        for above, name, status in self._source.walk():
+            names = (self._task, *above, name)
+            if stat.S_ISDIR(status.st_mode):
+                self._target.folder(names, self._make_folder)
+                continue
+            there = self._target.folder(names[:-1], self._make_folder)
+            self._make_way(there, names, Stamp.of(status))
+            here = self._source.folder(above)
+            os.rename(name, name, src_dir_fd=here, dst_dir_fd=there)
+
+    def _make_folder(self, above: int, names: Names) -> None:
+        self._make_way(above, names, None)
+        new_folder(above, names)
+
+    def _make_way(self, above: int, names: Names, coming: Stamp | None) -> None:
+        """Have nothing worth keeping in the way of a file, or nothing of a folder (None)."""
+        name = names[-1]
+        try:
+            status = os.stat(name, dir_fd=above, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        there = Stamp.of(status)
+        known = coming == there or self._ours("/".join(names[1:]), there)
+        if there.kind == stat.S_IFDIR:  # two may make the same one
+            if coming and not _removed(above, name):
+                self._keep(above, names, "was in the way")
+        elif not known and coming is None and there.kind == stat.S_IFLNK:
+            self._keep(above, names, "was a link in the way of a folder")
+        elif not known and status.st_mtime > self._newer_than:
+            self._keep(above, names, "was newer than the job")
+        elif coming is None:
+            os.unlink(name, dir_fd=above)
+
+    def _keep(self, above: int, names: Names, why: str) -> None:
+        path, name = os.path.join(self._target.top, *names), names[-1]
+        other, count = f"{name}~", 1
+        with suppress(FileNotFoundError):
+            while True:
+                os.stat(other, dir_fd=above, follow_symlinks=False)
+                count += 1
+                other = f"{name}~{count}"
+        os.rename(name, other, src_dir_fd=above, dst_dir_fd=above)
+        self.kept.append(f"{path} {why}; it is now {os.path.dirname(path)}/{other}")
+
+
+def _removed(above: int, name: str) -> bool:
+    """Whether an empty folder was there, and is not any more."""
+    try:
+        os.rmdir(name, dir_fd=above)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,308 @@
+"""Asking the provider: offers, orders, ends; and asking again until it is known.
+
+No exception of an adapter leaves this room. A refusal becomes a fact; whatever else is
+raised, of whatever type, says only that nobody knows, and the same is asked again: after a
+second, then longer, up to a minute, by the next head too, since what is asked stands in the
+journal. So nothing is ever journaled as taken, refused or given back on a guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batchio.core import events as ev
+from batchio.core.node import NodeState
+from batchio.core.traits import Trait
+from batchio.errors import BatchioError, ProviderDown, Remedy, Unreachable, remedy_of
+from batchio.ports.rent import Line, NodeOrder, Refused, Rented
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from batchio.core.effects import PlaceOrder
+    from batchio.core.machine import Machine
+    from batchio.core.node import Node
+    from batchio.ports import Clock, Notice, Provider, Transport
+
+T = TypeVar("T")
+
+AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+"""Seconds before the provider is asked again; the last one repeats."""
+
+CALL_LIMIT_S: Final = 300.0
+"""Seconds in which a call must be answered; then nobody knows what became of it."""
+
+LONG_S: Final = 600.0
+"""Seconds after which a person is told that something is still held."""
+
+GATHERED_S: Final = 0.5
+"""Seconds in which nodes that are to be given back wait for others, to share one call."""
+
+LOOK_EVERY_S: Final = 10.0
+"""Seconds between two looks whether rented nodes that fell silent are still there."""
+
+
+class Renting:
+    """Carries out what concerns the provider, for one head of one job.
+
+    Args:
+        machine: Read only: which nodes have which handles.
+        spawn: Begins a coroutine that somebody awaits in the end.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        provider: Provider,
+        post: Callable[[ev.Event], None],
+        clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        self._machine = machine
+        self._provider = provider
+        self._post = post
+        self._clock = clock
+        self._spawn = spawn
+        self._job = machine.running_job.id
+        self._leaving: dict[int, tuple[str, str]] = {}
+        """Nodes that wait to be given back: their handles, and what is left on them."""
+        self.rents = Trait.RENTS in provider.traits
+        self._watching = spawn(self._watch())
+        self._looking: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        """Ask for no more news: the head is over."""
+        self._watching.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    # --- offers ----------------------------------------------------------------
+
+    async def list_offers(self) -> None:
+        """Ask until the provider says what it has, or that it never will."""
+        tries = 0
+        while True:
+            try:
+                offers = await self._call(self._provider.offers(self._machine.running_job.spec))
+            except BatchioError as err:
+                if _refuses(err):
+                    self._post(ev.OffersFailed(self._now(), _said(err), 0.0))
+                    return
+                again = self._now() + _delay(tries)
+                self._post(ev.OffersFailed(self._now(), _said(err), again))
+                tries += 1
+                await self._clock.sleep(again - self._now())
+            else:
+                self._post(ev.OffersListed(self._now(), [offer.to_json() for offer in offers]))
+                return
+
+    # --- orders ----------------------------------------------------------------
+
+    async def place(self, effect: PlaceOrder) -> None:
+        """Ask for the nodes of an order until each is answered."""
+        order = NodeOrder(effect.token, self._job, tuple(self._lines(effect)))
+        waiting, tries = dict.fromkeys(order.nodes), 0
+        while waiting:
+            why = "its provider has not answered about it yet"
+            try:
+                await self._call(self._take(order, waiting))
+            except BatchioError as err:
+                why = _said(err)
+                if _refuses(err):
+                    self._refuse_all(order, waiting, err)
+            if waiting:
+                await self._delayed(list(waiting), why, tries)
+                tries += 1
+
+    def _lines(self, effect: PlaceOrder) -> Iterable[Line]:
+        offers, first = self._machine.offers or {}, effect.first
+        for offer, count in effect.rows:
+            yield Line(offers[offer], tuple(range(first, first + count)))
+            first += count
+
+    async def _take(self, order: NodeOrder, waiting: dict[int, None]) -> None:
+        async for answer in self._provider.create(order):
+            match answer:
+                case Rented():
+                    waiting.pop(answer.node, None)
+                    self._rented(answer)
+                case Refused(nodes, offer, error):
+                    if _refuses(error):
+                        self._refused([n for n in nodes if n in waiting], offer, error)
+                        for node in nodes:
+                            waiting.pop(node, None)
+
+    def _rented(self, one: Rented) -> None:
+        node = self._machine.nodes[one.node]
+        refused = node.state is NodeState.GONE and node.handle is None
+        if refused or node.handle not in (None, one.handle):
+            self._note(f"{self._provider.name} gave {one.handle} beyond what was ordered")
+            self._spawn(self._delete({-1: (one.handle, "")}))
+            return
+        now, reach = self._now(), dict(one.reach)
+        self._post(
+            ev.NodeCreated(
+                now, one.node, one.handle, one.offer, one.rate, one.zone, one.spot, one.since, reach
+            )
+        )
+
+    def _refused(self, nodes: list[int], offer: str, error: BatchioError) -> None:
+        if nodes:
+            final = error.remedy is Remedy.FIX
+            self._post(ev.NodesRefused(self._now(), nodes, offer, _said(error), final))
+
+    def _refuse_all(self, order: NodeOrder, waiting: dict[int, None], error: BatchioError) -> None:
+        for offer, nodes in order.lines:
+            self._refused([node for node in nodes if node in waiting], offer.id, error)
+        waiting.clear()
+
+    # --- ends --------------------------------------------------------------------
+
+    def give_back(self, node: int, handle: str, left: str) -> None:
+        """Have a node given back that the session has left; `left` is what remains on it."""
+        if not self._leaving:
+            self._spawn(self._gather())
+        self._leaving[node] = (handle, left)
+
+    async def _gather(self) -> None:
+        await self._clock.sleep(GATHERED_S if self.rents else 0.0)
+        batch, self._leaving = self._leaving, {}
+        await self._delete(batch)
+
+    async def _delete(self, batch: dict[int, tuple[str, str]]) -> None:
+        """Ask until all are confirmed to be gone."""
+        since, tries, told = self._now(), 0, False
+        while True:
+            why = "its provider has not confirmed it yet"
+            try:
+                handles = sorted({handle for handle, _ in batch.values()})
+                gone = await self._call(self._provider.delete(handles))
+            except BatchioError as err:
+                why = _said(err)
+                # What is only lent costs nothing: our agent has left it, and that is all.
+                gone = frozenset() if self.rents else frozenset(handles)
+            for node, (handle, left) in list(batch.items()):
+                if handle in gone:
+                    del batch[node]
+                    if node >= 0:
+                        self._post(ev.NodeDeleted(self._now(), node, left))
+            if not batch:
+                return
+            if not told and self._now() - since >= LONG_S:
+                told = True
+                names = ", ".join(handle for handle, _ in batch.values())
+                self._note(f"still held by {self._provider.name}, and may cost: {names}: {why}")
+            await self._delayed([node for node in batch if node >= 0], why, tries)
+            tries += 1
+
+    # --- the way there, and what becomes of nodes ----------------------------------
+
+    async def connect(self, handle: str) -> Transport:
+        """Open a way to a node; what no adapter should raise is Unreachable too."""
+        try:
+            return await self._provider.connect(handle)
+        except (BatchioError, OSError):
+            raise
+        except Exception as err:
+            raise Unreachable(_said(err), where=handle) from err
+
+    async def _watch(self) -> None:
+        """Post what the provider says of nodes unasked, for as long as the head lives."""
+        tries = 0
+        while True:
+            try:
+                async for notice in self._provider.watch(self._job):
+                    tries = 0
+                    self._heard(notice)
+                return
+            except Exception:  # whatever it is, news are asked for again
+                await self._clock.sleep(_delay(tries))
+                tries += 1
+
+    def _heard(self, notice: Notice) -> None:
+        now = self._now()
+        for node in self._machine.nodes:
+            if node.handle != notice.handle or not node.alive:
+                continue
+            match notice.kind:
+                case "taken":
+                    self._post(ev.NodeNoticed(now, node.number, notice.when, notice.why))
+                case "ends":
+                    self._post(ev.NodeEnds(now, node.number, notice.when))
+                case "gone":
+                    self._vanished(node, notice.why)
+
+    def saw(self, batch: list[ev.Event]) -> None:
+        """Look after rented nodes that fell silent: they may be gone."""
+        if not self.rents or (self._looking is not None and not self._looking.done()):
+            return
+        if any(isinstance(event, ev.NodeSilent) for event in batch):
+            self._looking = self._spawn(self._look())
+
+    async def _look(self) -> None:
+        while silent := [n for n in self._machine.nodes if n.state is NodeState.SILENT]:
+            try:
+                handles = [str(node.handle) for node in silent]
+                there = await self._call(self._provider.locate(handles))
+            except BatchioError:
+                pass  # not known: they may be there
+            else:
+                for node in silent:
+                    if node.handle not in there:
+                        self._vanished(node, "its provider says that it is gone")
+            await self._clock.sleep(LOOK_EVERY_S)
+
+    def _vanished(self, node: Node, why: str) -> None:
+        self._post(ev.NodeVanished(self._now(), node.number, why))
+
+    # --- plumbing ------------------------------------------------------------------
+
+    async def _call(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await an answer; raise nothing but errors of ours.
+
+        Raises:
+            BatchioError: with the remedy that the adapter meant, or AGAIN.
+        """
+        try:
+            async with asyncio.timeout(CALL_LIMIT_S):
+                return await call
+        except BatchioError:
+            raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise ProviderDown("the call was given up") from None
+        except Exception as err:
+            raise ProviderDown(_said(err)) from err
+
+    async def _delayed(self, nodes: list[int], why: str, tries: int) -> None:
+        again = self._now() + _delay(tries)
+        if nodes:
+            self._post(ev.NodesDelayed(self._now(), nodes, why, again))
+        await self._clock.sleep(again - self._now())
+
+    def _note(self, text: str) -> None:
+        self._post(ev.Noted(self._now(), text))
+
+    def _now(self) -> float:
+        return self._clock.now()
+
+
+def _refuses(error: BatchioError) -> bool:
+    """Whether what was asked for was not done, for certain."""
+    return remedy_of(error) in (Remedy.OTHER, Remedy.FIX)
+
+
+def _delay(tries: int) -> float:
+    return AGAIN_S[min(tries, len(AGAIN_S) - 1)]
+
+
+def _said(error: BaseException) -> str:
+    """What an error says, for people; its type where it says nothing of ours."""
+    if isinstance(error, BatchioError):
+        return str(error)
+    if isinstance(error, TimeoutError):
+        return f"no answer for {CALL_LIMIT_S:g} s"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")

@@ -1,0 +1,181 @@
+"""One folder and what is below it, reached name by name from a descriptor.
+
+No link below the folder is ever followed, whoever put it there and whenever: neither when
+something is made, nor when it is replaced, nor on the way down. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Names = tuple[str, ...]
+"""The names that lead from the top to something; none for the top itself."""
+Absent = Callable[[int, Names], None]
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+NO_FOLDER: Final = (errno.ENOTDIR, errno.ELOOP)
+"""What a link or a file says that is entered as a folder; which one, systems differ."""
+
+
+class Tree:
+    """A folder that is held open.
+
+    Args:
+        top: Where it is; this may be a link, for it is what somebody typed.
+        fd: Its descriptor, when it is open already; it is closed with this.
+
+    Raises:
+        OSError: there is no such folder, or it may not be entered.
+    """
+
+    def __init__(self, top: Path, fd: int | None = None) -> None:
+        self.top = top
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self.fd = os.open(top, flags) if fd is None else fd
+        self._at: Names = ()
+        self._at_fd = self.fd
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+        os.close(self.fd)
+
+    def folder(self, names: Names, absent: Absent | None = None) -> int:
+        """Return the descriptor of a folder; it is good until the next call.
+
+        Args:
+            absent: Told the folder above, and the names that lead to one that is not there or
+                is something else; makes it.
+
+        Raises:
+            OSError: there is no folder, and `absent` made none.
+        """
+        known = len(self._at)
+        if names[:known] != self._at:
+            self._leave()
+            known = 0
+        for end in range(known + 1, len(names) + 1):
+            below = _enter(self._at_fd, names[:end], absent)
+            self._leave()
+            self._at, self._at_fd = names[:end], below
+        return self._at_fd
+
+    def below(self, name: str) -> Tree:
+        """Open the folder of this name at the top, made where there is nothing.
+
+        Raises:
+            OSError: there is something else, or it cannot be made.
+        """
+        self._leave()
+        return Tree(self.top / name, _enter(self.fd, (name,), new_folder))
+
+    def new_file(self, names: Names, name: str) -> int:
+        """Return the descriptor of a new file, to write; its owner alone may read it yet.
+
+        Raises:
+            FileExistsError: something of that name is there.
+            OSError: it cannot be made.
+        """
+        return os.open(name, _NEW_FILE, 0o600, dir_fd=self.folder(names, new_folder))
+
+    def new_link(self, names: Names, name: str, to: str) -> None:
+        """Make a symbolic link. Raises as `new_file`."""
+        os.symlink(to, name, dir_fd=self.folder(names, new_folder))
+
+    def read_file(self, names: Names, name: str) -> int:
+        """Return the descriptor of a file, to read."""
+        return os.open(name, _FILE, dir_fd=self.folder(names))
+
+    def walk(self, names: Names = ()) -> Iterator[tuple[Names, str, os.stat_result]]:
+        """Yield (folder, name, status) of everything below `names`, in the order of names.
+
+        A folder comes before what it holds. What is taken away meanwhile is passed over.
+        """
+        waiting = [names]
+        while waiting:
+            at = waiting.pop()
+            with suppress(FileNotFoundError):
+                below = []
+                for name in sorted(os.listdir(self.folder(at))):
+                    with suppress(FileNotFoundError):
+                        status = os.stat(name, dir_fd=self.folder(at), follow_symlinks=False)
+                        if stat.S_ISDIR(status.st_mode):
+                            below.append((*at, name))
+                        yield at, name, status
+                waiting += reversed(below)
+
+    def remove(self, name: str) -> None:
+        """Remove what has this name at the top, with all that is below; quiet without it.
+
+        However deep it is, it takes two descriptors: what stands in a folder is pulled up.
+
+        Raises:
+            OSError: something cannot be removed.
+        """
+        self._leave()
+        waiting, count = [name], 0
+        while waiting:
+            try:
+                below = os.open(waiting[-1], _FOLDER, dir_fd=self.fd)
+            except FileNotFoundError:
+                waiting.pop()
+                continue
+            except OSError as err:
+                if err.errno not in NO_FOLDER:
+                    raise
+                os.unlink(waiting.pop(), dir_fd=self.fd)
+                continue
+            try:
+                folders = []
+                for inner in os.listdir(below):
+                    status = os.stat(inner, dir_fd=below, follow_symlinks=False)
+                    if not stat.S_ISDIR(status.st_mode):
+                        os.unlink(inner, dir_fd=below)
+                        continue
+                    count += 1
+                    pulled = f"{name}.{count}"
+                    os.rename(inner, pulled, src_dir_fd=below, dst_dir_fd=self.fd)
+                    folders.append(pulled)
+            finally:
+                os.close(below)
+            os.rmdir(waiting.pop(), dir_fd=self.fd)
+            waiting += folders
+
+    def _leave(self) -> None:
+        if self._at_fd != self.fd:
+            os.close(self._at_fd)
+        self._at, self._at_fd = (), self.fd
+
+
+def new_folder(above: int, names: Names) -> None:
+    """Make a folder where there is nothing; two may do so at once.
+
+    Raises:
+        OSError: it cannot be made. Entering it says when something else is there.
+    """
+    with suppress(FileExistsError):
+        os.mkdir(names[-1], dir_fd=above)
+
+
+def _enter(above: int, names: Names, absent: Absent | None) -> int:
+    try:
+        return os.open(names[-1], _FOLDER, dir_fd=above)
+    except OSError as err:
+        if absent is None or err.errno not in (errno.ENOENT, *NO_FOLDER):
+            raise
+    absent(above, names)
+    return os.open(names[-1], _FOLDER, dir_fd=above)

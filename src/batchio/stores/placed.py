@@ -1,0 +1,51 @@
+"""The files that a job has put in place, a line each, in the job's own folder.
+
+`placed/N` holds those of tasks N * 1000 to N * 1000 + 999: few files for a million tasks, and
+few lines to read for one.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from batchio.ports import Stamped
+
+TASKS_A_FILE: Final = 1000
+
+
+class FolderPlacedFiles:
+    """`PlacedFiles` below the folder of a job."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "placed"
+
+    def of(self, task: int) -> dict[str, list[Stamped]]:
+        """Return every stamp of each file of a task; a line that is damaged says nothing."""
+        found: dict[str, list[Stamped]] = {}
+        with suppress(FileNotFoundError), self._file(task).open("rb") as lines:
+            start = f"[{task}, ".encode()
+            for line in lines:
+                if line.startswith(start):
+                    with suppress(ValueError):
+                        _, path, kind, size, mtime = json.loads(line)
+                        found.setdefault(path, []).append((kind, size, mtime))
+        return found
+
+    def add(self, task: int, files: Iterable[tuple[str, Stamped]]) -> None:
+        """Note files of a task, in one write."""
+        lines = "".join(json.dumps([task, path, *stamp]) + "\n" for path, stamp in files)
+        if not lines:
+            return
+        with suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700)
+        with self._file(task).open("ab", buffering=0) as file:
+            file.write(lines.encode())
+
+    def _file(self, task: int) -> Path:
+        return self._folder / str(task // TASKS_A_FILE)
