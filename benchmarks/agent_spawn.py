@@ -14,7 +14,6 @@ import json
 import os
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,11 @@ import time
 from pathlib import Path
 
 from batchio.agent import source
+from batchio.runtime.frames import FRAME, VERSION
 from benchmarks.side_by_side import options
 
 HERE = Path(__file__).parent
 WINDOW = 64
-FRAME = struct.Struct(">IB")
 
 
 def floor(program: Path, count: int) -> float:
@@ -82,7 +81,7 @@ def agent(python: str, program: Path, count: int) -> tuple[float, float]:
         facts = json.loads(up.stdout)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(home + "/s")
-        send(sock, ["hello", {"v": 1, "job": "b", "epoch": 1}])
+        send(sock, ["hello", {"v": VERSION, "job": "b", "epoch": 1}])
         send(sock, ["setup", {"argv": ["/bin/true"], "slots": 2}])
         before = cpu(facts["pid"])
         wall = drive(sock, count)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio.agent import source
+from batchio.runtime import frames
 from batchio.submit.bundle import Bundle, Item
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ PATH.write_bytes(source())
 
 FRAME = struct.Struct(">IB")
 HEADER = struct.Struct("<IIHBBQ")
+"""As docs/design/agent.md has them, and written once more: this client trusts no code of ours."""
 WAIT_LIMIT_S = 20.0
 
 Message = list[Any]
@@ -89,7 +91,7 @@ class Client:
         self.sock.close()
 
     def hello(self) -> dict[str, Any]:
-        self.send(["hello", {"v": 1, "job": self.job, "epoch": self.epoch}])
+        self.send(["hello", {"v": frames.VERSION, "job": self.job, "epoch": self.epoch}])
         facts: dict[str, Any] = self.wait("hello")[1]
         return facts
 

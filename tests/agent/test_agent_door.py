@@ -38,6 +38,7 @@ RIGHT: list[list[Any]] = [
     ["hello", {"v": 1, "job": "j", "epoch": 1}],
     ["setup", SETUP],
     ["start", [[0, 1, "0", None]]],
+    ["members", {"all": True, "joined": [[0, "a"]], "left": [1], "scheduler": [0, "a"]}],
     ["stop", [[0, 1]], "cancelled"],
     ["recall", [[0, 1]]],
     ["ack", 0],

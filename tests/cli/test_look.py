@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchio.cli.look import SORT_KEYS
 from batchio.core import events as ev
+from batchio.core.lens import COLUMNS
 from tests.core.stories import JOB, T0, Story, mixed
+from tests.making import make
 
 if TYPE_CHECKING:
     from tests.cli.terminal import Terminal
@@ -68,7 +69,7 @@ def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Termin
     assert len(terminal.type("status", JOB, "--limit", "3").out.split("\n\n")[-1].split("\n")) == 6
 
 
-@pytest.mark.parametrize("key", SORT_KEYS)
+@pytest.mark.parametrize("key", COLUMNS)
 def test_every_column_sorts_both_ways_and_unknown_values_stand_last(
     terminal: Terminal, key: str
 ) -> None:
@@ -245,6 +246,21 @@ def test_a_corrupt_journal_is_named(terminal: Terminal) -> None:
     assert str(path) in seen.err
     assert seen.err.startswith("error: ")
     assert "Traceback" not in seen.err
+
+
+def test_a_damaged_job_hides_no_other_in_a_list(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+    broken = make(terminal.workspace, "2b7l9lhbbb", [])
+    path = terminal.workspace.job(broken).folder / "journal.sqlite"
+    path.write_bytes(os.urandom(4096))
+
+    seen = terminal.type("list")
+    _, second, first = seen.out.splitlines()
+
+    assert (seen.code, seen.err) == (0, "")
+    assert first.startswith(f"{broken}  unreadable ")
+    assert f"the journal {path} is damaged: " in first
+    assert second.startswith(f"{JOB}  running ")
 
 
 def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:

@@ -100,6 +100,8 @@ class Sshd:
             f"  User {self.user}",
             f"  IdentityFile {self.folder}/user_key",
             "  IdentitiesOnly yes",
+            "Host *",  # OpenSSH itself looks into the account's home, whatever HOME says
+            f"  UserKnownHostsFile {ssh}/known_hosts",
         )
         (ssh / "config").write_text("\n".join(settings) + "\n")
 

@@ -1,81 +1,238 @@
-"""What asyncssh reads of a configuration without other hosts is what it reads of all of it."""
+"""What OpenSSH's configuration says of a host reaches us as OpenSSH itself settles it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import os
+import shutil
+from pathlib import Path
 
-import asyncssh
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from batchio.errors import UsageError
-from batchio.transports import ssh
-from batchio.transports._ssh_config import config_files, config_for
+from batchio.transports import ssh, ssh_config
+from batchio.transports._ssh_login import SshTarget, arguments, login_for
+from batchio.transports.ssh_config import Settled, parse, settle, settle_without_ssh
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-HOSTS = ("gpu1", "gpu2", "GPU1", "10.0.0.7")
-BEGINNINGS = st.sampled_from(
-    ["Host gpu1", "host gpu2 10.0.0.7", "Host=GPU1", "  Host\tgpu1", "Host *", "Host gpu?",
-     "Host !gpu2 *", "Host gpu1,gpu2", 'Host "gpu1"', "Match all", "Match host gpu2", "# Host gpu1",
-     "Match originalhost gpu1"]
-)  # fmt: skip
-SETTINGS = st.sampled_from(
-    ["  User alice", "  User bob", "  Port 2222", "Port=23", "", "  # Port 24", "  HostName %h.lan",
-     "  ConnectTimeout 7", "  Compression yes"]
-)  # fmt: skip
-CONFIGS = st.lists(BEGINNINGS | SETTINGS, max_size=20).map(lambda lines: "\n".join(lines) + "\n")
+pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="apt-get install openssh-client")
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's configuration, which is empty."""
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     path = tmp_path / ".ssh" / "config"
     path.parent.mkdir()
+    path.write_text("")
     return path
 
 
-def settled(host: str, files: list[str]) -> dict[str, Any]:
-    options = asyncssh.SSHClientConnectionOptions(host=host, config=files, client_keys=None)
-    found: dict[str, Any] = options.config._options
-    return {**found, "host": options.host, "port": options.port, "user": options.username}
+def settled(host: str = "gpu1", port: int | None = None, user: str | None = None) -> Settled:
+    found = asyncio.run(settle(host, port, user))
+    assert found is not None
+    return found
 
 
-@given(CONFIGS)
-def test_a_host_finds_the_same_settings(
-    tmp_path_factory: pytest.TempPathFactory, text: str
+def told(host: str = "gpu1") -> dict[str, object]:
+    """What asyncssh is told."""
+    return arguments(asyncio.run(login_for(SshTarget(host), settled(host))))
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "value"),
+    [
+        ("Host gpu1 # Bob's server\n  HostName big # the big one", "hostname", "big"),
+        ("Host other # Bob's server\n  Port 1\nHost *\n  Port 2", "port", "2"),
+        ("Host gpu1\n  HostName %h.lan", "hostname", "gpu1.lan"),
+        ('Match exec "echo %n | grep -qx gpu1"\n  User eve', "user", "eve"),
+        ('Match originalhost b exec "test $USER = x"\nMatch all\n  User eve', "user", "eve"),
+        ("ConnectTimeout 2m", "connecttimeout", "120"),
+        ("CanonicalizeHostname no\nUser=eve", "user", "eve"),
+        ("Match host gpu1 user eve\n  Port 7\nMatch all\n  Port 8", "port", "8"),
+        ("ProxyJump none\nHost gpu1\n  ProxyJump b", "proxyjump", ""),
+        ("User=%h", "user", "%h"),
+    ],
+)
+def test_what_ssh_settles_is_what_counts(config: Path, text: str, keyword: str, value: str) -> None:
+    config.write_text(text + "\n")
+
+    assert settled().one(keyword) == value
+
+
+def test_includes_are_read_in_the_order_of_their_names(config: Path) -> None:
+    folder = config.parent / "config.d"
+    folder.mkdir()
+    for number in reversed(range(10, 60)):
+        (folder / f"{number}").write_text(f"Host *\n  User u{number}\n")
+    for word in ("config.d/*", "~/.ssh/config.d/*", f'"{folder}/"*'):
+        config.write_text(f"Include {word}\nUser late\n")
+        assert settled().one("user") == "u10"
+
+
+def test_port_and_user_take_part_in_matching(config: Path) -> None:
+    config.write_text("Match user eve\n  HostName of-eve\n")
+
+    assert settled(user="eve", port=7).one("hostname") == "of-eve"
+    assert settled(user="bob").one("hostname") == "gpu1"
+
+
+def test_a_tilde_is_the_home_that_the_environment_names(config: Path) -> None:
+    config.write_text("UserKnownHostsFile ~/.ssh/lab %d/b\nIdentityAgent ~/agent\n")
+    home = config.parent.parent
+
+    assert settled().files("userknownhostsfile") == [f"{home}/.ssh/lab", f"{home}/b"]
+    assert settled().one("identityagent") == f"{home}/agent"
+
+
+def test_blanks_in_the_name_of_a_file_are_no_end_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a b").touch()
+    text = f"userknownhostsfile /x {tmp_path}/a b ~/y"
+
+    assert parse(text, "/h").files("userknownhostsfile") == [
+        "/x", f"{tmp_path}/a b", "/h/y"
+    ]  # fmt: skip
+
+
+def test_one_process_answers_until_a_file_changes(
+    config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path_factory.mktemp("home")
-    (home / ".ssh").mkdir()
-    (home / ".ssh" / "config").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        for host in HOSTS:
-            with config_for(host) as files:
-                assert settled(host, files) == settled(host, config_files())
+    (config.parent / "config.d").mkdir()
+    config.write_text("Include config.d/*\nUser first\n")
+    asked = []
+    run = ssh_config._Process.run
+
+    def counted(process: ssh_config._Process) -> tuple[int, bytes, bytes]:
+        asked.append(process)
+        return run(process)
+
+    monkeypatch.setattr(ssh_config._Process, "run", counted)
+
+    async def many() -> None:
+        await asyncio.gather(*(settle("gpu1") for _ in range(20)))
+
+    asyncio.run(many())
+    assert len(asked) == 1
+    (config.parent / "config.d" / "new").write_text("User second\n")
+    assert settled().one("user") == "second"
+    assert len(asked) == 2
+    (config.parent / "config.d" / "new").write_text("User changed\n")
+    assert settled().one("user") == "changed"
 
 
-def test_other_hosts_are_left_out_line_by_line(config: Path) -> None:
-    config.write_text("User me\nHost a\n  Port 1\nHost b\n  Port 2\nHost *\n  Port 3\n")
+def test_what_a_program_decides_is_asked_again(config: Path, tmp_path: Path) -> None:
+    config.write_text(f'Match exec "test -e {tmp_path}/at-home"\n  Port 7\n')
+    assert settled().one("port") == "22"
+    (tmp_path / "at-home").touch()
 
-    with config_for("b") as [copy, *_], open(copy) as file:
-        assert file.read() == "User me\n\n\nHost b\n  Port 2\nHost *\n  Port 3\n"
-
-
-def test_a_change_is_seen(config: Path) -> None:
-    for port in (2222, 3333):
-        config.write_text(f"Host a\n  Port {port}\nHost b\n  Port 1\n")
-        with config_for("a") as files:
-            assert settled("a", files)["port"] == port
+    assert settled().one("port") == "7"
 
 
-def test_a_mistake_is_told_by_the_name_of_the_file_and_its_line(config: Path) -> None:
-    config.write_text("Host other\n  Port 1\nHost a\n  Port no-number\n")
+def test_a_mistake_is_told_as_ssh_tells_it_and_names_the_users_file(config: Path) -> None:
+    config.write_text("Host other\n  Port 1\nHost a\n  Prot 7\n")
 
     with pytest.raises(UsageError) as caught:
-        asyncio.run(ssh.connect("a"))
-    assert f"{config} line 4" in str(caught.value)
+        asyncio.run(ssh.connect(SshTarget("a", name="me@a")))
+    assert str(caught.value).startswith(f"me@a: ssh refuses its configuration: {config}")
+    assert "line 4: Bad configuration option: prot" in str(caught.value)
+
+
+def test_a_cancelled_question_leaves_no_process(config: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "began")
+    config.write_text(f'Match exec "echo $PPID >{tmp_path}/began; exec sleep 600"\n')
+
+    async def cancel() -> int:
+        asking = asyncio.ensure_future(settle("gpu1"))
+        pid = int(await asyncio.to_thread((tmp_path / "began").read_text))
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        return pid
+
+    pid = asyncio.run(cancel())
+    assert not Path(f"/proc/{pid}").exists()
+
+
+# -- what asyncssh is told of it -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "argument", "value"),
+    [
+        ("Ciphers aes256-ctr", "encryption_algs", ["aes256-ctr"]),
+        ("MACs hmac-sha2-512,hmac-sha2-256", "mac_algs", ("hmac-sha2-512", "hmac-sha2-256")),
+        ("KexAlgorithms curve25519-sha256", "kex_algs", ("curve25519-sha256",)),
+        ("HostKeyAlgorithms rsa-sha2-512", "server_host_key_algs", ["rsa-sha2-512"]),
+        ("HostKeyAlias other", "host_key_alias", "other"),
+        ("User eve", "username", "eve"),
+        ("Compression yes", "compression_algs", "zlib@openssh.com,zlib,none"),
+        ("", "compression_algs", "none"),
+        ("PubkeyAuthentication no", "public_key_auth", False),
+        ("SetEnv A=b C=d", "env", {"A": "b", "C": "d"}),
+    ],
+)
+def test_asyncssh_is_told_what_was_settled(
+    config: Path, text: str, argument: str, value: object
+) -> None:
+    config.write_text(text + "\n")
+
+    assert told()[argument] == value
+
+
+def test_the_fastest_cipher_is_first_where_nobody_has_chosen(config: Path) -> None:
+    ciphers = told()["encryption_algs"]
+    assert isinstance(ciphers, list)
+    assert ciphers[0] == "aes128-gcm@openssh.com"
+    assert {"aes256-ctr", "chacha20-poly1305@openssh.com"} < set(ciphers)
+
+    config.write_text("Ciphers +aes128-cbc\n")
+    more = told()["encryption_algs"]
+    assert isinstance(more, list)
+    assert more[-1] == "aes128-cbc"
+    assert more[0] != "aes128-gcm@openssh.com"
+
+
+def test_algorithms_that_we_all_lack_are_named(config: Path) -> None:
+    config.write_text(
+        "MACs umac-64@openssh.com\nKexAlgorithms sntrup761x25519-sha512@openssh.com\n"
+    )
+    with pytest.raises(UsageError, match="can use none of the kexalgorithms") as caught:
+        told()
+
+    assert caught.value.where == "gpu1"
+
+
+def test_tokens_and_variables_in_names_of_files_are_replaced(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYS", f"{tmp_path}/keys")
+    config.write_text("User eve\nPort 7\nHostName %h.lan\nUserKnownHostsFile ${KEYS}/%h-%p-%r\n")
+    login = asyncio.run(login_for(SshTarget("gpu1"), settled()))
+
+    assert login.trust_files[0] == f"{tmp_path}/keys/gpu1.lan-7-eve"
+    assert login.expand("%n %% %k %d") == f"gpu1 % gpu1 {tmp_path}"
+
+
+# -- where there is no ssh -----------------------------------------------------------------
+
+
+def test_without_an_ssh_program_the_configuration_is_read_all_the_same(
+    config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config.write_text("Host gpu1\n  HostName %h.lan\n  User eve\n  Compression yes\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert asyncio.run(settle("gpu1")) is None
+    found = settle_without_ssh("gpu1")
+    assert (found.one("hostname"), found.one("user"), found.yes("compression")) == (
+        "gpu1.lan", "eve", True
+    )  # fmt: skip
+    assert found.files("userknownhostsfile")[0] == f"{tmp_path}/.ssh/known_hosts"
+    assert settle_without_ssh("gpu1", 7, "bob").one("user") == "bob"
+
+
+def test_without_an_ssh_program_a_mistake_names_file_and_line(config: Path) -> None:
+    config.write_text("Host a\n  Port no-number\n")
+
+    with pytest.raises(UsageError, match="line 2"):
+        settle_without_ssh("a")

@@ -34,6 +34,7 @@ ROOMS: Final = (
     "node",
     "bundle",
     "files",
+    "members",
     "setup",
     "attempts",
     "containers",

@@ -151,6 +151,35 @@ class LogSink(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """What the nodes of one job printed: a row of bytes each, as its agent wrote it.
+
+    A row is cut into segments. Each begins with a whole record, at an offset that never
+    changes; old ones may be gone, and a killed writer may have left a part of a record, or a
+    gap, before the next.
+    """
+
+    def nodes(self) -> list[int]:
+        """Return the numbers of the nodes that have logs, rising."""
+        ...
+
+    def starts(self, node: int) -> list[int]:
+        """Return the offsets at which the segments begin, rising; none without logs."""
+        ...
+
+    def end(self, node: int) -> int:
+        """Return the offset behind the last byte there is. Cheap: it is asked for often."""
+        ...
+
+    def read(self, node: int, offset: int, most: int) -> bytes:
+        """Return bytes from an offset on, of one segment; none: there are no more in it now."""
+        ...
+
+    def place(self, node: int, offset: int) -> str:
+        """Return what people call the place of a byte, for messages: a file and a number."""
+        ...
+
+
 class JobStore(Protocol):
     """All that is kept of one job. Cheap to have: it holds nothing open."""
 
@@ -161,6 +190,10 @@ class JobStore(Protocol):
 
     def name(self) -> str:
         """Return what people call the job; may be empty."""
+        ...
+
+    def size(self) -> int:
+        """Return how many bytes of room all of it takes; takes as long as looking takes."""
         ...
 
     # --- the journal and its head ---
@@ -235,14 +268,17 @@ class JobStore(Protocol):
         """
         ...
 
-    def logs(self) -> Path:
-        """Return the folder of this computer with a spool of log bytes for each node."""
+    def logs(self) -> LogStore:
+        """Return what the nodes printed."""
         ...
 
     # --- for people who look on; never journaled ---
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Replace what onlookers may know about a topic. Never fails: they just see less."""
+        """Replace what onlookers may know about a topic, whole.
+
+        Never fails: what cannot be replaced is removed, and they see less.
+        """
         ...
 
     def shown(self, topic: str) -> dict[str, Any]:
@@ -286,6 +322,10 @@ class Draft(Protocol):
 
     def bundle(self) -> Path:
         """Return a file of this computer to pack the job's files into, once, before `commit`."""
+        ...
+
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Show onlookers this about a topic from the beginning. Never fails."""
         ...
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
@@ -335,6 +375,10 @@ class Workspace(Protocol):
 
     def job(self, job: str) -> JobStore:
         """Return the store of one job, which need not exist."""
+        ...
+
+    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of these jobs shows about a topic, as `JobStore.shown`; many at once."""
         ...
 
     def draft(self, now: float) -> Draft:

@@ -66,9 +66,14 @@ class SshProvider(Lent):
             NotAuthorised: a key, a host key or the user was refused.
             UsageError: the OpenSSH configuration or a key file cannot be used.
         """
-        from batchio.transports import ssh
+        from batchio.transports.ssh_config import settle
 
         host = parse_host(handle)
+        # before asyncssh is loaded: meanwhile its threads settle the other hosts
+        settled = await settle(host.address, host.port, host.user, where=host.name)
+
+        from batchio.transports import ssh
+
         keys = (host.key,) if host.key else ()
         target = ssh.SshTarget(host.address, host.user, host.port, keys, name=host.name)
-        return await ssh.connect(target)
+        return await ssh.connect(target, settled=settled)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.ports import Pace
 from batchio.stores import last_words
+from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inbox import Inbox
 from batchio.stores.inputs import FolderInputs
 from batchio.stores.lease import holder
@@ -27,6 +29,20 @@ PARTS: Final = ("logs", "outputs", "inbox")
 NAME_FILE: Final = "name"
 BUNDLE_FILE: Final = "bundle.tar"
 HEAD_LOG: Final = "head.log"
+
+
+def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
+    """Replace `<topic>.json` in a job's folder, or remove it where there is no room for more."""
+    file, draft = folder / f"{topic}.json", folder / f"{topic}.part"
+    try:
+        draft.write_text(json.dumps(facts), encoding="utf-8")
+        draft.replace(file)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
 
 PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
 """A look at a folder costs microseconds."""
@@ -49,6 +65,15 @@ class FolderJobStore:
             return (self.folder / NAME_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
+
+    def size(self) -> int:
+        """Return how many bytes on the disk its files take; links count as themselves."""
+        total = 0
+        for folder, _, files in os.walk(self.folder):
+            for file in files:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(folder, file)).st_blocks * 512
+        return total
 
     # --- the journal and its head --------------------------------------------
 
@@ -98,20 +123,17 @@ class FolderJobStore:
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the place of one node's log bytes."""
-        return FolderSink(self.logs() / str(node), local=local)
+        return FolderSink(self.folder / "logs" / str(node), local=local)
 
-    def logs(self) -> Path:
-        """Return the folder with a spool of log bytes for each node."""
-        return self.folder / "logs"
+    def logs(self) -> FolderLogs:
+        """Return what the nodes printed."""
+        return FolderLogs(self.folder / "logs")
 
     # --- for people who look on ----------------------------------------------
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
         """Replace `<topic>.json`."""
-        draft = self.folder / f"{topic}.part"
-        with suppress(OSError):
-            draft.write_text(json.dumps(facts), encoding="utf-8")
-            draft.replace(self.folder / f"{topic}.json")
+        show(self.folder, topic, facts)
 
     def shown(self, topic: str) -> dict[str, Any]:
         """Return what `<topic>.json` says; what is torn says nothing."""

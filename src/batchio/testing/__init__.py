@@ -13,13 +13,9 @@ from typing import TYPE_CHECKING
 from batchio.runtime.head import lead
 from batchio.testing.agents import Attempt, Ends
 from batchio.testing.clock import FakeClock
-from batchio.testing.memory import (
-    MemoryInputs,
-    MemoryJobStore,
-    MemoryJournal,
-    MemoryPast,
-    MemoryWorkspace,
-)
+from batchio.testing.journal import MemoryJournal, MemoryPast
+from batchio.testing.memory import MemoryInputs, MemoryJobStore, MemoryWorkspace
+from batchio.testing.memory_logs import MemoryLogs
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
 
 if TYPE_CHECKING:
@@ -33,6 +29,7 @@ __all__ = [
     "MemoryInputs",
     "MemoryJobStore",
     "MemoryJournal",
+    "MemoryLogs",
     "MemoryPast",
     "MemoryWorkspace",
     "ScriptedNode",

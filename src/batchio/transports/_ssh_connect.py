@@ -1,6 +1,6 @@
-"""Opens SSH connections: OpenSSH's configuration, host keys, limits, and errors by remedy.
+"""Opens SSH connections: the way there, the handshake, limits of time.
 
-A host key is never taken on faith: it stands in `known_hosts`, or in the target itself,
+A host key is never taken on faith: it stands in the known-hosts files, or in the target itself,
 or the connection is refused. Imported only when there is a host to connect to: asyncssh
 takes a third of a second to load.
 """
@@ -8,66 +8,37 @@ takes a third of a second to load.
 from __future__ import annotations
 
 import asyncio
-import functools
-import os
+import contextlib
 import socket
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 import asyncssh
 
 from batchio.errors import UsageError
-from batchio.transports._ssh_config import config_files, config_for
-from batchio.transports._ssh_errors import explain, unusable
+from batchio.transports._ssh_errors import NoAnswer, ProxyFailed, explain
+from batchio.transports._ssh_login import Login, SshTarget, arguments, login_for
+from batchio.transports._ssh_proxy import Proxy
+from batchio.transports.ssh_config import Settled, settle, settle_without_ssh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator
 
 HANDSHAKES: Final = 16
 """Handshakes at once in this process: each costs both sides milliseconds of CPU, and
 more at a time only make the last ones miss their limit."""
 
-_CIPHERS: Final = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
-"""Measured for asyncssh against OpenSSH 9.2: 1.7 times as fast as the default, chacha20."""
-
-_HOST_KEYS: Final = "+ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256"
-"""After those that the host is known by. Only so does a host show a key of another kind,
-and we can say what it shows; it is refused all the same."""
+_BRISK_S: Final = 2.0
+"""A login that takes longer waits for its host, and no longer holds up another one."""
 
 _DEEPEST: Final = 8
 """Jump hosts in a row before it must be a circle."""
 
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-_desks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-"""One configuration at a time is read: several threads of that would leave the loop, and so
-the first handshakes, little of the interpreter."""
 
-
-@dataclass(frozen=True, slots=True)
-class SshTarget:
-    """A host to reach. What is None is left to the user's OpenSSH configuration.
-
-    Attributes:
-        host: A name, an address, or an alias of `~/.ssh/config`.
-        keys: Private keys to offer: paths, or the text of one as bytes.
-        pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
-            made ourselves. Configuration, agent and default keys are then not looked at.
-        name: What people call it in messages; empty: `host`.
-    """
-
-    host: str
-    user: str | None = None
-    port: int | None = None
-    keys: tuple[str | bytes, ...] = ()
-    pinned: str | None = None
-    name: str = ""
-
-    @property
-    def where(self) -> str:
-        """Its name in messages."""
-        return self.name or self.host
+_OURS: Final = Settled({"identityagent": ("none",)})
+"""What holds for a node that we made ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,141 +46,211 @@ class Limits:
     """Seconds.
 
     Attributes:
-        connect: Until the host takes a TCP connection.
-        login: From then until commands can be run.
+        connect: Until the host takes a TCP connection; ConnectTimeout, where it is said.
+        login: From then until commands can be run; ConnectTimeout, where that is longer.
         keepalive: Between two questions whether the other side is there; after the
             third without an answer the connection is lost.
     """
 
     connect: float = 10.0
-    login: float = 20.0
+    login: float = 60.0
     keepalive: float = 4.5
-
-
-@dataclass(slots=True)
-class Trust:
-    """Which host keys are accepted for one connection, and what was shown instead.
-
-    asyncssh calls it with the host's name, address and port, and takes the keys.
-    """
-
-    hosts: asyncssh.SSHKnownHosts
-    known: tuple[asyncssh.SSHKey, ...] = ()
-    shown: asyncssh.SSHKey | None = None
-
-    def __call__(self, host: str, address: str, port: int | None) -> Any:
-        matched = self.hosts.match(host, address, port)
-        self.known = tuple(matched[0])
-        return matched
 
 
 class Client(asyncssh.SSHClient):
     """Remembers what one connection was told."""
 
-    def __init__(self, trust: Trust) -> None:
-        self._trust = trust
+    def __init__(self, login: Login) -> None:
+        self._login = login
+        self._proxy: Proxy | None = None
+        self._lost = False
         self.ended: Exception | None = None
+
+    def owns(self, proxy: Proxy | None) -> None:
+        """End the ProxyCommand when the connection ends."""
+        self._proxy = proxy
+        if self._lost and proxy is not None:
+            proxy.close()
 
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
-        """Called for a key that is not trusted; it stays so."""
-        self._trust.shown = key
+        """Note a key that is not trusted; it stays so."""
+        self._login.shown = key
         return False
 
+    def public_key_auth_requested(self) -> None:
+        """Note that the server takes keys; all of ours have been refused."""
+        self._login.methods.append("publickey")
+
+    def kbdint_auth_requested(self) -> None:
+        """Note that the server asks questions, as for a second factor."""
+        self._login.methods.append("keyboard-interactive")
+
+    def password_auth_requested(self) -> None:
+        """Note that the server takes passwords."""
+        self._login.methods.append("password")
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called once at the end; `exc` is None when it was closed on purpose."""
-        self.ended = exc
+        """Note the end, which comes once; `exc` is None when it was closed on purpose."""
+        self.ended, self._lost = exc, True
+        if self._proxy is not None:
+            self._proxy.close()
 
 
 async def connect(
     target: SshTarget,
-    limits: Limits,
+    limits: Limits | None = None,
     via: asyncssh.SSHClientConnection | None = None,
     depth: int = 0,
+    settled: Settled | None = None,
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
     """One authenticated connection; jump hosts are connected to first, by the same rules.
+
+    Args:
+        target: The host.
+        limits: None: the usual ones, and what the configuration says.
+        via: A connection to a jump host; it ends with the new one.
+        depth: How many jump hosts are on the way already.
+        settled: What the configuration says, for whoever has asked already.
 
     Raises:
         Unreachable: no answer in time, or it hung up.
         NotAuthorised: a key or the user was refused, ours or the host's.
         Unfit: nothing in common with its SSH server.
+        NodeError: no such host, or its ProxyCommand cannot be run.
         UsageError: the OpenSSH configuration or a key file cannot be used.
     """
-    trust = Trust(asyncssh.SSHKnownHosts())
-    client = Client(trust)
-    asked = _asked(target, limits, trust, client)
+    login = None
     try:
-        async with _desks.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            options = await _settled(asked)
-    except (asyncssh.KeyImportError, asyncssh.ConfigParseError, ValueError, OSError) as error:
-        raise unusable(target, error) from error
-    trust.hosts = (
-        asyncssh.import_known_hosts(target.pinned)
-        if target.pinned is not None
-        else known_hosts(*_known_hosts_files(options.config))
-    )
-    if via is None and isinstance(options.tunnel, str) and options.tunnel != "none":
-        via = await _through(options.tunnel, target, options, limits, depth)
-    try:
-        return await _log_in(target, options, limits, via), client
-    except (asyncssh.Error, OSError, TimeoutError) as error:
-        if via is not None:
-            via.abort()
-        raise explain(error, target, options, limits, trust) from error
+        login = await login_for(target, settled or await _configuration(target))
+        bounds = limits or limits_of(login.settled)
+        if via is None and login.jumps:
+            via = await _through(login, limits, depth)
+        return await _log_in(login, bounds, via)
+    except (asyncssh.Error, OSError, ValueError) as error:
+        _abort(via)
+        if login is None:
+            raise UsageError(str(error), where=target.where) from error
+        raise explain(error, login, bounds) from error
     except BaseException:
-        if via is not None:
-            via.abort()
+        _abort(via)
         raise
+    finally:
+        if login is not None:
+            login.keys.close()
+
+
+def _abort(via: asyncssh.SSHClientConnection | None) -> None:
+    if via is not None:
+        via.abort()
+
+
+async def _configuration(target: SshTarget) -> Settled:
+    """Return what OpenSSH's configuration says, but of a node of ours, which is not in it."""
+    if target.pinned is not None:
+        return _OURS
+    question = (target.host, target.port, target.user)
+    return await settle(*question, target.where) or settle_without_ssh(*question)
+
+
+def limits_of(settled: Settled) -> Limits:
+    """Return the limits of a login: ours, and what `ConnectTimeout` says."""
+    seconds = settled.one("connecttimeout")
+    usual = Limits()
+    if not seconds.isdigit() or seconds == "0":
+        return usual
+    return replace(usual, connect=float(seconds), login=max(float(seconds), usual.login))
 
 
 async def _log_in(
-    target: SshTarget, options: Any, limits: Limits, via: asyncssh.SSHClientConnection | None
-) -> asyncssh.SSHClientConnection:
-    """The connection itself. A host that does not answer never holds up a handshake."""
-    sock = None
-    again = options.canonicalize_hostname or options.config.has_match_final()
-    config = config_files() if again else []  # what was read is kept in `options`
-    proxy = None if options.proxy_command == ["none"] else options.proxy_command
-    if via is None and not proxy and not options.canonicalize_hostname:
-        sock = await _dial(options, limits.connect)
+    login: Login, limits: Limits, via: asyncssh.SSHClientConnection | None
+) -> tuple[asyncssh.SSHClientConnection, Client]:
+    """Log in; when the ssh-agent does not sign what it should, once more without it."""
     try:
-        gate = _gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(HANDSHAKES))
-        async with gate, asyncio.timeout(limits.login):
+        return await _handshake(login, limits, via)
+    except ValueError:
+        if login.keys.agent is None:
+            raise
+        login.keys.forget_agent()
+        return await _handshake(login, limits, via)
+
+
+async def _handshake(
+    login: Login, limits: Limits, via: asyncssh.SSHClientConnection | None
+) -> tuple[asyncssh.SSHClientConnection, Client]:
+    told = arguments(login) | {
+        "connect_timeout": None,  # ours hold: see Limits
+        "login_timeout": limits.login,
+        "keepalive_interval": limits.keepalive,
+        "keepalive_count_max": 2,
+    }
+    proxy, sock = None, None
+    if via is None and login.proxy:
+        proxy = Proxy(login.proxy)
+        sock = proxy.sock
+    elif via is None:
+        sock = await _dial(login, limits.connect)
+    client = Client(login)
+    try:
+        async with _gate(), asyncio.timeout(limits.login):
             connection = await asyncssh.connect(
-                target.host,
-                target.port or (),
-                options=options,
-                config=config,
+                login.host,
+                login.port,
                 sock=sock,
-                tunnel=via,
-                proxy_command=proxy,
+                tunnel=via or (),
+                client_factory=lambda: client,
+                **told,
             )
-    except BaseException:
+    except BaseException as error:
         if sock is not None:
             sock.close()
-        raise
+        if proxy is None:
+            raise
+        code, words = proxy.verdict()
+        proxy.close()
+        if code is None or not isinstance(error, asyncssh.Error | OSError):
+            raise
+        raise ProxyFailed(proxy.command, code, words) from error
     if via is not None:
         connection.set_tunnel(via)  # it closes with us
-    return connection
+    client.owns(proxy)
+    return connection, client
 
 
-async def _dial(options: Any, limit: float) -> socket.socket:
+@contextlib.asynccontextmanager
+async def _gate() -> AsyncIterator[None]:
+    """Take one of the places for handshakes, until the end or for `_BRISK_S` seconds."""
+    loop = asyncio.get_running_loop()
+    gate = _gates.setdefault(loop, asyncio.Semaphore(HANDSHAKES))
+    await gate.acquire()
+    early = loop.call_later(_BRISK_S, gate.release)
+    try:
+        yield
+    finally:
+        if early.when() > loop.time():
+            early.cancel()
+            gate.release()
+
+
+async def _dial(login: Login, limit: float) -> socket.socket:
     """A TCP connection to the first of the host's addresses that takes one."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
-        options.host, options.port, family=options.family, type=socket.SOCK_STREAM
+        login.host, login.port, family=login.family, type=socket.SOCK_STREAM
     )
-    failure: Exception = TimeoutError()
+    failure: Exception = NoAnswer()
     for family, kind, protocol, _, address in found:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
-            if options.local_addr:
-                sock.bind(options.local_addr)
+            _bind(sock, login.settled)
             async with asyncio.timeout(limit / len(found)):
                 await loop.sock_connect(sock, address)
-        except (OSError, TimeoutError) as error:
+        except TimeoutError:
+            sock.close()
+            failure = NoAnswer()
+        except OSError as error:
             sock.close()
             failure = error
         except BaseException:
@@ -220,17 +261,25 @@ async def _dial(options: Any, limit: float) -> socket.socket:
     raise failure
 
 
+def _bind(sock: socket.socket, settled: Settled) -> None:
+    if address := settled.one("bindaddress"):
+        sock.bind((address, 0))
+    if (interface := settled.one("bindinterface")) and hasattr(socket, "SO_BINDTODEVICE"):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+
+
 async def _through(
-    jumps: str, target: SshTarget, options: Any, limits: Limits, depth: int
+    login: Login, limits: Limits | None, depth: int
 ) -> asyncssh.SSHClientConnection | None:
     """The connection to the last of the jump hosts; None where the only one is the host itself."""
+    target = login.target
     if depth > _DEEPEST:
         raise UsageError("ProxyJump goes round in a circle", where=target.where)
     via = None
-    for hop in jumps.split(","):
-        user, _, place = hop.removeprefix("ssh://").rpartition("@")
+    for hop in login.jumps.split(","):
+        user, _, place = hop.removeprefix("ssh://").rstrip("/").rpartition("@")
         host, port = _split_port(place)
-        if host in (target.host, options.host):
+        if host in (target.host, login.host):
             continue
         jump = SshTarget(host, user or None, port)
         via, _ = await connect(jump, limits, via, depth + 1)
@@ -242,105 +291,3 @@ def _split_port(place: str) -> tuple[str, int | None]:
     if colon and port.isdigit() and (":" not in host or host.endswith("]")):
         return host.strip("[]"), int(port)
     return place.strip("[]"), None
-
-
-def _asked(target: SshTarget, limits: Limits, trust: Trust, client: Client) -> dict[str, Any]:
-    """What we tell asyncssh; everything else is the user's configuration or its default."""
-    asked: dict[str, Any] = {
-        "host": target.host,
-        "known_hosts": trust,
-        "client_factory": lambda: client,
-        "encryption_algs": _CIPHERS,
-        "server_host_key_algs": _HOST_KEYS,
-        "connect_timeout": None,  # ours hold: see Limits
-        "login_timeout": limits.login,
-        "keepalive_interval": limits.keepalive,
-        "keepalive_count_max": 2,
-        "agent_forwarding": False,
-        "x11_forwarding": False,
-        "request_pty": False,
-        "command": None,
-    }
-    if target.user is not None:
-        asked["username"] = target.user
-    if target.port is not None:
-        asked["port"] = target.port
-    if target.keys:
-        asked["client_keys"] = [_key(key) for key in target.keys]
-    if target.pinned is not None:
-        asked |= {"config": [], "agent_path": None}
-        asked.setdefault("client_keys", None)
-    return asked
-
-
-async def _settled(asked: dict[str, Any]) -> Any:
-    """asyncssh's options. It reads files for them, in a thread of its own.
-
-    A key that the configuration names and that is not there is passed over, as ssh does.
-    """
-    construct = asyncssh.SSHClientConnectionOptions.construct
-    if "config" in asked:
-        return await construct(None, **asked)
-    with config_for(asked["host"]) as files:
-        try:
-            return await construct(None, **asked, config=files)
-        except FileNotFoundError:
-            if "client_keys" in asked:
-                raise
-            config = (await construct(None, **asked, config=files, client_keys=None)).config
-            keys = _there(config.get("IdentityFile", ()))
-            return await construct(
-                None, **asked, config=files, client_keys=keys, ignore_encrypted=True
-            )
-        except asyncssh.ConfigParseError:  # that should name the file, not our copy of it
-            return await construct(None, **asked, config=config_files())
-
-
-def _there(paths: Iterable[str]) -> list[str]:
-    """Those that exist."""
-    return [path for path in map(os.path.expanduser, paths) if os.path.exists(path)]
-
-
-def _key(key: str | bytes) -> Any:
-    if isinstance(key, bytes):
-        return asyncssh.import_private_key(key)
-    return str(Path(key).expanduser())
-
-
-# -- host keys -----------------------------------------------------------------------------
-
-
-def _known_hosts_files(config: Any) -> list[Path]:
-    """Where the user's configuration says that host keys are, or OpenSSH's own places."""
-    users = config.get("UserKnownHostsFile", ["~/.ssh/known_hosts", "~/.ssh/known_hosts2"])
-    everybodys = config.get("GlobalKnownHostsFile", ["/etc/ssh/ssh_known_hosts"])
-    return [Path(name).expanduser() for name in [*users, *everybodys]]
-
-
-def known_hosts(*paths: Path) -> asyncssh.SSHKnownHosts:
-    """The keys in these files; one that is missing holds none. Parsed again when changed."""
-    stamps = []
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError:
-            continue
-        stamps.append((str(path), status.st_mtime_ns, status.st_size))
-    return _parse_known_hosts(tuple(stamps))
-
-
-@functools.lru_cache(maxsize=8)
-def _parse_known_hosts(files: tuple[tuple[str, int, int], ...]) -> asyncssh.SSHKnownHosts:
-    """As OpenSSH reads them: a line that makes no sense is passed over."""
-    hosts = asyncssh.SSHKnownHosts()
-    for name, _, _ in files:
-        try:
-            text = Path(name).read_text("utf-8", "replace")
-        except OSError:
-            continue
-        for line in text.splitlines():
-            try:
-                hosts.load(line)
-            except ValueError:
-                continue
-    return hosts

@@ -3,112 +3,183 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import asyncssh
 
-from batchio.errors import NodeError, NotAuthorised, Unfit, Unreachable, UsageError
+from batchio.errors import NodeError, NotAuthorised, Unfit, Unreachable
 
 if TYPE_CHECKING:
-    from batchio.transports._ssh_connect import Limits, SshTarget, Trust
+    from batchio.transports._ssh_connect import Limits
+    from batchio.transports._ssh_login import Login
+
+_NO_PROGRAM: Final = (126, 127)
+"""How a shell ends that cannot run a command."""
+
+_ONLY_PEOPLE: Final = frozenset(("keyboard-interactive", "password"))
+_LAX: Final = {"no": "no", "off": "no", "false": "no", "accept-new": "accept-new"}
+"""Values of StrictHostKeyChecking that take keys on faith, as people write them."""
 
 
-def explain(
-    error: Exception, target: SshTarget, options: Any, limits: Limits, trust: Trust
-) -> NodeError:
-    """What asyncssh or the system said, as an error that names host and remedy."""
+class NoAnswer(TimeoutError):
+    """Nothing came back from the host's port."""
+
+
+class ProxyFailed(OSError):
+    """The ProxyCommand ended before there was a login."""
+
+    def __init__(self, command: str, code: int, said: str) -> None:
+        super().__init__(f"its ProxyCommand ended with exit code {code}: {said or command}")
+        self.command = command
+        self.code = code
+
+
+def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
+    """Return what asyncssh or the system said, as an error that names host and remedy."""
+    where, port = login.target.where, login.port
     match error:
         case asyncssh.HostKeyNotVerifiable():
-            return _bad_host_key(error, target, options, trust)
+            return _bad_host_key(error, login)
         case asyncssh.PermissionDenied():
-            return NotAuthorised(
-                f"user {options.username} was refused ({error.reason})",
-                where=target.where,
-                hint="this must work first: "
-                f"ssh -o BatchMode=yes {_ssh_words(target, options)} true",
-            )
+            return _refused(login)
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
-            return Unfit(
-                f"its SSH server and we share no algorithm: {error.reason}", where=target.where
-            )
+            return Unfit(f"its SSH server and we share no algorithm: {error.reason}", where=where)
         case asyncssh.DisconnectError() if "authentication failures" in error.reason:
             return NotAuthorised(
-                f"user {options.username} was refused after too many keys",
-                where=target.where,
+                f"user {login.user} was refused after too many keys",
+                where=where,
                 hint="name the right one: IdentityFile and IdentitiesOnly yes in ~/.ssh/config",
             )
-        case socket.gaierror():
-            return Unreachable(
+        case socket.gaierror(errno=socket.EAI_NONAME):
+            return NodeError(
                 f"no such host ({error.strerror})",
-                where=target.where,
+                where=where,
                 hint="check its name, or add it to ~/.ssh/config",
+            )
+        case socket.gaierror():
+            return Unreachable(f"its name cannot be looked up ({error.strerror})", where=where)
+        case ProxyFailed() if error.code in _NO_PROGRAM:
+            hint = f"check ProxyCommand in ~/.ssh/config: {error.command}"
+            return NodeError(str(error), where=where, hint=hint)
+        case ProxyFailed():
+            return Unreachable(str(error), where=where)
+        case NoAnswer():
+            return Unreachable(
+                f"no answer from {login.host} port {port} within {limits.connect:g} s",
+                where=where,
+                hint="if it is only slow: ConnectTimeout in ~/.ssh/config",
             )
         case TimeoutError():
             return Unreachable(
-                f"no answer from {options.host} port {options.port} "
-                f"within {limits.connect:g} s, or no SSH login within {limits.login:g} s",
-                where=target.where,
+                f"{login.host} port {port} is open, but there was no SSH login "
+                f"within {limits.login:g} s",
+                where=where,
+                hint="if it is only slow: ConnectTimeout in ~/.ssh/config",
             )
         case asyncssh.DisconnectError() | asyncssh.ChannelOpenError():
-            return Unreachable(f"it hung up ({error.reason})", where=target.where)
+            return Unreachable(f"it hung up ({error.reason})", where=where)
         case _:
             number = getattr(error, "errno", None)
             why = os.strerror(number) if number else error
-            return Unreachable(f"cannot connect to port {options.port} ({why})", where=target.where)
+            return Unreachable(f"cannot connect to port {port} ({why})", where=where)
 
 
-def _bad_host_key(
-    error: asyncssh.DisconnectError, target: SshTarget, options: Any, trust: Trust
-) -> NotAuthorised:
-    shown = fingerprint(trust.shown) if trust.shown else error.reason
-    name = options.host if options.port == 22 else f"[{options.host}]:{options.port}"
-    if target.pinned is not None:
-        return NotAuthorised(
-            f"it shows another host key than the one it was made with: {shown}",
-            where=target.where,
-            hint="this is not the computer that was started; nothing was sent to it",
-        )
-    if trust.known:
-        known = ", ".join(dict.fromkeys(map(fingerprint, trust.known)))
-        return NotAuthorised(
-            f"its host key has changed: it shows {shown}, known is {known}",
-            where=target.where,
-            hint=f"if that is right: ssh-keygen -R '{name}', then ssh to it once",
-        )
-    scan = options.host if options.port == 22 else f"-p {options.port} {options.host}"
+def _refused(login: Login) -> NotAuthorised:
+    methods = list(dict.fromkeys(login.methods))
+    takes = f"it takes {', '.join(methods)}" if methods else "it takes nothing that we have"
+    passed_over = login.keys.passed_over
+    why = f"{takes}; passed over: {', '.join(passed_over)}" if passed_over else takes
+    hint = (
+        f"this must work first: ssh -o BatchMode=yes -o ControlPath=none {_ssh_words(login)} true"
+    )
+    if methods and _ONLY_PEOPLE.issuperset(methods):
+        hint = f"batchio types no passwords and no codes: it needs a key there; {hint}"
     return NotAuthorised(
-        f"its host key is not known: {shown}",
-        where=target.where,
-        hint=f"ssh {_ssh_words(target, options)} once to accept its key, "
-        f"or: ssh-keyscan {scan} >> ~/.ssh/known_hosts",
+        f"user {login.user} was refused ({why})", where=login.target.where, hint=hint
     )
 
 
+# -- host keys -----------------------------------------------------------------------------
+
+
+def _bad_host_key(error: asyncssh.DisconnectError, login: Login) -> NotAuthorised:
+    where = login.target.where
+    shown = fingerprint(login.shown) if login.shown else error.reason
+    if login.target.pinned is not None:
+        return NotAuthorised(
+            f"it shows another host key than the one it was made with: {shown}",
+            where=where,
+            hint="this is not the computer that was started; nothing was sent to it",
+        )
+    if "revoked" in error.reason:
+        return NotAuthorised(
+            "its host key is revoked: somebody else may have it, and pose as this host",
+            where=where,
+            hint="do not accept it; whoever runs the host has to give it a new key",
+        )
+    if login.known.keys:
+        known = ", ".join(dict.fromkeys(map(fingerprint, login.known.keys)))
+        return NotAuthorised(
+            f"its host key has changed: it shows {shown}, known is {known}",
+            where=where,
+            hint=f"if that is right: {_forget(login)}, then {_accept(login)}",
+        )
+    return NotAuthorised(
+        f"its host key is not known: {shown}", where=where, hint=_how_to_know(login)
+    )
+
+
+def _how_to_know(login: Login) -> str:
+    """Return what to type so that the host's key is known."""
+    lax = _LAX.get(login.settled.one("stricthostkeychecking"))
+    note = f" (StrictHostKeyChecking {lax} is not followed)" if lax else ""
+    file = _kept_in(login)
+    if not file:
+        name = login.settled.one("userknownhostsfile", "none")
+        return (
+            f"its configuration keeps no host keys (UserKnownHostsFile {name}): "
+            f"name a file there, then {_accept(login)}{note}"
+        )
+    direct = not (login.alias or login.jumps or login.proxy)
+    scan = login.host if login.port == 22 else f"-p {login.port} {login.host}"
+    other = f", or: ssh-keyscan {scan} >> {file}" if direct else ""
+    return f"{_accept(login)} to accept its key{other}{note}"
+
+
+def _accept(login: Login) -> str:
+    strict = login.settled.one("stricthostkeychecking") in ("yes", "true")
+    ask = "-o StrictHostKeyChecking=ask " if strict else ""
+    return f"ssh {ask}{_ssh_words(login)} once"
+
+
+def _forget(login: Login) -> str:
+    name = login.alias or (login.host if login.port == 22 else f"[{login.host}]:{login.port}")
+    file = _kept_in(login)
+    return f"ssh-keygen -R '{name}'" + ("" if file in ("", _USUAL) else f" -f {file}")
+
+
+_USUAL: Final = "~/.ssh/known_hosts"
+
+
+def _kept_in(login: Login) -> str:
+    """Return the file into which ssh writes host keys, as people write it; empty: none."""
+    files = login.settled.files("userknownhostsfile")
+    if not files or files[0] == os.devnull:
+        return ""
+    path, home = login.expand(files[0]), f"{login.settled.home}/"
+    return f"~/{path.removeprefix(home)}" if path.startswith(home) else shlex.quote(path)
+
+
 def fingerprint(key: asyncssh.SSHKey) -> str:
-    """As ssh-keygen -l names it."""
+    """Return a key's fingerprint as ssh-keygen -l names it."""
     return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
-def _ssh_words(target: SshTarget, options: Any) -> str:
-    """What to type after `ssh` to reach the same host."""
-    words = f"{target.user}@{target.host}" if target.user else target.host
-    return f"-p {options.port} {words}" if target.port else words
-
-
-def unusable(target: SshTarget, error: Exception) -> UsageError:
-    """A configuration or key that cannot be used."""
-    if isinstance(error, asyncssh.KeyEncryptionError):
-        return UsageError(
-            "the private key is locked by a passphrase",
-            where=target.where,
-            hint="unlock it once with ssh-add, and leave the key out",
-        )
-    if isinstance(error, OSError) and error.filename:
-        return UsageError(
-            f"the key {error.filename} cannot be read: {error.strerror}",
-            where=target.where,
-            hint="name another one, or none: your ssh-agent and OpenSSH's own places are asked too",
-        )
-    where = "~/.ssh/config" if isinstance(error, asyncssh.ConfigParseError) else target.where
-    return UsageError(str(error), where=where)
+def _ssh_words(login: Login) -> str:
+    """Return what to type after `ssh` to reach the same host."""
+    target = login.target
+    words = [f"-i {shlex.quote(key)}" for key in target.keys if isinstance(key, str)]
+    words += [f"-p {login.port}"] if target.port else []
+    return " ".join([*words, f"{target.user}@{target.host}" if target.user else target.host])

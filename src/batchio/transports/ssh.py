@@ -17,8 +17,9 @@ import asyncssh
 
 from batchio.errors import BatchioError, Unreachable
 from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
-from batchio.transports._ssh_connect import Limits, SshTarget
+from batchio.transports._ssh_connect import Limits
 from batchio.transports._ssh_connect import connect as _connect
+from batchio.transports._ssh_login import SshTarget
 from batchio.transports._streams import Reader, Writer, lost
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from batchio.ports import ByteReader, ByteWriter, Completed
     from batchio.transports._ssh_connect import Client
+    from batchio.transports.ssh_config import Settled
 
 __all__ = ["Limits", "SshTarget", "SshTransport", "connect"]
 
@@ -33,16 +35,22 @@ _LAST_WORDS_S: Final = 3.0
 """How long killing a command, or saying good-bye, may take."""
 
 
-async def connect(target: SshTarget | str, limits: Limits | None = None) -> SshTransport:
+async def connect(
+    target: SshTarget | str, limits: Limits | None = None, settled: Settled | None = None
+) -> SshTransport:
     """Connect to a host; a plain name means as `ssh NAME` would.
+
+    Args:
+        target: The host.
+        limits: None: the usual ones, and what the configuration says.
+        settled: What `ssh_config.settle` said of it, if it has been asked.
 
     Raises:
         Unreachable, NotAuthorised, Unfit, UsageError: see `_ssh_connect.connect`.
     """
     if isinstance(target, str):
         target = SshTarget(target)
-    limits = limits or Limits()
-    connection, client = await _connect(target, limits)
+    connection, client = await _connect(target, limits, settled=settled)
     return SshTransport(target, limits, connection, client)
 
 
@@ -54,7 +62,7 @@ class SshTransport:
     def __init__(
         self,
         target: SshTarget,
-        limits: Limits,
+        limits: Limits | None,
         connection: asyncssh.SSHClientConnection,
         client: Client,
     ) -> None:
