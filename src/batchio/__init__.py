@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.api import list_jobs as list_jobs
     from batchio.api import open_job as open_job
     from batchio.api import plan as plan
+    from batchio.api import prune as prune
+    from batchio.api import remove as remove
     from batchio.api import run as run
     from batchio.api import status as status
     from batchio.api import unattended as unattended
@@ -43,7 +45,7 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Live Result list_jobs open_job plan run status unattended wait",
+        "api": "Job Live Result list_jobs open_job plan prune remove run status unattended wait",
         "core.lens": "Order Where",
         "errors": "BatchioError JobFailed UsageError",
         "primitives": "Done Node connect dispatch open_nodes",

@@ -9,13 +9,15 @@ nothing take None.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchio import heads, submit
+from batchio.core.sizes import parse_duration
 from batchio.job import Job as Job
 from batchio.job import Result as Result
-from batchio.runtime import cards
+from batchio.runtime import cards, removing
 from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.live import Live as Live
 from batchio.stores.finding import find
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Unpack
 
+    from batchio.core.cards import Removed
     from batchio.core.views import JobSummary, JobView
     from batchio.options.keywords import RunOptions
     from batchio.submit import Plan
@@ -80,6 +83,42 @@ async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> 
     """Ids among the newest `limit` jobs that are not done, and that nobody runs any more."""
     place = submit.workspace_of(workspace)
     return await in_thread(partial(cards.unattended, place, limit))
+
+
+async def remove(job: str, *, workspace: str | None = None) -> Removed:
+    """Remove a job for good, with its logs and the outputs that lie in the workspace.
+
+    Files in a folder named by `download` or `sync` stay.
+
+    Raises:
+        UsageError: it is not done; cancel it first.
+        NoSuchJob: there is none, or more than one.
+    """
+    place = submit.workspace_of(workspace)
+    found = await in_thread(partial(find, place, job))
+    return await in_thread(partial(removing.remove, place, found))
+
+
+async def prune(
+    *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
+) -> list[Removed]:
+    """Remove all jobs that were done long ago; says which. Those that are not done stay.
+
+    Args:
+        older_than: Seconds since they were done, or a text such as `"30d"`.
+        dry_run: Remove nothing.
+
+    Raises:
+        UsageError: `older_than` is no duration.
+    """
+    place, before = submit.workspace_of(workspace), HostClock().now() - _seconds(older_than)
+    return await in_thread(partial(removing.prune, place, before, dry_run=dry_run))
+
+
+def _seconds(duration: float | timedelta | str) -> float:
+    if isinstance(duration, timedelta):
+        return duration.total_seconds()
+    return parse_duration(duration) if isinstance(duration, str) else float(duration)
 
 
 async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:

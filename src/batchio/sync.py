@@ -17,9 +17,11 @@ from batchio.runtime.host import plainly
 if TYPE_CHECKING:
     from array import array
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from datetime import timedelta
     from pathlib import Path
     from typing import Unpack
 
+    from batchio.core.cards import Removed
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
     from batchio.core.rows import FailureGroup, TaskRow
@@ -246,6 +248,18 @@ def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
 def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
     """See `batchio.list_jobs`."""
     return plainly(api.list_jobs(limit=limit, workspace=workspace))
+
+
+def remove(job: str, *, workspace: str | None = None) -> Removed:
+    """See `batchio.remove`."""
+    return plainly(api.remove(job, workspace=workspace))
+
+
+def prune(
+    *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
+) -> list[Removed]:
+    """See `batchio.prune`."""
+    return plainly(api.prune(older_than=older_than, dry_run=dry_run, workspace=workspace))
 
 
 def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:

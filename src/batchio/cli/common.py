@@ -24,8 +24,9 @@ T = TypeVar("T")
 class JobArgument(click.Argument):
     """JOB: an id, a unique beginning of one, or a name."""
 
-    def __init__(self, name: str = "job", *, required: bool = False) -> None:
-        super().__init__([name], required=required, metavar="JOB" if required else "[JOB]")
+    def __init__(self, name: str = "job", *, required: bool = False, many: bool = False) -> None:
+        shown = "JOB..." if many else "JOB" if required else "[JOB]"
+        super().__init__([name], required=required, nargs=-1 if many else 1, metavar=shown)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The newest ids, each with its job's name. Opens no journal."""

@@ -192,6 +192,10 @@ class JobStore(Protocol):
         """Return what people call the job; may be empty."""
         ...
 
+    def size(self) -> int:
+        """Return how many bytes of room all of it takes; takes as long as looking takes."""
+        ...
+
     # --- the journal and its head ---
 
     def reader(self) -> JournalReader:

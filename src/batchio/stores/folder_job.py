@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,6 +65,15 @@ class FolderJobStore:
             return (self.folder / NAME_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
+
+    def size(self) -> int:
+        """Return how many bytes on the disk its files take; links count as themselves."""
+        total = 0
+        for folder, _, files in os.walk(self.folder):
+            for file in files:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(folder, file)).st_blocks * 512
+        return total
 
     # --- the journal and its head --------------------------------------------
 

@@ -92,6 +92,12 @@ class MemoryJobStore:
         """Return what people call the job; may be empty."""
         return self._maybe.name if self._maybe else ""
 
+    def size(self) -> int:
+        """Return how many bytes its events and its real files take."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        events = self._maybe.past.read() if self._maybe else []
+        return sum(len(body) for _, body in events) + sum(path.stat().st_size for path in files)
+
     def reader(self) -> MemoryPast:
         """Return the journal, to read, and to be told to be full, slow or down."""
         return self._kept.past
