@@ -26,3 +26,9 @@ def here(tmp_path: Path, home: Path) -> Iterator[Place]:
     """A server that `home` knows as testhost."""
     with place(tmp_path, home) as here:
         yield here
+
+
+@pytest.fixture(autouse=True)
+def new_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is remembered of the server that an earlier test called testhost."""
+    monkeypatch.setattr("batchio.transports.ssh._forwards_none", set())

@@ -290,6 +290,7 @@ class TestSshd(Contract):
     """An sshd on 127.0.0.1; `lines` are further settings of it."""
 
     lines: tuple[str, ...] = ()
+    key_options = ""
 
     @pytest.fixture
     def way(
@@ -298,6 +299,7 @@ class TestSshd(Contract):
         if why := missing():
             pytest.skip(why)
         with Sshd(tmp_path, *self.lines) as server:
+            (tmp_path / "authorized_keys").write_text(self.key_options + server.user_key)
             server.trust(tmp_path / "home")
             monkeypatch.setenv("HOME", str(tmp_path / "home"))
             way = loop.run(ssh.connect("testhost"))
@@ -309,6 +311,47 @@ class TestSshdWithOneSession(TestSshd):
     """MaxSessions 1: commands take turns, and sockets need no session."""
 
     lines = ("MaxSessions 1",)
+
+
+class TestSshdThatForwardsNothing(TestSshd):
+    """AllowTcpForwarding and AllowStreamLocalForwarding no: a session carries each socket."""
+
+    lines = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no", "MaxSessions 1")
+
+    def test_what_it_forbids_is_found_out_once(
+        self, loop: asyncio.Runner, way: Transport, tmp_path: Path
+    ) -> None:
+        async def talk(said: bytes) -> bytes:
+            reader, writer = await way.open_unix(str(tmp_path / "s"))
+            writer.write(said)
+            await writer.drain()
+            back = await reader.readexactly(len(said))
+            writer.close()
+            return back
+
+        async def both() -> None:
+            async with await asyncio.start_unix_server(_echo, tmp_path / "s"):
+                data = os.urandom(3 << 20)
+                assert await talk(data) == data
+                assert (await way.run(["echo", "beside it"])).stdout == b"beside it\n"
+                assert await talk(b"again") == b"again"
+
+        loop.run(both())
+        refused = (tmp_path / "sshd.log").read_text().count("refused streamlocal port forward")
+        assert refused == 2  # the first time, and to be sure
+
+
+class TestSshdWithNoForwardingAtAll(TestSshd):
+    """DisableForwarding yes, as the CIS benchmark wants it."""
+
+    lines = ("DisableForwarding yes",)
+
+
+class TestSshdWithRestrictedKey(TestSshd):
+    """`restrict` before the key in authorized_keys, and start-up files that print."""
+
+    lines = TestSshdWithOneSession.lines
+    key_options = "restrict "
 
 
 class TestSshdWithNoise(TestSshd):
@@ -329,6 +372,13 @@ class TestVm(Contract):
         way = loop.run(ssh.connect(target))
         yield way
         loop.run(way.close())
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
 
 
 async def _here() -> Transport:

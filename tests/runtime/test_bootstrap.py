@@ -51,7 +51,7 @@ class Counting:
         self.trips += 1
         return await self.inner.run(argv, stdin=stdin, timeout=timeout)
 
-    async def open_unix(self, path: str) -> Any:
+    async def open_unix(self, path: str, python: str = "") -> Any:
         return await self.inner.open_unix(path)
 
     async def wait_closed(self) -> None:

@@ -68,8 +68,12 @@ class Transport(Protocol):
         """
         ...
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
         """Connect to a Unix socket there.
+
+        Args:
+            path: The socket.
+            python: A Python there, for a way that has to carry it; empty: one is looked for.
 
         Raises:
             Unreachable: nobody listens, or the connection broke.

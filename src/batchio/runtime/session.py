@@ -66,6 +66,7 @@ class Session:
         self._handle = handle
         self._instance = instance
         self._socket = socket
+        self._python = ""
         self._sink = sink
         self._talk: Conversation | None = None
         self.work: asyncio.Task[None] | None = None
@@ -172,7 +173,7 @@ class Session:
         """The agent's socket: where it was, or where a bootstrap says that it is now."""
         if self._socket:
             try:
-                return await transport.open_unix(self._socket)
+                return await transport.open_unix(self._socket, self._python)
             except Unreachable:
                 self._socket = ""
         if not self._instance:
@@ -184,8 +185,8 @@ class Session:
         except HOPELESS:  # nothing of ours has run there
             self._touched = touched
             raise
-        self._socket = address.socket
-        return await transport.open_unix(self._socket)
+        self._socket, self._python = address.socket, address.python
+        return await transport.open_unix(self._socket, self._python)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[Transport]:

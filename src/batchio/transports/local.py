@@ -82,7 +82,7 @@ class LocalTransport:
             await _kill(process)
             raise
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
         """Connect to a Unix socket.
 
         Raises:
