@@ -14,7 +14,6 @@ import json
 import os
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,11 @@ import time
 from pathlib import Path
 
 from batchio.agent import source
+from batchio.runtime.frames import FRAME
 from benchmarks.side_by_side import options
 
 HERE = Path(__file__).parent
 WINDOW = 64
-FRAME = struct.Struct(">IB")
 
 
 def floor(program: Path, count: int) -> float:

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
 from batchio.core.machine import Machine
@@ -27,47 +26,15 @@ from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
 from batchio.stores.folder import FolderWorkspace
 from benchmarks.side_by_side import Table, options, peak_mb, scratch
+from tests.core.at_once import AtOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from batchio.core import effects as ef
 
 SLOTS: Final = 2
 
 FEW: Final = 10
 """Nodes where the cost of a task is to be seen, and not that of a node."""
-
-
-class Nodes:
-    """All nodes of a job: whatever they are told is done at once."""
-
-    def __init__(self, count: int) -> None:
-        self._offer = Offer("m", limit=count, slots=SLOTS)
-        self._seq = [0] * count
-        self.post: Callable[[ev.Event], None] = lambda _: None
-
-    def __call__(self, effect: ef.Effect) -> None:
-        """Perform one effect."""
-        now = time.time()
-        match effect:
-            case ef.StartTasks(node, tasks):
-                self._seq[node] += 1
-                done = [
-                    [task, attempt, 0, "", now - 1e-3, now, 1 << 20, 1e-3, 0, 0, 0, 0, ""]
-                    for task, attempt in tasks
-                ]
-                self.post(ev.TasksFinished(now, node, self._seq[node], done))
-            case ef.ListOffers():
-                self.post(ev.OffersListed(now, [self._offer.to_json()]))
-            case ef.PlaceOrder():
-                for node in effect.nodes:
-                    self.post(ev.NodeCreated(now, node, f"m{node}"))
-            case ef.ConnectNode(node):
-                facts = {"hostname": f"m{node}", "instance": str(node), "address": "10.0.0.1"}
-                self.post(ev.NodeGreeted(now, node, SLOTS, facts))
-            case ef.DeleteNode(node):
-                self.post(ev.NodeDeleted(now, node))
-            case _:
-                pass  # an acknowledgement
 
 
 async def turn(root: Path, count: int, nodes: int) -> float:
@@ -81,11 +48,15 @@ async def turn(root: Path, count: int, nodes: int) -> float:
         draft.commit([ev.encode(submitted)])
     began = time.perf_counter()
     journal = workspace.job(draft.id).lead()
-    machine, scripted = Machine(), Nodes(nodes)
+    machine, world = Machine(), AtOnce([Offer("m", limit=nodes, slots=SLOTS)], SLOTS)
     machine.apply(submitted)
     wheel = EngineLoop(machine, journal, RealClock())
-    scripted.post = wheel.post
-    await wheel.run(scripted, [ev.HeadStarted(now, journal.epoch, "here", os.getpid())])
+
+    def perform(effect: ef.Effect) -> None:
+        for fact in world.answer(effect, time.time()):
+            wheel.post(fact)
+
+    await wheel.run(perform, [ev.HeadStarted(now, journal.epoch, "here", os.getpid())])
     await journal.close()
     assert machine.outcome.label == "succeeded", machine.outcome
     return time.perf_counter() - began

@@ -19,15 +19,16 @@ from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec
 from benchmarks.side_by_side import options
+from tests.core.at_once import AtOnce
 
 T0 = 1_700_000_000.0
 
 
 def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
     """One job from submission to its end; raises when it does not get there."""
-    machine, now, seq = Machine(), T0, 0
+    machine, now = Machine(), T0
     spec = JobSpec(name="b", provider="p", argv=("true",), tasks=TaskIds.count(tasks))
-    offers = [Offer(f"h{n}").to_json() for n in range(nodes)]
+    world = AtOnce([Offer(f"h{n}") for n in range(nodes)], slots)
     pending: deque[ef.Effect] = deque()
     facts: list[ev.Event] = [ev.JobSubmitted(now, "j", spec.to_json())]
     while True:
@@ -43,24 +44,11 @@ def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
         facts = []
         while pending and not (single and facts):
             now += 1e-5
-            seq += 1
-            match effect := pending.popleft():
-                case ef.ListOffers():
-                    facts.append(ev.OffersListed(now, offers))
-                case ef.PlaceOrder():
-                    facts += [ev.NodeCreated(now, n, f"n{n}") for n in effect.nodes]
-                case ef.ConnectNode(node):
-                    facts.append(ev.NodeGreeted(now, node, slots, {"instance": "a"}))
-                case ef.DeleteNode(node):
-                    facts.append(ev.NodeDeleted(now, node))
-                case ef.StartTasks(node, pairs):
-                    records = [
-                        [task, attempt, 0, "", now - 0.001, now, 1 << 20, 0.0, 0, 0, 0, 0, ""]
-                        for task, attempt in pairs
-                    ]
-                    rows = [[one] for one in records] if single else [records]
-                    told = [ev.TasksFinished(now, node, seq, row) for row in rows]
-                    facts += told
+            effect = pending.popleft()
+            if single and isinstance(effect, ef.StartTasks):
+                facts += [world.ended(effect.node, [pair], now) for pair in effect.tasks]
+            else:
+                facts += world.answer(effect, now)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,9 @@ from batchio.core.job import EXIT_CODES
 from batchio.core.news import event_view
 from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import JobFailed, UsageError, WorkspaceError
+from batchio.errors import JobFailed, UsageError
 from batchio.heads import asking
+from batchio.runtime import cards
 from batchio.runtime.bridge import Stream, portable
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.watching import Watch
@@ -327,26 +328,16 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
 
 @portable
 async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
-    """The newest jobs, newest first."""
+    """The newest jobs, newest first. One that cannot be read is `unreadable`, and says why."""
     place = submit.workspace_of(workspace)
-    out = []
-    for job in place.jobs()[:limit]:
-        machine = await Job(place, job).machine()
-        out.append(views.job_summary(machine, time.time()))
-    return out
+    return await asyncio.to_thread(cards.list_cards, place, limit, time.time())
 
 
 @portable
 async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
     """Ids among the newest `limit` jobs that are not done, and that nobody runs any more."""
     place = submit.workspace_of(workspace)
-    left = []
-    for job in place.jobs()[:limit]:
-        if place.job(job).leader() is None:
-            with suppress(WorkspaceError):  # whoever looks at that job is told
-                state = (await Job(place, job).machine()).running_job
-                left += [job] if state.epoch and not state.closed else []
-    return left
+    return await asyncio.to_thread(cards.unattended, place, limit)
 
 
 @portable

@@ -34,6 +34,7 @@ PATH.write_bytes(source())
 
 FRAME = struct.Struct(">IB")
 HEADER = struct.Struct("<IIHBBQ")
+"""As docs/design/agent.md has them, and written once more: this client trusts no code of ours."""
 WAIT_LIMIT_S = 20.0
 
 Message = list[Any]

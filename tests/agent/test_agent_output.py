@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.agent.client import HEADER, Client, agent, records, text, until, up, upload
+from tests.agent.client import Client, agent, records, text, until, up, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -342,7 +342,3 @@ def test_results_survive_a_full_disk_in_memory(tiny: Path) -> None:
         again.hello()
         assert again.done(119).task == 119
     assert until(home / "results").read_bytes()
-
-
-def test_the_header_is_what_the_page_says() -> None:
-    assert HEADER.size == 20

@@ -12,6 +12,7 @@ import pytest
 from batchio.cli.look import SORT_KEYS
 from batchio.core import events as ev
 from tests.core.stories import JOB, T0, Story, mixed
+from tests.making import make
 
 if TYPE_CHECKING:
     from tests.cli.terminal import Terminal
@@ -245,6 +246,21 @@ def test_a_corrupt_journal_is_named(terminal: Terminal) -> None:
     assert str(path) in seen.err
     assert seen.err.startswith("error: ")
     assert "Traceback" not in seen.err
+
+
+def test_a_damaged_job_hides_no_other_in_a_list(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+    broken = make(terminal.workspace, "2b7l9lhbbb", [])
+    path = terminal.workspace.job(broken).folder / "journal.sqlite"
+    path.write_bytes(os.urandom(4096))
+
+    seen = terminal.type("list")
+    _, second, first = seen.out.splitlines()
+
+    assert (seen.code, seen.err) == (0, "")
+    assert first.startswith(f"{broken}  unreadable ")
+    assert f"the journal {path} is damaged: " in first
+    assert second.startswith(f"{JOB}  running ")
 
 
 def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:

@@ -9,6 +9,7 @@ from batchio.core.arrays import parse_ids
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.spec import JobSpec, SentFile
+from tests.core import builders
 
 T0 = 1_700_000_000.0
 """When every story begins."""
@@ -24,7 +25,7 @@ def spec(tasks: str = "0-3", **more: Any) -> JobSpec:
         "argv": ("{python}", "process.py", "$BATCHIO_TASK_INPUT"),
         "files": (SentFile("process.py", 120, 0o644),),
     }
-    return JobSpec(tasks=parse_ids(tasks), **{**plain, **more})
+    return builders.spec(parse_ids(tasks), **{**plain, **more})
 
 
 class Story:

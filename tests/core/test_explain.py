@@ -208,3 +208,48 @@ def test_a_lost_task_says_what_was_lost() -> None:
 
 def test_a_task_that_succeeded_needs_one_sentence() -> None:
     assert task(mixed(), 2) == "Task 2 succeeded after 3s on node laptop."
+
+
+# --- what the provider has not answered ----------------------------------------------------------
+
+
+def test_a_look_up_of_offers_that_fails_is_shown_with_when_it_is_repeated() -> None:
+    story = Story().tell(ev.OffersFailed(T0 + 9, "RequestLimitExceeded", T0 + 17))
+
+    assert job(story).endswith(
+        "It waits for the provider to say which nodes there are: RequestLimitExceeded; "
+        "it is asked again in 7s."
+    )
+
+
+def test_an_order_that_is_not_answered_says_why() -> None:
+    story = Story().offers("c7i").tell(ev.NodesOrdered(T0 + 1, 0, [["c7i", 1, 1]]))
+    story.tell(ev.NodesDelayed(T0 + 5, [0], "throttled", T0 + 13))
+
+    assert "Node c7i was asked for 9s ago: throttled; its provider is asked again in 3s." in job(
+        story
+    )
+
+
+def test_a_job_says_which_node_it_waits_for_to_be_given_back() -> None:
+    story = Story("0").offers("node-3").ready("node-3").start(0).end(0)
+    story.tell(ev.NodeReleased(T0 + 6, 0, "the job is over"))
+    story.tell(ev.NodesDelayed(T0 + 7, [0], "throttled", T0 + 15))
+
+    waits = "It waits until node node-3 is confirmed as given back: throttled; "
+    assert f"{waits}its provider is asked again in 5s.\n" in job(story)
+    assert "failed for 16m 40s: look for handle-node-3 in the account." in job(story, T0 + 1006)
+
+
+def test_an_unwanted_node_is_not_known_to_be_gone() -> None:
+    story = Story().offers("c7i").tell(ev.NodesOrdered(T0 + 1, 0, [["c7i", 1, 1]]))
+    story.tell(ev.NodeReleased(T0 + 2, 0, "not needed"))
+
+    assert "is not wanted any more, and it is not known whether it was taken." in job(story)
+
+
+def test_a_node_that_will_be_taken_says_when_and_why() -> None:
+    story = Story().offers("c7i").ready("c7i").start(0)
+    story.tell(ev.NodeNoticed(T0 + 5, 0, T0 + 125, "spot"))
+
+    assert "Node c7i will be taken in 1m 55s (spot); it gets no more tasks." in job(story)

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio import providers
-from batchio.core.arrays import parse_ids
 from batchio.core.node import same_computer
 from batchio.core.plan import Offer
-from batchio.core.spec import JobSpec
 from batchio.errors import UsageError
 from batchio.ports import Line, NodeOrder, Refused, Rented, Transport
 from batchio.providers.ssh import SshProvider
 from tests.contracts.sshd import Sshd, missing
+from tests.core import builders
 from tests.house.heavy import HEAVY
 from tests.house.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batchio.core.spec import JobSpec
     from batchio.ports import Provider
 
 
@@ -34,7 +34,7 @@ SOURCE = ROOT / "src" / "batchio"
 
 def spec(provider: str, **more: Any) -> JobSpec:
     """A job of one task."""
-    return JobSpec(name="job", provider=provider, argv=("true",), tasks=parse_ids("0"), **more)
+    return builders.spec(1, provider=provider, **more)
 
 
 async def one_node(provider: Provider, job: JobSpec) -> tuple[str, bytes]:

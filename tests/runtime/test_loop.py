@@ -17,7 +17,8 @@ from batchio.core.task import Outcome
 from batchio.errors import JournalFull, LeaseHeld, WorkspaceError
 from batchio.runtime.loop import EngineLoop
 from batchio.testing import FakeClock, MemoryJournal, MemoryPast
-from tests.core.machines import fingerprint, record, replay, spec
+from tests.core.at_once import AtOnce
+from tests.core.machines import fingerprint, replay, spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,8 +41,7 @@ class Turning:
         self.performed: list[tuple[int, ef.Effect]] = []
         """Each effect, and how many batches were journaled before it."""
         self.deeds: dict[type[ef.Effect], Callable[[Any], None]] = {}
-        self.seq = 0
-        self.slots = slots
+        self.world = AtOnce([Offer("host", slots=slots)], slots)
 
     async def run(self, perform: Callable[[ef.Effect], None] | None = None) -> None:
         first = [ev.HeadStarted(self.clock.now(), 1, "here", 1)]
@@ -52,27 +52,11 @@ class Turning:
         self.deeds.get(type(effect), self.answer)(effect)
 
     def answer(self, effect: ef.Effect) -> None:
-        now, post = self.clock.now(), self.wheel.post
-        match effect:
-            case ef.ListOffers():
-                post(ev.OffersListed(now, [Offer("host", slots=self.slots).to_json()]))
-            case ef.PlaceOrder():
-                for node in effect.nodes:
-                    post(ev.NodeCreated(now, node, "handle"))
-            case ef.ConnectNode(node):
-                post(ev.NodeGreeted(now, node, self.slots, {"instance": "i"}))
-            case ef.StartTasks(node, pairs):
-                self.end(node, pairs)
-            case ef.StopTasks(node, pairs, reason):
-                self.end(node, pairs, -15, reason)
-            case ef.DeleteNode(node):
-                post(ev.NodeDeleted(now, node))
+        for fact in self.world.answer(effect, self.clock.now()):
+            self.wheel.post(fact)
 
     def end(self, node: int, pairs: list[list[int]], code: int = 0, reason: str = "") -> None:
-        self.seq += 1
-        at = self.clock.now()
-        records = [record(task, number, code, reason, at=at) for task, number in pairs]
-        self.wheel.post(ev.TasksFinished(at, node, self.seq, records))
+        self.wheel.post(self.world.ended(node, pairs, self.clock.now(), code, reason))
 
     def journaled(self, kind: type[ev.Event]) -> list[Any]:
         return [event for _, event in self.past.events() if isinstance(event, kind)]

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from batchio.runtime.outputs import Landing, Outputs, Unsaved
 from batchio.runtime.placing import Refused
 from batchio.runtime.untar import Archive, Garbled
 from batchio.stores.placed import FolderPlacedFiles
+from tests.effort import examples
 from tests.runtime.test_outputs import sent, told
 
 NAMES = st.sampled_from(["a", "b", "c", "0", "1"])
@@ -48,9 +49,7 @@ THINGS = st.lists(
 ATTEMPTS = st.lists(
     st.builds(Attempt, st.sampled_from(["j", "k"]), st.integers(0, 1), THINGS), max_size=6
 )
-MANY = settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+MANY = examples(200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def archive(things: list[Thing], canary: str = "/nowhere") -> bytes:

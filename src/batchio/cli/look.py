@@ -211,11 +211,11 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
     return (
         job.id,
         standing(job.standing),
-        done_of(job.counts),
+        done_of(job.counts) if job.counts.total else "",
         stamp(job.submitted),
         stamp(job.finished),
         "-" if job.cost is None else f"${job.cost:.2f}",
-        job.command,
+        job.command or job.why,
     )
 
 

@@ -20,6 +20,7 @@ COLOURS: Final = {
     "lost": "red",
     "timed_out": "red",
     "timed out": "red",
+    "unreadable": "red",
     "cancelled": "yellow",
     "pending": "yellow",
     "provisioning": "yellow",

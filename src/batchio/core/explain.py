@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SHELL_SIGNAL_BASE = 128
 """A shell reports a program that signal N ended as exit code 128 + N."""
 
+LONG_S = 600.0
+"""Seconds after which a person should look why a node is still held."""
+
 MOST_IDS = 40
 """Characters of a list of task ids; the rest is counted only."""
 
@@ -142,16 +145,40 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
     since = _ago(now - node.since)
     match node.state:
         case NodeState.WANTED:
-            return f"Node {node.name} was asked for {since} ago."
+            return f"Node {node.name} was asked for {since} ago{_delayed(node, now)}."
+        case NodeState.UNWANTED:
+            return (
+                f"Node {node.name} is not wanted any more, and it is not known whether it was "
+                f"taken{_delayed(node, now)}."
+            )
         case NodeState.BOOTING:
             doing = preparing(node, seen)
             return f"Node {node.name} has been getting ready for {since}{doing and f': {doing}'}."
         case NodeState.SILENT:
             return f"The connection to node {node.name} broke {since} ago; its tasks may run on."
+        case NodeState.READY if node.deadline_at:
+            left = _ago(node.deadline_at - now)
+            return f"Node {node.name} will be taken in {left} ({node.why}); it gets no more tasks."
+        case NodeState.DRAINING if node.delayed:
+            line = f"It waits until node {node.name} is confirmed as given back"
+            return f"{line}{_delayed(node, now)}.{_costs(node, now)}"
         case NodeState.DRAINING:
             return f"Node {node.name} is being given back: {node.why}."
         case _:
             return ""
+
+
+def _delayed(node: Node, now: float) -> str:
+    """ ": throttled; its provider is asked again in 4 s"; empty when it was not asked in vain."""
+    again = _ago(node.again - now)
+    return f": {node.delayed}; its provider is asked again in {again}" if node.delayed else ""
+
+
+def _costs(node: Node, now: float) -> str:
+    """What to do about a node that cannot be given back for long."""
+    if now - node.since < LONG_S:
+        return ""
+    return f" That has failed for {_ago(now - node.since)}: look for {node.handle} in the account."
 
 
 # ---- what pending tasks wait for ----------------------------------------------------
@@ -162,7 +189,7 @@ def _waiting_for(m: Machine, now: float) -> Iterator[str]:
     pending = m.tasks.by_state[TaskState.PENDING]
     if not pending:
         return
-    line = _closed(m) or _no_room(m)
+    line = _closed(m, now) or _no_room(m)
     if line:
         yield line
     due = m.queue.next_due()
@@ -170,12 +197,15 @@ def _waiting_for(m: Machine, now: float) -> Iterator[str]:
         yield f"The next retry begins in {_ago(due - now)}."
 
 
-def _closed(m: Machine) -> str:
+def _closed(m: Machine, now: float) -> str:
     """Why no task may be sent out at all; empty when they may."""
     spec = m.running_job.spec
     ready = sum(node.state is NodeState.READY for node in m.nodes)
     if m.offers is None:
-        return "It waits for the provider to say which nodes there are."
+        line = "It waits for the provider to say which nodes there are"
+        if not (why := m.running_job.offers_why):
+            return f"{line}."
+        return f"{line}: {why}; it is asked again in {_ago(m.running_job.offers_again - now)}."
     if not ready:
         return "It waits for a node that is ready."
     if m.dispatch_started:
@@ -232,7 +262,7 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> 
     if m.tasks.losses[at] >= SUSPECT_LOSSES:
         yield "It waits for a node to itself: nodes were lost under it before."
         return
-    yield _closed(m) or _no_room(m) or "It is next in line."
+    yield _closed(m, now) or _no_room(m) or "It is next in line."
     yield from _nodes(m, now, seen)
 
 

@@ -34,7 +34,9 @@ def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
     m.orders[event.first] = event.rows
     for offer, count, slots in event.rows:
         for number in range(len(m.nodes), len(m.nodes) + count):
-            node = Node(number, offer, since=event.at, order=event.first, expected=slots)
+            node = Node(
+                number, offer, event.at, order=event.first, ordered=event.at, expected=slots
+            )
             m.nodes.append(node)
             m.idle[number] = None
             m.reweigh(node)
@@ -72,6 +74,8 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
             _failed(m, node.offer, event)
         case ev.NodeCreated() if past := m.trouble.get(node.offer):
             past.gave()
+            if not past.failures:  # it only had not answered
+                del m.trouble[node.offer]
         case ev.NodeGreeted():
             _greeted(m, node)
         case ev.NodeEnds():
@@ -116,7 +120,9 @@ def on_delayed(m: Machine, event: ev.NodesDelayed) -> bool:
         changed = True
         node.delayed, node.again = event.why, event.again
         if node.state is not NodeState.DRAINING:  # nothing more is asked of it meanwhile
-            _trouble(m, node.offer).rest(event.again + ANSWER_S, event.why)
+            past = _trouble(m, node.offer)
+            past.rest(event.again + ANSWER_S, event.why)
+            m.wake_at(past.not_before)
     return changed
 
 

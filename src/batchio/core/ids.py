@@ -28,6 +28,14 @@ def job_id(now: float, randomness: bytes) -> str:
     return _digits(ticks, LENGTH - _TAIL) + _digits(noise, _TAIL)
 
 
+def submitted_at(job: str) -> float:
+    """Return when the job of this id was submitted, in Unix seconds, to the hundredth."""
+    ticks = 0
+    for digit in job[: LENGTH - _TAIL]:
+        ticks = ticks * len(ALPHABET) + ALPHABET.index(digit)
+    return _EPOCH + ticks / _TICKS_PER_S
+
+
 def is_job_id(text: str) -> bool:
     """Whether `text` could be the id of a job."""
     return len(text) == LENGTH and is_prefix(text)

@@ -130,6 +130,8 @@ class Node:
     state: NodeState = S.WANTED
     order: int = 0
     """The first node of the order that it belongs to."""
+    ordered: float = 0.0
+    """When that was placed."""
     expected: int = 1
     """Slots it is expected to have."""
     handle: str | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
+from batchio.core.cost import cost
 from batchio.core.news import event_view as event_view
 from batchio.core.record import SCHEMA as SCHEMA
 from batchio.core.record import View
@@ -223,6 +224,7 @@ def job_view(machine: Machine, now: float) -> JobView:
 def job_summary(machine: Machine, now: float) -> JobSummary:
     """The job as a line of a list, as it stands at `now`."""
     job = machine.running_job
+    paid = cost(machine, now)
     return JobSummary(
         id=job.id,
         name=job.spec.name,
@@ -236,7 +238,7 @@ def job_summary(machine: Machine, now: float) -> JobSummary:
         started=job.running or None,
         finished=job.closed or None,
         duration=max((job.closed or now) - job.submitted, 0.0),
-        cost=None,
+        cost=None if paid is None else paid.spent,
     )
 
 

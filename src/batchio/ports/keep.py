@@ -242,7 +242,10 @@ class JobStore(Protocol):
     # --- for people who look on; never journaled ---
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Replace what onlookers may know about a topic. Never fails: they just see less."""
+        """Replace what onlookers may know about a topic, whole.
+
+        Never fails: what cannot be replaced is removed, and they see less.
+        """
         ...
 
     def shown(self, topic: str) -> dict[str, Any]:
@@ -286,6 +289,10 @@ class Draft(Protocol):
 
     def bundle(self) -> Path:
         """Return a file of this computer to pack the job's files into, once, before `commit`."""
+        ...
+
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Show onlookers this about a topic from the beginning. Never fails."""
         ...
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
@@ -335,6 +342,10 @@ class Workspace(Protocol):
 
     def job(self, job: str) -> JobStore:
         """Return the store of one job, which need not exist."""
+        ...
+
+    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of these jobs shows about a topic, as `JobStore.shown`; many at once."""
         ...
 
     def draft(self, now: float) -> Draft:

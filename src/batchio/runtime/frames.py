@@ -28,9 +28,10 @@ LIMIT: Final = 8 << 20
 BATCH: Final = 2000
 """Messages or tasks put into one frame; keeps frames far below the limit."""
 
-_HEAD: Final = Struct(">IB")
-_OFFSET: Final = Struct(">Q")
-_ATTEMPT: Final = Struct(">II")
+FRAME: Final = Struct(">IB")
+"""Length and kind, before each body."""
+OFFSET: Final = Struct(">Q")
+ATTEMPT: Final = Struct(">II")
 
 
 def pack(messages: Sequence[Sequence[Any]]) -> bytes:
@@ -39,7 +40,7 @@ def pack(messages: Sequence[Sequence[Any]]) -> bytes:
     body = json.dumps(messages, separators=(",", ":")).encode()
     if len(body) >= LIMIT:
         raise ValueError(f"a frame of {len(body)} bytes is over the limit of {LIMIT}")
-    return _HEAD.pack(len(body) + 1, MESSAGES) + body
+    return FRAME.pack(len(body) + 1, MESSAGES) + body
 
 
 async def read(reader: ByteReader) -> tuple[int, bytes]:
@@ -49,7 +50,7 @@ async def read(reader: ByteReader) -> tuple[int, bytes]:
         asyncio.IncompleteReadError: the other side closed.
         Unreachable: what comes is no frame.
     """
-    length, kind = _HEAD.unpack(await reader.readexactly(_HEAD.size))
+    length, kind = FRAME.unpack(await reader.readexactly(FRAME.size))
     if not 1 <= length <= LIMIT:
         raise Unreachable(f"a frame of {length} bytes: this is not our agent")
     return kind, await reader.readexactly(length - 1)
@@ -63,10 +64,10 @@ def messages(body: bytes) -> list[list[Any]]:
 
 def log_chunk(body: bytes) -> tuple[int, memoryview]:
     """Offset in the spool, and the bytes there, of a frame of kind LOG."""
-    return _OFFSET.unpack_from(body)[0], memoryview(body)[_OFFSET.size :]
+    return OFFSET.unpack_from(body)[0], memoryview(body)[OFFSET.size :]
 
 
 def output_chunk(body: bytes) -> tuple[int, int, memoryview]:
     """Task, attempt and tar bytes of a frame of kind OUTPUT."""
-    task, attempt = _ATTEMPT.unpack_from(body)
-    return task, attempt, memoryview(body)[_ATTEMPT.size :]
+    task, attempt = ATTEMPT.unpack_from(body)
+    return task, attempt, memoryview(body)[ATTEMPT.size :]

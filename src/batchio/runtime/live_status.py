@@ -5,13 +5,14 @@ Never journaled and never right for long: only the newest fact of each node.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final
+
+from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from batchio.ports import Clock, JobStore, Timer
+    from batchio.ports import Clock, JobStore
 
 LOADS: Final = "loads"
 """How busy nodes are, from their heartbeats: `load`, `disk_free` in bytes, …"""
@@ -25,11 +26,7 @@ EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25}
 
 
 class LiveStatus:
-    """One topic, and what shall be shown about it.
-
-    Args:
-        spawn: Runs a write beside the loop.
-    """
+    """One topic, and the newest fact of each node about it."""
 
     def __init__(
         self,
@@ -38,43 +35,20 @@ class LiveStatus:
         clock: Clock,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        self._store = store
-        self._topic = topic
-        self._clock = clock
-        self._spawn = spawn
-        self._every = EVERY_S[topic]
         self._newest: dict[int, Any] = {}
-        self._written = 0.0
-        self._next: Timer | None = None
-        self._writing = asyncio.Lock()
-        self._over = False
+        self._showing = Showing(store, topic, self._facts, EVERY_S[topic], clock, spawn)
 
     def show(self, node: int, fact: Any) -> None:
         """Show the newest fact of a node soon, with what others have to show meanwhile."""
         self._newest[node] = fact
-        if self._next is None and not self._over:
-            now = self._clock.now()
-            when = max(now, self._written + self._every)
-            self._next = self._clock.call_at(when, self._begin)
+        self._showing.soon()
 
     def stop(self) -> None:
         """Write no more."""
-        self._over = True
-        if self._next is not None:
-            self._next.cancel()
+        self._showing.stop()
 
-    def _begin(self) -> None:
-        work = self._write()
-        try:
-            self._spawn(work)
-        except RuntimeError:  # the head is ending, and nobody waits for more
-            work.close()
-
-    async def _write(self) -> None:
-        self._next, self._written = None, self._clock.now()
-        async with self._writing:  # a slow disk keeps the order
-            facts = {str(node): fact for node, fact in self._newest.items()}
-            await asyncio.to_thread(self._store.show, self._topic, facts)
+    def _facts(self) -> dict[str, Any]:
+        return {str(node): fact for node, fact in self._newest.items()}
 
 
 def read_live_status(store: JobStore, topic: str) -> dict[int, Any]:

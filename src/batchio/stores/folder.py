@@ -20,12 +20,12 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from batchio.core.ids import RANDOM_BYTES, is_job_id, job_id
 from batchio.errors import UsageError
-from batchio.stores.folder_job import BUNDLE_FILE, NAME_FILE, PARTS, FolderJobStore
+from batchio.stores.folder_job import BUNDLE_FILE, NAME_FILE, PARTS, FolderJobStore, show
 from batchio.stores.inputs import write_inputs
 from batchio.stores.last_words import keep_reserve
 from batchio.stores.lease import Lease
@@ -74,6 +74,10 @@ class FolderWorkspace:
     def job(self, job: str) -> FolderJobStore:
         """Return the store of one job, which need not exist."""
         return FolderJobStore(self._jobs / job)
+
+    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of these jobs shows about a topic: a small file each."""
+        return [self.job(job).shown(topic) for job in jobs]
 
     def draft(self, now: float) -> FolderDraft:
         """Begin a job under an id that nobody has: many may submit in the same instant."""
@@ -136,6 +140,10 @@ class FolderDraft:
     def bundle(self) -> Path:
         """Return the file to pack the job's files into."""
         return self._draft / BUNDLE_FILE
+
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Show onlookers this about a topic from the beginning."""
+        show(self._draft, topic, facts)
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""

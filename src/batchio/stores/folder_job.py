@@ -28,6 +28,20 @@ NAME_FILE: Final = "name"
 BUNDLE_FILE: Final = "bundle.tar"
 HEAD_LOG: Final = "head.log"
 
+
+def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
+    """Replace `<topic>.json` in a job's folder, or remove it where there is no room for more."""
+    file, draft = folder / f"{topic}.json", folder / f"{topic}.part"
+    try:
+        draft.write_text(json.dumps(facts), encoding="utf-8")
+        draft.replace(file)
+    except OSError:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
 PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
 """A look at a folder costs microseconds."""
 
@@ -108,10 +122,7 @@ class FolderJobStore:
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
         """Replace `<topic>.json`."""
-        draft = self.folder / f"{topic}.part"
-        with suppress(OSError):
-            draft.write_text(json.dumps(facts), encoding="utf-8")
-            draft.replace(self.folder / f"{topic}.json")
+        show(self.folder, topic, facts)
 
     def shown(self, topic: str) -> dict[str, Any]:
         """Return what `<topic>.json` says; what is torn says nothing."""

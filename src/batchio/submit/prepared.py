@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from batchio import __version__
+from batchio.core.cards import TOPIC, first_card
 from batchio.core.events import JobSubmitted, encode
 from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
@@ -193,6 +194,7 @@ class Prepared:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft))
             submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
+            draft.show(TOPIC, first_card(draft.id, spec, now))
             draft.commit([submitted], name=spec.name, made_by=__version__)
             return draft.id
 

@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING
 from batchio.runtime.head import lead
 from batchio.testing.agents import Attempt, Ends
 from batchio.testing.clock import FakeClock
-from batchio.testing.memory import (
-    MemoryInputs,
-    MemoryJobStore,
-    MemoryJournal,
-    MemoryPast,
-    MemoryWorkspace,
-)
+from batchio.testing.journal import MemoryJournal, MemoryPast
+from batchio.testing.memory import MemoryInputs, MemoryJobStore, MemoryWorkspace
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
 
 if TYPE_CHECKING:

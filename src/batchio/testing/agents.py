@@ -15,21 +15,17 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.errors import Unreachable
 from batchio.runtime import frames
+from batchio.stores.log_records import HEADER
 
 if TYPE_CHECKING:
     from batchio.ports import Clock, Timer
 
 TERM: Final = -15
 OUTPUT_FRAME: Final = 256 << 10
-_FRAME: Final = Struct(">IB")
-_OUTPUT: Final = Struct(">II")
-_OFFSET: Final = Struct(">Q")
-_RECORD: Final = Struct("<IIHBBQ")
 
 Pair = tuple[int, int]
 
@@ -233,7 +229,7 @@ class ScriptedAgent:
         low = len(self._spool)
         if ends.stdout:
             micros = int(self.clock.now() * 1e6)
-            head = _RECORD.pack(len(ends.stdout), attempt.task, attempt.number, 1, 0, micros)
+            head = HEADER.pack(len(ends.stdout), attempt.task, attempt.number, 1, 0, micros)
             self._spool += head + ends.stdout
         if ends.leaves:
             self._left[key] = ends.leaves
@@ -248,7 +244,7 @@ class ScriptedAgent:
         end = len(self._spool)
         low = end if log_from is None else log_from
         size = sum(map(len, left.values()))
-        tail = "" if code == 0 else self._spool[low:][_RECORD.size :].decode(errors="replace")
+        tail = "" if code == 0 else self._spool[low:][HEADER.size :].decode(errors="replace")
         record = [
             *key, code, reason, began, self.clock.now(), 1 << 20, 0.0, low, end, len(left), size,
             tail.strip(),
@@ -262,7 +258,7 @@ class ScriptedAgent:
         if self._pull and self._line and self._pull[0] < len(self._spool):
             (offset, limit), self._pull = self._pull, None
             chunk = self._spool[offset : offset + limit]
-            self._line.send(frames.LOG, _OFFSET.pack(offset) + chunk)
+            self._line.send(frames.LOG, frames.OFFSET.pack(offset) + chunk)
 
     def _send_outputs(self, line: Line, task: int, number: int, known: int = 0) -> None:
         left, out = self._left.get((task, number), {}), io.BytesIO()
@@ -274,12 +270,14 @@ class ScriptedAgent:
         whole, limit = out.getvalue(), self.breaks_after
         new = whole[known:] if limit is None else whole[known : known + limit]
         for at in range(0, len(new), OUTPUT_FRAME):
-            line.send(frames.OUTPUT, _OUTPUT.pack(task, number) + new[at : at + OUTPUT_FRAME])
+            line.send(
+                frames.OUTPUT, frames.ATTEMPT.pack(task, number) + new[at : at + OUTPUT_FRAME]
+            )
         if limit is not None:
             self.breaks_after = None
             line.end()
             return
-        line.send(frames.OUTPUT, _OUTPUT.pack(task, number))
+        line.send(frames.OUTPUT, frames.ATTEMPT.pack(task, number))
         line.say(["fetched", task, number, len(left), len(whole), zlib.crc32(whole)])
 
     def _leave(self, line: Line, keep: bool) -> None:
@@ -322,11 +320,11 @@ class Line:
         if self._agent.mute:
             return
         self._heard += data
-        while len(self._heard) >= _FRAME.size:
-            end = 4 + _FRAME.unpack_from(self._heard)[0]
+        while len(self._heard) >= frames.FRAME.size:
+            end = 4 + frames.FRAME.unpack_from(self._heard)[0]
             if len(self._heard) < end:
                 return
-            body = bytes(self._heard[_FRAME.size : end])
+            body = bytes(self._heard[frames.FRAME.size : end])
             del self._heard[:end]
             for message in frames.messages(body):
                 self._agent.hear(self, message)
@@ -348,7 +346,7 @@ class Line:
         """One frame; dropped when the line is broken."""
         if not self._open or self._agent.mute:
             return
-        frame = _FRAME.pack(len(body) + 1, kind) + body
+        frame = frames.FRAME.pack(len(body) + 1, kind) + body
         if not self._agent.late and not self._coming:
             self.reader.feed_data(frame)
             return

@@ -1,28 +1,19 @@
-"""A workspace in memory, with leases, and knobs for what goes wrong."""
+"""A workspace in memory; its journals are in `journal.py`."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.events import Event, JobSubmitted, decode, encode
-from batchio.errors import (
-    JournalDown,
-    JournalFull,
-    LeaseHeld,
-    NoSuchJob,
-    UsageError,
-    WorkspaceError,
-)
-from batchio.ports import Holder, Pace
+from batchio.core.events import JobSubmitted, encode
+from batchio.errors import JournalDown, NoSuchJob, UsageError, WorkspaceError
+from batchio.ports import Pace
 from batchio.runtime.replay import Fold
 from batchio.stores.folder import new_id
 from batchio.stores.log_sink import FolderSink
+from batchio.testing.journal import MemoryJournal, MemoryPast, refuse_second
 from batchio.testing.placed import MemoryPlacedFiles
 
 if TYPE_CHECKING:
@@ -30,113 +21,9 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import LogSink
+    from batchio.ports import Holder, LogSink
 
 PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
-
-
-@dataclass
-class MemoryPast:
-    """What is kept of one job's journal, and its reader; implements `ports.JournalReader`."""
-
-    job: str
-    batches: list[list[str]]
-    """All events, as they were written together."""
-    full: bool = False
-    """Whether there is room for no more."""
-    down: bool = False
-    """Whether nobody answers."""
-    deaf: bool = False
-    """Whether writes are carried out and their answers are lost."""
-    seconds: float = 0.0
-    """How long a write takes."""
-    epoch: int = 0
-    holder: Holder | None = None
-    snapshots: list[tuple[int, bytes]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._rows = [body for batch in self.batches for body in batch]
-
-    def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Return events numbered above `after`, at most `limit`: `(seq, body)`."""
-        rows = self._rows[after:]
-        return list(enumerate(rows[:limit], after + 1))
-
-    def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """Return events as `read` does, decoded."""
-        return [(seq, decode(body)) for seq, body in self.read(after, limit)]
-
-    def last(self) -> int:
-        """Return the number of the newest event."""
-        return len(self._rows)
-
-    def snapshot(self) -> tuple[int, bytes] | None:
-        """Return the newest snapshot, and after which event it was taken."""
-        return self.snapshots[-1] if self.snapshots else None
-
-    def keep(self, batch: list[str]) -> None:
-        """Write one batch."""
-        self.batches.append(batch)
-        self._rows += batch
-
-    def take_over(self) -> None:
-        """Let a second head in, as when somebody deletes the lock of the first by hand."""
-        self.epoch += 1
-        self.holder = None
-
-    def close(self) -> None:
-        """Do nothing: nothing is held."""
-
-
-class MemoryJournal:
-    """The one writer of a `MemoryPast`; implements `ports.Journal`.
-
-    Raises:
-        LeaseHeld: there is one already.
-    """
-
-    def __init__(self, past: MemoryPast, kind: str = "local") -> None:
-        _refuse_second(past)
-        past.holder = Holder(os.getpid(), socket.gethostname(), kind)
-        past.epoch += 1
-        self.epoch = past.epoch
-        self._past = past
-        self._unanswered: list[str] | None = None
-        self._open = True
-
-    async def append(self, events: Sequence[str]) -> None:
-        """Write one batch, whole or not at all. See the port."""
-        past, batch = self._past, list(events)
-        if past.seconds:
-            await asyncio.sleep(past.seconds)
-        self._check()
-        if past.down:
-            raise JournalDown(f"nobody answers for job {past.job}")
-        if past.epoch != self.epoch:
-            raise LeaseHeld(f"another head has taken over job {past.job}")
-        if past.full:
-            raise JournalFull(f"no room left for job {past.job}")
-        if batch and batch != self._unanswered:
-            past.keep(batch)
-        self._unanswered = batch if past.deaf else None
-        if past.deaf:
-            raise JournalDown(f"an answer for job {past.job} was lost")
-
-    async def snapshot(self, state: bytes) -> None:
-        """Keep `state` where there is room."""
-        self._check()
-        if not (self._past.full or self._past.down):
-            self._past.snapshots.append((len(self._past.read()), state))
-
-    async def close(self) -> None:
-        """Let go of the lease. Repeatable."""
-        if self._open and self._past.epoch == self.epoch:
-            self._past.holder = None
-        self._open = False
-
-    def _check(self) -> None:
-        if not self._open:
-            raise LeaseHeld(f"the lease of {self._past.job} was let go")
 
 
 class MemoryInputs:
@@ -302,6 +189,7 @@ class MemoryDraft:
         self._drafts = drafts
         self._folder = folder
         self._inputs: list[bytes] | None = None
+        self._shown: dict[str, str] = {}
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
         """Keep all inputs of the tasks, and return how many there are."""
@@ -315,10 +203,15 @@ class MemoryDraft:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / "bundle.tar"
 
+    def show(self, topic: str, facts: Mapping[str, Any]) -> None:
+        """Show onlookers this about a topic from the beginning."""
+        self._shown[topic] = json.dumps(facts)
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job; one process may know it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._jobs[self.id] = _Kept(MemoryPast(self.id, [list(events)]), name, self._inputs)
+        past = MemoryPast(self.id, [list(events)])
+        self._jobs[self.id] = _Kept(past, name, self._inputs, shown=self._shown)
 
     def __enter__(self) -> MemoryDraft:
         """Begin."""
@@ -359,6 +252,10 @@ class MemoryWorkspace:
         """Return the store of one job, which need not exist."""
         return MemoryJobStore(job, self._jobs.get(job), self.root / job)
 
+    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
+        """Return what each of these jobs shows about a topic."""
+        return [self.job(job).shown(topic) for job in jobs]
+
     def draft(self, now: float) -> MemoryDraft:
         """Begin a job under an id that nobody has."""
         while (job := self.new_id(now)) in {*self._jobs, *self._drafts}:
@@ -368,7 +265,7 @@ class MemoryWorkspace:
 
     def remove(self, job: str) -> None:
         """Delete all there is of a job."""
-        _refuse_second(self.job(job).reader())
+        refuse_second(self.job(job).reader())
         del self._jobs[job]
         _delete(self.root / job)
 
@@ -385,12 +282,6 @@ class MemoryWorkspace:
         fold = Fold(self.job(job).reader())
         fold.catch_up()
         return fold.machine
-
-
-def _refuse_second(past: MemoryPast) -> None:
-    if past.holder is not None:
-        who = past.holder
-        raise LeaseHeld(f"another head runs job {past.job} (process {who.pid} on {who.host})")
 
 
 def _delete(folder: Path) -> None:

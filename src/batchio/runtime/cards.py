@@ -1,0 +1,113 @@
+"""Cards of jobs: the head keeps its job's, a reader makes anew what is missing or left behind."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.cards import TOPIC, card_of, is_card, summary_of, unreadable
+from batchio.errors import BatchioError, NoSuchJob
+from batchio.runtime.replay import Fold
+from batchio.runtime.showing import Showing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from batchio.core.events import Event
+    from batchio.core.machine import Machine
+    from batchio.core.views import JobSummary
+    from batchio.ports import Clock, JobStore, Workspace
+
+EVERY_S: Final = 1.0
+"""Seconds between two writes of a card, at least, while only counts change."""
+
+
+class CardKeeper:
+    """Keeps the card of a job that is led: at once when its state changes."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        machine: Machine,
+        clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._machine = machine
+        self._clock = clock
+        self._open = True
+        self._state = machine.state
+        self._showing = Showing(store, TOPIC, self._card, EVERY_S, clock, spawn)
+
+    async def open(self) -> None:
+        """Say that a head leads, before it writes its first event."""
+        await self._showing.write()
+
+    def saw(self, batch: list[Event]) -> None:
+        """Told what was journaled."""
+        changed = self._machine.state is not self._state
+        self._state = self._machine.state
+        self._showing.soon(hurry=changed)
+
+    def stop(self) -> None:
+        """Write no more by itself."""
+        self._showing.stop()
+
+    async def close(self) -> None:
+        """Say that all the head did stands in the journal, and that it goes."""
+        self.stop()
+        self._open = False
+        await self._showing.write()
+
+    def _card(self) -> dict[str, Any]:
+        return card_of(self._machine, self._clock.now(), is_open=self._open)
+
+
+def read_card(store: JobStore) -> dict[str, Any]:
+    """Return a job's card as of now; never writes. Blocks, briefly when the card counts.
+
+    Raises:
+        WorkspaceError: the card does not count, and the journal cannot be read.
+    """
+    return _counting(store, store.shown(TOPIC))
+
+
+def list_cards(workspace: Workspace, limit: int | None, now: float) -> list[JobSummary]:
+    """Return the newest jobs, newest first; one that cannot be read hides no other. Blocks."""
+    jobs = workspace.jobs()[:limit]
+    rows = []
+    for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
+        store = workspace.job(job)
+        try:
+            rows.append(summary_of(_counting(store, card), now))
+        except NoSuchJob:
+            continue  # removed meanwhile
+        except BatchioError as err:
+            rows.append(unreadable(job, store.name(), str(err)))
+    return rows
+
+
+def unattended(workspace: Workspace, limit: int | None) -> list[str]:
+    """Return ids among the newest jobs that are not done, and that nobody leads. Blocks."""
+    jobs = workspace.jobs()[:limit]
+    left = []
+    for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
+        store = workspace.job(job)
+        if (is_card(card) and card["finished"]) or store.leader() is not None:
+            continue
+        try:
+            known = _counting(store, card)
+        except BatchioError:
+            continue  # whoever looks at that job is told
+        left += [job] if known["epoch"] and not known["finished"] else []
+    return left
+
+
+def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Return this card if it counts, else one made from the journal."""
+    if is_card(card) and (not card["open"] or store.leader() is not None):
+        return dict(card)
+    with closing(store.reader()) as reader:
+        fold = Fold(reader)
+        fold.catch_up()
+    return card_of(fold.machine, time.time(), is_open=False)

@@ -1,0 +1,71 @@
+"""Writing what onlookers may know beside the loop: the newest, in order, and not too often."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from batchio.ports import Clock, JobStore, Timer
+
+
+class Showing:
+    """One topic of a job's store.
+
+    Args:
+        facts: Makes what is shown, at the moment when it is written.
+        every: Seconds between two writes, at least, when there is no hurry.
+        spawn: Runs a write beside the loop.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        topic: str,
+        facts: Callable[[], Mapping[str, Any]],
+        every: float,
+        clock: Clock,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._store = store
+        self._topic = topic
+        self._facts = facts
+        self._every = every
+        self._clock = clock
+        self._spawn = spawn
+        self._written = 0.0
+        self._next: Timer | None = None
+        self._writing = asyncio.Lock()
+        self._over = False
+
+    def soon(self, *, hurry: bool = False) -> None:
+        """Have the newest written: at once, or when the last write is long enough ago."""
+        if self._over or (self._next is not None and not hurry):
+            return
+        now = self._clock.now()
+        when = now if hurry else max(now, self._written + self._every)
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self._clock.call_at(when, self._begin)
+
+    def stop(self) -> None:
+        """Begin no further write."""
+        self._over = True
+        if self._next is not None:
+            self._next.cancel()
+
+    async def write(self) -> None:
+        """Write the newest now, after what is being written already."""
+        async with self._writing:  # a slow disk keeps the order
+            facts = self._facts()
+            await asyncio.to_thread(self._store.show, self._topic, facts)
+
+    def _begin(self) -> None:
+        self._next, self._written = None, self._clock.now()
+        work = self.write()
+        try:
+            self._spawn(work)
+        except RuntimeError:  # the head is ending, and nobody waits for more
+            work.close()
