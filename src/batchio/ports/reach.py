@@ -52,6 +52,8 @@ class Transport(Protocol):
     """What people call the other side: a host's name or address."""
     local: bool
     """Whether the node is this computer, and its files are our files."""
+    python: str
+    """A Python there that was named for it; empty: one is to be looked for."""
 
     async def run(
         self,

@@ -178,10 +178,15 @@ class Session:
                 self._socket = ""
         if not self._instance:
             for name in self._desk.homes_before(self._node):
-                await remove(transport, name)
+                await remove(transport, name, python=self._desk.spec.python)
         touched, self._touched = self._touched, True
         try:
-            address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
+            address = await bootstrap(
+                transport,
+                home_name=self.home,
+                spool=self._sink.spool,
+                python=self._desk.spec.python,
+            )
         except HOPELESS:  # nothing of ours has run there
             self._touched = touched
             raise
@@ -307,7 +312,7 @@ class Session:
         self._hangs = False
         if not self._keep:
             async with self._reach() as transport:
-                await remove(transport, self.home)
+                await remove(transport, self.home, python=self._desk.spec.python)
 
     def _now(self) -> float:
         return self._desk.clock.now()

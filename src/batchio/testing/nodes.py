@@ -240,6 +240,7 @@ class ScriptedTransport:
     """
 
     local = False
+    python = ""
 
     def __init__(self, node: ScriptedNode) -> None:
         self.where = node.name

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import TYPE_CHECKING, Final, Self
 
@@ -32,6 +33,7 @@ class LocalTransport:
     """The way to this computer itself; many may be open at once."""
 
     local = True
+    python = sys.executable
 
     def __init__(self) -> None:
         self.where = socket.gethostname()

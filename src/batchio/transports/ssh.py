@@ -71,6 +71,7 @@ class SshTransport:
         client: Client,
     ) -> None:
         self.where = target.where
+        self.python = target.python
         self._target = target
         self._limits = limits
         self._connection = connection
@@ -175,7 +176,9 @@ class SshTransport:
                 hint=MISSING,
             ) from error
         try:
-            process = await other._sessions.take(lambda: other._open(carry_line(path, python)))
+            process = await other._sessions.take(
+                lambda: other._open(carry_line(path, self.python or python))
+            )
             await connected(process, path, self.where)
         except BaseException:
             other._connection.abort()
