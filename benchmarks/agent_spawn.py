@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from batchio.agent import source
-from batchio.runtime.frames import FRAME
+from batchio.runtime.frames import FRAME, VERSION
 from benchmarks.side_by_side import options
 
 HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ def agent(python: str, program: Path, count: int) -> tuple[float, float]:
         facts = json.loads(up.stdout)
         sock = socket.socket(socket.AF_UNIX)
         sock.connect(home + "/s")
-        send(sock, ["hello", {"v": 1, "job": "b", "epoch": 1}])
+        send(sock, ["hello", {"v": VERSION, "job": "b", "epoch": 1}])
         send(sock, ["setup", {"argv": ["/bin/true"], "slots": 2}])
         before = cpu(facts["pid"])
         wall = drive(sock, count)

@@ -95,7 +95,8 @@ def document(kind: type, **more: Any) -> Any:
 
 def _typed(kind: type, hints: Mapping[str, Any], suffix: str = "") -> Any:
     """Return a typed dictionary of these fields, with the name and the sentence of a class."""
-    made: Any = TypedDict(kind.__name__ + suffix, hints)  # type: ignore[misc]
+    total = getattr(kind, "__total__", True)
+    made: Any = TypedDict(kind.__name__ + suffix, hints, total=total)  # type: ignore[misc]
     made.__doc__ = None if suffix else inspect.getdoc(kind)
     return made
 

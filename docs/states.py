@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchio.core import node, task
+from batchio.runtime import session_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,11 +22,26 @@ def page() -> str:
 def _page() -> Iterator[str]:
     yield "# States"
     yield ""
-    yield "Written by `make docs` from the tables in `core/task.py` and `core/node.py`."
+    yield "Written by `make docs` from the tables in `core/task.py`, `core/node.py` and"
+    yield "`runtime/session_table.py`."
     yield "What is neither an edge nor stale cannot happen, and stops the head with an"
     yield "`IllegalEvent` that names the entity, its state and the event."
     yield from _entity("A task", task.TaskState, task.EDGES, task.STALE)
     yield from _entity("A node", node.NodeState, node.EDGES, node.STALE)
+    session = session_table
+    yield from _entity("A session", session.SessionState, session.EDGES, session.STALE)
+    yield from ("", "A session is the head's side of one node. Its facts:", "")
+    yield from ("| fact | what happened |", "| --- | --- |")
+    yield from (f"| {_name(fact)} | {fact.value} |" for fact in session.Fact)
+    yield from (
+        "",
+        "What of ours may be on the node, by the same facts; the others change nothing:",
+        "",
+    )
+    yield from ("```mermaid", "stateDiagram-v2", "    [*] --> nothing")
+    for (remains, fact), to in session.REMAINS.items():
+        yield f"    {_name(remains)} --> {_name(to)}: {_name(fact)}"
+    yield "```"
 
 
 def _entity(

@@ -15,14 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio import sync as sync
     from batchio.api import Job as Job
+    from batchio.api import Live as Live
     from batchio.api import Result as Result
     from batchio.api import list_jobs as list_jobs
     from batchio.api import open_job as open_job
     from batchio.api import plan as plan
+    from batchio.api import prune as prune
+    from batchio.api import remove as remove
     from batchio.api import run as run
     from batchio.api import status as status
     from batchio.api import unattended as unattended
     from batchio.api import wait as wait
+    from batchio.core.lens import Order as Order
+    from batchio.core.lens import Where as Where
     from batchio.errors import BatchioError as BatchioError
     from batchio.errors import JobFailed as JobFailed
     from batchio.errors import UsageError as UsageError
@@ -31,6 +36,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.primitives import connect as connect
     from batchio.primitives import dispatch as dispatch
     from batchio.primitives import open_nodes as open_nodes
+    from batchio.runtime.live import Change as Change
     from batchio.stores.logs import LogLine as LogLine
     from batchio.submit import Plan as Plan
 
@@ -39,9 +45,11 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Result list_jobs open_job plan run status unattended wait",
+        "api": "Job Live Result list_jobs open_job plan prune remove run status unattended wait",
+        "core.lens": "Order Where",
         "errors": "BatchioError JobFailed UsageError",
         "primitives": "Done Node connect dispatch open_nodes",
+        "runtime.live": "Change",
         "stores.logs": "LogLine",
         "submit": "Plan",
         "": "sync",

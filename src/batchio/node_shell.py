@@ -47,7 +47,7 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
         raise NodeError(
             "no node of this job is ready", hint="nodes are given back when the job is done"
         )
-    python = str(node.facts.get("executable") or "python3")
+    python = node.facts.get("executable", "python3")
     home = os.path.dirname(node.facts["socket"])
     visit = agent.command(python, "visit", home, key, label, *words)
     if Trait.REMOTE not in traits(machine.running_job.spec.provider):

@@ -17,7 +17,7 @@ from batchio.core.arrays import TaskIds
 from batchio.core.spec import JobSpec
 from batchio.errors import NodeError, ProviderDown
 from batchio.ports import Line, NodeOrder, Refused
-from batchio.runtime.bridge import Stream, portable
+from batchio.runtime.bridge import EngineStream, portable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
@@ -173,7 +173,7 @@ class connect:
 
 def dispatch(
     commands: Iterable[Words] | AsyncIterable[Words], nodes: Iterable[Node]
-) -> Stream[Done]:
+) -> EngineStream[Done]:
     """Run commands over nodes, each node as many at once as it has slots.
 
     Args:
@@ -187,7 +187,7 @@ def dispatch(
     Raises:
         NodeError: no node is left.
     """
-    return Stream(lambda: _dispatch(commands, list(nodes)))
+    return EngineStream(lambda: _dispatch(commands, list(nodes)))
 
 
 async def _dispatch(

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections import deque
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
-from batchio.runtime.watching import Watch
-from batchio.stores import logs as printed_logs
+from batchio.runtime.host import HostClock, in_thread
+from batchio.runtime.live import SLOWING, Live
 from batchio.stores.log_records import STDERR, STDOUT, Select
-from batchio.stores.logs import LogLine, Printed
+from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last, node_printed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncGenerator, Iterable, Iterator
 
-    from batchio.core.events import Event
     from batchio.core.machine import Machine
-    from batchio.ports import JobStore
+    from batchio.ports import JobStore, LogStore, Waiting
+    from batchio.runtime.live import Change
+    from batchio.stores.logs import Shape
 
-T = TypeVar("T")
-P = TypeVar("P", LogLine, Printed)
+P = TypeVar("P", bound=LogLine | Printed)
 
 CHUNK: Final = 1000
 """Lines read in a thread at once."""
-
-PAUSE_S: Final = (0.02, 0.3)
-"""Seconds between two looks at growing logs: after news, and after a long quiet."""
 
 
 class Lines(NamedTuple):
@@ -73,60 +69,37 @@ def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
     return [known.position(task) for task in ids]
 
 
-async def past_lines(store: JobStore, which: Lines) -> AsyncGenerator[LogLine, None]:
-    """Lines that were printed so far, by time."""
-    machine = await _machine(store)
+async def past(store: JobStore, which: Lines, shape: Shape[P]) -> AsyncGenerator[P, None]:
+    """Yield what was printed so far, by time; of RAW bytes `which.tail` is of no meaning."""
+    async with Live(store, nodes=False) as live:
+        machine = live._machine
     named = _Named(machine, which)
-    lines = _past(store.logs(), machine, which)
-    while chunk := await asyncio.to_thread(lambda: list(islice(lines, CHUNK))):
-        for line in named.of(chunk):
-            yield line
+    found = _past(store.logs(), machine, which, shape)
+    while chunk := await in_thread(lambda: list(islice(found, CHUNK))):
+        for printed in named.of(chunk):
+            yield printed
 
 
-async def past_raw(store: JobStore, which: Lines) -> AsyncGenerator[Printed, None]:
-    """What was printed so far, byte for byte, by time; `which.tail` is of no meaning."""
-    machine = await _machine(store)
-    logs, named = store.logs(), _Named(machine, which)
-    positions = positions_of(machine, which.tasks)
-    select, ahead = _select(positions, which), partial(_ahead, machine)
-    if printed_at := _log_range(machine, positions, which):
-        found = printed_logs.raw(logs, *printed_at, select, ahead=ahead(printed_at[0]))
-    else:
-        found = printed_logs.all_raw(logs, select, ahead)
-    while chunk := await asyncio.to_thread(lambda: list(islice(found, CHUNK))):
-        for piece in named.of(chunk):
-            yield piece
-
-
-async def _machine(store: JobStore) -> Machine:
-    watch = Watch(store)
-    try:
-        await watch.catch_up()
-    finally:
-        watch.close()
-    return watch.machine
-
-
-def _past(logs: Path, machine: Machine, which: Lines) -> Iterator[LogLine]:
+def _past(logs: LogStore, machine: Machine, which: Lines, shape: Shape[P]) -> Iterator[P]:
     positions = positions_of(machine, which.tasks)
     select, ahead = _select(positions, which), partial(_ahead, machine)
     if which.tail is not None and (positions is None or len(positions) == 1):
-        return iter(printed_logs.last_lines(logs, which.tail, select, ahead))
-    if printed_at := _log_range(machine, positions, which):
-        return printed_logs.node_lines(logs, *printed_at, select, ahead=ahead(printed_at[0]))
-    lines = printed_logs.all_lines(logs, select, ahead)
+        follower = LogFollower(logs, shape, select, ahead)
+        return iter(last(follower.last(which.tail) + follower.finish(), which.tail))
+    if bounds := _log_range(machine, positions, which):
+        node, start, end = bounds
+        return node_printed(logs, shape, node, start, end, select, ahead=ahead(node))
+    found = all_printed(logs, shape, select, ahead)
     if which.tail is None:
-        return lines
-    from collections import deque
-
+        return found
     wanted = _Named(machine, which)
-    return iter(deque((line for line in lines if wanted.has(line)), which.tail))
+    return iter(deque(filter(wanted.has, found), which.tail))
 
 
 def _log_range(
     machine: Machine, positions: list[int] | None, which: Lines
 ) -> tuple[int, int, int] | None:
-    """Node and offsets of what a single task printed, when the columns know that."""
+    """Return node and offsets of what a single task printed, or None: the columns say less."""
     if positions is None or len(positions) != 1 or which.attempt is not None:
         return None
     tasks, at = machine.tasks, positions[0]
@@ -135,116 +108,93 @@ def _log_range(
     return tasks.node[at], tasks.log_from[at], tasks.log_to[at]
 
 
-async def follow_lines(store: JobStore, which: Lines) -> AsyncGenerator[LogLine, None]:
-    """Lines as they are printed, until the job is done.
+async def follow(
+    store: JobStore, which: Lines, shape: Shape[P], clock: Waiting | None = None
+) -> AsyncGenerator[P, None]:
+    """Yield what is printed as it comes, until the job is done.
 
     Raises:
         HeadGone: nobody runs the job any more, and it is not done.
     """
-    watch = Watch(store)
-    try:
-        follower, named = await _follower(store, watch, which)
+    clock = clock or HostClock()
+    quick, slow = store.pace.news
+    async with Live(store, clock, nodes=False) as live:
+        machine = live._machine
+        select, ahead = _select(positions_of(machine, which.tasks), which), partial(_ahead, machine)
+        follower = LogFollower(store.logs(), shape, select, ahead)
+        named, watched = _Named(machine, which), _Watched(machine, follower)
+        pause, first = quick, True
         if which.tail is not None:
-            for line in named.of(await asyncio.to_thread(follower.last, which.tail)):
-                yield line
-        ended = _Ended()
+            for printed in named.of(await in_thread(partial(follower.last, which.tail))):
+                yield printed
+        while True:
+            change, over = await live.look(), live.done
+            if live.gone:
+                raise await live.head_gone()
+            nodes = None if over or first else watched.due(change, clock.now())
+            found = await in_thread(partial(watched.poll, nodes))
+            if over and not found:
+                found = follower.finish()
+                over = not found
+                if over:
+                    return
+            first = False
+            watched.polled(nodes or (), found, clock.now(), (quick, slow))
+            for printed in named.of(found):
+                yield printed
+            pause = quick if found or change else min(pause * SLOWING, slow)
+            if not found:
+                await clock.sleep(pause)
 
-        def poll(batch: list[Event], over: bool) -> list[LogLine]:
-            ended.note(batch)
-            lines = follower.poll()
-            lines += ended.last_words(follower.position, follower.finish)
-            return follower.finish() if over and not lines else lines
 
-        async for lines in _growing(watch, poll):
-            for line in named.of(lines):
-                yield line
-    finally:
-        watch.close()
+class _Watched(Generic[P]):
+    """Which nodes may have printed something: those alone are looked at.
 
-
-async def follow_raw(store: JobStore, which: Lines) -> AsyncGenerator[Printed, None]:
-    """As `past_raw`, and on until the job is done.
-
-    Raises:
-        HeadGone: nobody runs the job any more, and it is not done.
+    That are nodes with attempts on them, and those whose attempts ended further on than was
+    read; a node that has long been quiet is looked at less often than others.
     """
-    watch = Watch(store)
-    try:
-        follower, named = await _follower(store, watch, which)
-        ended = _Ended()
 
-        def poll(batch: list[Event], over: bool) -> list[Printed]:
-            ended.note(batch)
-            found = follower.poll_raw()
-            found += ended.last_words(follower.position, follower.finish_raw)
-            return follower.finish_raw() if over and not found else found
+    def __init__(self, machine: Machine, follower: LogFollower[P]) -> None:
+        self._machine = machine
+        self._follower = follower
+        self._ended: list[tuple[int, int, int, int]] = []
+        """Attempts that are over and whose output is not all read: task, attempt, node, end."""
+        self._next: dict[int, float] = {}
+        """By node: when to look again, Unix seconds."""
+        self._pauses: dict[int, float] = {}
 
-        async for found in _growing(watch, poll):
-            for piece in named.of(found):
-                yield piece
-    finally:
-        watch.close()
+    def due(self, change: Change | None, now: float) -> list[int]:
+        """Return the nodes to look at now."""
+        at_once = {node for _, _, node, _ in self._ended}
+        if change is not None:
+            at_once |= change.nodes
+            for event in change.events:
+                if isinstance(event, TasksFinished):
+                    node, records = event.node, event.records
+                    self._ended += [(r.task, r.attempt, node, r.log_to) for r in records]
+        busy = (node.number for node in self._machine.nodes if node.active)
+        return [*at_once, *(n for n in busy if n not in at_once and self._next.get(n, 0.0) <= now)]
 
+    def polled(
+        self, nodes: Iterable[int], found: list[P], now: float, pace: tuple[float, float]
+    ) -> None:
+        """Note what came of it: who printed is looked at again soon."""
+        printed, (quick, slow) = {each.node for each in found}, pace
+        for node in nodes:
+            before = self._pauses.get(node, quick)
+            pause = quick if node in printed else min(before * SLOWING, slow)
+            self._pauses[node], self._next[node] = pause, now + pause
 
-async def _follower(
-    store: JobStore, watch: Watch, which: Lines
-) -> tuple[printed_logs.LogFollower, _Named]:
-    await watch.catch_up()
-    select = _select(positions_of(watch.machine, which.tasks), which)
-    ahead = partial(_ahead, watch.machine)
-    follower = printed_logs.LogFollower(store.logs(), select, ahead)
-    return follower, _Named(watch.machine, which)
-
-
-async def _growing(
-    watch: Watch, poll: Callable[[list[Event], bool], list[T]]
-) -> AsyncGenerator[list[T], None]:
-    """What `poll` finds, until the job is done and there is no more.
-
-    It is called in a thread, with what happened since and whether the job is over.
-    """
-    batch: list[Event] = []
-    pause = PAUSE_S[0]
-    while True:
-        over = watch.done
-        found = await asyncio.to_thread(poll, batch, over)
-        yield found
-        if over and not found:
-            return
-        batch = [] if over else await watch.look()
-        pause = PAUSE_S[0] if found or batch else min(pause * 1.2, PAUSE_S[1])
-        if not found:
-            await asyncio.sleep(pause)
-
-
-class _Ended:
-    """Attempts that are over, until all they printed has been read."""
-
-    def __init__(self) -> None:
-        self._open: list[tuple[int, int, int, int]] = []
-
-    def note(self, batch: list[Event]) -> None:
-        """Remember those that ended."""
-        for event in batch:
-            if isinstance(event, TasksFinished):
-                self._open += [(r[0], r[1], event.node, r[9]) for r in event.records]
-
-    def last_words(
-        self, position: Callable[[int], int], finish: Callable[[int, int], list[T]]
-    ) -> list[T]:
-        """Their last lines, where no newline ended them.
-
-        Args:
-            position: Up to where a node was read.
-            finish: Gives the last lines of an attempt.
-        """
-        found, waiting = list[T](), []
-        for task, attempt, node, end in self._open:
-            if position(node) >= end:
-                found += finish(task, attempt)
+    def poll(self, nodes: Iterable[int] | None) -> list[P]:
+        """Return what is new there, and the last words of attempts that are over. Blocks."""
+        found = self._follower.poll(nodes)
+        waiting = []
+        for task, attempt, node, end in self._ended:
+            if self._follower.position(node) >= end:
+                found += self._follower.finish(task, attempt)
             else:
                 waiting.append((task, attempt, node, end))
-        self._open = waiting
+        self._ended = waiting
         return found
 
 
@@ -265,13 +215,12 @@ class _Named:
     def of(self, printed: Iterable[P]) -> Iterator[P]:
         """The wanted ones."""
         at = self._ids.at
-        return (each._replace(task=at(each.task)) for each in printed if self.has(each))
+        return (cast("P", each._replace(task=at(each.task))) for each in printed if self.has(each))
 
 
 def _ahead(machine: Machine, node: int) -> float:
     """By how many seconds the node's clock was ahead when it greeted."""
-    facts = machine.nodes[node].facts if node < len(machine.nodes) else {}
-    return float(facts.get("ahead") or 0.0)
+    return machine.nodes[node].facts.get("ahead", 0.0) if node < len(machine.nodes) else 0.0
 
 
 def _select(positions: list[int] | None, which: Lines) -> Select:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio.agent import source
+from batchio.runtime import frames
 from batchio.submit.bundle import Bundle, Item
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Client:
         self.sock.close()
 
     def hello(self) -> dict[str, Any]:
-        self.send(["hello", {"v": 1, "job": self.job, "epoch": self.epoch}])
+        self.send(["hello", {"v": frames.VERSION, "job": self.job, "epoch": self.epoch}])
         facts: dict[str, Any] = self.wait("hello")[1]
         return facts
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.agent import containers
+from batchio.agent.members import Members
 from batchio.agent.setup import Setup
 from tests.agent.client import Client, strays, text, until, up
 
@@ -159,7 +160,7 @@ def test_podman_gets_a_first_process_only_where_there_is_one(
     monkeypatch.setattr(containers, "INITS", (b"/nonexistent/catatonit", *missing))
 
     def found(path: Path) -> bytes | None:
-        return containers.find_init(Setup({"env": {"PATH": str(path)}}, "/home"))
+        return containers.find_init(Setup({"env": {"PATH": str(path)}}, "/home", Members()))
 
     assert found(bare) is None
     assert found(here) == bytes(here / "tini")

@@ -100,9 +100,10 @@ def test_the_environment_is_the_agents_plus_ours(head: Client) -> None:
     head.setup(
         "{python}", "-c", ENV, python=sys.executable, env={"MINE": "é\n"}, cpus=3,
         secrets={"KEY": "s3cret"}, task_count=9, job_id="j1", job_name="nice",
-        node_id="n1", address="10.0.0.5", scheduler_address="10.0.0.1",
-        ready_workers=["10.0.0.5", "10.0.0.6"], memory=None,
+        node_id="1", address="10.0.0.5", memory=None,
     )  # fmt: skip
+    joined = [[3, "10.0.0.6"], [1, "10.0.0.5"]]
+    head.send(["members", {"all": True, "joined": joined, "scheduler": [1, "10.0.0.1"]}])
     head.start(4, input="x")
     env = json.loads(out(head, 4))
     expected = {
@@ -111,13 +112,13 @@ def test_the_environment_is_the_agents_plus_ours(head: Client) -> None:
         "BATCHIO_TASK_COUNT": "9", "COILED_BATCH_TASK_COUNT": "9",
         "BATCHIO_TASK_INPUT": "x", "COILED_BATCH_TASK_INPUT": "x", "BATCHIO_ATTEMPT": "1",
         "BATCHIO_JOB_ID": "j1", "COILED_CLUSTER_ID": "j1", "BATCHIO_JOB_NAME": "nice",
-        "COILED_CLUSTER_NAME": "nice", "BATCHIO_NODE_ID": "n1",
+        "COILED_CLUSTER_NAME": "nice", "BATCHIO_NODE_ID": "1",
         "BATCHIO_HOSTNAME": os.uname().nodename,
         "COILED_CLUSTER_HOSTNAME": os.uname().nodename,
         "BATCHIO_LOCAL_ADDRESS": "10.0.0.5", "COILED_BATCH_LOCAL_ADDRESS": "10.0.0.5",
         "BATCHIO_SCHEDULER_ADDRESS": "10.0.0.1",
         "COILED_BATCH_SCHEDULER_ADDRESS": "10.0.0.1",
-        "BATCHIO_PROCESS_TYPE": "worker", "COILED_BATCH_PROCESS_TYPE": "worker",
+        "BATCHIO_PROCESS_TYPE": "scheduler", "COILED_BATCH_PROCESS_TYPE": "scheduler",
         "BATCHIO_READY_WORKERS": "10.0.0.5,10.0.0.6",
         "COILED_BATCH_READY_WORKERS": "10.0.0.5,10.0.0.6",
         "BATCHIO_CPUS": "3", "OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "3",
@@ -129,6 +130,25 @@ def test_the_environment_is_the_agents_plus_ours(head: Client) -> None:
     assert {name: env.get(name) for name in expected} == expected
     assert env["BATCHIO_SCRATCH_DIR"].startswith(str(head.home / "tmp"))
     assert int(env["BATCHIO_MEMORY"]) > 1 << 20
+
+
+def test_tasks_are_told_which_nodes_are_ready_when_they_start(head: Client) -> None:
+    words = "$BATCHIO_PROCESS_TYPE:$BATCHIO_SCHEDULER_ADDRESS:$BATCHIO_READY_WORKERS"
+    show = ("/bin/sh", "-c", f'echo "{words}"')
+    head.send(["members", {"all": True, "joined": [[2, "c"], [0, "a"]], "scheduler": [2, "c"]}])
+    head.setup(*show, node_id="2")
+    head.start(0)
+    assert out(head, 0) == b"scheduler:c:a,c\n"
+    head.send(["members", {"joined": [[1, "b"]], "left": [0, 7]}])
+    head.start(1)
+    assert out(head, 1) == b"scheduler:c:b,c\n"
+    head.setup(*show, node_id="2")  # the settings are one thing, the others another
+    head.send(["members", {"scheduler": None}])
+    head.start(2)
+    assert out(head, 2) == b"worker::b,c\n"
+    head.send(["members", {"all": True, "joined": [[9, "z"]]}])
+    head.start(3)
+    assert out(head, 3) == b"worker::z\n"
 
 
 def test_thread_variables_that_the_user_set_stay(head: Client) -> None:

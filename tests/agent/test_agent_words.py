@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchio.agent.members import Members
 from batchio.agent.setup import Setup
 
 TASK = {
@@ -17,7 +18,7 @@ TASK = {
 
 
 def filled(*words: str) -> list[str]:
-    setup = Setup({"argv": list(words), "input_var": "CITY"}, "/home")
+    setup = Setup({"argv": list(words), "input_var": "CITY"}, "/home", Members())
     return [word.decode() for word in setup.command(TASK, ())]
 
 

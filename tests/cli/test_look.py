@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchio.cli.look import SORT_KEYS
 from batchio.core import events as ev
+from batchio.core.lens import COLUMNS
 from tests.core.stories import JOB, T0, Story, mixed
 from tests.making import make
 
@@ -69,7 +69,7 @@ def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Termin
     assert len(terminal.type("status", JOB, "--limit", "3").out.split("\n\n")[-1].split("\n")) == 6
 
 
-@pytest.mark.parametrize("key", SORT_KEYS)
+@pytest.mark.parametrize("key", COLUMNS)
 def test_every_column_sorts_both_ways_and_unknown_values_stand_last(
     terminal: Terminal, key: str
 ) -> None:

@@ -156,7 +156,12 @@ def test_it_says_hello_with_what_a_head_must_know(play: Play) -> None:
         facts = await (await node.connect()).hello(3)
         kinds = {key: type(facts[key]) for key in FACTS}
         assert kinds == FACTS
-        assert (facts["v"], facts["epoch"], facts["unacked"], facts["spool"]) == (1, 3, 0, 0)
+        assert (facts["v"], facts["epoch"], facts["unacked"], facts["spool"]) == (
+            frames.VERSION,
+            3,
+            0,
+            0,
+        )
 
     play(scene)
 

@@ -70,13 +70,6 @@ def reflected(words: list[str]) -> bytes:
     return b"".join(os.fsencode(word) + b"\0" for word in words)
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for a whole test."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
 class Way:
     """What holds for a fake as well, which runs no program of others."""
 
@@ -225,30 +218,6 @@ class Contract(Way):
         assert loop.run(ask()) == (b"hello", b", you", b"")
 
 
-ECHO = """
-import os, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen()
-if os.fork():
-    os._exit(0)
-os.setsid()
-for fd in range(3):
-    os.close(fd)
-peer, _ = server.accept()
-peer.sendall(peer.recv(100))
-"""
-
-
-@pytest.fixture
-def echo(loop: asyncio.Runner, way: Transport, tmp_path: Path) -> str:
-    """A socket there that answers once with what it was sent."""
-    path = f"/tmp/batchio-echo-{os.getpid()}-{tmp_path.name}"
-    done = loop.run(way.run(["python3", "-c", ECHO, path]))
-    assert done == (0, b"", b"")
-    return path
-
-
 async def alive_there(way: Transport, command: str) -> int:
     """How many processes there have exactly this command line."""
     done = await way.run(["pgrep", "-cxf", command])
@@ -313,47 +282,6 @@ class TestSshdWithOneSession(TestSshd):
     lines = ("MaxSessions 1",)
 
 
-class TestSshdThatForwardsNothing(TestSshd):
-    """AllowTcpForwarding and AllowStreamLocalForwarding no: a session carries each socket."""
-
-    lines = ("AllowTcpForwarding no", "AllowStreamLocalForwarding no", "MaxSessions 1")
-
-    def test_what_it_forbids_is_found_out_once(
-        self, loop: asyncio.Runner, way: Transport, tmp_path: Path
-    ) -> None:
-        async def talk(said: bytes) -> bytes:
-            reader, writer = await way.open_unix(str(tmp_path / "s"))
-            writer.write(said)
-            await writer.drain()
-            back = await reader.readexactly(len(said))
-            writer.close()
-            return back
-
-        async def both() -> None:
-            async with await asyncio.start_unix_server(_echo, tmp_path / "s"):
-                data = os.urandom(3 << 20)
-                assert await talk(data) == data
-                assert (await way.run(["echo", "beside it"])).stdout == b"beside it\n"
-                assert await talk(b"again") == b"again"
-
-        loop.run(both())
-        refused = (tmp_path / "sshd.log").read_text().count("refused streamlocal port forward")
-        assert refused == 2  # the first time, and to be sure
-
-
-class TestSshdWithNoForwardingAtAll(TestSshd):
-    """DisableForwarding yes, as the CIS benchmark wants it."""
-
-    lines = ("DisableForwarding yes",)
-
-
-class TestSshdWithRestrictedKey(TestSshd):
-    """`restrict` before the key in authorized_keys, and start-up files that print."""
-
-    lines = TestSshdWithOneSession.lines
-    key_options = "restrict "
-
-
 class TestSshdWithNoise(TestSshd):
     """Start-up files that print: `ForceCommand` stands in for them."""
 
@@ -372,13 +300,6 @@ class TestVm(Contract):
         way = loop.run(ssh.connect(target))
         yield way
         loop.run(way.close())
-
-
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 async def _here() -> Transport:

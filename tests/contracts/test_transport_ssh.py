@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchio.errors import NodeError, NotAuthorised, Unfit, Unreachable, UsageError
+from batchio.errors import NodeError, NotAuthorised, Unreachable, UsageError
 from batchio.transports import ssh
 from batchio.transports.ssh import Limits, SshTarget
 from tests.contracts.sshd import Sshd, make_key, missing
@@ -360,46 +360,6 @@ def test_closing_does_not_wait_for_a_silent_peer(server: Sshd) -> None:
         os.kill(pid, signal.SIGKILL)
 
     asyncio.run(leave())
-
-
-def test_what_a_host_lacks_that_can_carry_no_socket_is_told(
-    server: Sshd, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("batchio.transports._ssh_carry.PYTHONS", ("no-python",))
-
-    async def ask() -> None:
-        async with await ssh.connect("testhost") as node:
-            await node.open_unix("/tmp/s")
-
-    with pytest.raises(Unfit) as caught:
-        asyncio.run(ask())
-    assert "it forwards no sockets, and cannot carry one: no Python there" in str(caught.value)
-    for word in ("AllowStreamLocalForwarding", "AllowTcpForwarding", "DisableForwarding"):
-        assert word in str(caught.value.hint)
-
-
-def test_a_carried_socket_leaves_no_process_there(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if why := missing():
-        pytest.skip(why)
-
-    async def talk(path: Path) -> None:
-        ended = asyncio.Event()
-
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.read()
-            writer.close()
-            ended.set()
-
-        async with await asyncio.start_unix_server(serve, path):
-            async with await ssh.connect("testhost") as node:
-                await node.open_unix(str(path))
-            await asyncio.wait_for(ended.wait(), 10)
-
-    with Sshd(tmp_path, "DisableForwarding yes") as server:
-        server.trust(home)
-        asyncio.run(talk(tmp_path / "s"))
 
 
 # -- on the test bed -----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
+from batchio.core.reports import Ended, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class AtOnce:
             case ef.PlaceOrder():
                 return [ev.NodeCreated(now, node, f"n{node}") for node in effect.nodes]
             case ef.ConnectNode(node):
-                facts = {"hostname": f"n{node}", "instance": str(node), "address": "10.0.0.1"}
+                facts = Facts(hostname=f"n{node}", instance=str(node), address="10.0.0.1")
                 return [ev.NodeGreeted(now, node, self._slots, facts)]
             case ef.DeleteNode(node):
                 return [ev.NodeDeleted(now, node)]
@@ -54,7 +55,7 @@ class AtOnce:
         self._seq += 1
         tail = "" if code == 0 else "last words"
         records = [
-            [task, attempt, code, reason, now - 1e-3, now, 1 << 20, 1e-3, 0, 0, 0, 0, tail]
+            Ended(task, attempt, code, reason, now - 1e-3, now, 1 << 20, 1e-3, 0, 0, 0, 0, tail)
             for task, attempt in pairs
         ]
         return ev.TasksFinished(now, node, self._seq, records)

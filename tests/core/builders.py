@@ -11,6 +11,7 @@ from batchio.core import events as ev
 from batchio.core.arrays import TaskIds
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
+from batchio.core.reports import Ended
 from batchio.core.spec import JobSpec
 from batchio.core.task import COLUMNS
 
@@ -26,10 +27,11 @@ def spec(tasks: int | TaskIds = 3, **options: Any) -> JobSpec:
 def record(
     task: int, attempt: int = 1, exit: int = 0, reason: str = "", *, files: int = 0,
     seconds: float = 1.0, at: float = 1000.0,
-) -> list[Any]:  # fmt: skip
+) -> Ended:  # fmt: skip
     """What an agent says of a finished attempt."""
     tail = "" if exit == 0 else "last words"
-    return [task, attempt, exit, reason, at - seconds, at, 1 << 20, 0.5, 0, 10, files, files, tail]
+    begun = at - seconds
+    return Ended(task, attempt, exit, reason, begun, at, 1 << 20, 0.5, 0, 10, files, files, tail)
 
 
 def replay(journal: list[str]) -> Machine:

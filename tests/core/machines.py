@@ -13,6 +13,7 @@ from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.machine import Machine
 from batchio.core.node import NodeState
+from batchio.core.reports import Ended, Facts
 from tests.core.builders import Pair, fingerprint, record, replay, spec
 from tests.core.parties import Agent, Link, Wanted
 
@@ -66,7 +67,7 @@ class World:
         self.rented: set[str] = set()
         self.started: list[tuple[int, int, str]] = []
         """Every attempt that was ever begun: task, attempt, handle."""
-        self.ended: dict[Pair, list[Any]] = {}
+        self.ended: dict[Pair, Ended] = {}
         """What truly became of each attempt that ended."""
         self.post(ev.JobSubmitted(self.now, "j1", job.to_json()))
         self.post(ev.HeadStarted(self.now, 1, "here", 1))
@@ -217,7 +218,7 @@ class World:
             self.post(ev.TasksFinished(self.now, node, seq, records))
         instance = str(agent.instance)
         if not link.instance:
-            facts = {"hostname": link.handle, "instance": instance}
+            facts = Facts(hostname=link.handle, instance=instance)
             self.post(ev.NodeGreeted(self.now, node, agent.slots, facts))
         elif link.instance == instance:
             self.post(ev.NodeHeard(self.now, node))
@@ -294,12 +295,12 @@ class World:
         told = record(*key, exit, reason, files=self.files, at=self.now, seconds=self.seconds)
         self._done(handle, told)
 
-    def _done(self, handle: str, told: list[Any]) -> None:
+    def _done(self, handle: str, told: Ended) -> None:
         agent = self.agents[handle]
         agent.seq += 1
         seq = agent.seq
         agent.results[seq] = [told]
-        self.ended[told[0], told[1]] = told
+        self.ended[told.task, told.attempt] = told
         self._news(handle, lambda node: ev.TasksFinished(self.now, node, seq, [told]))
 
     def _news(self, handle: str, event: Any) -> None:

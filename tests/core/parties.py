@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from batchio.core import events as ev
+    from batchio.core.reports import Ended
     from tests.core.builders import Pair
 
 
@@ -20,11 +21,11 @@ class Agent:
     queue: list[Pair] = field(default_factory=list)
     running: dict[Pair, str] = field(default_factory=dict)
     """What runs, and the reason of a stop that is under way."""
-    results: dict[int, list[list[Any]]] = field(default_factory=dict)
+    results: dict[int, list[Ended]] = field(default_factory=dict)
     seq: int = 0
 
     def knows(self, key: Pair) -> bool:
-        told = any((r[0], r[1]) == key for rs in self.results.values() for r in rs)
+        told = any((r.task, r.attempt) == key for rs in self.results.values() for r in rs)
         return told or key in self.queue or key in self.running
 
 

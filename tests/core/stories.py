@@ -8,6 +8,7 @@ from batchio.core import events as ev
 from batchio.core.arrays import parse_ids
 from batchio.core.machine import Machine
 from batchio.core.plan import Offer
+from batchio.core.reports import Ended, Facts
 from batchio.core.spec import JobSpec, SentFile
 from tests.core import builders
 
@@ -61,7 +62,7 @@ class Story:
     def ready(self, name: str = "laptop", slots: int = 2, at: float = 1) -> Story:
         """A node that has greeted us."""
         number = len(self.machine.nodes)
-        facts = {"hostname": name, "address": "127.0.0.1", "cpus": 2, "memory": 2**33}
+        facts = Facts(hostname=name, address="127.0.0.1", cpus=2, memory=2**33)
         return self.booting(name, at).tell(ev.NodeGreeted(T0 + at, number, slots, facts))
 
     def assign(self, *tasks: int, node: int = 0, at: float = 2) -> Story:
@@ -88,8 +89,8 @@ class Story:
         """They end; their processes began at 2."""
         self.seq += 1
         attempt = self.machine.tasks.attempt
-        records: list[list[Any]] = [
-            [t, attempt[t], code, reason, T0 + 2, T0 + at, 4096, 0.5, 0, 9, files, files, tail]
+        records = [
+            Ended(t, attempt[t], code, reason, T0 + 2, T0 + at, 4096, 0.5, 0, 9, files, files, tail)
             for t in tasks
         ]
         return self.tell(ev.TasksFinished(T0 + at, node, self.seq, records))

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from batchio.core.node import SETTLING_S, NodeState
+from batchio.core.errands import SETTLING_S
+from batchio.core.node import NodeState
 from batchio.core.plan import GIVE_UP_AFTER, Offer
 from batchio.core.spec import SentFile
 from batchio.core.task import Outcome
@@ -174,7 +175,7 @@ def test_an_agent_that_never_greets_is_given_up_in_time() -> None:
         ({"host_setup": "sleep 3000"}, 4200),
         ({"container": "big", "host_setup": "sleep 3000"}, 7800),
         ({"container": "big", "run_on_host": True}, 600),
-        ({"files": (SentFile("a", 10**9, 0o644), SentFile("b", 10**9, 0o644))}, 20_600),
+        ({"files": (SentFile("a", 10**9, 0o644), SentFile("b", 10**9, 0o644))}, 20_660),
     ],
 )
 def test_a_node_with_much_to_do_first_is_given_the_time(more: Any, seconds: float) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.core import events as ev
+from batchio.core.reports import Ended
 
 TEXT = st.text(max_size=12)
 NUMBER = st.integers(0, 2**31 - 1)
@@ -19,6 +20,23 @@ PAIRS = st.lists(st.lists(NUMBER, min_size=2, max_size=2), max_size=3)
 ROWS = st.lists(st.lists(NUMBER | TIME | TEXT, min_size=2, max_size=13), max_size=3)
 OBJECT = st.dictionaries(TEXT, NUMBER | TEXT | st.none() | st.booleans(), max_size=3)
 
+ENDED = st.builds(
+    Ended,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    TEXT,
+    TIME,
+    TIME,
+    NUMBER,
+    TIME,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    NUMBER,
+    TEXT,
+)
+
 FIELDS: dict[str, st.SearchStrategy[object]] = {
     "float": TIME,
     "int": NUMBER,
@@ -26,6 +44,8 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "bool": st.booleans(),
     "dict[str, Any]": OBJECT,
     "list[dict[str, Any]]": st.lists(OBJECT, max_size=2),
+    "Facts": OBJECT,
+    "list[Ended]": st.lists(ENDED, max_size=3),
     "list[int]": st.lists(NUMBER, max_size=3),
     "list[list[int]]": PAIRS,
     "list[list[Any]]": ROWS,

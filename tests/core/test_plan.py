@@ -25,12 +25,13 @@ from batchio.core.plan import (
     shortage,
     slots_for,
 )
+from batchio.core.reports import Facts
 from batchio.errors import Unfit
 from tests.core.machines import spec
 
 GIB = 2**30
 A, B, C = Offer("a", limit=2), Offer("b", limit=1), Offer("c", limit=5)
-BIG = {"cpus": 8, "memory": 16 * GIB, "gpus": 2}
+BIG = Facts(cpus=8, memory=16 * GIB, gpus=2)
 
 
 @given(

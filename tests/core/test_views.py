@@ -11,17 +11,10 @@ from hypothesis import strategies as st
 
 from batchio.core import events as ev
 from batchio.core.arrays import parse_ids
+from batchio.core.reports import Ended
+from batchio.core.rows import failure_groups, signal_name, task_rows, urgent_rows
 from batchio.core.spec import SentFile
-from batchio.core.views import (
-    command_text,
-    event_view,
-    failure_groups,
-    job_summary,
-    job_view,
-    signal_name,
-    task_rows,
-    urgent_rows,
-)
+from batchio.core.views import command_text, event_view, job_summary, job_view
 from tests.core.stories import JOB, T0, Story, mixed, spec
 
 NOW = T0 + 10
@@ -220,7 +213,7 @@ def test_every_event_has_a_view_in_named_fields() -> None:
 
 def test_the_columns_of_a_finished_task_are_those_of_the_agents_record() -> None:
     story = Story("7").offers("laptop").ready().start(0)
-    record = [0, 1, 3, "", T0, T0 + 1, 4096, 0.5, 0, 9, 0, 0, "bad row"]
+    record = Ended(0, 1, 3, "", T0, T0 + 1, 4096, 0.5, 0, 9, 0, 0, "bad row")
     event = ev.TasksFinished(T0, 0, 1, [record])
     story.tell(event)
     (told,) = event_view(event, parse_ids("7"))["tasks"]

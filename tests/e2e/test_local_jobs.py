@@ -250,7 +250,7 @@ async def test_a_visitor_finds_the_tasks_folder_and_environment(tmp_path: Path) 
     await until(job, "tasks_started", 2)
     look = "cat mark; echo $COLOUR $BATCHIO_TASK_ID"
 
-    argv = command_for(await job.machine(), 1, ["sh", "-c", look])
+    argv = command_for(await job._machine(), 1, ["sh", "-c", look])
     seen = await asyncio.to_thread(subprocess.run, argv, capture_output=True, text=True)
     await job.cancel()
     await job.wait(timeout=60)

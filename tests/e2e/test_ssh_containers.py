@@ -80,6 +80,6 @@ async def test_a_host_without_an_engine_is_left_out_and_named(hosts: MakeHosts, 
     result = await job.wait(timeout=60)
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    why = result.machine.running_job.why
+    why = result.job.why
     assert f"{vm.name}: there is no docker or podman for --container" in why
     assert nothing_left(lab, vm)

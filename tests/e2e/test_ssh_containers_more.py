@@ -107,7 +107,7 @@ async def test_an_image_that_cannot_be_had_leaves_the_host_out(hosts: MakeHosts,
     result = await job.wait(timeout=60)
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    why = result.machine.running_job.why
+    why = result.job.why
     assert f"{vm.name}: no image NO IMAGE: Error: invalid reference format" in why
     assert nothing_left(lab, vm)
 
@@ -197,7 +197,7 @@ async def test_an_image_of_another_user_can_write_where_the_task_does(
 async def test_an_image_that_no_registry_has_is_told_in_one_line(hosts: MakeHosts) -> None:
     vm = await engine(hosts)
     job = await batchio.run(["true"], container="localhost/none:1", hosts=[vm.name])
-    why = (await job.wait(timeout=60)).machine.running_job.why
+    why = (await job.wait(timeout=60)).job.why
 
     assert why.startswith(f"no node could be had ({vm.name}: no image localhost/none:1: ")
     assert "\n" not in why

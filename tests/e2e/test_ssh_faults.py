@@ -49,7 +49,7 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
 
     assert result.outcome == "succeeded"
     assert await printed(job) == ["0 1", "0 2", "1 1"]
-    tasks = result.machine.tasks
+    tasks = result.job._machine.tasks
     assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
     assert f"{dead.name}: {job.id}.{begun['node']} may be left there" in await notes(job)
     assert nothing_left(lab, alive)
@@ -76,7 +76,7 @@ async def test_an_agent_that_hangs_is_noticed_and_ended_and_its_task_runs_elsewh
     assert silent["node"] == lost["node"] == begun["node"]
     assert lost["why"] == "silent for 2 s: its agent has not answered for 30 s"
     assert result.outcome == "succeeded"
-    tasks = result.machine.tasks
+    tasks = result.job._machine.tasks
     assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
     assert "may be left there" not in await notes(job)
     assert nothing_left(lab, *machines)
@@ -192,7 +192,7 @@ async def test_a_task_that_kills_its_agent_is_stopped_by_the_crash_counter(
     assert result.outcome == "lost"
     ends = {row.id: row.outcome for row in result.tasks}
     assert ends == {i: "lost" if i == 2 else "succeeded" for i in range(20)}
-    assert result.machine.tasks.attempt[2] == 4
+    assert result.job._machine.tasks.attempt[2] == 4
     assert nothing_left(lab, *machines)
 
 

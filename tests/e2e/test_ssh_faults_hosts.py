@@ -79,7 +79,7 @@ async def test_a_job_with_no_usable_host_is_lost_and_says_why(
         job = await batchio.run(["true"], provider="ssh", hosts=[vm.name])
         result = await job.wait(timeout=60)
         assert (result.outcome, result.exit_code) == ("lost", 3)
-        assert why in result.machine.running_job.why
+        assert why in result.job.why
         assert why in "\n".join(await job.explain())
 
     async with asyncio.TaskGroup() as group:
@@ -97,7 +97,7 @@ async def test_min_workers_insists(strangers: dict[str, Vm], hosts: MakeHosts, l
     result = await job.wait(timeout=60)
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    assert "fewer than 2 nodes could be had" in result.machine.running_job.why
+    assert "fewer than 2 nodes could be had" in result.job.why
     assert await history(job, "tasks_assigned") == []
     assert nothing_left(lab, good)
 
@@ -194,8 +194,8 @@ async def test_a_task_that_cannot_begin_on_a_full_disk_runs_elsewhere(
     result = await job.wait(timeout=60)
 
     assert result.outcome == "succeeded"
-    assert list(result.machine.tasks.failures) == [0] * 12
-    assert sum(result.machine.tasks.losses) >= 3
+    assert list(result.job._machine.tasks.failures) == [0] * 12
+    assert sum(result.job._machine.tasks.losses) >= 3
     assert f"{small.name}: working directories: No space left on device" in await notes(job)
     lost = await seen(job, "node_lost")
     assert "different tasks could not be run there" in lost["why"]

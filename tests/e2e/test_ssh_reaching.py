@@ -80,7 +80,7 @@ async def test_a_certificate_opens_a_host_that_knows_no_key(hosts: MakeHosts, la
     job = await batchio.run(["true"], hosts=[vm.name])
     result = await job.wait(timeout=60)
 
-    assert result.outcome == "succeeded", result.machine.running_job.why
+    assert result.outcome == "succeeded", result.job.why
     assert nothing_left(lab, vm)
 
 
@@ -92,7 +92,7 @@ async def test_a_key_of_the_configuration_that_is_not_there_is_passed_over(
     job = await batchio.run(["true"], hosts=[vm.name])
     result = await job.wait(timeout=60)
 
-    assert result.outcome == "succeeded", result.machine.running_job.why
+    assert result.outcome == "succeeded", result.job.why
 
 
 async def test_a_key_that_was_asked_for_and_is_not_there_is_named(hosts: MakeHosts) -> None:
@@ -102,7 +102,7 @@ async def test_a_key_that_was_asked_for_and_is_not_there_is_named(hosts: MakeHos
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
     why = f"root@{vm.name}: the key /no/such/key cannot be read: No such file or directory"
-    assert result.machine.running_job.why.startswith(f"no node could be had ({why}; ")
+    assert result.job.why.startswith(f"no node could be had ({why}; ")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_an_account_that_runs_no_commands_is_named(
     assert (result.outcome, result.exit_code) == ("lost", 3)
     assert await notes(job) == ""
     why = f"{vm.name}: its login shell runs no commands: {said}"
-    assert result.machine.running_job.why == f"no node could be had ({why})"
+    assert result.job.why == f"no node could be had ({why})"
     assert nothing_left(lab, vm)
 
 
@@ -165,7 +165,7 @@ async def test_a_read_only_var_tmp_is_named(hosts: MakeHosts, lab: Lab) -> None:
     result = await job.wait(timeout=60)
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    assert "Read-only file system" in result.machine.running_job.why
+    assert "Read-only file system" in result.job.why
     both = await batchio.run(["true"], hosts=names([vm, good]))
     assert (await both.wait(timeout=60)).outcome == "succeeded"
     assert nothing_left(lab, good)
@@ -176,7 +176,7 @@ async def test_the_way_out_is_told_with_the_reason(hosts: MakeHosts) -> None:
     job = await batchio.run(["true"], hosts=[f"nobody@{vm.name}"])
     result = await job.wait(timeout=60)
 
-    assert "this must work first: ssh -o BatchMode=yes" in result.machine.running_job.why
+    assert "this must work first: ssh -o BatchMode=yes" in result.job.why
 
 
 async def test_a_task_has_the_umask_of_its_account(hosts: MakeHosts) -> None:

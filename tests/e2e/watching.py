@@ -54,7 +54,7 @@ async def printed(job: batchio.Job) -> list[str]:
 
 async def kill_head(job: batchio.Job) -> None:
     """End its newest head as a crash would, and wait until it is gone."""
-    machine = await job.machine()
+    machine = await job._machine()
     started = await seen(
         job, "head_started", where=lambda fact: fact["epoch"] == machine.running_job.epoch
     )

@@ -14,6 +14,7 @@ import pytest
 from batchio import providers
 from batchio.core.node import same_computer
 from batchio.core.plan import Offer
+from batchio.core.reports import Facts
 from batchio.errors import UsageError
 from batchio.ports import Line, NodeOrder, Refused, Rented, Transport
 from batchio.providers.ssh import SshProvider
@@ -154,23 +155,21 @@ def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert asyncio.run(one_node(providers.load(job), job)) == (host, b"here\n")
 
 
-FACTS = {"boot_id": "b", "hostname": "h", "address": "10.0.0.1"}
+FACTS = Facts(boot_id="b", hostname="h", address="10.0.0.1")
 
 
 @pytest.mark.parametrize(
     ("other", "same"),
     [
-        (FACTS, True),
-        (FACTS | {"cpus": 3}, True),
-        (FACTS | {"boot_id": "c"}, False),
-        (FACTS | {"hostname": "container"}, False),
-        (FACTS | {"address": "10.0.0.2"}, False),
+        (Facts(), True),
+        (Facts(cpus=3), True),
+        (Facts(boot_id="c"), False),
+        (Facts(hostname="container"), False),
+        (Facts(address="10.0.0.2"), False),
     ],
 )
-def test_one_machine_under_two_names_is_known_by_its_facts(
-    other: dict[str, Any], same: bool
-) -> None:
-    assert same_computer(FACTS, other) is same
+def test_one_machine_under_two_names_is_known_by_its_facts(other: Facts, same: bool) -> None:
+    assert same_computer(FACTS, FACTS | other) is same
 
 
 def test_machines_without_a_boot_id_are_told_apart_by_nothing() -> None:

@@ -41,13 +41,13 @@ class Job:
         self.asked = 0
         """How often a head wanted a provider."""
 
-    def lead(self, *deeds: tuple[float, Callable[[], object]]) -> Outcome:
+    def lead(self, *deeds: tuple[float, Callable[[], object]], limit: float = LONGEST_S) -> Outcome:
         """Be its head until it ends; meanwhile, so many seconds from now, do deeds."""
 
         async def scene() -> Outcome:
             for seconds, deed in deeds:
                 self.clock.call_at(self.clock.now() + seconds, deed)
-            async with asyncio.timeout(LONGEST_S):
+            async with asyncio.timeout(limit):
                 return await lead(self.store.store, self._lender, clock=self.clock)
 
         return self.clock.run(scene())

@@ -11,7 +11,7 @@ import trio
 
 import batchio
 from batchio import api
-from batchio.runtime.bridge import Stream, blocking, portable
+from batchio.runtime.bridge import EngineStream, blocking, portable
 
 
 @portable
@@ -117,7 +117,7 @@ def test_a_stream_gives_its_items_in_order(host: Callable[..., Any]) -> None:
             yield number
 
     async def work() -> list[int]:
-        return [item async for item in Stream(count)]
+        return [item async for item in EngineStream(count)]
 
     assert host(work) == [0, 1, 2, 3, 4]
 
@@ -134,7 +134,7 @@ def test_a_stream_that_is_left_early_is_closed(host: Callable[..., Any]) -> None
             closed.append(True)
 
     async def work() -> None:
-        async with Stream(endless) as stream:
+        async with EngineStream(endless) as stream:
             async for _ in stream:
                 break
 

@@ -12,7 +12,7 @@ import pytest
 
 from batchio.errors import Unreachable
 from batchio.runtime import placing
-from batchio.runtime.conversation import Fetch
+from batchio.runtime.fetch import Fetch
 from batchio.runtime.outputs import Landing, Outputs, Unsaved
 from batchio.runtime.placing import Refused
 from batchio.runtime.untar import Garbled

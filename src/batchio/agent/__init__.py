@@ -32,6 +32,7 @@ ROOMS: Final = (
     "node",
     "bundle",
     "files",
+    "members",
     "setup",
     "attempts",
     "containers",

@@ -10,7 +10,7 @@ import time
 from batchio.agent.basics import say, slurp
 from batchio.agent.containers import remove_containers
 from batchio.agent.daemon import Agent
-from batchio.agent.home import erase, listening, lock, own_folder, public, read_identity
+from batchio.agent.home import VERSION, erase, listening, lock, own_folder, public, read_identity
 from batchio.agent.processes import send, start_time, sweep
 from batchio.agent.spool import records
 
@@ -29,21 +29,36 @@ def run(home: str, spool: str | None) -> int:
 def up(home: str, spool: str | None) -> int:
     """Says where the agent of a home listens; when there is none, this process becomes it.
 
-    Whoever starts us waits for the end of our output, not for ours.
+    One of an older version is ended with what it runs, like one that was killed: its results
+    are kept. Whoever starts us waits for the end of our output, not for ours.
     """
     own_folder(home)
     end = time.monotonic() + 20.0
-    while not listening(home):
+    while time.monotonic() < end:
+        known = read_identity(home) if listening(home) else {}
+        if known.get("v", 0) >= VERSION:
+            answer(public(known))
+            return 0
         used = os.path.exists(home + "/lock")
-        owner = lock(home)
+        owner = evict(home) if known else lock(home)
         if owner >= 0:
             return live(home, spool, used)
-        if time.monotonic() > end:
-            sys.stderr.write("agent: it does not come up; see agent.log\n")
-            return 1
         time.sleep(0.01)
-    answer(public(read_identity(home)))
-    return 0
+    sys.stderr.write("agent: it does not come up; see agent.log\n")
+    return 1
+
+
+def evict(home: str) -> int:
+    """Ends the daemon of a home. The descriptor that makes us its owner; -1 when it stays."""
+    known = read_identity(home)
+    pid = known.get("pid", 0)
+    for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
+        if pid and start_time(pid) == known.get("start"):
+            send(number, {pid})
+        owner = lock(home, patience)
+        if owner >= 0:
+            return owner
+    return -1
 
 
 def live(home: str, spool: str | None, used: bool) -> int:
@@ -86,13 +101,7 @@ def answer(line: str) -> None:
 
 def down(home: str) -> int:
     if os.path.isdir(home):
-        known = read_identity(home)
-        pid = known.get("pid", 0)
-        for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
-            if pid and start_time(pid) == known.get("start"):
-                send(number, {pid})
-            if lock(home, patience) >= 0:
-                break
+        evict(home)
         sweep(home)
         remove_containers(home)
         left = erase(home)

@@ -9,6 +9,7 @@ from batchio.agent.attempts import Attempt
 from batchio.agent.basics import say
 from batchio.agent.containers import pull_image
 from batchio.agent.files import tar
+from batchio.agent.members import Members
 from batchio.agent.preparation import Preparation
 from batchio.agent.setup import Setup
 from batchio.agent.spawning import Unstartable
@@ -36,6 +37,7 @@ class Orders:
         self.folders = agent.folders
         self.helpers = agent.helpers
         self.preparation = Preparation(agent.helpers, agent.news, agent.home)
+        self.members = Members()
         self.news = agent.news
         self.head = agent.head
         self.departure = agent.departure
@@ -62,8 +64,14 @@ class Orders:
     # -- what attempts share
 
     def on_setup(self, peer: Connection, given: dict[str, Any]) -> None:
-        self.launcher.setup = Setup(given, self.home)
+        self.launcher.setup = Setup(given, self.home, self.members)
         self.loop.at(self.loop.now)
+
+    def on_members(self, peer: Connection, given: dict[str, Any]) -> None:
+        self.members.update(given)
+        setup = self.launcher.setup
+        if setup:
+            setup.env.update(self.members.variables(setup.node))
 
     def on_prepare(self, peer: Connection, script: str, timeout: Any = None) -> None:
         self.preparation.run(script, timeout, self.launcher.setup)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from batchio.agent.members import Members
+
 LEASE = 3600.0  # until a setup says otherwise
 DEVICES = b"CUDA_VISIBLE_DEVICES"
 THREADS = (
@@ -26,7 +28,7 @@ THREADS = (
 class Setup:
     """The head's `setup` message, made ready so that each start is cheap."""
 
-    def __init__(self, given: dict[str, Any], home: str) -> None:
+    def __init__(self, given: dict[str, Any], home: str, members: Members) -> None:
         get = given.get
         self.slots = max(1, int(get("slots") or 1))
         self.cpus = float(get("cpus") or 1)
@@ -48,6 +50,8 @@ class Setup:
         )
         own.update(secrets)
         own.update(self.names(get, home))
+        self.node = str(get("node_id"))
+        own.update(members.variables(self.node))
         threads = b"%d" % max(1, int(self.cpus))
         for name in THREADS:
             if name not in os.environb:
@@ -78,7 +82,6 @@ class Setup:
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """The variables that are the same for every attempt."""
         host = socket.gethostname()
-        ready = ",".join(get("ready_workers") or [])
         memory = self.memory or node_memory()
         table = (
             ("BATCHIO_TASK_COUNT COILED_BATCH_TASK_COUNT", get("task_count")),
@@ -87,15 +90,6 @@ class Setup:
             ("BATCHIO_NODE_ID", get("node_id")),
             ("BATCHIO_HOSTNAME COILED_CLUSTER_HOSTNAME", host),
             ("BATCHIO_LOCAL_ADDRESS COILED_BATCH_LOCAL_ADDRESS", get("address")),
-            (
-                "BATCHIO_SCHEDULER_ADDRESS COILED_BATCH_SCHEDULER_ADDRESS",
-                get("scheduler_address"),
-            ),
-            (
-                "BATCHIO_PROCESS_TYPE COILED_BATCH_PROCESS_TYPE",
-                get("process_type") or "worker",
-            ),
-            ("BATCHIO_READY_WORKERS COILED_BATCH_READY_WORKERS", ready),
             ("BATCHIO_CPUS", "%g" % self.cpus),
             ("BATCHIO_MEMORY", memory),
             ("BATCHIO_AGENT", home),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -24,47 +24,26 @@ T = TypeVar("T")
 class JobArgument(click.Argument):
     """JOB: an id, a unique beginning of one, or a name."""
 
-    def __init__(self, name: str = "job", *, required: bool = False) -> None:
-        super().__init__([name], required=required, metavar="JOB" if required else "[JOB]")
+    def __init__(self, name: str = "job", *, required: bool = False, many: bool = False) -> None:
+        shown = "JOB..." if many else "JOB" if required else "[JOB]"
+        super().__init__([name], required=required, nargs=-1 if many else 1, metavar=shown)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The newest ids, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
-        from batchio.stores import open_workspace
+        from batchio.submit import workspace_of
 
-        workspace = open_workspace(place(ctx.params.get("workspace")))
-        ids = [job for job in workspace.jobs() if job.startswith(incomplete)]
-        return [CompletionItem(job, help=workspace.job(job).name()) for job in ids[:30]]
+        names = workspace_of(ctx.params.get("workspace")).names()
+        begun = ((job, name) for job, name in names if job.startswith(incomplete))
+        return [CompletionItem(job, help=name) for job, name in islice(begun, 30)]
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end; Ctrl-C stops it."""
-    import asyncio
+    """Run a verb of the API to its end, without a loop; Ctrl-C stops it."""
+    from batchio.runtime.host import plainly
 
-    return asyncio.run(work)
-
-
-def place(typed: str | None) -> str | None:
-    """The workspace that counts: typed, of the environment, or of a configuration file.
-
-    Raises:
-        UsageError: a configuration file is broken.
-    """
-    from batchio.options.layers import environment_layer
-    from batchio.options.values import CLEAR
-    from batchio.submit import config
-    from batchio.submit.caller import CallerContext
-
-    here = CallerContext(os.getcwd(), os.environ)
-    said = typed
-    if not said:
-        for layer in (environment_layer(os.environ), *config.layers(here)):
-            values = [s.value for s in layer.settings if s.option.name == "workspace"]
-            if values:
-                said = None if values[-1] is CLEAR else values[-1]
-                break
-    return here.path(said) if said and "://" not in said else said
+    return plainly(work)
 
 
 async def found(job: str | None, workspace: str | None) -> Job:
@@ -75,7 +54,7 @@ async def found(job: str | None, workspace: str | None) -> Job:
     """
     from batchio import api
 
-    return await api.open_job(job, workspace=place(workspace))
+    return await api.open_job(job, workspace=workspace)
 
 
 async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:

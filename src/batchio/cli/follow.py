@@ -13,16 +13,10 @@ from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
 from batchio.cli.terminal import is_terminal, painted, visible
 from batchio.cli.words import plural
-from batchio.core.sending import sending
-from batchio.core.views import job_summary
-from batchio.runtime.live_status import PREPARING, read_live_status
-from batchio.runtime.watching import Watch
 
 if TYPE_CHECKING:
     from batchio.api import Job, Result
     from batchio.cli.output import Format
-    from batchio.core.machine import Machine
-    from batchio.core.sending import Sending
     from batchio.stores.logs import LogLine
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
@@ -30,6 +24,10 @@ LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 
 BLINK_S: Final = 0.5
 """Seconds in which files may arrive without a word about it."""
+
+
+TICK_S: Final = 0.5
+"""Seconds after which a line that says how long it takes is drawn anew."""
 
 
 def stay(job: Job, *, lines: bool, form: Format = "table", timeout: float | None = None) -> int:
@@ -55,7 +53,7 @@ def stay(job: Job, *, lines: bool, form: Format = "table", timeout: float | None
         return result.exit_code
     for line in ending_lines(result.job):
         diagnostics.say(line)
-    if leaving := sum(map(bool, result.machine.tasks.files)):
+    if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
         diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
     diagnostics.steps(next_steps(result.job))
@@ -76,50 +74,41 @@ def let_go(job: Job) -> int:
 
 
 async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
-    import asyncio
-
-    async with asyncio.timeout(timeout):
-        if lines:
-            if is_terminal(sys.stderr):
-                await _while_sending(job)
-            async with job.logs(follow=True) as stream:
-                async for line in stream:
-                    show_line(line)
-            return await job.wait()
-        await _with_progress(job)
+    if not lines:
+        await _with_progress(job, timeout)
         return await job.wait()
+    if is_terminal(sys.stderr):
+        await _while_sending(job)
+    async with job.logs(follow=True) as stream:
+        async for line in stream:
+            show_line(line)
+    return await job.wait()
 
 
-async def _with_progress(job: Job) -> None:
+async def _with_progress(job: Job, timeout: float | None) -> None:
     """Show how it gets on until it is done."""
-    shown, watch = progress(), Watch(job._store)
+    shown = progress()
     try:
-        async for _ in watch.news():
-            shown.show(job_summary(watch.machine, time.time()), _files(job, watch.machine))
+        async with job.live() as live:
+            shown.show(live.view, live.sending())
+            async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
+                shown.show(live.view, live.sending())
     finally:
         shown.close()
-        watch.close()
 
 
 async def _while_sending(job: Job) -> None:
     """Show how its files get on until the first node is ready."""
-    shown, watch = progress(), Watch(job._store)
-    soon = time.monotonic() + BLINK_S
+    shown, soon = progress(), time.monotonic() + BLINK_S
     try:
-        async for _ in watch.news():
-            machine = watch.machine
-            if machine.running_job.running or not machine.running_job.spec.files:
-                return
-            files = _files(job, machine)
-            if files and time.monotonic() > soon:
-                shown.show(job_summary(machine, time.time()), files)
+        async with job.live() as live:
+            async for _ in live.changes(at_least=TICK_S, must_run=True):
+                if live.view.started:
+                    return
+                if (files := live.sending()) and time.monotonic() > soon:
+                    shown.show(live.view, files)
     finally:
         shown.close()
-        watch.close()
-
-
-def _files(job: Job, machine: Machine) -> Sending | None:
-    return sending(machine, read_live_status(job._store, PREPARING))
 
 
 def show_line(line: LogLine) -> None:

@@ -93,16 +93,13 @@ async def _show(job: Job, args: LogsArgs, writer: Callable[[LogLine], None]) -> 
 
 async def _pour(job: Job, args: LogsArgs) -> None:
     """Byte for byte what was printed."""
-    from batchio.tasklogs import Lines, chosen, follow_raw, past_raw
-
-    nodes, which = await _nodes(job, args.workers), _which(args)
-    lines = Lines(chosen(which["task"]), which["attempt"], which["stream"], which["since"])
-    source = follow_raw if args.follow else past_raw
-    async for printed in source(job._store, lines):
-        if nodes is None or printed.node in nodes:
-            output.raw(printed.data)
-            if args.follow:
-                output.flush()
+    nodes = await _nodes(job, args.workers)
+    async with job.raw_logs(**_which(args), follow=args.follow) as pieces:
+        async for printed in pieces:
+            if nodes is None or printed.node in nodes:
+                output.raw(printed.data)
+                if args.follow:
+                    output.flush()
 
 
 def _which(args: LogsArgs) -> dict[str, Any]:
@@ -167,7 +164,7 @@ def _record(line: LogLine) -> LogRecord:
 
 def _head_log(job: Job) -> int:
     """What the head itself had to say."""
-    text = job._store.head_words()
+    text = finished(job.head_log())
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")
     output.write(text)

@@ -4,45 +4,32 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import JobArgument, finished, found, place
+from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.summary import failure_lines, header_lines
 from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
+from batchio.core.lens import ALL, COLUMNS, Order
 from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
 from batchio.errors import UsageError
 from batchio.options.table import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from batchio.cli.output import Format
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
 """Tasks that `status` shows of a job with more."""
-
-SORT_KEYS: Final[dict[str, Callable[[TaskRow], Any]]] = {
-    "id": lambda row: row.id,
-    "state": lambda row: row.state,
-    "outcome": lambda row: row.outcome or None,
-    "attempt": lambda row: row.attempt,
-    "node": lambda row: row.node,
-    "started": lambda row: row.started,
-    "stopped": lambda row: row.stopped,
-    "duration": lambda row: row.duration,
-    "exit_code": lambda row: row.exit_code,
-    "memory": lambda row: row.memory,
-    "cpu": lambda row: row.cpu,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +51,7 @@ def status(args: StatusArgs) -> int:
     and `batchio list` shows them all. Of a job with many tasks the failed and the
     running ones are shown first.
     """
-    order = _order(args.sort) if args.sort else None
+    order = _order(args.sort) if args.sort else []
 
     async def look() -> JobView:
         job = await found(args.job, args.workspace)
@@ -73,11 +60,11 @@ def status(args: StatusArgs) -> int:
     view = finished(look())
     match args.format:
         case "json":
-            tasks = [row.to_json() for row in _sorted(view.tasks(), order)]
+            tasks = [row.to_json() for row in _rows(view, order)]
             groups = [group.to_json() for group in view.failures()]
             output.json_value({**view.to_json(), "failures": groups, "tasks": tasks})
         case "jsonl":
-            output.json_lines(row.to_json() for row in _sorted(view.tasks(), order))
+            output.json_lines(row.to_json() for row in _rows(view, order))
         case _:
             _show(view, order, None if args.all else args.limit)
             if args.job is None and output.to_person():
@@ -85,7 +72,7 @@ def status(args: StatusArgs) -> int:
     return 0
 
 
-def _show(view: JobView, order: Order | None, limit: int | None) -> None:
+def _show(view: JobView, order: list[Order], limit: int | None) -> None:
     for line in header_lines(view):
         output.line(line)
     groups = list(failure_lines(view))
@@ -95,8 +82,8 @@ def _show(view: JobView, order: Order | None, limit: int | None) -> None:
             output.line(line)
     total = view.counts.total
     few = limit is None or total <= limit
-    rows = view.tasks() if few or order else view.urgent()
-    shown = itertools.islice(_sorted(rows, order), limit)
+    rows = _rows(view, order, limit) if few or order else view.urgent()
+    shown = itertools.islice(rows, limit)
     output.line()
     output.table(TASK_COLUMNS, map(task_cells, shown))
     if not few:
@@ -136,34 +123,24 @@ def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
     )
 
 
-Order = list[tuple["Callable[[TaskRow], Any]", bool]]
-
-
-def _order(text: str) -> Order:
+def _order(text: str) -> list[Order]:
     """What --sort asks for: columns between commas, a dash before one turns it round."""
     order = []
     for part in text.split(","):
         name = part.strip().removeprefix("-").replace("-", "_")
-        if name not in SORT_KEYS:
-            close = nearest(name, SORT_KEYS)
+        if name not in COLUMNS:
+            close = nearest(name, COLUMNS)
             raise UsageError(
                 f'--sort: tasks have no column "{name}"',
-                hint=f"did you mean {close}?" if close else f"columns: {', '.join(SORT_KEYS)}",
+                hint=f"did you mean {close}?" if close else f"columns: {', '.join(COLUMNS)}",
             )
-        order.append((SORT_KEYS[name], part.strip().startswith("-")))
+        order.append(Order(name, part.strip().startswith("-")))
     return order
 
 
-def _sorted(rows: Iterable[TaskRow], order: Order | None) -> Iterable[TaskRow]:
+def _rows(view: JobView, order: list[Order], limit: int | None = None) -> Iterable[TaskRow]:
     """The rows in that order; what has no value stands last."""
-    if order is None:
-        return rows
-    out = list(rows)
-    for key, backwards in reversed(order):
-        known = [row for row in out if key(row) is not None]
-        unknown = [row for row in out if key(row) is None]
-        out = [*sorted(known, key=key, reverse=backwards), *unknown]
-    return out
+    return view.rows(view.select(ALL, *order)[:limit]) if order else view.tasks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +158,7 @@ def list_jobs(args: ListArgs) -> int:
     async def look() -> list[JobSummary]:
         from batchio import api
 
-        return await api.list_jobs(limit=args.limit, workspace=place(args.workspace))
+        return await api.list_jobs(limit=args.limit, workspace=args.workspace)
 
     jobs = finished(look())
     match args.format:

@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
     "recover": ("batchio.cli.change:recover", "Go on with a job whose head died."),
+    "rm": ("batchio.cli.removing:rm", "Remove jobs for good."),
+    "prune": ("batchio.cli.removing:prune", "Remove all jobs that were done long ago."),
     "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),
     "version": ("batchio.cli.completion:version", "Show the version."),
 }

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
 from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.options import command
 from batchio.errors import UsageError
-
-if TYPE_CHECKING:
-    from batchio.core.machine import Machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +31,17 @@ def ssh_to(args: SshArgs) -> int:
       batchio ssh 2bbp/3
       batchio ssh 2bbp/3 -- ls -l
     """
-    from batchio.node_shell import command_for
-
     name, _, task = args.job.partition("/")
     if task and not task.isdecimal():
         raise UsageError(f'"{task}" is no task id', hint="say JOB/TASK, such as 2bbp/3")
 
-    async def machine() -> Machine:
-        return await (await found(name, args.workspace)).machine()
-
     words = args.words[1:] if args.words[:1] == ("--",) else args.words
-    argv = command_for(finished(machine()), int(task) if task else None, words)
+
+    async def command_line() -> list[str]:
+        job = await found(name, args.workspace)
+        return await job.command_at(int(task) if task else None, words)
+
+    argv = finished(command_line())
     os.execvp(argv[0], argv)
 
 

@@ -7,10 +7,11 @@ first event it writes, and closes it after its last.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.ids import submitted_at
+from batchio.core.record import View
 from batchio.core.views import Counts, JobSummary, command_text, job_summary
 
 if TYPE_CHECKING:
@@ -23,6 +24,19 @@ TOPIC: Final = "card"
 """What a store calls it."""
 
 LAYOUT: Final = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Removed(View):
+    """A job that was removed, or would be."""
+
+    id: str
+    name: str
+    bytes: int
+    """Room on the disk that it took."""
+    finished: float | None
+    """Unix seconds; None: it never was, or its journal could not be read."""
+
 
 _COUNTS: Final = frozenset(item.name for item in fields(Counts))
 _SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {"counts", "duration"}

@@ -40,10 +40,13 @@ from batchio.core.node_events import (
     OffersListed as OffersListed,
 )
 from batchio.core.record import LATER as LATER, Event as Event, default_of
+
 # isort: on
+from batchio.core.reports import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
 
 FORMAT: Final = 1
 """Version of the vocabulary; a journal says which one it was written with."""
@@ -143,12 +146,12 @@ class TasksStarted(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksFinished(NodeEvent):
-    """They ended. Records as in docs/design/agent.md; `seq` is the agent's to be told."""
+    """They ended. `seq` is the agent's, to be told when this is safe."""
 
     tag: ClassVar[str] = "f"
 
     seq: int
-    records: list[list[Any]]
+    records: list[Ended]
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -217,7 +220,10 @@ def decode(text: str | bytes) -> Event:
     """
     try:
         tag, *values = json.loads(text)
-        return _TYPES[tag](*values)
+        event = _TYPES[tag](*values)
+        if isinstance(event, TasksFinished):
+            event.records = [Ended(*record) for record in event.records]
+        return event
     except (KeyError, TypeError, ValueError) as err:
         raise ValueError(f"not an event: {text[:80]!r}") from err
 

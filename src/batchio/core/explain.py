@@ -12,18 +12,18 @@ from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.node import NodeState
 from batchio.core.retry import SUSPECT_LOSSES
+from batchio.core.rows import failure_groups, row_at, signal_name
 from batchio.core.sending import preparing
 from batchio.core.sizes import format_bytes, format_duration
 from batchio.core.task import Outcome, TaskState
-from batchio.core.views import failure_groups, signal_name, task_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.core.machine import Machine
     from batchio.core.node import Node
+    from batchio.core.rows import TaskRow
     from batchio.core.sending import Seen
-    from batchio.core.views import TaskRow
 
 SHELL_SIGNAL_BASE = 128
 """A shell reports a program that signal N ended as exit code 128 + N."""
@@ -45,7 +45,7 @@ def why_job(machine: Machine, now: float, seen: Seen | None = None) -> list[str]
 
 def why_task(machine: Machine, task: int, now: float, seen: Seen | None = None) -> list[str]:
     """Why the task at this position is where it is: as `why_job`."""
-    return list(_task(machine, task, machine.running_job.spec.tasks.at(task), now, seen or {}))
+    return list(_task(machine, task, now, seen or {}))
 
 
 def clip(ids: str) -> str:
@@ -235,9 +235,9 @@ def _no_room(m: Machine) -> str:
 # ---- one task -----------------------------------------------------------------------
 
 
-def _task(m: Machine, at: int, task_id: int, now: float, seen: Seen) -> Iterator[str]:
+def _task(m: Machine, at: int, now: float, seen: Seen) -> Iterator[str]:
     state = TaskState(m.tasks.state[at])
-    row = next(task_rows(m, now, [task_id]))
+    row = row_at(m, at, now)
     if state is TaskState.DONE:
         yield from _task_done(m, at, row)
         return

@@ -251,7 +251,7 @@ def _newly_due(m: Machine, node: Node) -> Iterator[ef.Effect]:
 
 
 def _connect(node: Node, handle: str) -> ef.ConnectNode:
-    return ef.ConnectNode(node.number, handle, str(node.facts.get("instance", "")))
+    return ef.ConnectNode(node.number, handle, node.facts.get("instance", ""))
 
 
 def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:

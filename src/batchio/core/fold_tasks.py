@@ -59,19 +59,19 @@ def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
     collect: list[list[int]] = []
     changed = False
     for record in event.records:
-        task, attempt, files = record[0], record[1], record[10]
-        if not tasks.current(task, attempt, event.node):
+        task = record.task
+        if not tasks.current(task, record.attempt, event.node):
             continue
-        if not tasks.move(task, TaskFact.LEFT_OUTPUTS if files else TaskFact.FINISHED):
+        if not tasks.move(task, TaskFact.LEFT_OUTPUTS if record.files else TaskFact.FINISHED):
             continue
         changed = True
         tasks.record(record)
-        _measure(m, record[5] - record[4])
+        _measure(m, record.ended - record.started)
         _leave(m, node, task)
         node.ended += 1
-        if files:
+        if record.files:
             node.collecting.add(task)
-            collect.append([task, attempt])
+            collect.append([task, record.attempt])
         else:
             _settle(m, node, task)
     if changed:

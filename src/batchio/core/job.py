@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.node import settling
+from batchio.core.errands import settling
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:

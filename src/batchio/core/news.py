@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
+from batchio.core.reports import Ended
 
 if TYPE_CHECKING:
     from batchio.core.arrays import TaskIds
@@ -21,9 +22,9 @@ ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
     ev.TasksCollected: ("task", "attempt"),
     ev.TasksStarted: ("task", "attempt", "started"),
     ev.TasksRequeued: ("task", "not_before", "cause"),
-    ev.TasksFinished: (
-        *("task", "attempt", "exit", "reason", "started", "stopped", "memory", "cpu"),
-        *("log_from", "log_to", "files", "bytes", "last_words"),
+    ev.TasksFinished: tuple(
+        {"ended": "stopped", "rss": "memory", "tail": "last_words"}.get(name, name)
+        for name in Ended._fields
     ),
 }
 """What the columns of an event's tasks mean. An exit of -N: signal N ended it."""

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from batchio.core import events as ev
+from batchio.core.errands import SETTLING_S
+from batchio.core.reports import Facts
 from batchio.core.retry import QUARANTINED_BY
 from batchio.errors import IllegalEvent
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from batchio.core.spec import JobSpec
 
 
 class NodeState(StrEnum):
@@ -97,15 +94,6 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
 }  # fmt: skip
 """Pairs that may arrive late or twice, and change nothing."""
 
-SETTLING_S: Final = 600.0
-"""Seconds a node may be wanted, or booting, before it is given up; beside what follows."""
-
-PREPARING_S: Final = 3600.0
-"""Seconds for each of what a node may have to do first: a host setup script, a large image."""
-
-MIN_UPLOAD_RATE_BPS: Final = 100_000
-"""Bytes of the job's files that a node gets in a second, on a line that is still of use."""
-
 SILENT_CLEANUP_LIMIT_S: Final = 30.0
 """Seconds a silent node is waited for once the job was ended: only to be tidied up."""
 
@@ -136,8 +124,8 @@ class Node:
     """Slots it is expected to have."""
     handle: str | None = None
     slots: int = 0
-    facts: dict[str, Any] = field(default_factory=dict)
-    """The agent's hello: hostname, address, cpus, memory, gpus, instance, …"""
+    facts: Facts = field(default_factory=lambda: Facts())
+    """The agent's hello; empty before it greeted."""
     why: str = ""
     """Why it is draining or gone."""
     rate: float = 0.0
@@ -182,7 +170,7 @@ class Node:
     @property
     def name(self) -> str:
         """What people see: the host's name, or where it is to come from."""
-        return str(self.facts.get("hostname") or self.offer)
+        return self.facts.get("hostname") or self.offer
 
     @property
     def alive(self) -> bool:
@@ -227,21 +215,17 @@ class Node:
         return not self.active and not self.collecting
 
 
-def settling(spec: JobSpec) -> float:
-    """Seconds a node may take from being there to being ready, for this job."""
-    errands = bool(spec.host_setup) + bool(spec.container and not spec.run_on_host)
-    files = sum(file.size for file in spec.files)
-    return SETTLING_S + PREPARING_S * errands + files / MIN_UPLOAD_RATE_BPS
-
-
-def same_computer(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_computer(one: Facts, other: Facts) -> bool:
     """Return whether two agents' hellos come from one computer under two names.
 
     The kernel's boot id alone will not do: containers of one computer share it, and are
     nodes of their own by name and address.
     """
-    told = ("boot_id", "hostname", "address")
-    return bool(one.get("boot_id")) and all(one.get(key) == other.get(key) for key in told)
+    mine, theirs = (
+        (facts.get("boot_id"), facts.get("hostname"), facts.get("address"))
+        for facts in (one, other)
+    )
+    return bool(one.get("boot_id")) and mine == theirs
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from batchio.core.record import LATER, Event
+from batchio.core.reports import Facts  # noqa: TC001 - docs/schemas.py evaluates the hints
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -121,7 +122,7 @@ class NodeGreeted(NodeEvent):
     tag: ClassVar[str] = "greeted"
 
     slots: int
-    facts: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -146,7 +147,7 @@ class NodeRestarted(NodeEvent):
 
     tag: ClassVar[str] = "restarted"
 
-    facts: dict[str, Any]
+    facts: Facts
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.record import default_of
+from batchio.core.reports import Facts
 from batchio.errors import Unfit
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Take(NamedTuple):
     slots: int
 
 
-def slots_for(spec: JobSpec, offer: Offer, facts: Mapping[str, Any]) -> tuple[int, str]:
+def slots_for(spec: JobSpec, offer: Offer, facts: Facts) -> tuple[int, str]:
     """How many attempts at once this node takes, and a warning (or "").
 
     `facts` is the agent's hello: `cpus`, `memory` in bytes, `gpus`, `engines`.
@@ -167,7 +168,7 @@ def slots_for(spec: JobSpec, offer: Offer, facts: Mapping[str, Any]) -> tuple[in
     return max(slots, 1), f"{lack}: running one task at a time" if lack else ""
 
 
-def _fitting(spec: JobSpec, facts: Mapping[str, Any]) -> tuple[int, str]:
+def _fitting(spec: JobSpec, facts: Facts) -> tuple[int, str]:
     """Slots by the scarcest resource, and what is lacking for even one."""
     cpus = float(facts.get("cpus") or 1)
     slots = int(cpus / (spec.cpu or 1.0))
@@ -204,7 +205,7 @@ def least_nodes(spec: JobSpec) -> int:
 
 def expected_slots(spec: JobSpec, offer: Offer) -> int:
     """Return how many slots a node of this offer will have, before it greeted; 1 when unknown."""
-    facts = {"cpus": offer.cpus, "memory": offer.memory, "gpus": offer.gpus}
+    facts = Facts(cpus=offer.cpus or 1.0, memory=offer.memory or 0, gpus=offer.gpus)
     known = offer.cpus is not None or offer.memory is not None
     slots = spec.slots or offer.slots or (_fitting(spec, facts)[0] if known else 1)
     return max(min(slots, offer.most_slots or slots), 1)

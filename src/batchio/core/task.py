@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from array import array
 from enum import IntEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from batchio.errors import IllegalEvent
+
+if TYPE_CHECKING:
+    from batchio.core.reports import Ended
 
 
 class TaskState(IntEnum):
@@ -203,21 +206,21 @@ class Tasks:
         self.by_outcome[outcome] += 1
         self.outcome[task] = outcome
 
-    def record(self, record: list[Any]) -> None:
+    def record(self, ended: Ended) -> None:
         """Keep what an agent says of a finished attempt."""
-        task, _, code, reason, started, ended, rss, cpu, low, high, files, _, tail = record
-        self.exit[task] = code
-        self.started[task] = started
-        self.ended[task] = ended
-        self.rss[task] = rss
-        self.cpu[task] = cpu
-        self.log_from[task] = low
-        self.log_to[task] = high
-        self.files[task] = files
-        if reason:
-            self.reasons[task] = reason
-        if tail:
-            self.tails[task] = tail
+        task = ended.task
+        self.exit[task] = ended.exit
+        self.started[task] = ended.started
+        self.ended[task] = ended.ended
+        self.rss[task] = ended.rss
+        self.cpu[task] = ended.cpu
+        self.log_from[task] = ended.log_from
+        self.log_to[task] = ended.log_to
+        self.files[task] = ended.files
+        if ended.reason:
+            self.reasons[task] = ended.reason
+        if ended.tail:
+            self.tails[task] = ended.tail
 
     def renew(self, task: int) -> None:
         """Begin the next attempt: what the last one left is forgotten here."""

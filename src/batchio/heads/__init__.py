@@ -8,11 +8,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchio.errors import UsageError
 from batchio.heads import detached
+from batchio.runtime.host import in_thread, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,8 @@ def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str])
         case "local":
             detached.start(workspace, job, secrets)
         case "inline":
+            import asyncio
+
             from batchio.heads.inline import lead_inline  # the engine, which few need here
 
             asyncio.run(lead_inline(workspace.job(job), secrets))
@@ -44,10 +47,14 @@ def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str])
 
 
 async def begin(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    """Start a head of this kind from within the running loop. Raises as `start` does."""
-    if kind == "inline":
-        from batchio.heads.inline import lead_inline
+    """Start a head of this kind from a verb, under whichever host. Raises as `start` does."""
+    if kind != "inline":
+        await in_thread(partial(start, kind, workspace, job, secrets))
+        return
+    from batchio.heads.inline import lead_inline
+    from batchio.runtime.bridge import blocking, portable
 
-        await lead_inline(workspace.job(job), secrets)
+    if is_plain():
+        blocking(partial(lead_inline, workspace.job(job), secrets))
     else:
-        await asyncio.to_thread(start, kind, workspace, job, secrets)
+        await portable(lead_inline)(workspace.job(job), secrets)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import HeadStarted, RequestTaken
 from batchio.errors import HeadGone, LeaseHeld
+from batchio.runtime.host import in_thread, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,8 +29,8 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
     Raises:
         HeadGone: no head took it; says why if that is known.
     """
-    after = await asyncio.to_thread(_end, store)
-    name = await asyncio.to_thread(store.ask, request)
+    after = await in_thread(partial(_end, store))
+    name = await in_thread(partial(store.ask, request))
 
     def taken(event: Event) -> bool:
         return isinstance(event, RequestTaken) and event.name == name
@@ -43,8 +44,8 @@ async def lead_again(store: JobStore, begin: Begin) -> None:
     Raises:
         HeadGone: none would start; says why if that is known.
     """
-    after = await asyncio.to_thread(_end, store)
-    if await asyncio.to_thread(store.leader) is not None:
+    after = await in_thread(partial(_end, store))
+    if await in_thread(store.leader) is not None:
         return  # somebody else was faster
 
     def started(event: Event) -> bool:
@@ -65,13 +66,13 @@ async def _until(
     pause, slow = store.pace.news
     begun = False
     while time.monotonic() < give_up:
-        for position, event in await asyncio.to_thread(_news, store, after):
+        for position, event in await in_thread(partial(_news, store, after)):
             after = position
             if wanted(event):
                 return
         if not begun and time.monotonic() >= look_for_leader:
             look_for_leader = time.monotonic() + store.pace.leader
-            if await asyncio.to_thread(store.leader) is None:
+            if await in_thread(store.leader) is None:
                 begun = True
                 try:
                     await begin()
@@ -79,9 +80,9 @@ async def _until(
                     begun = False  # somebody else was faster
                 give_up = time.monotonic() + ANSWER_LIMIT_S
                 continue
-        await asyncio.sleep(pause)
+        await sleep(pause)
         pause = min(pause * 1.2, slow)
-    said = (await asyncio.to_thread(store.last_words) or "").splitlines()[:1]
+    said = (await in_thread(store.last_words) or "").splitlines()[:1]
     raise HeadGone(
         ": ".join([f"{else_} for job {store.id}", *said]), hint=f"see {store.head_log()}"
     )

@@ -57,6 +57,15 @@ LOOK_OPTIONS: Final = (
         commands=frozenset(("list", "status")),
     ),
     Option(
+        name="older-than",
+        kind="duration",
+        group="Looking",
+        help="Only jobs that were done at least this long ago, such as 30d.",
+        minimum=0,
+        surfaces=TYPED_ONLY,
+        commands=frozenset(("prune",)),
+    ),
+    Option(
         name="task",
         kind="array",
         group="Looking",

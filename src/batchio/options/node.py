@@ -315,7 +315,7 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh"},
+        | {"recover", "ssh", "rm", "prune"},
     ),
     Option(
         name="head",

@@ -16,6 +16,7 @@ from batchio.ports.keep import (
     Journal,
     JournalReader,
     LogSink,
+    LogStore,
     Pace,
     Workspace,
 )
@@ -31,7 +32,7 @@ from batchio.ports.rent import (
     Refused,
     Rented,
 )
-from batchio.ports.time import Clock, Timer
+from batchio.ports.time import Clock, Timer, Waiting
 
 __all__ = [
     "ByteReader",
@@ -49,6 +50,7 @@ __all__ = [
     "JournalReader",
     "Line",
     "LogSink",
+    "LogStore",
     "NodeOrder",
     "Notice",
     "Pace",
@@ -60,5 +62,6 @@ __all__ = [
     "Stored",
     "Timer",
     "Transport",
+    "Waiting",
     "Workspace",
 ]

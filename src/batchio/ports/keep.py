@@ -151,6 +151,35 @@ class LogSink(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """What the nodes of one job printed: a row of bytes each, as its agent wrote it.
+
+    A row is cut into segments. Each begins with a whole record, at an offset that never
+    changes; old ones may be gone, and a killed writer may have left a part of a record, or a
+    gap, before the next.
+    """
+
+    def nodes(self) -> list[int]:
+        """Return the numbers of the nodes that have logs, rising."""
+        ...
+
+    def starts(self, node: int) -> list[int]:
+        """Return the offsets at which the segments begin, rising; none without logs."""
+        ...
+
+    def end(self, node: int) -> int:
+        """Return the offset behind the last byte there is. Cheap: it is asked for often."""
+        ...
+
+    def read(self, node: int, offset: int, most: int) -> bytes:
+        """Return bytes from an offset on, of one segment; none: there are no more in it now."""
+        ...
+
+    def place(self, node: int, offset: int) -> str:
+        """Return what people call the place of a byte, for messages: a file and a number."""
+        ...
+
+
 class JobStore(Protocol):
     """All that is kept of one job. Cheap to have: it holds nothing open."""
 
@@ -161,6 +190,10 @@ class JobStore(Protocol):
 
     def name(self) -> str:
         """Return what people call the job; may be empty."""
+        ...
+
+    def size(self) -> int:
+        """Return how many bytes of room all of it takes; takes as long as looking takes."""
         ...
 
     # --- the journal and its head ---
@@ -235,8 +268,8 @@ class JobStore(Protocol):
         """
         ...
 
-    def logs(self) -> Path:
-        """Return the folder of this computer with a spool of log bytes for each node."""
+    def logs(self) -> LogStore:
+        """Return what the nodes printed."""
         ...
 
     # --- for people who look on; never journaled ---

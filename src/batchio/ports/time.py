@@ -8,16 +8,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Clock(Protocol):
-    """The time, and waiting for it."""
+class Waiting(Protocol):
+    """The time, and waiting for it, under any host."""
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Return Unix seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None:
         """Return after `seconds`; at once when they are not positive."""
         ...
+
+
+class Clock(Waiting, Protocol):
+    """The time of the engine, which also calls back."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Have `callback` called at `when`, Unix seconds, unless cancelled before."""

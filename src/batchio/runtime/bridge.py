@@ -7,15 +7,17 @@ the engine's own cleanup, so that nothing is abandoned half-way.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+from batchio.runtime.streams import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Coroutine
+    import asyncio
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -30,6 +32,8 @@ class _Engine:
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The running loop."""
+        import asyncio
+
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -107,22 +111,15 @@ async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return tasks[0].result()
 
 
-class Stream(Generic[T]):
-    """An async iterator over an asyncio generator, for any host; close it when done early.
+class EngineStream(Stream[T]):
+    """A stream whose generator needs asyncio: under trio it lives in the engine.
 
-    Under trio the generator lives in the engine; an item costs two switches of thread.
+    There an item costs two switches of thread.
     """
-
-    def __init__(self, make: Callable[[], AsyncGenerator[T, None]]) -> None:
-        self._make = make
-        self._source: AsyncGenerator[T, None] | None = None
-
-    def __aiter__(self) -> Stream[T]:
-        return self
 
     async def __anext__(self) -> T:
         if not in_trio():
-            return await anext(self._opened())
+            return await super().__anext__()
         found = await _from_trio(self._next)
         if not found:
             raise StopAsyncIteration
@@ -130,29 +127,13 @@ class Stream(Generic[T]):
 
     async def aclose(self) -> None:
         """Stop the generator, wherever it runs."""
-        if self._source is None:
-            return
-        if in_trio():
-            await _from_trio(self._close)
+        if self._source is not None and in_trio():
+            await _from_trio(self._source.aclose)
         else:
-            await self._close()
-
-    async def __aenter__(self) -> Stream[T]:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def _opened(self) -> AsyncGenerator[T, None]:
-        if self._source is None:
-            self._source = self._make()
-        return self._source
-
-    async def _close(self) -> None:
-        await self._opened().aclose()
+            await super().aclose()
 
     async def _next(self) -> list[T]:
-        """The next item, in a list; an empty list at the end."""
+        """Return the next item, in a list; an empty list at the end."""
         async for item in self._opened():
             return [item]
         return []

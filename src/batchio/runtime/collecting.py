@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.machine import Machine
-    from batchio.runtime.conversation import Desk
+    from batchio.runtime.context import JobContext
     from batchio.runtime.outputs import Landing
     from batchio.runtime.session import Session
 
@@ -48,12 +48,12 @@ class Collector:
 
     def __init__(
         self,
-        desk: Desk,
+        job: JobContext,
         machine: Machine,
         landing: Landing,
         session: Callable[[int], Session | None],
     ) -> None:
-        self._desk = desk
+        self._job = job
         self._machine = machine
         self._landing = landing
         self._session = session
@@ -77,7 +77,7 @@ class Collector:
                 del self._coming[key]
                 # Cleared before it is said: a head that dies between leaves nothing behind.
                 await outputs.clear()
-                self._desk.post(ev.TasksCollected(self._now(), node, [[task, attempt]], *end))
+                self._job.post(ev.TasksCollected(self._now(), node, [[task, attempt]], *end))
             elif not self._is_wanted(outputs):
                 await outputs.clear()
 
@@ -151,9 +151,9 @@ class Collector:
         """Wait before they are asked for again; True when the task is to end instead."""
         if not (self._said or outputs.said):
             self._said = outputs.said = True
-            self._desk.note(
+            self._job.note(
                 f"outputs cannot be saved in {self._landing.root}: {why}; they stay on their "
-                f"nodes and are asked for again; batchio cancel {self._desk.job} gives them up"
+                f"nodes and are asked for again; batchio cancel {self._job.job} gives them up"
             )
         await outputs.clear()
         until = self._now() + pause
@@ -162,30 +162,30 @@ class Collector:
                 return False
             if self._machine.tasks.stopping[outputs.key[0]]:
                 return True
-            await self._desk.clock.sleep(1.0)
+            await self._job.clock.sleep(1.0)
         return False
 
     async def _begin_again(self, outputs: Outputs, task: int, why: str) -> None:
         """What came over an earlier connection is of no use for the rest."""
-        self._desk.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
+        self._job.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
         await outputs.clear()
         while outputs.stream and not outputs.stream.ended:
-            await self._desk.clock.sleep(0.1)
+            await self._job.clock.sleep(0.1)
 
     async def _place(self, outputs: Outputs) -> None:
         kept = await outputs.place(self._machine.running_job.submitted)
         self._said = False
         for said in kept[:NAMED]:
-            self._desk.note(said)
+            self._job.note(said)
         if more := len(kept[NAMED:]):
             task = self._id(outputs.key[0])
-            self._desk.note(f"{more} more files of task {task} were in the way, and are kept so")
+            self._job.note(f"{more} more files of task {task} were in the way, and are kept so")
 
     def _id(self, task: int) -> int:
-        return self._desk.spec.tasks.at(task)
+        return self._job.spec.tasks.at(task)
 
     def _now(self) -> float:
-        return self._desk.clock.now()
+        return self._job.clock.now()
 
 
 def _unsaved(why: object) -> End:

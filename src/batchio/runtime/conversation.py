@@ -7,25 +7,27 @@ the machine says all of it again once the node is heard. Nothing is decided here
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchio.core import events as ev
-from batchio.errors import BatchioError, NodeError, SetupFailed, Unreachable
+from batchio.errors import BatchioError, NodeError
+from batchio.runtime import agent_messages as messages
 from batchio.runtime import frames
+from batchio.runtime.fetch import Fetch
+from batchio.runtime.roster import Told
+from batchio.runtime.silence import SilenceMeter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from batchio.core.reports import Ended, Facts
+    from batchio.ports import ByteReader, ByteWriter, LogSink
+    from batchio.runtime.context import JobContext
+    from batchio.runtime.live_status import LiveStatus
+    from batchio.runtime.roster import Roster
 
-    from batchio.core.spec import JobSpec
-    from batchio.ports import ByteReader, ByteWriter, Clock, LogSink, Transport
-    from batchio.runtime.renting import Renting
+T = TypeVar("T", messages.Prepared, messages.Imaged)
 
 GREET_LIMIT_S: Final = 30.0
 """Seconds for an agent that listens to say hello."""
-
-SETUP_LIMIT_S: Final = 3600.0
-"""Seconds a host setup script may take."""
 
 PING_EVERY_S: Final = 5.0
 """Seconds between two pings: what the head looks like to an agent's lease."""
@@ -39,131 +41,30 @@ STALL_LIMIT_S: Final = 60.0
 CLOCK_OFF_S: Final = 2.0
 """A node whose clock is further off than this has its times corrected."""
 
-_AHEAD: Final = 64
-"""Frames of one tar stream that may wait for the disk."""
-
-
-@dataclass(slots=True)
-class Desk:
-    """What the head gives to those who talk to its nodes."""
-
-    spec: JobSpec
-    job: str
-    epoch: int
-    provider: Renting
-    clock: Clock
-    post: Callable[[ev.Event], None]
-    note: Callable[[str], None]
-    """A line for the people who look on."""
-    secrets: dict[str, str] = field(default_factory=dict)
-    setup: Callable[[int], dict[str, Any]] = lambda _: {}
-    """The `setup` message for a node, as the machine sees the job now."""
-    files: Callable[[int, Transport, str, str], Any] | None = None
-    """Puts the uploaded files into a node's home; awaited before the greeting is posted."""
-    duplicate_of: Callable[[int, dict[str, Any]], str] = lambda *_: ""
-    """The name of another node that is the same computer, by its hello; or ""."""
-    heartbeat: Callable[[int, dict[str, Any]], None] = lambda *_: None
-    """How busy a node is, for people."""
-    preparing: Callable[[int, str], None] = lambda *_: None
-    """What a node does before it is ready, for people."""
-    homes_before: Callable[[int], list[str]] = lambda _: []
-    """Homes that may be left from earlier times the same host was a node of this job."""
-
-
-class Fetch:
-    """A tar stream on its way to us, or the rest of one. Raises Unreachable when it breaks."""
-
-    def __init__(self) -> None:
-        self._chunks: asyncio.Queue[memoryview | None] = asyncio.Queue(_AHEAD)
-        self._wanted = True
-        self.whole: tuple[int, int] | None = None
-        """Size and CRC-32 of the stream from its first byte, once all of it was sent."""
-        self.ended = False
-        """Whether no more of it will come, so that it may be asked for again."""
-
-    async def put(self, data: memoryview) -> None:
-        """More of it has come; waits while too much lies here unread."""
-        if self._wanted and data:
-            await self._chunks.put(data)
-
-    def end(self, whole: tuple[int, int] | None = None) -> None:
-        """No more will come: it was sent to its end, or the connection broke."""
-        self.whole = whole
-        self.ended = True
-        if not self._chunks.full():
-            self._chunks.put_nowait(None)
-        self._wanted = False
-
-    def drop(self) -> None:
-        """Nobody reads on: what still comes is thrown away, and holds nobody up."""
-        self._wanted = False
-        while not self._chunks.empty():
-            self._chunks.get_nowait()
-
-    async def __aiter__(self) -> AsyncIterator[memoryview]:
-        while self._wanted or not self._chunks.empty():
-            chunk = await self._chunks.get()
-            if chunk is not None:
-                yield chunk
-        if self.whole is None:
-            raise Unreachable("the outputs broke off on their way")
-
-
-class _Ear:
-    """Hears what the agent says; knows for how long it has said nothing."""
-
-    def __init__(self, inner: ByteReader) -> None:
-        self._inner = inner
-        self._waits = False
-        self._quiet = 0
-
-    async def read(self, n: int) -> bytes:
-        """At most `n` bytes; empty at the end."""
-        self._waits = True
-        data = await self._inner.read(n)
-        self._waits, self._quiet = False, 0
-        return data
-
-    async def readexactly(self, n: int) -> bytes:
-        """Exactly `n` bytes; asyncio.IncompleteReadError at the end."""
-        parts: list[bytes] = []
-        left = n
-        while left:
-            data = await self.read(left)
-            if not data:
-                raise asyncio.IncompleteReadError(b"".join(parts), n)
-            parts.append(data)
-            left -= len(data)
-        return b"".join(parts)
-
-    def asked(self) -> int:
-        """A ping goes out; returns how many have since the last byte came.
-
-        While we are busy with what came before, nobody can tell whether more is there.
-        """
-        self._quiet += self._waits
-        return self._quiet
-
 
 class Conversation:
     """What is said over one connection, from `greet` on."""
 
     def __init__(
         self,
-        desk: Desk,
+        job: JobContext,
+        loads: LiveStatus,
         node: int,
         name: str,
         sink: LogSink,
         reader: ByteReader,
         writer: ByteWriter,
     ) -> None:
-        self._desk = desk
+        self._job = job
+        self._loads = loads
         self._node = node
         self._name = name
         self._sink = sink
-        self._ear = _Ear(reader)
+        self._reader = SilenceMeter(reader)
         self._writer = writer
-        self._sent_setup: dict[str, Any] | None = None
+        self._told = Told()
+        """What the agent knows of other nodes."""
+        self._asked: dict[type[messages.Heard], asyncio.Future[Any]] = {}
         self._fetches: dict[tuple[int, int], Fetch] = {}
         self._heard = 0
         """Batches of results that came over this connection."""
@@ -178,7 +79,7 @@ class Conversation:
 
     # --- the beginning -------------------------------------------------------
 
-    async def greet(self) -> dict[str, Any]:
+    async def greet(self) -> Facts:
         """Say hello; returns what the agent says of itself and its node.
 
         Raises:
@@ -191,90 +92,63 @@ class Conversation:
         except TimeoutError:
             raise _unanswered(GREET_LIMIT_S) from None
 
-    async def _greet(self) -> dict[str, Any]:
-        desk, asked = self._desk, self._desk.clock.now()
-        self.tell(["hello", {"v": frames.VERSION, "job": desk.job, "epoch": desk.epoch}])
-        kind, body = await frames.read(self._ear)
-        first: list[list[Any]] = frames.messages(body) if kind == frames.MESSAGES else [["?"]]
-        if first[0][0] != "hello":
-            raise NodeError(f"the agent refused us: {first[0][-1]}", where=self._name)
-        facts: dict[str, Any] = first[0][1]
-        self._ahead = self._clock_error(asked, facts)
-        facts["ahead"] = self._ahead
-        self._log_end = int(facts.get("spool") or 0)
+    async def _greet(self) -> Facts:
+        job, asked = self._job, self._job.clock.now()
+        self.tell(["hello", {"v": frames.VERSION, "job": job.job, "epoch": job.epoch}])
+        kind, body = await frames.read(self._reader)
+        first = frames.messages(body) if kind == frames.MESSAGES else []
+        answer = messages.read(first[0]) if first else None
+        if not isinstance(answer, messages.Hello):
+            why = answer.why if isinstance(answer, messages.Refused) else "it is no agent"
+            raise NodeError(f"the agent refused us: {why}", where=self._name)
+        facts = answer.facts
+        self._ahead = facts["ahead"] = self._clock_error(asked, facts)
+        self._log_end = facts.get("spool", 0)
         for message in first[1:]:
-            self._hear(message)
-        while self._heard < int(facts.get("unacked") or 0):
+            self._hear(messages.read(message))
+        while self._heard < facts.get("unacked", 0):
             await self._hear_frame()
         return facts
 
-    def _clock_error(self, asked: float, facts: dict[str, Any]) -> float:
+    def _clock_error(self, asked: float, facts: Facts) -> float:
         """How far its clock is ahead; half of the round trip is not knowable."""
-        answered = self._desk.clock.now()
-        ahead = float(facts.get("time") or answered) - (asked + answered) / 2
+        answered = self._job.clock.now()
+        ahead = facts.get("time", answered) - (asked + answered) / 2
         sure = CLOCK_OFF_S + (answered - asked) / 2
         return round(ahead, 3) if abs(ahead) > sure else 0.0
 
-    async def prepare(self, script: str) -> None:
-        """Have the host setup script run, unless it has run in this home.
-
-        Raises:
-            SetupFailed: it failed; its last words are in the message.
-        """
-        self.tell(["prepare", script, SETUP_LIMIT_S])
-        async with asyncio.timeout(SETUP_LIMIT_S + GREET_LIMIT_S):
-            while (answer := await self._hear_frame("prepared")) is None:
-                pass
-        _, code, said = answer
-        if code:
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise SetupFailed(
-                f"the host setup script ended with {how}: {said}".rstrip(": "), where=self._name
-            )
-
-    async def pull(self, image: str) -> None:
-        """Have the container image on the node.
-
-        Raises:
-            SetupFailed: there is no engine, or it could not get the image; says why.
-        """
-        self._send_setup()
-        self.tell(["image", image])
-        async with asyncio.timeout(SETUP_LIMIT_S):
-            while (answer := await self._hear_frame("imaged")) is None:
-                pass
-        _, _, ok, said = answer
-        if not ok:
-            raise SetupFailed(f"no image {image}: {said}".rstrip(": "), where=self._name)
-
     # --- telling -------------------------------------------------------------
 
-    def tell(self, *messages: list[Any]) -> None:
+    def tell(self, *said: list[Any]) -> None:
         """Send messages. When the connection is broken, whoever listens will notice."""
         try:
-            self._writer.write(frames.pack(messages))
+            self._writer.write(frames.pack(said))
         except (BatchioError, OSError):
             return
 
-    def start(self, items: list[list[Any]]) -> None:
-        """Queue attempts; the settings they run under go first, when they changed."""
-        self._send_setup()
+    def start(self, items: list[list[Any]], roster: Roster) -> None:
+        """Queue attempts, behind what has changed among the other nodes."""
+        members, self._told = roster.news(self._told)
+        if members is not None:
+            self.tell(["members", members])
         for at in range(0, len(items), frames.BATCH):
             self.tell(["start", items[at : at + frames.BATCH]])
 
-    def _send_setup(self) -> None:
-        setup = self._desk.setup(self._node)
-        if setup != self._sent_setup:
-            self._sent_setup = setup
-            secrets = self._desk.secrets
-            self.tell(["setup", {**setup, "secrets": secrets} if secrets else setup])
-
     def fetch(self, task: int, attempt: int, known: int) -> Fetch:
         """Ask for an attempt's outputs, but for the first `known` bytes of the stream."""
-        self._send_setup()  # a new agent knows from it what was uploaded, and is no output
         stream = self._fetches[task, attempt] = Fetch()
         self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
+
+    async def ask(self, message: list[Any], kind: type[T]) -> T:
+        """Send a message and return the answer of this kind; `listen` goes on meanwhile."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._asked[kind] = answer
+        try:
+            self.tell(message)
+            return await answer
+        finally:
+            del self._asked[kind]
 
     async def ping(self) -> None:
         """Let the agent know that its head lives, again and again.
@@ -283,10 +157,10 @@ class Conversation:
             TimeoutError: it hangs: the connection is there, and nothing comes.
         """
         beat = 0
-        while self._ear.asked() <= UNANSWERED:
+        while self._reader.count_ping() <= UNANSWERED:
             beat += 1
             self.tell(["ping", beat])
-            await self._desk.clock.sleep(PING_EVERY_S)
+            await self._job.clock.sleep(PING_EVERY_S)
         raise _unanswered(UNANSWERED * PING_EVERY_S)
 
     # --- listening -----------------------------------------------------------
@@ -302,16 +176,11 @@ class Conversation:
         while not self._bye:
             await self._hear_frame()
 
-    async def _hear_frame(self, wanted: str = "") -> list[Any] | None:
-        """Take one frame; the message with the `wanted` tag is returned, not heard."""
-        found = None
-        kind, body = await frames.read(self._ear)
+    async def _hear_frame(self) -> None:
+        kind, body = await frames.read(self._reader)
         if kind == frames.MESSAGES:
             for message in frames.messages(body):
-                if message[0] == wanted:
-                    found = message
-                else:
-                    self._hear(message)
+                self._hear(messages.read(message))
         elif kind == frames.LOG:
             await self._sink.write(*frames.log_chunk(body))
             self._logged.set()
@@ -321,38 +190,45 @@ class Conversation:
             task, attempt, data = frames.output_chunk(body)
             if stream := self._fetches.get((task, attempt)):
                 await stream.put(data)
-        return found
 
     def _pull(self) -> None:
         self.tell(["pull", self._sink.size(), frames.LIMIT // 8])
 
-    def _hear(self, message: list[Any]) -> None:
-        now, post = self._desk.clock.now(), self._desk.post
+    def _hear(self, message: messages.Heard | None) -> None:
+        now, post, node = self._job.clock.now(), self._job.post, self._node
         match message:
-            case ["done", int(seq), list(records)]:
+            case messages.Done(seq, records):
                 self._heard += 1
-                for record in records:
-                    self._log_end = max(self._log_end, record[9])
-                    record[4] -= self._ahead
-                    record[5] -= self._ahead
-                post(ev.TasksFinished(now, self._node, seq, records))
-            case ["started", list(tasks)]:
+                self._log_end = max([self._log_end, *(record.log_to for record in records)])
+                post(ev.TasksFinished(now, node, seq, self._corrected(records)))
+            case messages.Started(tasks):
                 begun = [[task, attempt, at - self._ahead] for task, attempt, at in tasks]
-                post(ev.TasksStarted(now, self._node, begun))
-            case ["returned", list(tasks)]:
-                post(ev.TasksReturned(now, self._node, tasks))
-            case ["trouble", str(text)]:
-                self._desk.note(f"{self._name}: {text}")
-            case ["fetched", int(task), int(attempt), _, int(size), int(crc)]:
+                post(ev.TasksStarted(now, node, begun))
+            case messages.Returned(tasks):
+                post(ev.TasksReturned(now, node, tasks))
+            case messages.Trouble(text):
+                self._job.note(f"{self._name}: {text}")
+            case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
-            case ["pong", _, dict(stats)]:
-                self._desk.heartbeat(self._node, stats)
-            case ["bye", *left]:
+            case messages.Pong(_, stats):
+                self._loads.show(node, stats)
+            case messages.Bye(left):
                 self._bye = True
-                self.left = str(left[0]) if left else ""
-            case _:
-                pass  # a newer agent's news
+                self.left = left
+            case messages.Prepared() | messages.Imaged():
+                answer = self._asked.get(type(message))
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case messages.Hello() | messages.Refused() | None:
+                pass
+
+    def _corrected(self, records: list[Ended]) -> list[Ended]:
+        """The records with the head's times instead of the node's."""
+        ahead = self._ahead
+        if not ahead:
+            return records
+        return [r._replace(started=r.started - ahead, ended=r.ended - ahead) for r in records]
 
     # --- the end -------------------------------------------------------------
 

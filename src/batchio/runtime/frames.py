@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from batchio.ports import ByteReader
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the protocol; an agent of another version refuses us."""
 
 MESSAGES, LOG, OUTPUT = 0, 1, 2
@@ -57,8 +57,17 @@ async def read(reader: ByteReader) -> tuple[int, bytes]:
 
 
 def messages(body: bytes) -> list[list[Any]]:
-    """The messages of a frame of kind MESSAGES."""
-    parsed: list[list[Any]] = json.loads(body)
+    """Return the messages of a frame of kind MESSAGES.
+
+    Raises:
+        Unreachable: it is no array.
+    """
+    try:
+        parsed: list[list[Any]] = json.loads(body)
+    except (ValueError, RecursionError) as err:
+        raise Unreachable(f"its agent sends what is no JSON: {err}") from err
+    if not isinstance(parsed, list):
+        raise Unreachable("its agent sends what is no list of messages")
     return parsed
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.ports import PlacedFiles, Stamped
-    from batchio.runtime.conversation import Fetch
+    from batchio.runtime.fetch import Fetch
 
 NOT_HERE: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG})
 """Errors of files that this disk will never take, whatever is done about it."""

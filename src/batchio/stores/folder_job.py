@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.ports import Pace
 from batchio.stores import last_words
+from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inbox import Inbox
 from batchio.stores.inputs import FolderInputs
 from batchio.stores.lease import holder
@@ -64,6 +66,15 @@ class FolderJobStore:
         except OSError:
             return ""
 
+    def size(self) -> int:
+        """Return how many bytes on the disk its files take; links count as themselves."""
+        total = 0
+        for folder, _, files in os.walk(self.folder):
+            for file in files:
+                with suppress(OSError):
+                    total += os.lstat(os.path.join(folder, file)).st_blocks * 512
+        return total
+
     # --- the journal and its head --------------------------------------------
 
     def reader(self) -> SqliteReader:
@@ -112,11 +123,11 @@ class FolderJobStore:
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the place of one node's log bytes."""
-        return FolderSink(self.logs() / str(node), local=local)
+        return FolderSink(self.folder / "logs" / str(node), local=local)
 
-    def logs(self) -> Path:
-        """Return the folder with a spool of log bytes for each node."""
-        return self.folder / "logs"
+    def logs(self) -> FolderLogs:
+        """Return what the nodes printed."""
+        return FolderLogs(self.folder / "logs")
 
     # --- for people who look on ----------------------------------------------
 

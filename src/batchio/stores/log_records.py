@@ -1,15 +1,11 @@
-"""The spool of one node as its records: the format of docs/design/agent.md, "Log records".
+"""The log bytes of one node as records: the format of docs/design/agent.md, "Log records".
 
-A spool is a row of bytes cut into segments, files named by the offset of their first byte.
 Records are given in order and whole; one that is cut off at the end is still being written.
-Everything blocks. Files are opened a block at a time, so a thousand nodes are a thousand
-spools and no open files.
+Everything blocks.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import struct
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,7 +14,8 @@ from batchio.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from batchio.ports import LogStore
 
 HEADER: Final = struct.Struct("<IIHBBQ")
 """Size of the payload, task, attempt, stream, flags, microseconds since 1970."""
@@ -28,8 +25,6 @@ BLOCK: Final = 1 << 20
 
 STDOUT: Final = 1
 STDERR: Final = 2
-
-_SEGMENT = re.compile(r"\d{20}")
 
 
 class Select(NamedTuple):
@@ -67,22 +62,15 @@ class Record(NamedTuple):
     """Offset of the byte after it."""
 
 
-def segments(folder: Path) -> list[int]:
-    """Offsets at which the segments of a spool begin, in order."""
-    try:
-        return sorted(int(name) for name in os.listdir(folder) if _SEGMENT.fullmatch(name))
-    except FileNotFoundError:
-        return []
-
-
 def read_records(
-    folder: Path,
+    logs: LogStore,
+    node: int,
     start: int = 0,
     end: int | None = None,
     select: Select = ALL,
     block: int = BLOCK,
 ) -> Iterator[Record]:
-    """The records of a spool between two offsets, in order.
+    """Yield the records of one node between two offsets, in order.
 
     Args:
         start: Where a record begins, such as `log_from`; what is no longer there is passed.
@@ -90,14 +78,14 @@ def read_records(
         block: Bytes to read at a time.
 
     Raises:
-        WorkspaceError: a segment is damaged; it is named, with the byte.
+        WorkspaceError: a record is damaged; its place is named.
     """
-    starts = segments(folder)
+    starts = logs.starts(node)
     position, rest = max(start, *starts[:1]) if starts else start, b""
     takes, unpack = select.takes, HEADER.unpack_from
     while starts and (end is None or position < end):
         at = position + len(rest)
-        more = _read(folder, starts, at, block if end is None else min(block, end - at))
+        more = logs.read(node, at, block if end is None else min(block, end - at))
         if not more:
             index = bisect_right(starts, position)
             if index == len(starts):
@@ -109,7 +97,10 @@ def read_records(
         while done + HEADER.size <= length:
             size, task, attempt, stream, _, time = unpack(data, done)
             if size > MOST_PAYLOAD or stream not in (STDOUT, STDERR):
-                raise _damaged(folder, starts, position + done)
+                raise WorkspaceError(
+                    f"the log {logs.place(node, position + done)} is damaged",
+                    hint="what came before it, and other segments, can be read",
+                )
             after = done + HEADER.size + size
             if after > length:
                 break
@@ -118,24 +109,3 @@ def read_records(
                 yield Record(task, attempt, stream, time, payload, position + after)
             done = after
         position, rest = position + done, data[done:]
-
-
-def _read(folder: Path, starts: list[int], at: int, most: int) -> bytes:
-    """Bytes at an offset, from the segment it lies in; none at the end of a spool."""
-    segment = starts[max(bisect_right(starts, at) - 1, 0)]
-    try:
-        file = os.open(folder / f"{segment:020d}", os.O_RDONLY)
-    except FileNotFoundError:
-        return b""
-    try:
-        return os.pread(file, max(most, 0), at - segment)
-    finally:
-        os.close(file)
-
-
-def _damaged(folder: Path, starts: list[int], at: int) -> WorkspaceError:
-    segment = starts[bisect_right(starts, at) - 1]
-    return WorkspaceError(
-        f"the log {folder / f'{segment:020d}'} is damaged at byte {at - segment}",
-        hint="what came before it, and other segments, can be read",
-    )

@@ -1,7 +1,7 @@
 """What tasks printed, as lines for people and as bytes for programs.
 
-Reads `logs/<node>/` of a job's folder, where the spools of its nodes arrive; never writes.
-Everything blocks, and streams: memory does not grow with the logs.
+Reads a `LogStore`, where the log bytes of nodes arrive; never writes. Everything blocks, and
+streams: memory does not grow with the logs. A `Shape` says what comes: LINES or RAW.
 
 A line has the time at which it was complete. `\r\n` ends a line as `\n` does; a lone `\r`,
 as progress bars use it, stays in the text. Bytes that are not UTF-8 become U+FFFD. A line
@@ -13,21 +13,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeVar
 
-from batchio.stores.log_records import (
-    ALL,
-    BLOCK,
-    STDERR,
-    Record,
-    Select,
-    read_records,
-    segments,
-)
+from batchio.stores.log_records import ALL, BLOCK, STDERR, Record, Select, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
+
+    from batchio.ports import LogStore
 
     Ahead = Callable[[int], float]
     """By how many seconds a node's clock is ahead of ours."""
@@ -40,6 +33,11 @@ MOST_OPEN: Final = 1024
 
 _BUFFERS: Final = 64 << 20
 _LEAST_BLOCK: Final = 32 << 10
+
+PORTION: Final = 4 << 20
+"""About how many bytes of a node are read at once while it is followed."""
+
+P = TypeVar("P", bound="LogLine | Printed")
 
 _Key = tuple[int, int, int]
 _Piece = tuple[int, _Key, bytes | bytearray]
@@ -77,146 +75,124 @@ class Printed(NamedTuple):
     node: int
 
 
-def nodes(logs: Path) -> list[int]:
-    """Numbers of the nodes that have logs."""
-    try:
-        return sorted(int(path.name) for path in logs.iterdir() if path.name.isdecimal())
-    except FileNotFoundError:
-        return []
+class Shape(NamedTuple, Generic[P]):
+    """What is made of records: lines, or bytes."""
+
+    joined: Callable[[_Joiner, Iterable[Record]], Iterator[_Piece]]
+    made: Callable[[int, _Piece, float], P]
 
 
-def node_lines(
-    logs: Path,
+def node_printed(
+    logs: LogStore,
+    shape: Shape[P],
     node: int,
     start: int = 0,
     end: int | None = None,
     select: Select = ALL,
     block: int = BLOCK,
     ahead: float = 0.0,
-) -> Iterator[LogLine]:
-    """Lines of one node, in order. With a task's `log_from` and `log_to`: those of a task."""
-    records = read_records(logs / str(node), start, end, select, block)
+) -> Iterator[P]:
+    """Yield what was printed on one node, in order.
+
+    Args:
+        start, end: A task's `log_from` and `log_to` bound what is read of it.
+    """
     joiner = _Joiner()
-    for piece in joiner.lines(records):
-        yield _line(node, piece, ahead)
+    records = read_records(logs, node, start, end, select, block)
+    for piece in shape.joined(joiner, records):
+        yield shape.made(node, piece, ahead)
     for piece in joiner.finish():
-        yield _line(node, piece, ahead)
+        yield shape.made(node, piece, ahead)
 
 
-def all_lines(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[LogLine]:
-    """Lines of all nodes, merged by time."""
-    block = _block(len(nodes(logs)))
-    each = [node_lines(logs, n, select=select, block=block, ahead=ahead(n)) for n in nodes(logs)]
+def all_printed(
+    logs: LogStore, shape: Shape[P], select: Select = ALL, ahead: Ahead = _exact
+) -> Iterator[P]:
+    """Yield what was printed on all nodes, merged by time."""
+    nodes = logs.nodes()
+    block = _block(len(nodes))
+    each = [
+        node_printed(logs, shape, node, select=select, block=block, ahead=ahead(node))
+        for node in nodes
+    ]
     return each[0] if len(each) == 1 else heapq.merge(*each, key=attrgetter("time"))
 
 
 def last_lines(
-    logs: Path, count: int, select: Select = ALL, ahead: Ahead = _exact
+    logs: LogStore, count: int, select: Select = ALL, ahead: Ahead = _exact
 ) -> list[LogLine]:
-    """The last lines of all nodes, at most `count`, by time."""
-    follower = LogFollower(logs, select, ahead)
-    return _last(follower.last(count) + follower.finish(), count)
+    """Return the last lines of all nodes, at most `count`, by time."""
+    follower = LogFollower(logs, LINES, select, ahead)
+    return last(follower.last(count) + follower.finish(), count)
 
 
-def raw(
-    logs: Path,
-    node: int,
-    start: int = 0,
-    end: int | None = None,
-    select: Select = ALL,
-    block: int = BLOCK,
-    ahead: float = 0.0,
-) -> Iterator[Printed]:
-    """What was printed on a node, byte for byte, in order; chosen as `node_lines`."""
-    joiner = _Joiner()
-    records = read_records(logs / str(node), start, end, select, block)
-    for piece in joiner.pieces(records):
-        yield _printed(node, piece, ahead)
-    for piece in joiner.finish():
-        yield _printed(node, piece, ahead)
+class LogFollower(Generic[P]):
+    """What is printed, as it arrives: from the beginning or, after `last`, from there."""
 
-
-def all_raw(logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> Iterator[Printed]:
-    """What was printed on all nodes, merged by time."""
-    block = _block(len(nodes(logs)))
-    each = [raw(logs, n, select=select, block=block, ahead=ahead(n)) for n in nodes(logs)]
-    return heapq.merge(*each, key=attrgetter("time"))
-
-
-class LogFollower:
-    """Lines as they arrive, from the beginning or, after `last`, from there."""
-
-    def __init__(self, logs: Path, select: Select = ALL, ahead: Ahead = _exact) -> None:
+    def __init__(
+        self, logs: LogStore, shape: Shape[P], select: Select = ALL, ahead: Ahead = _exact
+    ) -> None:
         self._logs = logs
+        self._shape = shape
         self._select = select
         self._ahead = ahead
         self._positions: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        """Up to where a node's bytes were looked at: a part of a record may be the last."""
         self._joiners: dict[int, _Joiner] = {}
 
-    def poll(self, most: int = 4 << 20) -> list[LogLine]:
-        """New whole lines of all nodes, by time; empty when nothing new was printed.
+    def poll(self, nodes: Iterable[int] | None = None, most: int = PORTION) -> list[P]:
+        """Return what is new, by time; of lines, those that have ended.
+
+        A node whose bytes have not moved is not read.
 
         Args:
+            nodes: Where to look; None: on all.
             most: About how many bytes of each node to read; the rest is for the next call.
         """
-        found: list[LogLine] = []
-        for node in nodes(self._logs):
+        found: list[P] = []
+        for node in self._logs.nodes() if nodes is None else nodes:
+            end = self._logs.end(node)
+            if end == self._ends.get(node, 0):
+                continue
             joiner = self._joiners.setdefault(node, _Joiner())
-            records = self._records(node, self._positions.get(node, 0), most)
+            start = self._positions.get(node, 0)
+            pieces = self._shape.joined(joiner, self._records(node, start, most))
             ahead = self._ahead(node)
-            found += (_line(node, piece, ahead) for piece in joiner.lines(records))
+            found += [self._shape.made(node, piece, ahead) for piece in pieces]
+            more = self._positions[node] - start >= most
+            self._ends[node] = self._positions[node] if more else end
         found.sort(key=attrgetter("time"))
         return found
 
-    def poll_raw(self, most: int = 4 << 20) -> list[Printed]:
-        """As `poll`, byte for byte."""
-        found: list[Printed] = []
-        for node in nodes(self._logs):
-            joiner = self._joiners.setdefault(node, _Joiner())
-            records = self._records(node, self._positions.get(node, 0), most)
-            ahead = self._ahead(node)
-            found += (_printed(node, piece, ahead) for piece in joiner.pieces(records))
-        found.sort(key=attrgetter("time"))
-        return found
-
-    def last(self, count: int) -> list[LogLine]:
+    def last(self, count: int) -> list[P]:
         """Pass over all there is but the last lines, at most `count`.
 
         Records can be read forwards only, so this reads whole segments: the last of each
         node, and earlier ones as long as they are needed.
         """
-        found: list[LogLine] = []
-        for node in nodes(self._logs):
-            starts = segments(self._logs / str(node))
+        found: list[P] = []
+        for node in self._logs.nodes():
+            starts = self._logs.starts(node)
             back = 1
             while starts:
                 joiner = self._joiners[node] = _Joiner()
                 records = self._records(node, starts[-min(back, len(starts))], None)
-                pieces = deque(joiner.lines(records), count)
+                pieces = deque(self._shape.joined(joiner, records), count)
                 if len(pieces) == count or back >= len(starts):
-                    found += (_line(node, piece, self._ahead(node)) for piece in pieces)
+                    found += (self._shape.made(node, piece, self._ahead(node)) for piece in pieces)
                     break
                 back *= 2
-        return _last(found, count)
+        return last(found, count)
 
     def position(self, node: int) -> int:
-        """The offset up to which a node was read."""
+        """Return the offset up to which a node was read."""
         return self._positions.get(node, 0)
 
-    def finish(self, task: int | None = None, attempt: int | None = None) -> list[LogLine]:
-        """Last lines that no newline ended: of an attempt that is over, or of all."""
+    def finish(self, task: int | None = None, attempt: int | None = None) -> list[P]:
+        """Return last lines that no newline ended: of an attempt that is over, or of all."""
         found = [
-            _line(node, piece, self._ahead(node))
-            for node, joiner in self._joiners.items()
-            for piece in joiner.finish(task, attempt)
-        ]
-        found.sort(key=attrgetter("time"))
-        return found
-
-    def finish_raw(self, task: int | None = None, attempt: int | None = None) -> list[Printed]:
-        """As `finish`, byte for byte."""
-        found = [
-            _printed(node, piece, self._ahead(node))
+            self._shape.made(node, piece, self._ahead(node))
             for node, joiner in self._joiners.items()
             for piece in joiner.finish(task, attempt)
         ]
@@ -224,10 +200,10 @@ class LogFollower:
         return found
 
     def _records(self, node: int, start: int, most: int | None) -> Iterator[Record]:
-        """Selected ones; the position moves past the others too."""
+        """Yield selected ones; the position moves past the others too."""
         takes = self._select.takes
         self._positions[node] = start
-        for record in read_records(self._logs / str(node), start):
+        for record in read_records(self._logs, node, start):
             self._positions[node] = record.end
             if takes(record.task, record.attempt, record.stream):
                 yield record
@@ -303,11 +279,19 @@ def _printed(node: int, piece: _Piece, ahead: float) -> Printed:
     return Printed(task, time / 1e6 - ahead, data, node)
 
 
+LINES: Final = Shape(_Joiner.lines, _line)
+"""Lines of text."""
+
+RAW: Final = Shape(_Joiner.pieces, _printed)
+"""Byte for byte what was printed."""
+
+
 def _block(count: int) -> int:
     """Bytes to read at a time of each of so many nodes."""
     return max(_LEAST_BLOCK, min(BLOCK, _BUFFERS // max(count, 1)))
 
 
-def _last(lines: list[LogLine], count: int) -> list[LogLine]:
+def last(lines: list[P], count: int) -> list[P]:
+    """Return the last of them by time, at most `count`."""
     lines.sort(key=attrgetter("time"))
     return lines[max(len(lines) - count, 0) :]

@@ -15,6 +15,7 @@ from batchio.testing.agents import Attempt, Ends
 from batchio.testing.clock import FakeClock
 from batchio.testing.journal import MemoryJournal, MemoryPast
 from batchio.testing.memory import MemoryInputs, MemoryJobStore, MemoryWorkspace
+from batchio.testing.memory_logs import MemoryLogs
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "MemoryInputs",
     "MemoryJobStore",
     "MemoryJournal",
+    "MemoryLogs",
     "MemoryPast",
     "MemoryWorkspace",
     "ScriptedNode",

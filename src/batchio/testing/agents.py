@@ -17,6 +17,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.reports import Ended, Facts
 from batchio.errors import Unreachable
 from batchio.runtime import frames
 from batchio.stores.log_records import HEADER
@@ -112,7 +113,12 @@ class ScriptedAgent:
         if not self._up:
             self._up = True
             self._instance += 1
-        return {"v": 1, "instance": self.instance, "pid": 1, "socket": f"/{self.name}/s"}
+        return {
+            "v": frames.VERSION,
+            "instance": self.instance,
+            "pid": 1,
+            "socket": f"/{self.name}/s",
+        }
 
     def remove_agent(self) -> None:
         """What `agent.py down` does."""
@@ -173,12 +179,12 @@ class ScriptedAgent:
         if self._line is not None and self._line is not line:
             self._line.end()
         self._line, self._epoch = line, epoch
-        facts = {
-            "v": frames.VERSION, "instance": self.instance, "pid": 1, "epoch": epoch,
-            "python": "3.13", "hostname": self.name, "address": self.name, "boot_id": self.name,
-            "cpus": 1, "memory": 1 << 40, "gpus": 0, "time": self.clock.now(),
-            "spool": len(self._spool), "unacked": len(self._results), "limits": {"memory": True},
-        }  # fmt: skip
+        facts = Facts(
+            v=frames.VERSION, instance=self.instance, pid=1, epoch=epoch,
+            python="3.13", executable="python3", hostname=self.name, address=self.name,
+            boot_id=self.name, cpus=1, memory=1 << 40, gpus=0, time=self.clock.now(),
+            spool=len(self._spool), unacked=len(self._results), limits={"memory": True},
+        )  # fmt: skip
         line.say(["hello", facts])
         for said in self._results.values():
             line.say(said)
@@ -245,10 +251,10 @@ class ScriptedAgent:
         low = end if log_from is None else log_from
         size = sum(map(len, left.values()))
         tail = "" if code == 0 else self._spool[low:][HEADER.size :].decode(errors="replace")
-        record = [
+        record = Ended(
             *key, code, reason, began, self.clock.now(), 1 << 20, 0.0, low, end, len(left), size,
             tail.strip(),
-        ]  # fmt: skip
+        )  # fmt: skip
         self._seq += 1
         self._results[self._seq] = ["done", self._seq, [record]]
         self._tell(self._results[self._seq])

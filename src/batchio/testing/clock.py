@@ -6,9 +6,13 @@ import asyncio
 import selectors
 from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 
+from anyio.to_thread import current_default_thread_limiter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from concurrent.futures import Executor
+
+    from anyio import CapacityLimiter
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -21,8 +25,8 @@ class FakeClock:
     """Made-up time; implements `ports.Clock`.
 
     Within `run` all waiting follows it, `asyncio.sleep` and `asyncio.timeout` too: when
-    nothing else can happen, the time jumps to the next deadline. Threads of `to_thread`
-    are waited for; a socket or a process is not.
+    nothing else can happen, the time jumps to the next deadline. Threads of `to_thread`,
+    asyncio's and anyio's, are waited for; a socket or a process is not.
     """
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
@@ -44,7 +48,13 @@ class FakeClock:
         with asyncio.Runner(loop_factory=lambda: _Loop(self)) as runner:
             for timer in self.timers:
                 timer.arm(runner.get_loop())
-            return runner.run(main)
+            return runner.run(self._counting_threads(main))
+
+    async def _counting_threads(self, main: Coroutine[Any, Any, T]) -> T:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, _Loop)
+        loop.limiter = current_default_thread_limiter()
+        return await main
 
     def now(self) -> float:
         """Unix seconds."""
@@ -115,7 +125,9 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.busy = 0
-        """Threads that will call back."""
+        """Threads of asyncio that will call back."""
+        self.limiter: CapacityLimiter | None = None
+        """Knows how many threads of anyio will."""
         super().__init__(_Selector(self))
 
     def time(self) -> float:
@@ -148,7 +160,7 @@ class _Selector(selectors.PollSelector):
         ready, clock = super().select(0), self._loop.clock
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self._loop.busy:
+        if self._loop.busy or (self._loop.limiter and self._loop.limiter.borrowed_tokens):
             return super().select(None)
         if clock.settling:
             waiters, clock.settling = clock.settling, []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchio.core.events import Event, decode
-from batchio.errors import JournalDown, JournalFull, LeaseHeld
+from batchio.errors import JournalCorrupt, JournalDown, JournalFull, LeaseHeld
 from batchio.ports import Holder
 
 if TYPE_CHECKING:
@@ -45,7 +45,13 @@ class MemoryPast:
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
         """Return events as `read` does, decoded."""
-        return [(seq, decode(body)) for seq, body in self.read(after, limit)]
+        found = []
+        for seq, body in self.read(after, limit):
+            try:
+                found.append((seq, decode(body)))
+            except ValueError as err:
+                raise JournalCorrupt(f"journal record {seq} of job {self.job} is {err}") from err
+        return found
 
     def last(self) -> int:
         """Return the number of the newest event."""

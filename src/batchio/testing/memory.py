@@ -14,6 +14,7 @@ from batchio.runtime.replay import Fold
 from batchio.stores.folder import new_id
 from batchio.stores.log_sink import FolderSink
 from batchio.testing.journal import MemoryJournal, MemoryPast, refuse_second
+from batchio.testing.memory_logs import MemoryLogs, MemorySink
 from batchio.testing.placed import MemoryPlacedFiles
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class _Kept:
     requests: dict[str, str] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     last_words: str | None = None
+    logs: MemoryLogs | None = None
     asked: int = 0
     placed: MemoryPlacedFiles = field(default_factory=MemoryPlacedFiles)
 
@@ -89,6 +91,12 @@ class MemoryJobStore:
     def name(self) -> str:
         """Return what people call the job; may be empty."""
         return self._maybe.name if self._maybe else ""
+
+    def size(self) -> int:
+        """Return how many bytes its events and its real files take."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        events = self._maybe.past.read() if self._maybe else []
+        return sum(len(body) for _, body in events) + sum(path.stat().st_size for path in files)
 
     def reader(self) -> MemoryPast:
         """Return the journal, to read, and to be told to be full, slow or down."""
@@ -144,11 +152,15 @@ class MemoryJobStore:
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:
         """Open the place of one node's log bytes."""
-        return FolderSink(self.logs() / str(node), local=local)
+        if local:
+            return FolderSink(self.folder / "logs" / str(node), local=True)
+        return MemorySink(self.logs(), node)
 
-    def logs(self) -> Path:
-        """Return the folder with a spool of log bytes for each node."""
-        return self.folder / "logs"
+    def logs(self) -> MemoryLogs:
+        """Return what the nodes printed."""
+        kept = self._kept
+        kept.logs = kept.logs or MemoryLogs(self.folder / "logs")
+        return kept.logs
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
         """Replace what is shown about a topic."""

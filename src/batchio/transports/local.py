@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from batchio.errors import Unreachable
 from batchio.ports import Completed
+from batchio.transports._owned import owned, to_its_end
 from batchio.transports._streams import Reader, Writer, while_feeding
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ class LocalTransport:
         """
         self._check_open()
         try:
-            process = await asyncio.create_subprocess_exec(
+            starting = asyncio.create_subprocess_exec(
                 *argv,
                 stdin=DEVNULL if stdin is None else PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
                 start_new_session=True,
             )
+            process = await owned(starting, _kill)
         except FileNotFoundError:
             return Completed(127, b"", os.fsencode(f"{argv[0]}: not found\n"))
         except OSError as error:
@@ -81,7 +83,7 @@ class LocalTransport:
                 assert process.stdin is not None
                 return await while_feeding(process.stdin, stdin, _BROKEN, _outcome(process))
         except BaseException:
-            await _kill(process)
+            await to_its_end(_kill(process))
             raise
 
     async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
@@ -125,6 +127,6 @@ async def _kill(process: Process) -> None:
     """End the command and its process group, and let go of its pipes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    # Pipes may still be held by a grandchild that left the group; only this closes our ends.
+    # First, for `wait` waits for pipes that a grandchild may hold which left the group.
     process._transport.close()  # type: ignore[attr-defined]
+    await process.wait()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 import asyncssh
 
 from batchio.errors import BatchioError, NodeError, Unreachable
+from batchio.transports._owned import owned, to_its_end
 from batchio.transports._ssh_carry import MISSING, Carried, carry_line, connected
 from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
 from batchio.transports._ssh_connect import Limits
@@ -105,12 +106,12 @@ class SshTransport:
         """
         line = command_line(argv)
         async with asyncio.timeout(timeout):
-            process = await self._sessions.take(lambda: self._open(line))
+            process = await self._sessions.take(lambda: self._begin(line))
             command = Command(process, self.where)
             try:
                 outcome = await command.outcome(stdin)
             except BaseException:
-                await self._kill(command)
+                await to_its_end(self._kill(command))
                 raise
             finally:
                 command.close()
@@ -149,7 +150,9 @@ class SshTransport:
     async def _forward(self, path: str) -> tuple[ByteReader, ByteWriter]:
         """The socket, forwarded. Raises asyncssh.ChannelOpenError when the server refuses."""
         try:
-            reader, writer = await self._connection.open_unix_connection(path)
+            reader, writer = await owned(
+                self._connection.open_unix_connection(path), _close, _LAST_WORDS_S
+            )
         except asyncssh.ChannelOpenError as error:
             if self._connection.is_closed():
                 raise self._lost() from error
@@ -177,7 +180,7 @@ class SshTransport:
             ) from error
         try:
             process = await other._sessions.take(
-                lambda: other._open(carry_line(path, self.python or python))
+                lambda: other._begin(carry_line(path, self.python or python))
             )
             await connected(process, path, self.where)
         except BaseException:
@@ -202,6 +205,21 @@ class SshTransport:
                 await self._connection.wait_closed()
         except TimeoutError:  # a silent peer never takes our last bytes
             self._connection.abort()
+        except BaseException:
+            self._connection.abort()
+            raise
+
+    async def _begin(self, line: bytes) -> asyncssh.SSHClientProcess[bytes]:
+        """Start a command; one that is cancelled before it is known to run is ended."""
+
+        async def end(process: asyncssh.SSHClientProcess[bytes]) -> None:
+            command = Command(process, self.where)
+            try:
+                await self._kill(command)
+            finally:
+                command.close()
+
+        return await owned(self._open(line), end, _LAST_WORDS_S)
 
     async def _open(self, line: bytes) -> asyncssh.SSHClientProcess[bytes]:
         """Start a command. Raises asyncssh.ChannelOpenError when the server refuses."""
@@ -232,3 +250,8 @@ class SshTransport:
 
     def _lost(self) -> Unreachable:
         return lost(self.where, self._client.ended)
+
+
+async def _close(pair: tuple[object, asyncssh.SSHWriter[bytes]]) -> None:
+    """Close a connection to a socket that nobody waits for any more."""
+    pair[1].close()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from batchio.core import events as ev
 from batchio.errors import HeadGone
-from batchio.runtime import watching
 from batchio.runtime.head import lead
-from batchio.runtime.watching import GONE_AFTER_S, START_LIMIT_S, Watch
+from batchio.runtime.live import GONE_AFTER_S, START_LIMIT_S, Live
 from batchio.testing import (
     Ends,
     FakeClock,
@@ -46,12 +44,13 @@ class Scene:
 
     async def watch(self) -> None:
         """Look on until the job is done, or its head is gone."""
-        watch = self.watcher = Watch(self.store)
-        try:
-            async for batch in watch.news():
-                self.seen += batch
-        except HeadGone as err:
-            self.gone = err
+        async with Live(self.store, self.clock, whole=True) as live:
+            self.live = live
+            try:
+                async for change in live.changes(at_most=0.0, must_run=True):
+                    self.seen += change.events
+            except HeadGone as err:
+                self.gone = err
 
     async def begin(self) -> MemoryJournal:
         """Be its head, so far as that one word is written."""
@@ -64,10 +63,9 @@ class Scene:
 
 
 @pytest.fixture
-def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+def play(tmp_path: Path) -> Play:
     """Plays a scene in made-up time."""
     clock = FakeClock()
-    monkeypatch.setattr(watching, "time", SimpleNamespace(time=clock.now))
     return lambda scene: clock.run(scene(Scene(tmp_path, clock)))
 
 
@@ -183,7 +181,7 @@ def test_a_job_that_is_over_needs_no_head_to_be_looked_at(play: Play) -> None:
         await s.clock.sleep(3600)
         before = s.clock.now()
         await s.watch()
-        assert (s.gone, s.watcher.done) == (None, True)
+        assert (s.gone, s.live.done) == (None, True)
         assert s.clock.now() == before
 
     play(scene)

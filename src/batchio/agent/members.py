@@ -1,0 +1,42 @@
+"""The other nodes of the job, as tasks are told of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchio.agent.basics import raw
+
+if TYPE_CHECKING:
+    from typing import Any
+
+READY = (b"BATCHIO_READY_WORKERS", b"COILED_BATCH_READY_WORKERS")
+SCHEDULER = (b"BATCHIO_SCHEDULER_ADDRESS", b"COILED_BATCH_SCHEDULER_ADDRESS")
+KIND = (b"BATCHIO_PROCESS_TYPE", b"COILED_BATCH_PROCESS_TYPE")
+
+
+class Members:
+    """Which nodes are ready; the head tells what changes."""
+
+    def __init__(self) -> None:
+        self.ready: dict[int, str] = {}  # number: address
+        self.scheduler: list[Any] | None = None  # its number and address
+
+    def update(self, given: dict[str, Any]) -> None:
+        """The head's `members` message."""
+        if given.get("all"):
+            self.ready.clear()
+            self.scheduler = None
+        self.ready.update(
+            (int(number), str(address)) for number, address in given.get("joined", ())
+        )
+        for number in given.get("left", ()):
+            self.ready.pop(number, None)
+        self.scheduler = given.get("scheduler", self.scheduler)
+
+    def variables(self, own: str) -> dict[bytes, bytes]:
+        """What tasks of the node of this number are told; addresses by the numbers of nodes."""
+        number, address = self.scheduler or (-1, "")
+        kind = b"scheduler" if str(number) == own else b"worker"
+        ready = raw(",".join(address for _, address in sorted(self.ready.items())))
+        told = ((READY, ready), (SCHEDULER, raw(address)), (KIND, kind))
+        return {name: value for names, value in told for name in names}

@@ -1,0 +1,97 @@
+"""Commands that remove jobs from the workspace: rm, prune."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from batchio.cli import diagnostics
+from batchio.cli.common import JobArgument, finished
+from batchio.cli.options import command
+from batchio.cli.terminal import visible
+from batchio.cli.words import plural
+from batchio.core.sizes import format_bytes
+from batchio.errors import BatchioError, UsageError
+
+if TYPE_CHECKING:
+    from batchio.core.cards import Removed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RmArgs:
+    """What `batchio rm` is told."""
+
+    job: tuple[str, ...]
+    workspace: str | None
+
+
+def remove_jobs(args: RmArgs) -> int:
+    """Remove jobs for good: their journals, their logs, and outputs that lie with them.
+
+    What was brought to a folder of yours, by --download or --sync, stays. A job that is
+    not done is refused: cancel it first.
+    """
+    from batchio import api
+
+    code = 0
+    for job in dict.fromkeys(args.job):
+        try:
+            removed = finished(api.remove(job, workspace=args.workspace))
+        except BatchioError as err:
+            code = diagnostics.report(err)  # it hinders none of the others
+            continue
+        diagnostics.say(f"removed job {_named(removed)}")
+    return code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneArgs:
+    """What `batchio prune` is told."""
+
+    older_than: float | None
+    dry_run: bool
+    workspace: str | None
+
+
+def prune_jobs(args: PruneArgs) -> int:
+    """Remove all jobs that were done long ago, as `batchio rm` does.
+
+    Jobs that are not done, or that cannot be read, stay.
+    """
+    from batchio import api
+
+    if args.older_than is None:
+        raise UsageError(
+            "prune needs to know which jobs are old", hint="for example: --older-than 30d"
+        )
+    work = api.prune(older_than=args.older_than, dry_run=args.dry_run, workspace=args.workspace)
+    gone = finished(work)
+    for one in gone:
+        diagnostics.say(f"{'would remove' if args.dry_run else 'removed'} job {_named(one)}")
+    if not gone:
+        diagnostics.say("no job is that old")
+    elif args.dry_run:
+        diagnostics.say(f"{_together(gone)} would go: --dry-run")
+    else:
+        diagnostics.say(f"{_together(gone)} are free")
+    return 0
+
+
+def _named(job: Removed) -> str:
+    name = f" ({visible(job.name)})" if job.name else ""
+    return f"{job.id}{name}, {format_bytes(job.bytes)}"
+
+
+def _together(gone: list[Removed]) -> str:
+    return f"{format_bytes(sum(one.bytes for one in gone))} of {plural(len(gone), 'job')}"
+
+
+rm = command("rm", remove_jobs, RmArgs, JobArgument(required=True, many=True))
+prune = command(
+    "prune",
+    prune_jobs,
+    PruneArgs,
+    click.Option(["--dry-run"], is_flag=True, help="Only say which jobs would go."),
+)

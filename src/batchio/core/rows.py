@@ -1,0 +1,256 @@
+"""Rows of what people are shown of a job: its tasks, its nodes, its failures. Pure.
+
+Task ids are the job's own (`spec.tasks`), never positions. Times are Unix seconds and
+durations seconds; None stands for "not yet" or "not known".
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.arrays import compact
+from batchio.core.record import View
+from batchio.core.sending import preparing
+from batchio.core.task import Outcome, TaskState
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from batchio.core.machine import Machine
+    from batchio.core.sending import Seen
+
+
+BAD: Final = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
+"""How a task ends that is to be looked at. A cancelled one is what somebody wanted."""
+
+REASONS: Final = {
+    "oom": "out of memory",
+    "timed_out": "timed out",
+    "unstartable": "could not be started",
+    "node": "its node could not run it",
+}
+"""The agent's reasons in words; any other stands for itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TaskRow(View):
+    """One task, and its present attempt."""
+
+    id: int
+    state: str
+    outcome: str
+    """Empty until it is done."""
+    attempt: int
+    node: str | None
+    """The node's name; None before it is sent to one."""
+    started: float | None
+    stopped: float | None
+    duration: float | None
+    """Counts on while it runs."""
+    exit_code: int | None
+    """None when it has none: not ended, or ended by a signal."""
+    signal: str | None
+    """SIGKILL, say."""
+    reason: str
+    """Why it ended so, where the exit code does not say it: out of memory, timed out."""
+    memory: int | None
+    """Peak resident bytes."""
+    cpu: float | None
+    """User and system seconds."""
+    last_words: str
+    """The last line a failed one wrote to stderr, or else to stdout."""
+
+    @property
+    def ending(self) -> str:
+        """How its process ended, in a word: "0", "3", "SIGKILL", ""."""
+        return self.signal or ("" if self.exit_code is None else str(self.exit_code))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NodeRow(View):
+    """One node."""
+
+    number: int
+    name: str
+    offer: str
+    state: str
+    since: float
+    slots: int | None
+    """None until its agent has greeted us."""
+    running: int
+    queued: int
+    """Sent there, not started."""
+    ended: int
+    address: str | None
+    cpus: float | None
+    memory: int | None
+    why: str
+    """Why it is not of use, or is on its way out; or what it does before it is."""
+    load: float | None = None
+    """Processes that run or wait, over the last minute, as the node said lately."""
+    disk_free: int | None = None
+    """In bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FailureGroup(View):
+    """Tasks that ended badly in the same way."""
+
+    outcome: str
+    exit_code: int | None
+    signal: str | None
+    reason: str
+    last_words: str
+    count: int
+    ids: str
+    """As --task takes them: "3,7-9"."""
+
+    @property
+    def cause(self) -> str:
+        """The way, in a few words: "exit code 3", "SIGKILL, out of memory"."""
+        code = "" if self.exit_code in (None, 0) else f"exit code {self.exit_code}"
+        said = ", ".join(part for part in (self.signal or code, self.reason) if part)
+        return said or self.outcome
+
+
+# ---- computing them -----------------------------------------------------------------
+
+
+def task_rows(machine: Machine, now: float, ids: Iterable[int] | None = None) -> Iterator[TaskRow]:
+    """Rows of all tasks by rising id, or of those in `ids`, in that order.
+
+    Raises:
+        KeyError: the job has no such task.
+    """
+    known = machine.running_job.spec.tasks
+    if ids is None:
+        for position in range(len(known)):
+            yield row_at(machine, position, now)
+        return
+    for task_id in ids:
+        yield row_at(machine, known.position(task_id), now)
+
+
+def urgent_rows(machine: Machine, now: float) -> Iterator[TaskRow]:
+    """Rows of all tasks: the bad ones first, then the active, the waiting, the rest."""
+    tasks = machine.tasks
+    order = (
+        *((tasks.outcome, outcome) for outcome in BAD),
+        (tasks.state, TaskState.RUNNING),
+        (tasks.state, TaskState.COLLECTING),
+        (tasks.state, TaskState.ASSIGNED),
+        (tasks.state, TaskState.PENDING),
+        (tasks.outcome, Outcome.CANCELLED),
+        (tasks.outcome, Outcome.SUCCEEDED),
+    )
+    for column, value in order:
+        for position in _where(column, value):
+            yield row_at(machine, position, now)
+
+
+def node_rows(
+    machine: Machine, loads: Mapping[int, Any] | None = None, seen: Seen | None = None
+) -> Iterator[NodeRow]:
+    """Yield rows of all nodes there were, in the order in which they were wanted.
+
+    Args:
+        loads: By node, what its heartbeat said lately: `load`, `disk_free`.
+        seen: By node, what it does before it is ready, as `core.sending` has it.
+    """
+    state = machine.tasks.state
+    for node in machine.nodes:
+        running = sum(state[task] == TaskState.RUNNING for task in node.active)
+        facts = node.facts
+        said = (loads or {}).get(node.number, {}) if node.state == "ready" else {}
+        yield NodeRow(
+            number=node.number,
+            name=node.name,
+            offer=node.offer,
+            state=str(node.state),
+            since=node.since,
+            slots=node.slots or None,
+            running=running,
+            queued=len(node.active) - running,
+            ended=node.ended,
+            address=facts.get("address") or None,
+            cpus=facts.get("cpus"),
+            memory=facts.get("memory"),
+            why=node.why or preparing(node, seen or {}),
+            load=said.get("load"),
+            disk_free=said.get("disk_free"),
+        )
+
+
+def failure_groups(machine: Machine) -> list[FailureGroup]:
+    """Tasks that ended badly, those that did so in the same way together."""
+    known, tasks = machine.running_job.spec.tasks, machine.tasks
+    groups: dict[tuple[Outcome, int | None, str, str], list[int]] = {}
+    for outcome in BAD:
+        for position in _where(tasks.outcome, outcome):
+            code = tasks.exit[position] if tasks.ended[position] else None
+            reason, tail = tasks.reasons.get(position, ""), tasks.tails.get(position, "")
+            groups.setdefault((outcome, code, reason, tail), []).append(known.at(position))
+    found = [
+        FailureGroup(outcome.label, *ended_by(code), worded(reason), tail, len(ids), compact(ids))
+        for (outcome, code, reason, tail), ids in groups.items()
+    ]
+    return sorted(found, key=lambda group: -group.count)
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def row_at(machine: Machine, at: int, now: float) -> TaskRow:
+    """Return the row of the task at this position."""
+    tasks = machine.tasks
+    state, node = TaskState(tasks.state[at]), tasks.node[at]
+    started, stopped = tasks.started[at] or None, tasks.ended[at] or None
+    duration = None
+    if started is not None and (stopped is not None or state is TaskState.RUNNING):
+        duration = max((stopped or now) - started, 0.0)
+    code, killed_by = ended_by(tasks.exit[at] if stopped else None)
+    return TaskRow(
+        id=machine.running_job.spec.tasks.at(at),
+        state=state.name.lower(),
+        outcome=Outcome(tasks.outcome[at]).label,
+        attempt=tasks.attempt[at],
+        node=machine.nodes[node].name if node >= 0 else None,
+        started=started,
+        stopped=stopped,
+        duration=duration,
+        exit_code=code,
+        signal=killed_by,
+        reason=worded(tasks.reasons.get(at, "")),
+        memory=tasks.rss[at] or None,
+        cpu=round(tasks.cpu[at], 6) if stopped else None,
+        last_words=tasks.tails.get(at, ""),
+    )
+
+
+def ended_by(code: int | None) -> tuple[int | None, str | None]:
+    """Exit code and signal name of the code an agent reports (-N: signal N)."""
+    if code is None or code >= 0:
+        return code, None
+    return None, signal_name(-code)
+
+
+def worded(reason: str) -> str:
+    """Return an agent's reason in words."""
+    return REASONS.get(reason, reason)
+
+
+def _where(column: array[int], value: int) -> Iterator[int]:
+    """Positions of `value` in a column of bytes: a million cost a millisecond."""
+    data = column.tobytes()
+    at = data.find(value)
+    while at >= 0:
+        yield at
+        at = data.find(value, at + 1)

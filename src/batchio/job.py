@@ -1,0 +1,277 @@
+"""One job: what can be asked of it, and what it can be told.
+
+Every verb waits with `runtime.host` only, so it runs natively under asyncio and trio, and
+without a loop. Verbs only read unless their name says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchio import heads, tasklogs
+from batchio.core.job import EXIT_CODES
+from batchio.core.news import event_view
+from batchio.core.task import Outcome, TaskState
+from batchio.errors import JobFailed, UsageError
+from batchio.heads import asking
+from batchio.runtime.host import in_thread
+from batchio.runtime.live import Live
+from batchio.runtime.streams import Stream
+from batchio.stores.logs import LINES, RAW
+from batchio.tasklogs import Lines, chosen, positions_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    from batchio.core.machine import Machine
+    from batchio.core.views import JobView, TaskRow
+    from batchio.ports import JobStore, Workspace
+    from batchio.runtime.copying import Download
+    from batchio.stores.logs import LogLine, Printed
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a job ended."""
+
+    job: JobView
+
+    @property
+    def outcome(self) -> str:
+        """`succeeded`, `failed`, `cancelled`, `timed_out` or `lost`."""
+        return self.job.outcome
+
+    @property
+    def exit_code(self) -> int:
+        """What `batchio wait` exits with: 0, 1 failed, 3 lost, 4 cancelled, 5 timed out."""
+        return EXIT_CODES[Outcome[self.job.outcome.upper() or "NONE"]]
+
+    @property
+    def tasks(self) -> Iterator[TaskRow]:
+        """One record a task, in order; made as they are asked for."""
+        return self.job.tasks()
+
+
+class Job:
+    """A job of a workspace. Cheap: it holds no connection and no process."""
+
+    def __init__(self, workspace: Workspace, job: str) -> None:
+        self._workspace = workspace
+        self._store: JobStore = workspace.job(job)
+        self.id = job
+        """Short, sorts by time of submission, unique."""
+
+    def __repr__(self) -> str:
+        return f"<batchio job {self.id}>"
+
+    @property
+    def name(self) -> str:
+        """What the job was called when it was submitted."""
+        return self._store.name()
+
+    async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
+        """Wait until every task has an outcome and every node is given back.
+
+        Args:
+            timeout: Seconds to wait; the job goes on when they have passed.
+            check: Raise when the job ends otherwise than succeeded.
+
+        Raises:
+            TimeoutError: `timeout` passed.
+            JobFailed: `check`, and it did not succeed.
+            HeadGone: nobody runs the job, so waiting is no use.
+        """
+        async with Live(self._store) as live:
+            async for _ in live.changes(at_most=0.0, must_run=True, timeout=timeout):
+                pass
+            result = Result(live._whole_view())
+        if check and result.exit_code:
+            raise JobFailed(f"job {self.id} {result.outcome}", hint=f"batchio status {self.id}")
+        return result
+
+    def live(self, at: float | None = None) -> Live:
+        """Look at the job while it goes on: `async with job.live() as live`.
+
+        `live.view` is the job without its tasks, `live.changes()` tells what happens, and
+        `select`, `rows`, `attempts` and `why` look at tasks; `seek` shows another moment.
+
+        Args:
+            at: Begin at this moment of its life: Unix seconds, or the number of an event (an
+                int); None: now.
+        """
+        return Live(self._store, at=at)
+
+    def events(self) -> Stream[dict[str, Any]]:
+        """What happens, from the beginning to the end: one dict a fact, for people.
+
+        `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`; every
+        kind stands in `core/events.py`.
+        """
+        return Stream(self._events)
+
+    async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
+        async with Live(self._store, whole=True, nodes=False) as live:
+            ids = live._machine.running_job.spec.tasks
+            async for change in live.changes(at_most=0.0, must_run=True):
+                for event in change.events:
+                    yield event_view(event, ids)
+
+    async def status(self) -> JobView:
+        """The job as it is now, and whether somebody runs it."""
+        async with Live(self._store) as live:
+            return live._whole_view()
+
+    async def _machine(self) -> Machine:
+        """The job's whole state, as far as it was read; nobody folds it any more."""
+        async with Live(self._store, nodes=False) as live:
+            return live._machine
+
+    def logs(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: str | None = None,
+        follow: bool = False,
+        since: float | None = None,
+        tail: int | None = None,
+    ) -> Stream[LogLine]:
+        """What the tasks printed, in the order in which they did.
+
+        Args:
+            task: Ids, such as `3` or `"2,4-6"`; None for all.
+            attempt: Only this one; None for all.
+            stream: `"stdout"` or `"stderr"`; None for both.
+            follow: Go on until the job is done.
+            since: Unix seconds.
+            tail: Only the last so many lines.
+
+        Raises:
+            UsageError: there is no such task.
+        """
+        which = Lines(chosen(task), attempt, stream, since, tail)
+        verb = tasklogs.follow if follow else tasklogs.past
+        return Stream(lambda: verb(self._store, which, LINES))
+
+    def raw_logs(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: str | None = None,
+        follow: bool = False,
+        since: float | None = None,
+    ) -> Stream[Printed]:
+        """What the tasks printed, byte for byte; as `logs`."""
+        which = Lines(chosen(task), attempt, stream, since)
+        verb = tasklogs.follow if follow else tasklogs.past
+        return Stream(lambda: verb(self._store, which, RAW))
+
+    async def head_log(self) -> str:
+        """What the job's head itself had to say; mostly nothing."""
+        return await in_thread(self._store.head_words)
+
+    async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
+        """End the job, or some of its tasks. Returns when that stands in the journal.
+
+        Pending tasks never start; running ones get TERM, and KILL after the grace.
+
+        Raises:
+            UsageError: there is no such task.
+        """
+        machine = await self._machine()
+        positions = positions_of(machine, chosen(tasks))
+        if not machine.undone:
+            return
+        await self._ask({"kind": "cancel", "tasks": positions, "why": why or "cancelled"})
+
+    async def retry(self, tasks: str | int | None = None) -> list[int]:
+        """Run tasks again, also of a job that is done; returns their ids.
+
+        Args:
+            tasks: Ids; None for all that ended otherwise than succeeded.
+
+        Raises:
+            UsageError: there is no such task, or one of them has not ended.
+        """
+        machine = await self._machine()
+        positions = positions_of(machine, chosen(tasks))
+        state, outcome = machine.tasks.state, machine.tasks.outcome
+        if positions is None:
+            bad = (Outcome.NONE, Outcome.SUCCEEDED)
+            positions = [t for t in range(machine.tasks.count) if outcome[t] not in bad]
+        ids = machine.running_job.spec.tasks
+        for position in positions:
+            if state[position] != TaskState.DONE:
+                raise UsageError(f"task {ids.at(position)} has not ended yet")
+        if positions:
+            await self._ask({"kind": "retry", "tasks": positions})
+        return [ids.at(position) for position in positions]
+
+    async def recover(self, secrets: dict[str, str] | None = None) -> bool:
+        """Start a head for a job that has none; False when there is nothing to do.
+
+        Raises:
+            UsageError: the job needs secrets, and the values were not given.
+        """
+        machine = await self._machine()
+        if machine.running_job.closed or self._store.leader():
+            return False
+        needed = set(machine.running_job.spec.secret_names) - set(secrets or {})
+        if needed:
+            names = ", ".join(sorted(needed))
+            raise UsageError(
+                f"job {self.id} needs the values of its secrets again: {names}",
+                hint="values are never written down; give each with --secret-env NAME",
+            )
+        await asking.lead_again(self._store, lambda: self._begin(secrets or {}))
+        return True
+
+    async def outputs(self) -> Path:
+        """The folder in which what the tasks left behind arrives, below each task's id."""
+        collect = (await self._machine()).running_job.spec.collect
+        return Path(collect) if collect else self._store.outputs()
+
+    async def download(self, folder: str | Path) -> Download:
+        """Copy what the tasks left behind to a folder of yours, below each task's id.
+
+        A file there that is newer than the job, and not from it, is kept with a `~` behind its
+        name. No link that stands below `folder` is followed.
+
+        Raises:
+            UsageError: `folder` is inside the folder of the outputs.
+            WorkspaceError: something cannot be read or written.
+        """
+        from batchio.runtime.copying import copy_outputs  # few ask for it
+
+        job, source = (await self._machine()).running_job, await self.outputs()
+        return await in_thread(partial(copy_outputs, self._store, job, source, Path(folder)))
+
+    async def explain(self, task: int | None = None) -> list[str]:
+        """Why the job, or one task, is where it is: plain sentences."""
+        async with Live(self._store) as live:
+            return live.why(task)
+
+    async def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
+        """The command line that runs words, or a shell, where a task runs.
+
+        Args:
+            task: In whose folder and environment; None: on any node of the job.
+
+        Raises:
+            UsageError: there is no such task, or it is on no node.
+        """
+        from batchio.node_shell import command_for
+
+        return command_for(await self._machine(), task, words)
+
+    async def _ask(self, request: dict[str, Any]) -> None:
+        await asking.ask(self._store, request, lambda: self._begin({}))
+
+    async def _begin(self, secrets: dict[str, str]) -> None:
+        """Begin a head of the kind that the job was submitted with."""
+        spec = (await self._machine()).running_job.spec
+        await heads.begin(spec.head, self._workspace, self.id, secrets)

@@ -1,0 +1,108 @@
+"""Does what a node must have before tasks go there: `core/errands.py` says what that is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchio.core.errands import ERRANDS, Files, HostSetup, Image
+from batchio.errors import SetupFailed
+from batchio.runtime import agent_messages as messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+    from typing import Any
+
+    from batchio.core.errands import Errand
+    from batchio.core.reports import Facts
+    from batchio.ports import Transport
+    from batchio.runtime.context import JobContext
+    from batchio.runtime.conversation import Conversation
+    from batchio.runtime.files import Sender
+    from batchio.runtime.live_status import LiveStatus
+
+ANSWER_S: Final = 30.0
+"""Seconds beyond its limit in which an agent itself may say that an errand took too long."""
+
+
+class Place(NamedTuple):
+    """One node with errands, and the ways to it."""
+
+    node: int
+    talk: Conversation
+    transport: Transport
+    home: str
+    """The agent's folder there."""
+    facts: Facts
+
+
+class Errands:
+    """The errands of one job's nodes.
+
+    Args:
+        bundle: What was uploaded.
+        sender: Brings it to a node.
+        seen: Where people see what a node does.
+    """
+
+    def __init__(self, job: JobContext, bundle: Path, sender: Sender, seen: LiveStatus) -> None:
+        self._job = job
+        self._bundle = bundle
+        self._sender = sender
+        self._seen = seen
+
+    async def run(self, place: Place) -> None:
+        """Do what the node still needs; what is done already is done in no time.
+
+        Raises:
+            SetupFailed: something failed, or took too long; says what.
+            Unreachable, NodeError, OSError: see `files.put`.
+        """
+        spec = self._job.spec
+        for errand in ERRANDS:
+            if errand.needed(spec, place.facts):
+                limit = errand.limit(spec)
+                if not isinstance(errand, Files):
+                    self._seen.show(place.node, errand.words(spec))
+                try:
+                    async with asyncio.timeout(limit + ANSWER_S) as timer:
+                        await DEEDS[type(errand)](self, place, limit)
+                except TimeoutError:
+                    if not timer.expired():
+                        raise
+                    why = f"{errand.words(spec)} took longer than {limit:.0f} s"
+                    raise SetupFailed(why, where=place.transport.where) from None
+
+    async def _files(self, place: Place, limit: float) -> None:
+        size = self._bundle.stat().st_size
+
+        def sent(count: int) -> None:
+            self._seen.show(place.node, [count, size])
+
+        python = place.facts.get("executable", "python3")
+        await self._sender(place.transport, place.home, python, sent)
+        sent(size)
+
+    async def _host_setup(self, place: Place, limit: float) -> None:
+        asked = ["prepare", self._job.spec.host_setup, limit]
+        answer = await place.talk.ask(asked, messages.Prepared)
+        if code := answer.exit:
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            why = f"the host setup script ended with {how}: {answer.said}".rstrip(": ")
+            raise SetupFailed(why, where=place.transport.where)
+
+    async def _image(self, place: Place, limit: float) -> None:
+        image = self._job.spec.container
+        answer = await place.talk.ask(["image", image], messages.Imaged)
+        if not answer.there:
+            why = f"no image {image}: {answer.said}".rstrip(": ")
+            raise SetupFailed(why, where=place.transport.where)
+
+
+DEEDS: Final[dict[type[Errand], Callable[[Errands, Place, float], Coroutine[Any, Any, None]]]] = {
+    Files: Errands._files,
+    HostSetup: Errands._host_setup,
+    Image: Errands._image,
+}
+"""How each errand is done."""

@@ -1,0 +1,98 @@
+"""What the reading verbs wait with, under any host: asyncio, trio, or no loop at all.
+
+Under asyncio and trio this is anyio, loaded when it is first waited with. Without a loop,
+within `plainly`, every wait just blocks: so a command of the command line needs no loop, and
+`batchio.sync` no thread.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+
+T = TypeVar("T")
+
+_PLAIN: Final[ContextVar[bool]] = ContextVar("batchio_plain", default=False)
+"""Whether this code is driven by `plainly`, wherever it is called from."""
+
+
+def plainly(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits only with this module to its end, blocking this thread.
+
+    Works where a loop runs already (a notebook). Ctrl-C is raised where it waits.
+
+    Raises:
+        RuntimeError: it waited for a loop: it is not one of ours.
+    """
+    token = _PLAIN.set(True)
+    try:
+        work.send(None)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+    finally:
+        _PLAIN.reset(token)
+        work.close()
+    raise RuntimeError("this coroutine needs a loop: it waited for something")
+
+
+def is_plain() -> bool:
+    """Whether this code is driven by `plainly`: whatever it calls may block."""
+    return _PLAIN.get()
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Return what `work`, which blocks, returns; the loop goes on meanwhile.
+
+    Cancelled, it still waits for the thread: what `work` uses may be closed after.
+    """
+    if _PLAIN.get():
+        return work()
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(work)
+
+
+async def sleep(seconds: float) -> None:
+    """Return after so many seconds."""
+    if _PLAIN.get():
+        time.sleep(max(seconds, 0.0))  # noqa: ASYNC251 - here there is no loop
+        return
+    import anyio
+
+    await anyio.sleep(max(seconds, 0.0))
+
+
+async def give_way() -> None:
+    """Let the loop run whatever else is ready."""
+    if not _PLAIN.get():
+        import anyio.lowlevel
+
+        await anyio.lowlevel.checkpoint()
+
+
+def lock() -> AbstractAsyncContextManager[object]:
+    """Return a lock between the tasks of this host."""
+    if _PLAIN.get():
+        return nullcontext()
+    import anyio
+
+    return anyio.Lock()
+
+
+class HostClock:
+    """The time of this computer; what `Waiting` of the ports asks for."""
+
+    def now(self) -> float:
+        """Return Unix seconds."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after so many seconds."""
+        await sleep(seconds)

@@ -1,0 +1,399 @@
+"""One job, followed: what `status`, `wait`, `events`, `logs` and a dashboard look through.
+
+Reads only, from any process, and works under asyncio, under trio and without a loop (`host`).
+The journal is read in a thread and folded here, between two turns of the loop. So whoever looks
+from the same loop sees a state between two events; and nothing that changes is handed out.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core import lens, views
+from batchio.core.explain import why_job, why_task
+from batchio.core.rows import failure_groups
+from batchio.core.sending import sending
+from batchio.errors import HeadGone, UsageError
+from batchio.runtime.host import HostClock, in_thread, lock
+from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
+from batchio.runtime.news import Change as Change
+from batchio.runtime.news import News
+from batchio.runtime.replay import PORTION, SLICE_S, Fold
+from batchio.runtime.seeking import Marks, folded
+
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import AsyncIterator, Iterable
+    from contextlib import AbstractAsyncContextManager
+
+    from batchio.core.events import Event
+    from batchio.core.history import AttemptRow, History
+    from batchio.core.lens import Order, Where
+    from batchio.core.machine import Machine
+    from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.sending import Sending
+    from batchio.core.views import JobHeader, JobView
+    from batchio.ports import JobStore, JournalReader, Waiting
+
+START_LIMIT_S: Final = 15.0
+"""Seconds a head has to take the lease of a new job."""
+
+GONE_AFTER_S: Final = 1.0
+"""Seconds without a head before it is said to be gone."""
+
+STATUS_EVERY_S: Final = 0.25
+"""Seconds between two looks at what is shown of nodes."""
+
+SLOWING: Final = 1.2
+"""By how much the pause between two looks grows while nothing happens."""
+
+
+class Live:
+    """A job that is looked at while it goes on; `async with job.live() as live`.
+
+    Args:
+        store: The job's.
+        clock: Where the time comes from.
+        at: Begin at this moment, as of `seek`; None: now.
+        whole: Begin before the first event, so that `changes` tells all of them.
+        nodes: Read what is shown of nodes beside the journal: their load, what they prepare.
+        slice_s: Seconds of folding without a turn of the loop.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        clock: Waiting | None = None,
+        *,
+        at: float | None = None,
+        whole: bool = False,
+        nodes: bool = True,
+        slice_s: float = SLICE_S,
+    ) -> None:
+        self._store = store
+        self._clock = clock or HostClock()
+        self._begin = at
+        self._whole = whole
+        self._nodes = nodes
+        self._slice = slice_s
+        self._turn: AbstractAsyncContextManager[object]
+        """Held by whoever reads or folds."""
+        self._past: JournalReader
+        self._present: Fold
+        """What follows the journal."""
+        self._shown: Fold
+        """What is looked at: the present, or another moment."""
+        self._marks: Marks
+        self._history: History | None = None
+        self._news = News()
+        self._behind = False
+        """Whether the journal was not read to its end."""
+        self._view: JobHeader | None = None
+        self._viewed = 0
+        """The position that `_view` is of."""
+        self._nodes_seen: dict[str, dict[int, Any]] = {LOADS: {}, PREPARING: {}}
+        self._status_at = 0.0
+        self._led_at = 0.0
+        self._led = False
+        self._headless_since = 0.0
+
+    async def __aenter__(self) -> Live:
+        self._turn = lock()
+        await in_thread(self._open)
+        try:
+            await self._read(1 if self._whole else PORTION)
+            while self._behind and not self._whole:
+                await self._read()
+            await self._look_around()
+            if self._begin is not None:
+                await self.seek(self._begin)
+            if not self._whole:
+                self._news = News()
+        except BaseException:
+            self._past.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._past.close()
+
+    def _open(self) -> None:
+        self._past = self._store.reader()
+        self._present = self._shown = Fold(self._past, whole=self._whole, slice_s=self._slice)
+        self._marks = Marks(self._past, self._slice)
+
+    # --- what is seen ------------------------------------------------------------
+
+    @property
+    def view(self) -> JobHeader:
+        """The job without its tasks: values that never change, made anew after each change."""
+        if self._view is None or self._viewed != self.position:
+            self._view = views.job_header(self._machine, self._now(), **self._seen)
+            self._viewed = self.position
+        return self._view
+
+    @property
+    def position(self) -> int:
+        """Number of the newest event in what is seen."""
+        return self._shown.position
+
+    @property
+    def done(self) -> bool:
+        """Whether the job is closed now: nothing more will be news."""
+        return self._present.machine.running_job.closed > 0
+
+    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
+        """Return the positions of tasks that fit, in that order; without one by rising id.
+
+        Raises:
+            KeyError: there is no such column.
+        """
+        return lens.select(self._machine, where, order, self._now())
+
+    def rows(self, positions: Iterable[int]) -> list[TaskRow]:
+        """Return the rows of tasks at these positions: those in sight."""
+        return lens.window(self._machine, positions, self._now())
+
+    def failures(self) -> list[FailureGroup]:
+        """Return what went wrong, the most frequent first."""
+        return failure_groups(self._machine)
+
+    def why(self, task: int | None = None) -> list[str]:
+        """Return why the job, or the task of this id, is where it is: plain sentences.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        seen = self._nodes_seen[PREPARING] if self._at_now else {}
+        if task is None:
+            return why_job(self._machine, self._now(), seen)
+        return why_task(self._machine, self._known(task), self._now(), seen)
+
+    def sending(self) -> Sending | None:
+        """Return how far the job's files are on their way to nodes; None when none are."""
+        return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
+
+    async def attempts(self, task: int) -> list[AttemptRow]:
+        """Return all attempts of the task of this id, oldest first.
+
+        The first call reads the journal from its beginning; later ones are as cheap as `rows`.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        position = self._known(task)
+        async with self._turn:
+            if self._history is None:
+                self._history = await self._marks.history(self.position)
+        return list(self._history.attempts(self._machine, position))
+
+    async def seek(self, moment: float | None) -> None:
+        """Show another moment of the job's life: everything is as it was then.
+
+        Args:
+            moment: A number of seconds (a float, Unix), or of an event (an int); None: now
+                again, and on from there.
+        """
+        async with self._turn:
+            if moment is None:
+                self._shown = self._present
+            else:
+                self._shown = await self._marks.at(moment)
+            self._view, self._history = None, None
+            self._news = News.of_all(self._machine, self._shown.at)
+
+    def changes(
+        self,
+        *,
+        at_most: float = 0.1,
+        at_least: float | None = None,
+        must_run: bool = False,
+        timeout: float | None = None,
+    ) -> AsyncIterator[Change]:
+        """Tell what changes, until the job is closed. One loop at a time.
+
+        While another moment than now is shown, only a `seek` is a change.
+
+        Args:
+            at_most: Seconds between two changes, at least; what happens between is told together.
+            at_least: Tell an empty change after so many seconds without one: time has passed.
+            must_run: Raise HeadGone when the job is not done and nobody runs it any more.
+            timeout: Raise TimeoutError after so many seconds.
+        """
+        until = inf if timeout is None else self._clock.now() + timeout
+        return _Changes(self, at_most, at_least or inf, until, must_run)
+
+    async def look(self) -> Change | None:
+        """Look once at what is new, and return it; `changes` does so again and again."""
+        await self._step()
+        return self._tell()
+
+    # --- reading on --------------------------------------------------------------
+
+    @property
+    def _machine(self) -> Machine:
+        return self._shown.machine
+
+    @property
+    def _at_now(self) -> bool:
+        return self._shown is self._present
+
+    def _now(self) -> float:
+        """The moment that is seen, in Unix seconds."""
+        return self._clock.now() if self._at_now else self._shown.at
+
+    @property
+    def _seen(self) -> dict[str, Any]:
+        """What is known beside the journal, of a job that runs now."""
+        job = self._machine.running_job
+        if not self._at_now or job.closed or not job.epoch:  # a new job's head is still to come
+            return {}
+        seen = self._nodes_seen
+        return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": self._led}
+
+    def _whole_view(self) -> JobView:
+        """The job with its tasks; for who then closes this and folds no more."""
+        return views.job_view(self._machine, self._now(), **self._seen)
+
+    def _known(self, task: int) -> int:
+        """Return the position of a task's id."""
+        known = self._machine.running_job.spec.tasks
+        if task not in known:
+            raise UsageError(
+                f"job {self._store.id} has no task {task}", hint=f"its tasks are {known}"
+            )
+        return known.position(task)
+
+    async def _step(self) -> bool:
+        """Look once at all there is, and read a portion; True when something was news."""
+        async with self._turn:
+            moved = await self._read()
+            return await self._look_around(moved=moved) or moved
+
+    def _tell(self, *, empty: bool = False) -> Change | None:
+        """Return what is news of what is in sight; `empty`: even when nothing is."""
+        news = self._news
+        if empty and not news:
+            self._view = None  # time has passed
+        elif not news or not (self._at_now or news.sought):
+            return None
+        self._news = News()
+        return news.told(self.position, self._clock.now())
+
+    @property
+    def _over(self) -> bool:
+        """Whether the job is closed, all of it was read, and that is what is seen."""
+        return self.done and self._at_now and not self._behind
+
+    async def _read(self, limit: int = PORTION) -> bool:
+        fold = self._present
+        rows = await in_thread(partial(fold.read, limit))
+        self._behind = len(rows) == limit
+        if rows:
+            before = _standing(fold.machine)
+            await folded(fold, rows, self._see)
+            self._news.job |= self._at_now and before != _standing(fold.machine)
+        return bool(rows)
+
+    def _see(self, event: Event) -> None:
+        if self._at_now:
+            self._news.add(event, self._present.machine)
+            if self._history is not None:
+                self._history.apply(event)
+
+    async def _look_around(self, *, moved: bool = False) -> bool:
+        """Look at what stands beside the journal: who leads, how nodes are."""
+        if self.done:
+            self._headless_since = 0.0
+            return False
+        now, pace, before = self._clock.now(), self._store.pace, (self._led, self.gone)
+        if now >= self._led_at + pace.leader:
+            self._led = await in_thread(self._store.leader) is not None
+            self._led_at = now
+        self._headless_since = 0.0 if self._led or moved else self._headless_since or now
+        news = self._at_now and before != (self._led, self.gone)
+        self._news.job |= news
+        if self._nodes and now >= self._status_at + max(STATUS_EVERY_S, pace.news[0]):
+            self._status_at = now
+            for topic, known in self._nodes_seen.items():
+                facts = await in_thread(partial(read_live_status, self._store, topic))
+                changed = [node for node in facts if facts[node] != known.get(node)]
+                self._nodes_seen[topic] = facts
+                if changed and self._at_now:
+                    self._news.nodes.update(changed)
+                    news = True
+        self._view = None if news else self._view
+        return news
+
+    @property
+    def gone(self) -> bool:
+        """Whether the job is not done, and nobody has run it for a moment."""
+        since, job = self._headless_since, self._present.machine.running_job
+        now = self._clock.now()
+        young = job.epoch == 0 and now < job.submitted + START_LIMIT_S
+        return bool(since) and not young and now >= since + GONE_AFTER_S
+
+    async def head_gone(self) -> HeadGone:
+        """Return the error that says that nobody runs this job, and why if that is known."""
+        said = (await in_thread(self._store.last_words) or "").splitlines()
+        why = f": {said[0]}" if said else ""
+        job = self._store.id
+        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {job}"
+        return HeadGone(f"job {job} is not done, and no process runs it{why}", hint=remedy)
+
+
+def _standing(machine: Machine) -> tuple[object, ...]:
+    """What makes a change one of the job."""
+    job = machine.job
+    if job is None:
+        return ()
+    return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch
+
+
+class _Changes:
+    """The loop over a Live's changes: looks, at the store's pace, and tells."""
+
+    def __init__(
+        self, live: Live, at_most: float, at_least: float, until: float, must_run: bool
+    ) -> None:
+        self._live = live
+        self._at_most = at_most
+        self._at_least = at_least
+        self._until = until
+        self._must_run = must_run
+        self._told = 0.0
+        self._pause = 0.0
+        self._at_once = True
+        """Whether to look again without a pause."""
+
+    def __aiter__(self) -> _Changes:
+        return self
+
+    async def __anext__(self) -> Change:
+        live, clock = self._live, self._live._clock
+        while True:
+            now = clock.now()
+            if not self._at_once:
+                await clock.sleep(
+                    min(max(self._pause, self._told + self._at_most - now), self._until - now)
+                )
+            moved, now = await live._step(), clock.now()
+            self._at_once = live._behind or live._over
+            self._slow_down(moved)
+            if live._over or now >= self._told + self._at_most:
+                change = live._tell(empty=now >= self._told + self._at_least)
+                if change is not None:
+                    self._told = now
+                    return change
+            if live._over:
+                raise StopAsyncIteration
+            if self._must_run and live.gone:
+                raise await live.head_gone()
+            if now >= self._until:
+                raise TimeoutError
+
+    def _slow_down(self, moved: bool) -> None:
+        quick, slow = self._live._store.pace.news
+        self._pause = quick if moved else min(max(self._pause, quick) * SLOWING, slow)

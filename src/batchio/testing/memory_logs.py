@@ -1,0 +1,76 @@
+"""What nodes printed, in memory; what a local agent writes itself lies in a folder."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from batchio.stores.folder_logs import FolderLogs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class MemoryLogs:
+    """Implements `ports.LogStore`.
+
+    Args:
+        folder: Where agents of this computer write; other nodes are in memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._files = FolderLogs(folder)
+        self.rows: dict[int, dict[int, bytearray]] = {}
+        """By node: its segments by the offset at which they begin."""
+
+    def nodes(self) -> list[int]:
+        """Return the numbers of the nodes that have logs."""
+        return sorted({*self.rows, *self._files.nodes()})
+
+    def starts(self, node: int) -> list[int]:
+        """Return the offsets at which the segments begin."""
+        return sorted(self.rows[node]) if node in self.rows else self._files.starts(node)
+
+    def end(self, node: int) -> int:
+        """Return the offset behind the last byte."""
+        if node not in self.rows:
+            return self._files.end(node)
+        start = max(self.rows[node], default=0)
+        return start + len(self.rows[node].get(start, b""))
+
+    def read(self, node: int, offset: int, most: int) -> bytes:
+        """Return bytes from an offset on, of one segment."""
+        if node not in self.rows:
+            return self._files.read(node, offset, most)
+        start = self._segment(node, offset)
+        at = offset - start
+        return bytes(self.rows[node].get(start, b"")[at : at + max(most, 0)])
+
+    def place(self, node: int, offset: int) -> str:
+        """Return the node, the segment and the byte."""
+        if node not in self.rows:
+            return self._files.place(node, offset)
+        start = self._segment(node, offset)
+        return f"memory:{node}/{start:020d} at byte {offset - start}"
+
+    def _segment(self, node: int, offset: int) -> int:
+        starts = self.starts(node) or [0]
+        return starts[max(bisect_right(starts, offset) - 1, 0)]
+
+
+class MemorySink:
+    """Where one node's log bytes go; implements `ports.LogSink`."""
+
+    spool: str | None = None
+
+    def __init__(self, logs: MemoryLogs, node: int) -> None:
+        self._bytes = logs.rows.setdefault(node, {}).setdefault(0, bytearray())
+
+    def size(self) -> int:
+        """Return how many bytes are safe."""
+        return len(self._bytes)
+
+    async def write(self, offset: int, data: memoryview) -> None:
+        """Keep what is new of `data`."""
+        if offset <= len(self._bytes):
+            self._bytes += data[len(self._bytes) - offset :]

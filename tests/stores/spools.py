@@ -1,0 +1,60 @@
+"""Writers of log bytes, as agents and heads write them, into each kind of store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchio.stores.folder_logs import FolderLogs
+from batchio.stores.log_records import HEADER, STDOUT
+from batchio.testing import MemoryLogs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Logs = FolderLogs | MemoryLogs
+
+
+class Spool:
+    """Writes the records of one node, as an agent or a head does."""
+
+    def __init__(self, logs: Logs, node: int) -> None:
+        self._logs = logs
+        self.node = node
+        self.start = self.end = 0
+        if isinstance(logs, FolderLogs):
+            (logs.folder / str(node)).mkdir(parents=True)
+        else:
+            logs.rows[node] = {}
+
+    def print(self, time: float, task: int, data: bytes, stream: int = STDOUT) -> tuple[int, int]:
+        """Append one record; where it lies."""
+        record = HEADER.pack(len(data), task, 1, stream, 0, int(time * 1e6)) + data
+        self.append(record)
+        return self.end - len(record), self.end
+
+    def append(self, data: bytes) -> None:
+        if isinstance(self._logs, FolderLogs):
+            with (self._logs.folder / str(self.node) / f"{self.start:020d}").open("ab") as segment:
+                segment.write(data)
+        else:
+            self._logs.rows[self.node].setdefault(self.start, bytearray()).extend(data)
+        self.end += len(data)
+
+    def roll(self) -> None:
+        """Begin the next segment."""
+        self.start = self.end
+
+    def drop(self, start: int) -> None:
+        """Delete an old segment."""
+        if isinstance(self._logs, FolderLogs):
+            (self._logs.folder / str(self.node) / f"{start:020d}").unlink()
+        else:
+            del self._logs.rows[self.node][start]
+
+
+def made_logs(kind: str, tmp_path: Path) -> Logs:
+    return FolderLogs(tmp_path / "logs") if kind == "folder" else MemoryLogs(tmp_path / "logs")
+
+
+def texts(lines: Any) -> list[str]:
+    return [line.text for line in lines]
