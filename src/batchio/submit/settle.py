@@ -194,9 +194,11 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
         return ()
     from batchio.providers import hosts
 
-    words: list[str] = list(effective.value("hosts"))
-    named = "hosts-file"
+    named = "hosts"
+    words: list[str] = []
     try:
+        words += hosts.expand(effective.value("hosts"))
+        named = "hosts-file"
         if file := effective.value("hosts-file"):
             words += hosts.read(here.opened(file))
         named = _hosts_named(effective)
