@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from batchio.core.errands import ERRANDS, settling
 from batchio.core.task import Outcome
 from batchio.runtime.conversation import PING_EVERY_S
 from batchio.runtime.errands import ANSWER_S, DEEDS
-from batchio.runtime.setup import LEASE_S
+from batchio.runtime.setup import LEASE_S, setup_for
 from batchio.testing import Ends
 from tests.core.machines import spec
 from tests.runtime.jobs import Job, runs
@@ -209,3 +210,9 @@ def test_a_node_that_leaves_is_told_as_one_that_left(tmp_path: Path) -> None:
     assert told[0]["all"]
     assert {number for each in told for number in each.get("left", ())} == {1}
     assert not [each for each in told[1:] if "all" in each]
+
+
+@pytest.mark.parametrize(("tasks", "cpus"), [(1, 8.0), (3, 8 / 3), (8, 1.0), (100, 1.0)])
+def test_threads_of_a_task_go_by_what_runs_beside_it(tasks: int, cpus: float) -> None:
+    job: Any = SimpleNamespace(spec=spec(tasks), job="j", secrets={})
+    assert setup_for(job, 0, 8, {"cpus": 8})["cpus"] == cpus

@@ -24,6 +24,7 @@ class Attempt:
         "container",
         "copies",
         "deadline",
+        "devices",
         "ended",
         "exit",
         "id",
@@ -69,6 +70,7 @@ class Attempt:
         self.tails = [b"", b""]
         self.reason = ""
         self.killed = False
+        self.devices: list[bytes] = []  # GPUs that it has
         self.ooms = 0
         self.kills = 0
         self.cgroup = b""
@@ -80,7 +82,8 @@ class Attempt:
     def last_line(self, setup: Setup) -> str:
         """The last words: of stderr, else of stdout."""
         for stream in (1, 0):
-            lines = setup.blank(self.tails[stream]).split(b"\n")
+            # what a progress bar wrote over is not what was last on the screen
+            lines = setup.blank(self.tails[stream]).replace(b"\r", b"\n").split(b"\n")
             for index in range(len(lines) - 1, -1, -1):
                 line = lines[index].strip()
                 if line:
