@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
-from batchio.agent.files import outputs
+from batchio.agent.files import outputs, unreadable
 from batchio.agent.limits import Cgroup, oom_kills
 from batchio.agent.output import LINGER
 
@@ -131,7 +131,10 @@ class Endings:
         self.folders.leave_scratch(attempt.scratch, strays)
         if not strays and self.folders.vacate_work(attempt.work):
             return 0, 0
-        sizes = [size for _, size in outputs(attempt.work, self.folders.given())]
+        unread: list[str] = []
+        sizes = [size for _, size in outputs(attempt.work, self.folders.given(), unread)]
+        if unread:
+            self.news.trouble(unreadable(attempt.id, unread))
         if not sizes:
             self.folders.remove(attempt.work)
         return len(sizes), sum(sizes)
