@@ -157,6 +157,9 @@ _COLUMNS: Final[Mapping[str, Any]] = {
     "files": int,
     "bytes": int,
     "last_words": str,
+    "offer": str,
+    "nodes": int,
+    "slots": int,
 }
 """Types of the columns that `core.news` names."""
 
@@ -171,7 +174,10 @@ def _event(kind: type[events.Event]) -> Any:
     hints: dict[str, Any] = {"at": float, "event": Literal[news.name_of(kind)]}
     found = {name: h for base in reversed(kind.__mro__) for name, h in _hints(base).items()}
     for item in fields(kind):
-        if item.name in ("tasks", "records") and (columns := news.ROWS.get(kind)):
+        if item.name == "rows" and (columns := news.ROWS.get(kind)):
+            row = _typed(kind, {name: _COLUMNS[name] for name in columns}, "Row")
+            hints["rows"] = GenericAlias(list, row)
+        elif item.name in ("tasks", "records") and (columns := news.ROWS.get(kind)):
             row = _typed(kind, {name: _COLUMNS[name] for name in columns}, "Task")
             hints["tasks"] = GenericAlias(list, row)
         elif item.name != "at":

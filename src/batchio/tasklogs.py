@@ -29,6 +29,11 @@ CHUNK: Final = 1000
 """Lines read in a thread at once."""
 
 
+LOOK_S: Final = 0.001
+"""Seconds that a node which has long been quiet is not looked at, for each node that there is:
+so a thousand of them cost less than a hundredth of a core."""
+
+
 class Lines(NamedTuple):
     """Which lines are wanted."""
 
@@ -180,6 +185,7 @@ class _Watched(Generic[P]):
     ) -> None:
         """Note what came of it: who printed is looked at again soon."""
         printed, (quick, slow) = {each.node for each in found}, pace
+        slow = max(slow, LOOK_S * len(self._next))
         for node in nodes:
             before = self._pauses.get(node, quick)
             pause = quick if node in printed else min(before * SLOWING, slow)

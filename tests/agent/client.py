@@ -103,7 +103,7 @@ class Client:
         self.send(["setup", {"argv": argv, "grace": 5, "slots": 2, **more}])
 
     def start(self, *tasks: int, attempt: int = 1, input: Any = None) -> None:
-        self.send(["start", [[task, attempt, str(task), input] for task in tasks]])
+        self.send(["start", [[task, attempt, task, input] for task in tasks]])
 
     def receive(self) -> None:
         """One more piece of the stream, sorted into what it is."""

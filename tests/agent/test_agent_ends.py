@@ -60,24 +60,77 @@ def test_a_double_forked_daemon_without_our_variables_is_killed_too(
     assert gone([pid(tmp_path / "d")])
 
 
-def test_what_stays_in_the_background_holds_no_result_back(head: Client, tmp_path: Path) -> None:
-    script = f"sh -c 'trap \"\" TERM; echo $$ > {tmp_path}/p; while :; do sleep 1; done' & "
-    script += f"while [ ! -s {tmp_path}/p ]; do :; done; echo main"
-    head.setup("/bin/sh", "-c", script, grace=1)
+@pytest.mark.parametrize("stubborn", ["", "trap '' TERM; "])
+def test_a_daemon_that_holds_the_output_does_not_keep_the_task_for_ever(
+    head: Client, tmp_path: Path, stubborn: str
+) -> None:
+    daemon = f"{stubborn}echo $$ > {tmp_path}/p; while :; do sleep 0.02; done"
+    script = f'setsid sh -c "{daemon}" & while [ ! -s {tmp_path}/p ]; do :; done; echo main'
+    head.setup("/bin/sh", "-c", script.replace("$$", "\\$\\$"), grace=0.1)
     head.start(0)
     done = head.done(0)
     assert (done.exit, done.reason) == (0, "")
     assert text(head.log(done.log_to), 0) == b"main\n"
-    stray = pid(tmp_path / "p")
-    assert alive(stray), "it had its grace"
-    assert gone([stray])
+    assert gone([pid(tmp_path / "p")])
 
 
-def test_a_background_writer_may_finish_its_words(head: Client) -> None:
-    head.setup("/bin/bash", "-c", "exec > >(sleep 0.05; cat); echo early")
+def test_who_holds_the_output_of_an_ended_attempt_takes_no_slot(
+    head: Client, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    logger = f"exec > >(cat {go}; cat); echo early"
+    head.setup("/bin/bash", "-c", f"[ $BATCHIO_TASK_ID = 1 ] || {logger}", slots=1, grace=60)
+    head.start(0, 1)
+    assert head.done(1).exit == 0
+    assert (0, 1) not in head.dones
+    go.write_text("")
+    assert text(head.log(head.done(0).log_to), 0) == b"early\n"
+
+
+LOGGERS = {
+    "slow": "exec > >(sleep 0.5; cat)",
+    "tee": "exec > >(tee run.log)",
+    "lines": 'exec > >(while read -r l; do sleep 0.02; echo "$l"; done) 2>&1',
+    "python": "exec > >(python3 -c 'import sys; sys.stdout.write(sys.stdin.read())')",
+    "own session": "exec > >(setsid sh -c 'sleep 0.3; cat')",
+}
+
+
+@pytest.mark.parametrize("logger", LOGGERS)
+def test_what_goes_through_a_logger_of_the_tasks_own_is_kept(head: Client, logger: str) -> None:
+    head.setup("/bin/bash", "-c", f"{LOGGERS[logger]}; seq 20; exit 3")
     head.start(0)
     done = head.done(0)
-    assert text(head.log(done.log_to), 0) == b"early\n"
+    lines = "".join(f"{number}\n" for number in range(1, 21)).encode()
+    assert text(head.log(done.log_to), 0) == lines
+    assert (done.exit, done.tail) == (3, "20")
+    assert done.files == (logger == "tee")
+
+
+def test_the_last_words_before_term_ends_them_are_kept(head: Client) -> None:
+    """Of a background process that nobody waited for."""
+    late = "trap 'echo told; exit' TERM; while :; do sleep 0.02; done"
+    head.setup("/bin/sh", "-c", f"({late}) & echo main", grace=0.2)
+    head.start(0)
+    assert text(head.log(head.done(0).log_to), 0) == b"main\ntold\n"
+
+
+def test_output_that_a_stranger_holds_is_cut_off_and_that_is_said(
+    head: Client, tmp_path: Path
+) -> None:
+    """A process that is not of the agent's has the pipe: here, this one."""
+    script = f"echo $$ > {tmp_path}/p; echo said; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done"
+    head.setup("/bin/sh", "-c", script, grace=0)
+    head.start(0)
+    held = os.open(f"/proc/{pid(tmp_path / 'p')}/fd/1", os.O_WRONLY)
+    try:
+        (tmp_path / "go").touch()
+        log = head.log(head.done(0).log_to)
+        assert text(log, 0) == b"said\n"
+        assert text(log, 0, stream=2).startswith(b"batchio: the output ends here")
+    finally:
+        os.close(held)
 
 
 def test_strays_of_one_attempt_do_not_cost_another_its_children(
@@ -87,7 +140,8 @@ def test_strays_of_one_attempt_do_not_cost_another_its_children(
     keep += f"while [ ! -e {tmp_path}/go ]; do sleep 0.01; done"
     leave = f"setsid sh -c 'echo $$ > {tmp_path}/left; exec sleep 1000' & "
     leave += f"while [ ! -s {tmp_path}/left ]; do :; done"
-    head.setup("/bin/sh", "-c", f"if [ $BATCHIO_TASK_ID = 0 ]; then {keep}; else {leave}; fi")
+    script = f"if [ $BATCHIO_TASK_ID = 0 ]; then {keep}; else {leave}; fi"
+    head.setup("/bin/sh", "-c", script, grace=0.2)
     head.start(0)
     kept = pid(tmp_path / "keep")
     head.start(1)
@@ -141,7 +195,7 @@ def test_a_failing_task_that_left_a_folder_nobody_may_read_is_still_collected(
 ) -> None:
     head.setup("/bin/sh", "-c", "mkdir -p a/b $TMPDIR/x; chmod 0 a $TMPDIR/x; exit 1")
     head.start(0)
-    assert (head.done(0).exit, head.done(0).files) == (1, 0)
+    assert (head.done(0).exit, head.done(0).files) == (1, 1), "the empty a/b"
 
 
 def test_bye_kills_what_runs_and_leaves_nothing(head: Client, tmp_path: Path) -> None:

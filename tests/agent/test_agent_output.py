@@ -201,7 +201,7 @@ def test_outputs_are_what_was_made_or_changed(head: Client) -> None:
     log = head.log(max(done.log_to, head.done(1).log_to))
     assert text(log, 0) == text(log, 1) == b"edited-rwxr-xr--\nnothing/in/it\n"
     members = outputs(head, 0)
-    names = ["data/deep/edited", "edited", "made/here/z", "made/link", "new"]
+    names = ["data/deep/edited", "edited", "empty", "made/here/z", "made/link", "new"]
     assert sorted(members) == names
     assert done.files == len(names)
     assert done.bytes == sum(member.size for member in members.values())
@@ -287,6 +287,28 @@ def test_a_full_disk_holds_tasks_until_there_is_room(tiny: Path, tmp_path: Path)
         expected = (b"0123456789\n" * (size // 11 + 1))[:size]
         assert text(head.log(done.log_to), 0) == expected
         assert rss(pid) < 100 << 20
+
+
+def test_what_has_filled_the_disk_under_its_log_can_be_stopped(tiny: Path) -> None:
+    home = tiny / "h"
+    up(home)
+    with Client(home) as head:
+        head.hello()
+        head.setup("/bin/sh", "-c", "echo begun; exec yes", grace=5)
+        head.start(0, 1, 2)
+        assert "(No space left on device); tasks wait" in head.wait("trouble")[1]
+        head.send(["stop", [[0, 1], [1, 1], [2, 1]], "cancelled"])
+        for task in (0, 1):
+            done = head.done(task)
+            assert (done.reason, done.tail) == (
+                "cancelled",
+                "batchio: the last output is lost: No space left on device",
+            )
+        assert (head.done(2).exit, head.done(2).reason) == (-15, "cancelled")
+        log = head.log(max(done.log_to for done in head.dones.values()))
+        assert text(log, 0).startswith(b"begun\ny\n")
+        head.send(["bye", False])
+        head.wait("bye")
 
 
 def test_no_room_for_a_working_directory_is_said_so(tiny: Path) -> None:

@@ -217,13 +217,13 @@ class World:
         for seq, records in agent.results.items():
             self.post(ev.TasksFinished(self.now, node, seq, records))
         instance = str(agent.instance)
+        facts = Facts(hostname=link.handle, instance=instance)
         if not link.instance:
-            facts = Facts(hostname=link.handle, instance=instance)
             self.post(ev.NodeGreeted(self.now, node, agent.slots, facts))
         elif link.instance == instance:
             self.post(ev.NodeHeard(self.now, node))
         else:
-            self.post(ev.NodeRestarted(self.now, node, {"instance": instance}))
+            self.post(ev.NodeRestarted(self.now, node, facts))
         link.instance, link.up = instance, True
 
     def give_up(self, node: int) -> None:

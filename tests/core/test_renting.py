@@ -9,6 +9,7 @@ import pytest
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.dispatch import FAR_S
+from batchio.core.news import event_view
 from batchio.core.node import PREEMPT_GRACE_S, NodeState
 from batchio.core.plan import RENTED_PATIENCE_S, Offer
 from batchio.core.task import Outcome
@@ -42,6 +43,14 @@ def test_a_thousand_tasks_over_nodes_of_32_slots_order_32_nodes_with_one_event()
 
     assert [order.rows for order in orders(w)] == [[["m", 32, 32]]]
     assert w.machine.due() == [ef.PlaceOrder(0, [("m", 32)], "j1-0")]
+
+
+def test_an_order_is_shown_with_named_rows() -> None:
+    [order] = orders(rented(1000, 1000, 32))
+
+    shown = event_view(order)
+    assert (shown["event"], shown["first"]) == ("nodes_ordered", 0)
+    assert shown["rows"] == [{"offer": "m", "nodes": 32, "slots": 32}]
 
 
 def test_an_order_is_due_whole_as_long_as_one_of_its_nodes_is_not_answered() -> None:

@@ -149,7 +149,7 @@ class Truths(RuleBasedStateMachine):
                 or len(node.suspicions) >= QUARANTINED_BY
             ):
                 continue
-            assert node.active or not suspects
+            assert not node.idle or not suspects
             if node.number == m.scheduler and pinned:
                 assert node.active
                 continue

@@ -12,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from batchio import sync
 from tests.house.heavy import HEAVY
 from tests.house.source import ROOT
 
@@ -52,3 +53,12 @@ def test_import_batchio_loads_nothing_heavy() -> None:
 def test_help_loads_nothing_heavy() -> None:
     statement = "from batchio.cli.main import call; call(['--help'])"
     assert _loaded(statement) & HEAVY == set()
+
+
+@pytest.mark.parametrize("verb", ["status", "list", "explain", "nodes", "logs"])
+def test_looking_at_a_job_loads_no_loop(verb: str, tmp_path: Path) -> None:
+    job = sync.run("true", workspace=str(tmp_path), head="inline")
+    job.wait()
+    statement = f"from batchio.cli.main import call; call(['{verb}', '--workspace', '{tmp_path}'])"
+
+    assert _loaded(statement) & ((HEAVY | {"asyncio", "anyio"}) - {"sqlite3"}) == set()

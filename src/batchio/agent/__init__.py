@@ -24,6 +24,8 @@ __all__ = ["ALONE", "ROOMS", "command", "digest", "source"]
 
 ROOMS: Final = (
     "basics",
+    "door",
+    "chores",
     "spool",
     "results",
     "processes",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from typing import Any, Deque
+    from typing import Any
+    from typing import OrderedDict as Ordered
 
     from batchio.agent.basics import Key
     from batchio.agent.setup import Setup
@@ -37,7 +38,6 @@ class Attempt:
         "ooms",
         "pid",
         "pipes",
-        "quiet_at",
         "reason",
         "rss",
         "scratch",
@@ -75,8 +75,7 @@ class Attempt:
         self.container = b""  # its name, if it runs in one
         self.deadline: float | None = None  # of the task's own time
         self.kill_at: float | None = None  # TERM was sent; then KILL
-        self.linger: float | None = None  # the latest end of waiting for the pipes
-        self.quiet_at = 0.0
+        self.linger: float | None = None  # its end has come; who holds its pipes has until then
 
     def last_line(self, setup: Setup) -> str:
         """The last words: of stderr, else of stdout."""
@@ -96,17 +95,17 @@ class Attempts:
 
     def __init__(self) -> None:
         self.known: dict[Key, Attempt] = {}
-        self.queue: Deque[Attempt] = deque()
+        self.queue: Ordered[Key, Attempt] = OrderedDict()
         self.running: set[Attempt] = set()
         self.slots: set[int] = set()
 
     def add(self, attempt: Attempt) -> None:
         self.known[attempt.key] = attempt
-        self.queue.append(attempt)
+        self.queue[attempt.key] = attempt
 
     def take(self) -> Attempt:
         """The next one, in the lowest slot that is free."""
-        attempt = self.queue.popleft()
+        _, attempt = self.queue.popitem(last=False)
         slot = 0
         while slot in self.slots:
             slot += 1
@@ -117,7 +116,8 @@ class Attempts:
 
     def put_back(self, attempt: Attempt) -> None:
         self.release(attempt)
-        self.queue.appendleft(attempt)
+        self.queue[attempt.key] = attempt
+        self.queue.move_to_end(attempt.key, last=False)
 
     def release(self, attempt: Attempt) -> None:
         """Its slot is free."""
@@ -126,9 +126,8 @@ class Attempts:
 
     def withdraw(self, attempts: Collection[Attempt]) -> None:
         """Of the queue; they were never here."""
-        gone = set(attempts)
-        self.queue = deque(one for one in self.queue if one not in gone)
-        for one in gone:
+        for one in attempts:
+            del self.queue[one.key]
             del self.known[one.key]
 
     def remove(self, attempt: Attempt) -> None:

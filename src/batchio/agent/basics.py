@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -20,6 +21,9 @@ loads = json.loads
 dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""A disk takes no more."""
+SHORT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS)
+"""Descriptors, processes or memory have run out, which passes."""
 
 
 def say(text: str) -> None:
@@ -31,10 +35,25 @@ def say(text: str) -> None:
         pass
 
 
+def short_of(error: BaseException) -> str:
+    """Return what this node has run out of for now, or nothing when that is not the trouble."""
+    if isinstance(error, MemoryError):
+        return os.strerror(errno.ENOMEM)
+    if isinstance(error, OSError) and error.errno in SHORT:
+        return str(error.strerror)
+    return ""
+
+
 def raw(value: Any) -> bytes:
-    """What the operating system gets for a JSON value, byte for byte."""
+    """What the operating system gets for a JSON value, byte for byte.
+
+    Raises ValueError for a text that has no bytes: with half of a pair of surrogates.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogateescape")
+        try:
+            return value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise ValueError("%.80a cannot be written in UTF-8" % value) from None
     if value is None:
         return b""
     return dumps(value).encode()

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING
+
+from batchio.agent.chores import SLICE, SLICE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,12 +29,24 @@ class Bundle:
         self.fd = os.open(path, os.O_RDONLY)
         self.folders: dict[bytes, int] = {}  # path: mode; one above comes before those below
         self.files: dict[bytes, tuple[int, int, int, int]] = {}  # mode, size, mtime (ns), offset
-        for name, mode, size, mtime, offset in entries(self.fd):
-            self.add_above(name)
-            if name.endswith(b"/"):
-                self.folders.setdefault(name[:-1], mode)
-            else:
-                self.files[name] = (mode, size, mtime * 10**9, offset)
+        self.left: Iterator[tuple[bytes, int, int, int, int]] = entries(self.fd)  # not yet read
+
+    def read(self) -> Iterator[None]:
+        """What is in the tar; several may be at it at once."""
+        done = 0
+        try:
+            for name, mode, size, mtime, offset in self.left:
+                self.add_above(name)
+                if name.endswith(b"/"):
+                    self.folders.setdefault(name[:-1], mode)
+                else:
+                    self.files[name] = (mode, size, mtime * 10**9, offset)
+                done += 1
+                if done % SLICE == 0:
+                    yield
+        except (OSError, ValueError):
+            self.left = entries(self.fd)  # whoever comes next is told as well
+            raise
 
     def add_above(self, path: bytes) -> None:
         """Only empty folders stand in the tar."""
@@ -40,46 +55,60 @@ class Bundle:
             self.add_above(above)
             self.folders[above] = 0o755
 
-    def unpack(self, target: bytes) -> None:
-        before = os.umask(0)
-        try:
-            for path, mode in self.folders.items():
-                os.mkdir(b"%s/%s" % (target, path), mode)
-            for path, (mode, size, mtime, offset) in self.files.items():
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                copy = os.open(b"%s/%s" % (target, path), flags, mode)
-                try:
-                    self.fill(copy, offset, size)
-                    os.utime(copy, ns=(mtime, mtime))
-                finally:
-                    os.close(copy)
-        finally:
-            os.umask(before)
-
-    def fill(self, copy: int, offset: int, size: int) -> None:
-        end = offset + size
-        if size >= LARGE and Bundle.sharing:
+    def unpack(self, target: bytes) -> Iterator[None]:
+        yield from self.read()
+        done = 0
+        for path, mode in self.folders.items():
+            folder = b"%s/%s" % (target, path)
+            os.mkdir(folder)
+            os.chmod(folder, mode)
+            done += 1
+            if done % SLICE == 0:
+                yield
+        written = 0
+        for path, (mode, size, mtime, offset) in self.files.items():
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            copy = os.open(b"%s/%s" % (target, path), flags, 0o600)
             try:
-                while offset < end:
-                    done = os.copy_file_range(self.fd, copy, end - offset, offset)
-                    if not done:
-                        break
-                    offset += done
-            except (OSError, AttributeError):  # it cannot, or there is no room: then we see below
-                Bundle.sharing = False
+                os.fchmod(copy, mode)
+                yield from self.fill(copy, offset, size)
+                os.utime(copy, ns=(mtime, mtime))
+            finally:
+                os.close(copy)
+            done += 1
+            written += size
+            if done % SLICE == 0 or written > SLICE_BYTES:
+                written = 0
+                yield
+
+    def fill(self, copy: int, offset: int, size: int) -> Iterator[None]:
+        end = offset + size
         while offset < end:
-            done = os.sendfile(copy, self.fd, offset, end - offset)
+            done = self.copy(copy, offset, min(SLICE_BYTES, end - offset), size >= LARGE)
             if not done:
                 raise OSError(errno.EIO, "the uploaded files are cut short")
             offset += done
+            if offset < end:
+                yield
 
-    def has(self, path: bytes, entry: os.DirEntry[bytes]) -> bool:
-        """Whether the file is there as it was uploaded."""
+    def copy(self, copy: int, offset: int, size: int, large: bool) -> int:
+        if large and Bundle.sharing:
+            try:
+                done = os.copy_file_range(self.fd, copy, size, offset)
+                if done:
+                    return done
+            except (OSError, AttributeError):  # it cannot, or there is no room: then we see below
+                Bundle.sharing = False
+        return os.sendfile(copy, self.fd, offset, size)
+
+    def has(self, path: bytes, status: os.stat_result) -> bool:
+        """Whether the file or folder is there as it was uploaded."""
+        if stat.S_ISDIR(status.st_mode):
+            return path in self.folders
         known = self.files.get(path)
-        if known is None or entry.is_symlink():
+        if known is None or not stat.S_ISREG(status.st_mode):
             return False
-        info = entry.stat(follow_symlinks=False)
-        return known[1:3] == (info.st_size, info.st_mtime_ns)
+        return known[1:3] == (status.st_size, status.st_mtime_ns)
 
 
 def entries(fd: int) -> Iterator[tuple[bytes, int, int, int, int]]:
@@ -109,4 +138,6 @@ def pax(body: bytes) -> Iterator[tuple[bytes, bytes]]:
         digits = body.split(b" ", 1)[0]
         key, _, value = body[len(digits) + 1 : int(digits) - 1].partition(b"=")
         yield key, value
+        if int(digits) < 1:
+            raise ValueError("a header of the uploaded files is damaged")
         body = body[int(digits) :]

@@ -33,6 +33,7 @@ class Children:
     def __init__(self) -> None:
         self.attempts: dict[int, Attempt] = {}
         self.helpers: dict[int, Callable[[int], None]] = {}
+        self.lingering: set[Attempt] = set()  # ended, but something holds their pipes
         self.list = open_children()
 
     def start(
@@ -43,8 +44,9 @@ class Children:
         env: dict[bytes, bytes],
         out: int,
         err: int,
+        secret: bool,
     ) -> None:
-        attempt.pid = spawn(path, argv, env, out, err)
+        attempt.pid = spawn(path, argv, env, out, err, secret)
         self.attempts[attempt.pid] = attempt
 
     def start_helper(
@@ -98,7 +100,7 @@ class Children:
         """
         me = os.getpid()
         mark = b"BATCHIO_SCRATCH_DIR=" + attempt.scratch
-        alone = not (self.attempts.keys() - {attempt.pid})
+        alone = not (self.attempts.keys() - {attempt.pid} or self.lingering - {attempt})
         grouped = Cgroup.members(attempt.cgroup) if attempt.cgroup else set()
         roots = {attempt.pid} if attempt.pid in self.attempts else set()
         for pid, (parent, group) in table.items():

@@ -12,10 +12,14 @@ from batchio.agent.containers import remove_containers
 from batchio.agent.daemon import Agent
 from batchio.agent.home import VERSION, erase, listening, lock, own_folder, public, read_identity
 from batchio.agent.processes import send, start_time, sweep
+from batchio.agent.spawning import Caller
 from batchio.agent.spool import records
+
+CRASH = 2000  # characters of the words in which an agent ended
 
 
 def run(home: str, spool: str | None) -> int:
+    Caller.umask = os.umask(0o077)
     own_folder(home)
     used = os.path.exists(home + "/lock")
     owner = lock(home)
@@ -32,6 +36,7 @@ def up(home: str, spool: str | None) -> int:
     One of an older version is ended with what it runs, like one that was killed: its results
     are kept. Whoever starts us waits for the end of our output, not for ours.
     """
+    Caller.umask = os.umask(0o077)
     own_folder(home)
     end = time.monotonic() + 20.0
     while time.monotonic() < end:
@@ -78,7 +83,13 @@ def live(home: str, spool: str | None, used: bool) -> int:
     except BaseException:
         import traceback
 
-        say(traceback.format_exc())
+        last = traceback.format_exc()
+        say(last)
+        try:
+            with open(home + "/crash", "w") as file:
+                file.write(last)
+        except OSError:
+            pass
         return 1
     return 0
 
@@ -89,6 +100,10 @@ def begun(home: str, spool: str | None, used: bool) -> Agent:
         sweep(home)
         remove_containers(home)
     agent = Agent(home, spool)
+    crash = slurp(home + "/crash").decode("utf-8", "replace").strip()
+    if crash:
+        os.unlink(home + "/crash")
+        agent.news.trouble("the agent before this one broke down: %s" % crash[-CRASH:])
     agent.begin()
     return agent
 

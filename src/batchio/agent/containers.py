@@ -24,7 +24,7 @@ ERASE = b'"$0" kill "$1" >/dev/null 2>&1; exec "$0" rm -f "$1"'  # podman rm wai
 
 def find_engine(setup: Setup | None) -> bytes:
     """The path of docker, if its daemon can be reached, or of podman."""
-    if setup is None or setup.container is None:
+    if setup is None or not setup.container or "image" not in setup.container:
         raise Unstartable(126, "no container was set up")
     wanted = setup.container.get("engine")
     names = [raw(wanted)] if wanted else [b"docker", b"podman"]

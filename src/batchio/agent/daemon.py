@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import Attempts
+from batchio.agent.basics import short_of
 from batchio.agent.children import Children
+from batchio.agent.chores import Chores
 from batchio.agent.containers import remove_containers
 from batchio.agent.departure import Departure
 from batchio.agent.endings import Endings
@@ -23,12 +27,13 @@ from batchio.agent.output import Output
 from batchio.agent.processes import become_subreaper, sweep
 from batchio.agent.results import Results
 from batchio.agent.setup import LEASE
+from batchio.agent.spawning import Caller
 from batchio.agent.spool import Log
 from batchio.agent.stops import Stops
 from batchio.agent.strays import Strays
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Deque
 
     from batchio.agent.attempts import Attempt
 
@@ -42,6 +47,7 @@ class Agent:
         self.news = News()
         self.departure = Departure()
         self.attempts = Attempts()
+        self.chores = Chores()
         self.children = Children()
         self.helpers = Helpers(self.loop, self.children, home)
         self.folders = Folders(self.helpers, self.news, home)
@@ -57,6 +63,7 @@ class Agent:
         self.head = Head(self)
         self.orders = Orders(self)
         self.child_ended = False
+        self.ended: Deque[Attempt] = deque()
 
     def begin(self) -> None:
         """From now on heads may come."""
@@ -83,8 +90,16 @@ class Agent:
 
     def serve(self) -> None:
         """Until it is time to go; by then nothing of ours runs."""
+        Caller.depart_from()
         while not self.departing():
-            self.turn()
+            try:
+                self.turn()
+            except (OSError, MemoryError) as error:  # what could not be done is still to be done
+                lacking = short_of(error)
+                if not lacking:
+                    raise
+                self.news.trouble("the agent has to wait: %s" % lacking)
+                time.sleep(0.1)
         sweep(self.home)
         remove_containers(self.home)
         self.head.listener.close()
@@ -105,13 +120,15 @@ class Agent:
             until = young
         if news.dirty and self.head.flushed + FLUSH < until:
             until = self.head.flushed + FLUSH
-        loop.wait(until)
-        ended = self.reap() if self.child_ended else ()
+        loop.wait(0.0 if self.chores.waiting else until)
+        if self.child_ended:
+            self.reap()
         queue = self.attempts.queue
         if queue and not output.choked and not self.departure.wanted:
             self.launcher.launch_queued()  # first, so that no slot waits for our books
-        for attempt in ended:
-            self.endings.exited(attempt)
+        while self.ended:
+            self.endings.exited(self.ended.popleft())
+        self.chores.turn()
         output.turn()
         if loop.now >= loop.wake:
             self.watch()
@@ -120,12 +137,12 @@ class Agent:
         if news.dirty and loop.now - self.head.flushed >= FLUSH:
             self.head.flush()
 
-    def reap(self) -> list[Attempt]:
+    def reap(self) -> None:
         self.child_ended = False
-        ended = self.children.reap()
-        for attempt in ended:
+        for attempt in self.children.reap():
             self.attempts.release(attempt)
-        return ended
+            self.ended.append(attempt)
+            self.launcher.retry_at = 0.0  # there may be room for another one now
 
     def watch(self) -> None:
         """Everything that happens because time went by; sets the next wake."""
@@ -139,9 +156,10 @@ class Agent:
             self.output.unchoke()
             self.loop.at(now + 1.0)
         self.launcher.watch()
+        self.head.watch()
         setup = self.launcher.setup
         if self.head.lost(setup.lease if setup else LEASE):
-            self.orders.give_back(list(self.attempts.queue))
+            self.orders.give_back(list(self.attempts.queue.values()))
 
     def departing(self) -> bool:
         if self.head.orphaned and not self.attempts.known and not self.departure.wanted:

@@ -2,42 +2,52 @@
 
 from __future__ import annotations
 
+import stat
 import time
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
-from batchio.agent.files import outputs, unreadable
+from batchio.agent.chores import SLICE
+from batchio.agent.files import outputs, told
 from batchio.agent.limits import Cgroup, oom_kills
-from batchio.agent.output import LINGER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchio.agent.attempts import Attempt
     from batchio.agent.daemon import Agent
     from batchio.agent.setup import Setup
     from batchio.agent.spawning import Unstartable
 
-LINGER_MOST = 2.0
+LEAST_PATIENCE = 2.0
+"""Seconds that a task's own logger has to finish, however short the grace."""
+CUT = b"batchio: the output ends here: a process that is not the task's own still holds it\n"
+LOST = b"batchio: the last output is lost: %s"
 
 
 class Endings:
-    """From the exit of the main process to the record in the results."""
+    """From the exit of the main process to the record in the results.
+
+    Output has an end when nobody holds the pipe any more, and that is waited for: whoever
+    holds it has the grace to end by itself, then gets TERM, and KILL after the grace.
+    """
 
     def __init__(self, agent: Agent) -> None:
         self.loop = agent.loop
         self.attempts = agent.attempts
+        self.chores = agent.chores
         self.output = agent.output
         self.strays = agent.strays
         self.folders = agent.folders
         self.results = agent.results
         self.news = agent.news
-        self.lingering: set[Attempt] = set()  # ended, but their pipes are open
+        self.lingering = agent.children.lingering
         self.output.when_closed = self.finish
 
     def exited(self, attempt: Attempt) -> None:
         """The main process is gone; what it wrote may still be in the pipes."""
         now = self.loop.now
-        attempt.linger = now + LINGER_MOST
-        attempt.quiet_at = now + LINGER
+        attempt.linger = now
         self.lingering.add(attempt)
         if not attempt.pipes:
             self.finish(attempt)
@@ -45,29 +55,55 @@ class Endings:
         self.output.drain(attempt)
         if attempt in self.lingering:  # the last end of a pipe finishes it
             self.output.hear(attempt)
-            self.loop.at(attempt.quiet_at)
+            if not attempt.killed:
+                attempt.linger = now + max(LEAST_PATIENCE, grace_of(attempt))
+            self.loop.at(attempt.linger)
+
+    def hurry(self, attempt: Attempt) -> None:
+        """It has ended; whoever holds its output has only the grace that follows TERM."""
+        if attempt in self.lingering and attempt.linger is not None:
+            attempt.linger = min(attempt.linger, self.loop.now)
+            self.loop.at(attempt.linger)
+        attempt.killed = True
 
     def watch(self) -> None:
-        """Finishes those that were silent long enough."""
-        now = self.loop.now
+        """Ends those who still hold the output of an ended attempt."""
         for attempt in list(self.lingering):
-            until = min(attempt.linger or now, attempt.quiet_at)
-            if now >= until and not self.output.choked:
-                self.finish(attempt)
+            if self.loop.now < (attempt.linger or 0.0):
+                self.loop.at(attempt.linger or 0.0)
+            elif self.output.choked:
+                if attempt.killed and self.output.choked != "backlog":
+                    attempt.tails[1] = LOST % raw(self.output.choked)
+                    self.finish(attempt)
+            elif not self.strays.left_by(attempt, grace_of(attempt)):
+                self.output.drain(attempt)
+                if attempt in self.lingering:
+                    words = list(attempt.tails)
+                    self.output.record(attempt, 2, CUT)
+                    attempt.tails = words  # the task's own last ones
+                    self.finish(attempt)
             else:
-                self.loop.at(max(now + 0.02, until))
+                self.loop.at(self.loop.now + 0.1)
 
     def unstartable(self, attempt: Attempt, setup: Setup, error: Unstartable) -> None:
         """It never had a process."""
         attempt.exit, why = error.args
         attempt.reason = error.reason
+        attempt.linger = self.loop.now
         attempt.ended = time.time()
+        attempt.started = attempt.started or attempt.ended
         self.output.record(attempt, 2, b"batchio: " + setup.blank(raw(why)) + b"\n")
         self.finish(attempt)
 
+    def stopped(self, attempt: Attempt) -> None:
+        """It was stopped while it was set up."""
+        self.folders.unmake(attempt)
+        self.attempts.remove(attempt)
+        self.unstarted(attempt, attempt.reason)
+
     def unstarted(self, attempt: Attempt, reason: str) -> None:
         """It was stopped in the queue."""
-        now, end = time.time(), self.output.log.tail
+        now, end = time.time(), self.output.log.end
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
         self.news.dirty = True
@@ -84,25 +120,39 @@ class Endings:
             self.judge(attempt)
             strays = self.strays.left_by(attempt, setup.grace)
         self.lingering.discard(attempt)
-        self.attempts.remove(attempt)
+        self.attempts.release(attempt)
+        self.chores.do(self.recording(attempt, setup, strays, self.log_end(attempt)))
+
+    def log_end(self, attempt: Attempt) -> int:
+        """Where its log ends: on disk, when it was stopped and the disk takes no more."""
+        lost = attempt.killed and self.output.choked not in ("", "backlog")
+        return self.output.log.end if lost else self.output.log.tail
+
+    def recording(self, attempt: Attempt, setup: Setup, strays: bool, end: int) -> Iterator[None]:
+        """Looks at what it left, then makes its record."""
+        files = size = seen = 0
+        lacking: list[str] = []
+        self.folders.leave_scratch(attempt.scratch, strays)
+        if strays or not self.folders.vacate_work(attempt.work):
+            for found in outputs(attempt.work, self.folders.given(), lacking):
+                if found:
+                    files += 1
+                    size += found[1].st_size if stat.S_ISREG(found[1].st_mode) else 0
+                seen += 1
+                if seen % SLICE == 0:
+                    yield
+            if not files and not lacking:
+                self.folders.remove(attempt.work)
+        why = attempt.last_line(setup) if attempt.exit or attempt.reason else ""
+        if lacking:
+            named = setup.blank(raw(told(lacking))).decode("utf-8", "replace")
+            self.news.trouble("outputs of task %s that cannot be read: %s" % (attempt.id, named))
+            why = why or "its outputs are incomplete: %s" % named[:240]
+        begin = attempt.log_from if attempt.log_from >= 0 else end
+        record = [*attempt.key, attempt.exit, attempt.reason, attempt.started, attempt.ended]
+        record += [attempt.rss, attempt.spent, min(begin, end), end, files, size, why]
         self.news.begun.pop(attempt.key, None)
-        files, size = self.collect(attempt, setup, strays)
-        failed = attempt.exit or attempt.reason
-        end = self.output.log.tail
-        record = [
-            *attempt.key,
-            attempt.exit,
-            attempt.reason,
-            attempt.started,
-            attempt.ended,
-            attempt.rss,
-            attempt.spent,
-            attempt.log_from if attempt.log_from >= 0 else end,
-            end,
-            files,
-            size,
-            attempt.last_line(setup) if failed else "",
-        ]
+        self.attempts.remove(attempt)
         self.results.add(attempt.key, record)
         self.news.dirty = True
 
@@ -126,15 +176,6 @@ class Endings:
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
 
-    def collect(self, attempt: Attempt, setup: Setup, strays: bool) -> tuple[int, int]:
-        """(files, bytes) it left; folders that hold nothing of it are removed."""
-        self.folders.leave_scratch(attempt.scratch, strays)
-        if not strays and self.folders.vacate_work(attempt.work):
-            return 0, 0
-        unread: list[str] = []
-        sizes = [size for _, size in outputs(attempt.work, self.folders.given(), unread)]
-        if unread:
-            self.news.trouble(unreadable(attempt.id, unread))
-        if not sizes:
-            self.folders.remove(attempt.work)
-        return len(sizes), sum(sizes)
+
+def grace_of(attempt: Attempt) -> float:
+    return attempt.setup.grace if attempt.setup else 0.0

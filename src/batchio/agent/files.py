@@ -1,158 +1,216 @@
-"""What attempts leave: the files among what they were given, and the tar of them."""
+"""What attempts leave: the files among what they were given, and the tar of them.
+
+All of it goes by slices: a generator here yields None, or an empty piece, when one is done.
+"""
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import say
+from batchio.agent.chores import SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from tarfile import TarInfo
+    from typing import Any
 
     from batchio.agent.bundle import Bundle
 
+    Found = tuple[bytes, os.stat_result]
+    Segments = list[tuple[int, int]]
+
 DATA_FRAME = 256 << 10  # of log or output bytes
-MOST_PIECES = 1 << 16  # of data between holes; the head takes no longer map
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+SMALL_FRAME = 64 << 10  # a frame may begin to hold more than one small file up to here
+MOST_SEGMENTS = 1 << 16
+"""Pieces of data between holes; a file with more is sent as if it had none."""
+TOLD = 3
+"""Of the files that cannot be read, so many are named."""
 
 
-def walk(folder: bytes, unread: list[str]) -> Iterator[tuple[bytes, os.DirEntry[bytes]]]:
-    """(relative path, entry) of everything below, a folder before what it holds."""
+def names_in(folder: bytes) -> Iterator[bytes | None]:
+    """The names in a folder, sorted; None after each slice. Raises OSError."""
+    rows: list[list[bytes]] = [[]]
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            rows[-1].append(entry.name)
+            if len(rows[-1]) == SLICE:
+                rows[-1].sort()
+                rows.append([])
+                yield None
+    rows[-1].sort()
+    if len(rows) == 1:
+        yield from rows[0]
+        return
+    import heapq
+
+    for done, name in enumerate(heapq.merge(*rows), 1):
+        yield name
+        if done % SLICE == 0:
+            yield None
+
+
+def admit(path: bytes, status: os.stat_result) -> None:
+    """Make something readable that is ours and was locked. Raises OSError when we may not read."""
+    wanted = 0o500 if stat.S_ISDIR(status.st_mode) else 0o400
+    if os.geteuid() == 0 or (status.st_uid == os.geteuid() and status.st_mode & wanted == wanted):
+        return
+    if status.st_uid == os.geteuid():
+        os.chmod(path, stat.S_IMODE(status.st_mode) | wanted)
+    elif not os.access(path, os.R_OK):
+        raise PermissionError(13, os.strerror(13), path)
+
+
+def walk(folder: bytes, lacking: list[str]) -> Iterator[Found | None]:
+    """(path, status) of every file, link and empty folder below; of what is left out, why."""
     waiting = [b""]
     while waiting:
         inside = waiting.pop()
-        full = os.path.join(folder, inside)
+        here = os.path.join(folder, inside)
+        empty = True
         try:
-            entries = sorted(listed(full), key=by_name)
+            above = os.lstat(here)
+            admit(here, above)
+            for name in names_in(here):
+                if name is None:
+                    yield None
+                    continue
+                empty = False
+                path = os.path.join(inside, name)
+                try:
+                    status = os.lstat(os.path.join(folder, path))
+                    if stat.S_ISDIR(status.st_mode):
+                        waiting.append(path)
+                    elif stat.S_ISLNK(status.st_mode):
+                        yield path, status
+                    elif stat.S_ISREG(status.st_mode):  # sockets and pipes mean nothing
+                        admit(os.path.join(folder, path), status)
+                        yield path, status
+                except FileNotFoundError:
+                    pass  # what the task left running is still at work
+                except OSError as error:
+                    lacking.append("%s: %s" % (os.fsdecode(path), error.strerror))
+            if empty and inside:
+                yield inside, above
+        except FileNotFoundError:
+            pass
         except OSError as error:
-            unread.append("%s: %s" % (os.fsdecode(inside) or ".", error.strerror))
-            continue
-        for entry in entries:
-            path = os.path.join(inside, entry.name)
-            yield path, entry
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
+            lacking.append("%s: %s" % (os.fsdecode(inside or b"."), error.strerror))
 
 
-def listed(folder: bytes) -> list[os.DirEntry[bytes]]:
-    """What is in a folder; a task may have locked it."""
-    try:
-        return list(os.scandir(folder))
-    except PermissionError:
-        os.chmod(folder, 0o700)
-        return list(os.scandir(folder))
+def outputs(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterator[Found | None]:
+    """What an attempt made or changed, of what `walk` finds."""
+    if bundle is not None:
+        yield from bundle.read()
+    for found in walk(folder, lacking):
+        yield found if found and not (bundle and bundle.has(*found)) else None
 
 
-def opened(path: bytes, mode: int) -> int:
-    """A descriptor to read a file; a task may have locked it."""
-    try:
-        return os.open(path, READ)
-    except PermissionError:
-        os.chmod(path, mode | stat.S_IRUSR)
-        return os.open(path, READ)
+def told(lacking: list[str]) -> str:
+    """In one line, what of an attempt's outputs could not be read."""
+    more = len(lacking) - TOLD
+    named = "; ".join(lacking[:TOLD])
+    return named + ("; and %d more" % more if more > 0 else "")
 
 
-def by_name(entry: os.DirEntry[bytes]) -> bytes:
-    return entry.name
-
-
-def outputs(folder: bytes, bundle: Bundle | None, unread: list[str]) -> Iterator[tuple[bytes, int]]:
-    """(path, bytes on the disk) of the files and links an attempt made or changed.
-
-    What cannot be read, although it was unlocked where that is ours to do, goes to `unread`.
-    """
-    for path, entry in walk(folder, unread):
-        link = entry.is_symlink()
-        if not link and not entry.is_file(follow_symlinks=False):
-            continue  # folders come with their files; sockets and pipes mean nothing
-        if bundle is None or not bundle.has(path, entry):
-            status = entry.stat(follow_symlinks=False)
-            if not link and status.st_uid != os.geteuid() and not os.access(entry.path, os.R_OK):
-                unread.append("%s: it belongs to somebody else" % os.fsdecode(path))
-                continue
-            yield path, 0 if link else min(status.st_size, status.st_blocks * 512)
-
-
-def tar(folder: bytes, bundle: Bundle | None) -> Iterator[tuple[bytes, int]]:
+def tar(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterator[tuple[bytes, int]]:
     """A pax tar stream of the outputs, in (bytes, files begun) pieces of one frame."""
     import tarfile
 
-    for path, _ in outputs(folder, bundle, []):
-        full = os.path.join(folder, path)
-        info = tarfile.TarInfo(os.fsdecode(path))
-        try:
-            status = os.lstat(full)
-            info.mode, info.mtime = status.st_mode & 0o7777, int(status.st_mtime)
-            if stat.S_ISLNK(status.st_mode):
-                info.type, info.linkname = tarfile.SYMTYPE, os.readlink(os.fsdecode(full))
-                yield info.tobuf(tarfile.PAX_FORMAT), 1
-                continue
-            fd = opened(full, info.mode)
-        except OSError as error:
-            say("cannot collect %s: %s" % (info.name, error.strerror))
+    known: list[str] = []  # what could not be read was told with the attempt's end
+    seen = 0
+    for found in outputs(folder, bundle, known):
+        seen += 1
+        if found is None:
+            if seen % SLICE == 0:
+                yield b"", 0
             continue
+        path, status = found
+        info = tarfile.TarInfo(os.fsdecode(path))
+        info.mode, info.mtime = status.st_mode & 0o7777, int(status.st_mtime)
         try:
-            yield from packed(info, fd)
-        finally:
-            os.close(fd)
+            if stat.S_ISREG(status.st_mode):
+                yield from tar_file(os.path.join(folder, path), info, lacking)
+                continue
+            info.type = tarfile.DIRTYPE
+            if stat.S_ISLNK(status.st_mode):
+                info.type = tarfile.SYMTYPE
+                info.linkname = os.fsdecode(os.readlink(os.path.join(folder, path)))
+        except OSError as error:
+            lacking.append("%s: %s" % (info.name, error.strerror))
+            continue
+        yield info.tobuf(tarfile.PAX_FORMAT), 1
     yield bytes(1024), 0
 
 
-def packed(info: TarInfo, fd: int) -> Iterator[tuple[bytes, int]]:
-    """One file: its header, and its data without the holes."""
+def tar_file(path: bytes, info: Any, lacking: list[str]) -> Iterator[tuple[bytes, int]]:
+    """One file's header and content; of holes only where they are. Raises OSError before both."""
     import tarfile
 
-    status = os.fstat(fd)
-    pieces = [(0, status.st_size)]
-    if status.st_blocks * 512 < status.st_size:
-        pieces = data_pieces(fd, status.st_size)
-    table = b""
-    if pieces != [(0, status.st_size)]:  # GNU's format for files with holes, 1.0
-        numbers = [len(pieces), *[number for piece in pieces for number in piece]]
-        table = b"".join(b"%d\n" % number for number in numbers)
-        table += bytes(-len(table) % 512)
-        info.pax_headers = {
-            "GNU.sparse.major": "1",
-            "GNU.sparse.minor": "0",
-            "GNU.sparse.name": info.name,
-            "GNU.sparse.realsize": str(status.st_size),
-        }
-    info.size = len(table) + sum(size for _, size in pieces)
-    yield info.tobuf(tarfile.PAX_FORMAT), 1
-    for start in range(0, len(table), DATA_FRAME):
-        yield table[start : start + DATA_FRAME], 0
-    for offset, left in pieces:
-        while left > 0:  # the header promised this many, whatever happens meanwhile
-            data = os.pread(fd, min(left, DATA_FRAME - 1024), offset) or bytes(min(left, 65536))
-            left -= len(data)
-            offset += len(data)
-            yield data, 0
-    if info.size % 512:
-        yield bytes(-info.size % 512), 0
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        size = status.st_size
+        segments: Segments = [(0, size)]
+        table = b""
+        if status.st_blocks * 512 < size:
+            for found in segments_of(fd, size):
+                if found is None:
+                    yield b"", 0
+                else:
+                    segments = found
+        if segments != [(0, size)]:  # Source: manual of GNU tar, "Storing Sparse Files", 1.0
+            numbers = [len(segments), *(number for segment in segments for number in segment)]
+            table = b"".join(b"%d\n" % number for number in numbers)
+            table += bytes(-len(table) % 512)
+            info.pax_headers = {
+                "GNU.sparse.major": "1",
+                "GNU.sparse.minor": "0",
+                "GNU.sparse.name": info.name,
+                "GNU.sparse.realsize": str(size),
+            }
+        info.size = len(table) + sum(length for _, length in segments)
+        yield info.tobuf(tarfile.PAX_FORMAT), 1
+        for at in range(0, len(table), SMALL_FRAME):
+            yield table[at : at + SMALL_FRAME], 0
+        for at, length in segments:
+            while length > 0:  # the header promised this many, whatever happens meanwhile
+                most = min(length, DATA_FRAME - SMALL_FRAME - 1024)
+                try:
+                    data = os.pread(fd, most, at)
+                except OSError as error:
+                    lacking.append("%s: %s" % (info.name, error.strerror))
+                    data = b""
+                data = data or bytes(most)
+                at, length = at + len(data), length - len(data)
+                yield data, 0
+        if info.size % 512:
+            yield bytes(-info.size % 512), 0
+    finally:
+        os.close(fd)
 
 
-def data_pieces(fd: int, size: int) -> list[tuple[int, int]]:
-    """(offset, bytes) of what is no hole; all of it where that cannot be told."""
-    pieces: list[tuple[int, int]] = []
+def segments_of(fd: int, size: int) -> Iterator[Segments | None]:
+    """Where a file has data, as (offset, length); None after each slice, the whole at the end."""
+    import errno
+
+    found: Segments = []
     at = 0
     try:
-        while at < size and len(pieces) < MOST_PIECES:
-            start = os.lseek(fd, at, os.SEEK_DATA)
-            at = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-            if start < size:
-                pieces.append((start, at - start))
-    except OSError as error:
-        if error.errno != errno.ENXIO:  # there is data no more
-            return [(0, size)]
-    return pieces if len(pieces) < MOST_PIECES else [(0, size)]
-
-
-def unreadable(task: object, unread: list[str]) -> str:
-    """For people: what of a task's outputs is not brought, and why."""
-    more = " and %d more" % (len(unread) - 3) if len(unread) > 3 else ""
-    shown = "; ".join(unread[:3])
-    return "outputs of task %s cannot be read: %s%s" % (task, shown, more)
+        while at < size and len(found) < MOST_SEGMENTS:
+            begin = os.lseek(fd, at, os.SEEK_DATA)
+            at = min(os.lseek(fd, begin, os.SEEK_HOLE), size)
+            if begin >= size:
+                break
+            found.append((begin, at - begin))
+            if len(found) % SLICE == 0:
+                yield None
+    except (OSError, AttributeError) as error:
+        if getattr(error, "errno", 0) != errno.ENXIO:  # else: only a hole is left
+            yield [(0, size)]
+            return
+    if len(found) == MOST_SEGMENTS and at < size:
+        found = [(0, size)]
+    elif not found or sum(found[-1]) < size:
+        found.append((size, 0))
+    yield found

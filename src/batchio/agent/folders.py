@@ -7,11 +7,13 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL, raw, say
+from batchio.agent.basics import FULL, raw, short_of
 from batchio.agent.bundle import Bundle
-from batchio.agent.spawning import NodeFault
+from batchio.agent.spawning import Caller, NodeFault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchio.agent.attempts import Attempt
     from batchio.agent.helpers import Helpers
     from batchio.agent.news import News
@@ -21,6 +23,7 @@ UNTOUCHED = 86400 * 10**9 + int.from_bytes(os.urandom(3), "big")  # a folder's t
 
 
 def make_folder(path: bytes) -> None:
+    """The agent's umask takes nothing of it."""
     os.mkdir(path, 0o700)
     os.utime(path, ns=(UNTOUCHED, UNTOUCHED))
 
@@ -66,11 +69,13 @@ class Folders:
         for name in ("work", "tmp"):
             os.makedirs(home + "/" + name, 0o700, exist_ok=True)
         for name in os.listdir(home + "/tmp"):  # of the instance before
-            if remove(self.home + b"/tmp/" + os.fsencode(name), 1 << 30) < 0:
-                say("cannot remove tmp/%s" % name)
+            self.remove(self.home + b"/tmp/" + os.fsencode(name))
 
-    def make(self, attempt: Attempt, setup: Setup) -> None:
-        """An attempt's folders, with what it starts with; we are in its working directory."""
+    def make(self, attempt: Attempt, setup: Setup) -> Iterator[None]:
+        """An attempt's folders, with what it starts with; at the end we are in its working one.
+
+        Raises NodeFault, and OSError of a shortage that passes.
+        """
         try:
             if self.spare_scratch:
                 attempt.scratch = self.spare_scratch.pop()
@@ -89,21 +94,37 @@ class Folders:
                 given = self.given()
                 if given is None:
                     raise OSError(errno.ENOENT, "the uploaded files are not there")
-                given.unpack(attempt.work)
-            if setup.pipe_to_files and not attempt.copies:
-                for end in (b"out", b"err"):
-                    path = b"%s/task-%s.%s" % (attempt.work, raw(attempt.id), end)
-                    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-                    attempt.copies.append(os.open(path, flags, 0o666))
+                yield from given.unpack(attempt.work)
+            if setup.pipe_to_files:
+                self.open_copies(attempt)
             os.chdir(attempt.work)
         except OSError as error:
+            if short_of(error):
+                raise
             if error.errno in FULL:
                 self.news.trouble("working directories: %s" % error.strerror)
             why = "the working directory cannot be made on this node: %s" % error.strerror
             raise NodeFault(126, why) from None
 
+    def open_copies(self, attempt: Attempt) -> None:
+        """The files of `--pipe-to-files`, with the rights that a task's own would have."""
+        for end in (b"out", b"err"):
+            path = b"%s/task-%s.%s" % (attempt.work, raw(attempt.id), end)
+            copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            attempt.copies.append(copy)
+            os.fchmod(copy, 0o666 & ~Caller.umask)
+
+    def unmake(self, attempt: Attempt) -> None:
+        """Of one that was not started."""
+        while attempt.copies:
+            os.close(attempt.copies.pop())
+        if attempt.scratch:
+            self.leave_scratch(attempt.scratch, False)
+            attempt.scratch = b""
+        self.remove(attempt.work)
+
     def given(self) -> Bundle | None:
-        """What was uploaded, if anything was; read when it is first needed."""
+        """What was uploaded, if anything was; opened when it is first needed."""
         path = self.home + b"/bundle.tar"
         if self.bundle is None and os.path.exists(path):
             self.bundle = Bundle(path)
@@ -121,8 +142,9 @@ class Folders:
         try:
             info = os.stat(path)
             if info.st_mtime_ns != UNTOUCHED or info.st_mode != stat.S_IFDIR | 0o700:
-                if os.listdir(path):
-                    return False
+                with os.scandir(path) as entries:
+                    if any(entries):  # a list of all could be long
+                        return False
                 os.chmod(path, 0o700)
                 os.utime(path, ns=(UNTOUCHED, UNTOUCHED))
         except OSError:
@@ -141,7 +163,11 @@ class Folders:
     def remove_spare(self) -> None:
         """Working directories that no attempt of this turn took."""
         while self.spare_work:
-            os.rmdir(self.spare_work.pop())
+            path = self.spare_work.pop()
+            try:
+                os.rmdir(path)
+            except OSError:  # something that escaped us writes there
+                self.remove(path)
 
     def remove(self, path: bytes) -> None:
         """A small tree at once, a large one by somebody else."""

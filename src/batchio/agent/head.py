@@ -7,8 +7,9 @@ import socket
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import dumps, say
-from batchio.agent.files import DATA_FRAME
+from batchio.agent.basics import dumps, say, short_of
+from batchio.agent.door import whole_number
+from batchio.agent.files import DATA_FRAME, told
 from batchio.agent.home import VERSION
 from batchio.agent.loop import BROKEN, READABLE, WRITABLE
 from batchio.agent.node import node_facts
@@ -42,6 +43,7 @@ class Head:
         self.heard = self.loop.now  # when it last said anything
         self.orphaned = False  # no word for longer than its lease
         self.flushed = 0.0
+        self.deaf_until = 0.0  # no descriptor for another peer
         self.obey: Obey
         self.listener: socket.socket
 
@@ -64,11 +66,23 @@ class Head:
     def on_peer(self, mask: int) -> None:
         try:
             sock, _ = self.listener.accept()
-        except OSError:
+        except OSError as error:
+            if short_of(error):  # it would only be tried again at once
+                self.loop.unwatch(self.listener.fileno())
+                self.deaf_until = self.loop.now + 0.5
+                self.loop.at(self.deaf_until)
             return
         peer = Connection(sock)
         self.peers[peer.fd] = peer
         self.loop.watch(peer.fd, lambda mask: self.on_bytes(peer, mask))
+
+    def watch(self) -> None:
+        """Listens again."""
+        if self.deaf_until and self.loop.now >= self.deaf_until:
+            self.deaf_until = 0.0
+            self.loop.watch(self.listener.fileno(), self.on_peer)
+        elif self.deaf_until:
+            self.loop.at(self.deaf_until)
 
     def on_bytes(self, peer: Connection, mask: int) -> None:
         try:
@@ -81,7 +95,7 @@ class Head:
                         return
             if mask & WRITABLE:
                 self.pump(peer)
-        except OSError:
+        except (OSError, MemoryError):
             self.hang_up(peer)
         except BadFrame as error:
             self.refuse(peer, str(error))
@@ -107,7 +121,7 @@ class Head:
 
     def greet(self, peer: Connection, given: dict[str, Any]) -> None:
         """A hello: from now on this peer commands, unless it is late or a stranger."""
-        epoch = int(given["epoch"])
+        epoch = whole_number(given["epoch"])
         why = self.identity.objection(given, epoch)
         if why:
             self.refuse(peer, why)
@@ -152,7 +166,7 @@ class Head:
         news.dirty = False
         self.flushed = self.loop.now
         self.output.write()
-        done = None if log.waiting else self.results.seal()
+        done = self.results.seal(log.end)
         if self.results.late_count:
             news.trouble("results cannot be written to disk; they are kept in memory")
         if self.commander is None:
@@ -205,5 +219,8 @@ class Head:
             if ended:
                 peer.fetches.popleft()
                 peer.put([dumps(fetch.fetched()).encode()])
+                if fetch.lacking:
+                    lacking = "outputs of attempt %d.%d that could not be read: %s"
+                    self.news.trouble(lacking % (*fetch.key, told(fetch.lacking)))
             found = True
         return found

@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import TAIL
-from batchio.agent.basics import say
+from batchio.agent.basics import say, short_of
 from batchio.agent.processes import below, exit_code, processes, send
 from batchio.agent.spawning import why_not
 from batchio.agent.spool import CHUNK
@@ -28,17 +28,18 @@ class Helpers:
         self.children = children
         self.home = home
         self.speaking: list[Helper] = []
+        self.waiting: list[Callable[[], None]] = []  # until there are descriptors and processes
         self.devnull = os.open("/dev/null", os.O_RDWR)
 
     def busy(self) -> bool:
-        return bool(self.children.helpers)
+        return bool(self.children.helpers or self.waiting)
 
     def run(self, argv: list[bytes]) -> None:
         """For what it does; nobody waits for its end."""
         try:
             self.start(argv, os.environb, self.devnull, lambda status: None)
-        except OSError as error:
-            say("cannot run %r: %s" % (argv[0], error.strerror))
+        except (OSError, MemoryError) as error:
+            say("cannot run %r: %s" % (argv[0], error))
 
     def ask(
         self,
@@ -48,18 +49,27 @@ class Helpers:
         then: Callable[[int, str], None],
     ) -> None:
         """Calls `then(exit code, last words)` once; a text of its own when it took too long."""
-        output, into = os.pipe()
-        os.set_blocking(output, False)
-        helper = Helper(self, output, setup, then)
+        output = into = -1
         try:
+            output, into = os.pipe()
+            os.set_blocking(output, False)
+            helper = Helper(self, output, setup, then)
             env = setup.env if setup else os.environb
             helper.pid = self.start(argv, env, into, helper.ended)
-        except OSError as error:
-            os.close(output)
-            then(*why_not(argv[0], error))
+        except (OSError, ValueError, MemoryError) as error:
+            if output >= 0:
+                os.close(output)
+            if short_of(error):
+                self.waiting.append(lambda: self.ask(argv, setup, timeout, then))
+                self.loop.at(self.loop.now + 1.0)
+            elif isinstance(error, OSError):
+                then(*why_not(argv[0], error))
+            else:
+                then(126, "%s cannot be started: %s" % (os.fsdecode(argv[0]), error))
             return
         finally:
-            os.close(into)
+            if into >= 0:
+                os.close(into)
         self.loop.watch(output, helper.read)
         self.speaking.append(helper)
         if timeout:
@@ -79,7 +89,10 @@ class Helpers:
         return self.children.start_helper(argv, marked_env, output, then)
 
     def watch(self) -> None:
-        """Ends those that took too long."""
+        """Ends those that took too long; starts those that wait."""
+        waiting, self.waiting = self.waiting, []
+        for again in waiting:
+            again()
         for helper in self.speaking:
             helper.watch()
 

@@ -10,7 +10,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL, dumps, loads, slurp
+from batchio.agent.basics import dumps, loads, slurp
 from batchio.agent.folders import remove
 from batchio.agent.processes import start_time
 
@@ -33,6 +33,8 @@ def own_folder(home: str) -> None:
         info = os.lstat(folder)
         if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode):
             raise OSError(errno.EPERM, "belongs to somebody else, or is a link", folder)
+        if info.st_mode & 0o700 != 0o700:  # some umask took our own rights
+            os.chmod(folder, 0o700)
     os.chmod(home, 0o700)
 
 
@@ -105,8 +107,6 @@ class Identity:
                 file.write(dumps(self.known) + "\n")
             os.replace(path + ".new", path)
         except OSError as error:
-            if error.errno not in FULL:
-                raise
             self.news.trouble("agent.json cannot be written: %s" % error.strerror)
 
 

@@ -7,17 +7,20 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import raw
+from batchio.agent.basics import raw, say, short_of
 from batchio.agent.containers import container_command
 from batchio.agent.limits import Affinity, Cgroup, oom_kills
 from batchio.agent.setup import DEVICES
-from batchio.agent.spawning import Unstartable, why_not
+from batchio.agent.spawning import Caller, NodeFault, Unstartable, why_not
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchio.agent.attempts import Attempt
     from batchio.agent.daemon import Agent
     from batchio.agent.setup import Setup
 
+SPARE_FILES = 12  # descriptors that tasks leave to the agent for its own work
 INPUT_NAMES = (b"BATCHIO_TASK_INPUT", b"COILED_BATCH_TASK_INPUT")
 
 
@@ -28,6 +31,7 @@ class Launcher:
         self.loop = agent.loop
         self.attempts = agent.attempts
         self.children = agent.children
+        self.chores = agent.chores
         self.folders = agent.folders
         self.output = agent.output
         self.endings = agent.endings
@@ -40,33 +44,60 @@ class Launcher:
 
     def launch_queued(self) -> None:
         setup = self.setup
-        if setup is None or self.loop.now < self.retry_at:
-            return
-        attempts = self.attempts
-        while attempts.queue and len(attempts.running) < setup.slots and not self.output.choked:
-            attempt = attempts.take()
+        while setup is not None and self.may_launch(setup):
+            attempt = self.attempts.take()
             attempt.setup = setup
-            if not attempt.started:
-                attempt.started = time.time()
-                self.news.started(attempt.key, attempt.started)
-            try:
-                self.launch(attempt, setup)
-            except Unstartable as error:
-                self.endings.unstartable(attempt, setup, error)
-            except BlockingIOError as error:  # fork: no more processes for us
-                self.news.trouble("cannot start a process: %s; waiting" % error.strerror)
-                attempts.put_back(attempt)
-                self.retry_at = self.loop.now + 1.0
-                self.loop.at(self.retry_at)
-                return
+            self.chores.do(self.launching(attempt, setup))
+
+    def may_launch(self, setup: Setup) -> bool:
+        """Whether a slot is free; for too many whose pipes are held, others wait."""
+        taken = len(self.attempts.running) + max(0, len(self.endings.lingering) - setup.slots)
+        may = taken < setup.slots and not self.output.choked
+        return bool(may and self.attempts.queue and self.loop.now >= self.retry_at)
 
     def watch(self) -> None:
         if self.retry_at > self.loop.now:
             self.loop.at(self.retry_at)
 
+    def launching(self, attempt: Attempt, setup: Setup) -> Iterator[None]:
+        """All of one start; whatever goes wrong ends, or delays, this attempt alone."""
+        try:
+            for _ in self.folders.make(attempt, setup):
+                if attempt.killed:
+                    break
+                yield
+            if attempt.killed:
+                self.endings.stopped(attempt)
+            else:
+                self.launch(attempt, setup)
+        except Unstartable as error:
+            self.endings.unstartable(attempt, setup, error)
+        except Exception as error:
+            lacking = short_of(error)
+            if lacking:
+                self.put_back(attempt, lacking)
+                return
+            import traceback
+
+            say(traceback.format_exc())
+            kind = NodeFault if isinstance(error, OSError) else Unstartable
+            why = "it cannot be set up: %s" % (str(error) or type(error).__name__)
+            self.endings.unstartable(attempt, setup, kind(126, why))
+
+    def put_back(self, attempt: Attempt, lacking: str) -> None:
+        """It waits for a second, or for the next end of another."""
+        if attempt.killed:
+            self.endings.stopped(attempt)
+            return
+        self.news.trouble("no task can be started for now (%s); they wait" % lacking)
+        self.folders.unmake(attempt)
+        self.attempts.put_back(attempt)
+        self.retry_at = self.loop.now + 1.0
+        self.loop.at(self.retry_at)
+
     def launch(self, attempt: Attempt, setup: Setup) -> None:
-        """Makes the attempt's folders and starts its program."""
-        self.folders.make(attempt, setup)
+        """Starts its program in the folder that we are in."""
+        attempt.started = time.time()
         env, extra = environment(attempt, setup)
         argv = setup.command(env, extra)
         now = self.loop.now
@@ -79,20 +110,26 @@ class Launcher:
             argv, env = container_command(setup, attempt, argv, env, self.home)
         elif setup.memory:
             argv = limited(attempt, setup, argv)
-        out, out_w = os.pipe()
-        err, err_w = os.pipe()
+        pipes: list[int] = []
         try:
-            self.start(attempt, setup, argv, env, out_w, err_w)
+            for _ in range(2):
+                pipes += os.pipe()
+            if max(pipes) >= Caller.most_files - min(
+                SPARE_FILES, Caller.most_files // 8
+            ):  # the lowest free ones are given
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            self.start(attempt, setup, argv, env, pipes[1], pipes[3])
         except BaseException:
-            os.close(out)
-            os.close(err)
+            for fd in pipes[::2]:
+                os.close(fd)
             raise
         finally:
-            os.close(out_w)
-            os.close(err_w)
-        self.output.open(attempt, out, err)
+            for fd in pipes[1::2]:
+                os.close(fd)
+        self.news.started(attempt.key, attempt.started)
+        self.output.open(attempt, pipes[0], pipes[2])
         if setup.timeout:
-            attempt.deadline = now + setup.timeout
+            attempt.deadline = time.monotonic() + setup.timeout
             self.loop.at(attempt.deadline)
 
     def start(
@@ -109,17 +146,20 @@ class Launcher:
         path = setup.which(argv[0])
         if path is None:
             raise Unstartable(127, "%s: not found on this node" % os.fsdecode(argv[0]))
+        secret = bool(setup.secret)
         try:
-            self.children.start(attempt, path, argv, env, out, err)
-        except ValueError:
-            raise Unstartable(126, "a word or a variable holds a NUL byte") from None
+            self.children.start(attempt, path, argv, env, out, err, secret)
+        except ValueError as error:
+            nul = "a word or a variable holds a NUL byte"
+            why = nul if "null" in str(error) else "the name of a variable holds a ="
+            raise Unstartable(126, why) from None
         except OSError as error:
             if error.errno == errno.ENOEXEC:
                 shell = [b"/bin/sh", path, *argv[1:]]
-                self.children.start(attempt, b"/bin/sh", shell, env, out, err)
+                self.children.start(attempt, b"/bin/sh", shell, env, out, err, secret)
                 return
-            if error.errno in (errno.EAGAIN, errno.ENOMEM):
-                raise BlockingIOError(error.errno, error.strerror) from None
+            if short_of(error):
+                raise
             setup.found.pop(argv[0], None)
             raise Unstartable(*why_not(path, error)) from None
 

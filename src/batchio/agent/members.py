@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
+from batchio.agent.door import listing, maybe, text, whole_number
 
 if TYPE_CHECKING:
     from typing import Any
@@ -14,24 +15,32 @@ SCHEDULER = (b"BATCHIO_SCHEDULER_ADDRESS", b"COILED_BATCH_SCHEDULER_ADDRESS")
 KIND = (b"BATCHIO_PROCESS_TYPE", b"COILED_BATCH_PROCESS_TYPE")
 
 
+def member(pair: Any) -> tuple[int, str]:
+    """The number and the address of a node."""
+    number, address = listing(pair)
+    return whole_number(number), text(address)
+
+
 class Members:
     """Which nodes are ready; the head tells what changes."""
 
     def __init__(self) -> None:
         self.ready: dict[int, str] = {}  # number: address
-        self.scheduler: list[Any] | None = None  # its number and address
+        self.scheduler: tuple[int, str] | None = None  # its number and address
 
     def update(self, given: dict[str, Any]) -> None:
         """The head's `members` message."""
+        joined = dict(map(member, listing(given.get("joined", []))))
+        left = list(map(whole_number, listing(given.get("left", []))))
+        scheduler = maybe(member, given.get("scheduler"))
         if given.get("all"):
             self.ready.clear()
             self.scheduler = None
-        self.ready.update(
-            (int(number), str(address)) for number, address in given.get("joined", ())
-        )
-        for number in given.get("left", ()):
+        self.ready.update(joined)
+        for number in left:
             self.ready.pop(number, None)
-        self.scheduler = given.get("scheduler", self.scheduler)
+        if "scheduler" in given:
+            self.scheduler = scheduler
 
     def variables(self, own: str) -> dict[bytes, bytes]:
         """What tasks of the node of this number are told; addresses by the numbers of nodes."""

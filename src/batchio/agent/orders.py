@@ -6,8 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 from batchio.agent.attempts import Attempt
-from batchio.agent.basics import say
+from batchio.agent.basics import say, short_of
 from batchio.agent.containers import pull_image
+from batchio.agent.door import (
+    attempt_key,
+    attempt_keys,
+    listing,
+    maybe,
+    seconds,
+    table,
+    task_id,
+    text,
+    whole_number,
+)
 from batchio.agent.files import tar
 from batchio.agent.members import Members
 from batchio.agent.preparation import Preparation
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from typing import Any
 
+    from batchio.agent.basics import Key
     from batchio.agent.daemon import Agent
     from batchio.agent.wire import Connection
 
@@ -46,35 +58,41 @@ class Orders:
         tag = message[0]
         if peer.epoch < 0 and tag != "hello":
             raise BadFrame("the first message is hello")
-        verb = VERBS.get(tag)
+        verb = VERBS.get(tag) if isinstance(tag, str) else None
         if verb is None:
             self.news.answer(["trouble", "unknown message %.80r" % (tag,)])
             return
         try:
             verb(self, peer, *message[1:])
-        except (TypeError, ValueError, KeyError, AttributeError, IndexError) as error:
+        except BadFrame:
+            raise
+        except Exception as error:
             import traceback
 
             say(traceback.format_exc())
-            raise BadFrame("bad message %.200r: %s" % (message[0], error)) from None
+            lacking = short_of(error)
+            if lacking:  # the head comes again, and asks again
+                self.news.trouble("a message of the head has to wait: %s" % lacking)
+                raise ConnectionResetError from None
+            raise BadFrame("bad message %.80r: %.200s" % (tag, error)) from None
 
     def on_hello(self, peer: Connection, given: dict[str, Any]) -> None:
-        self.head.greet(peer, given)
+        self.head.greet(peer, table(given))
 
     # -- what attempts share
 
     def on_setup(self, peer: Connection, given: dict[str, Any]) -> None:
-        self.launcher.setup = Setup(given, self.home, self.members)
+        self.launcher.setup = Setup(table(given), self.home, self.members)
         self.loop.at(self.loop.now)
 
     def on_members(self, peer: Connection, given: dict[str, Any]) -> None:
-        self.members.update(given)
+        self.members.update(table(given))
         setup = self.launcher.setup
         if setup:
             setup.env.update(self.members.variables(setup.node))
 
     def on_prepare(self, peer: Connection, script: str, timeout: Any = None) -> None:
-        self.preparation.run(script, timeout, self.launcher.setup)
+        self.preparation.run(text(script), maybe(seconds, timeout), self.launcher.setup)
 
     def on_image(self, peer: Connection, image: str) -> None:
         def answer(code: int, tail: str) -> None:
@@ -82,7 +100,7 @@ class Orders:
 
         setup = self.launcher.setup
         try:
-            pull = pull_image(setup, image)
+            pull = pull_image(setup, text(image))
         except Unstartable as error:
             answer(*error.args)
             return
@@ -91,8 +109,8 @@ class Orders:
     # -- attempts
 
     def on_start(self, peer: Connection, attempts: list[list[Any]]) -> None:
-        for task, number, id, given in attempts:
-            key = (int(task), int(number))
+        for task, number, id, given in map(listing, listing(attempts)):
+            key = attempt_key(task, number)
             known = self.attempts.known.get(key)
             if known is not None:
                 if known.pid:
@@ -102,17 +120,18 @@ class Orders:
             if done:
                 self.news.repeat(done)
             elif key not in self.results.fresh:
-                self.attempts.add(Attempt(key, str(id), given, os.fsencode(self.home)))
+                self.attempts.add(Attempt(key, task_id(id), given, os.fsencode(self.home)))
 
     def on_stop(self, peer: Connection, keys: list[list[int]], reason: str) -> None:
-        for task, number in keys:
-            attempt = self.attempts.known.get((task, number))
+        text(reason)
+        for key in attempt_keys(keys):
+            attempt = self.attempts.known.get(key)
             if attempt:
-                self.stops.stop(attempt, str(reason))
+                self.stops.stop(attempt, reason)
 
     def on_recall(self, peer: Connection, keys: list[list[int]]) -> None:
-        wanted = {(task, number) for task, number in keys}
-        self.give_back([one for one in self.attempts.queue if one.key in wanted])
+        queue = self.attempts.queue
+        self.give_back([queue[key] for key in set(attempt_keys(keys)) if key in queue])
 
     def give_back(self, attempts: Collection[Attempt]) -> None:
         """Queued ones; the head may place them elsewhere."""
@@ -123,29 +142,31 @@ class Orders:
     # -- results, logs, outputs
 
     def on_ack(self, peer: Connection, seq: int) -> None:
-        self.results.ack(int(seq))
+        self.results.ack(whole_number(seq))
 
     def on_pull(self, peer: Connection, offset: int, limit: int) -> None:
-        peer.pull = [int(offset), int(limit)]
+        peer.pull = [whole_number(offset), whole_number(limit)]
         self.news.follows = self.news.dirty = True
 
     def on_logged(self, peer: Connection, offset: int) -> None:
-        self.output.log.forget(int(offset))
+        self.output.log.forget(whole_number(offset))
         self.output.unchoke()
 
     def on_fetch(self, peer: Connection, task: int, number: int, known: int = 0) -> None:
-        pieces = tar(self.work(task, number), self.folders.given())
-        peer.fetches.append(Fetch((task, number), pieces, int(known)))
+        key = attempt_key(task, number)
+        lacking: list[str] = []
+        pieces = tar(self.work(key), self.folders.given(), lacking)
+        peer.fetches.append(Fetch(key, pieces, whole_number(known), lacking))
         self.news.dirty = True
 
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:
-        for task, number in keys:
-            peer.forget((task, number))
-            if (task, number) not in self.attempts.known:
-                self.folders.remove(self.work(task, number))
+        for key in attempt_keys(keys):
+            peer.forget(key)
+            if key not in self.attempts.known:
+                self.folders.remove(self.work(key))
 
-    def work(self, task: int, number: int) -> bytes:
-        return os.fsencode(self.home) + b"/work/%d.%d" % (task, number)
+    def work(self, key: Key) -> bytes:
+        return os.fsencode(self.home) + b"/work/%d.%d" % key
 
     # -- the agent itself
 

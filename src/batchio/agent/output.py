@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from batchio.agent.spool import Log
 
 YOUNG = 0.005  # seconds before we listen to an attempt: most short ones end silent
-LINGER = 0.2  # how long an ended attempt's pipes may stay open without a word
 
 
 class Output:
@@ -54,7 +53,7 @@ class Output:
     def write(self) -> None:
         """The log's bytes to disk; where there is no room, tasks wait."""
         if self.choked in ("", "backlog") and not self.log.write():
-            self.choke(str(self.log.error))
+            self.choke(self.log.why())
 
     def hear(self, attempt: Attempt) -> None:
         """From now on the loop reads what the attempt writes."""
@@ -73,14 +72,14 @@ class Output:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
             return -1
+        except OSError:  # nothing more will come
+            data = b""
         if not data:
             self.close_pipe(fd, attempt)
             if attempt.linger is not None and not attempt.pipes:
                 self.when_closed(attempt)
             return 0
         self.record(attempt, stream, data)
-        if attempt.linger is not None:
-            attempt.quiet_at = self.loop.now + LINGER
         return len(data)
 
     def record(self, attempt: Attempt, stream: int, data: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import dumps, loads, raw, slurp
+from batchio.agent.basics import dumps, loads, raw, short_of, slurp
 
 if TYPE_CHECKING:
     from batchio.agent.helpers import Helpers
@@ -37,10 +37,16 @@ class Preparation:
         if known and known[0] == script:
             self.ended(script, 0, known[1])
             return
-        with open(self.home + "/prepare", "wb") as file:
-            os.fchmod(file.fileno(), 0o700)
-            file.write(raw(script))
         path = os.fsencode(self.home) + b"/prepare"
+        try:
+            with open(path, "wb") as file:
+                os.fchmod(file.fileno(), 0o700)
+                file.write(raw(script))
+        except OSError as error:
+            if short_of(error):
+                raise  # then we are asked again
+            self.ended(script, 126, "the script cannot be written: %s" % error.strerror)
+            return
         argv = [path] if script.startswith("#!") else [b"/bin/sh", b"-e", path]
         self.helpers.ask(argv, setup, timeout, lambda code, tail: self.ended(script, code, tail))
 
@@ -49,5 +55,8 @@ class Preparation:
             self.result = (code, tail)
         self.news.tell(["prepared", code, tail])
         if not code:
-            with open(self.home + "/prepared", "w") as file:
-                file.write(dumps([script, tail]))
+            try:
+                with open(self.home + "/prepared", "w") as file:
+                    file.write(dumps([script, tail]))
+            except OSError as error:  # the next agent will run it again
+                self.news.trouble("that the host setup has run cannot be kept: %s" % error.strerror)

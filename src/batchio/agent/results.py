@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL, dumps, loads, slurp
+from batchio.agent.basics import dumps, loads, slurp
 
 if TYPE_CHECKING:
     from batchio.agent.basics import Key, Record
+
+
+LOG_TO = 9  # of a record: where its log ends
 
 
 class Results:
@@ -44,14 +47,15 @@ class Results:
     def add(self, key: Key, record: Record) -> None:
         self.fresh[key] = record
 
-    def seal(self) -> bytes | None:
-        """The `done` message of what ended since the last one."""
-        if not self.fresh:
+    def seal(self, logged: int) -> bytes | None:
+        """The `done` message of what ended since the last one, and whose log is on disk."""
+        batch = [record for record in self.fresh.values() if record[LOG_TO] <= logged]
+        if not batch:
             return None
-        batch = list(self.fresh.values())
         line = dumps(["done", self.seq + 1, batch]).encode()
         self.remember(self.seq + 1, line, batch)
-        self.fresh.clear()
+        for key in self.keys[self.seq]:
+            del self.fresh[key]
         if self.late_count:
             self.rewrite()
         else:
@@ -66,15 +70,16 @@ class Results:
     def put(self, data: bytes) -> None:
         try:
             self.late_count = os.write(self.fd, data) < len(data)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
+        except OSError:
             self.late_count = True
         self.size += len(data)
 
     def rewrite(self) -> None:
         """The file as memory has it."""
-        os.ftruncate(self.fd, 0)
+        try:
+            os.ftruncate(self.fd, 0)
+        except OSError:  # whole lines are only added, so it can be read all the same
+            pass
         self.size = 0
         self.late_count = False
         if self.sealed:

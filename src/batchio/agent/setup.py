@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
+from batchio.agent.door import MOST_SLOTS, listing, maybe, seconds, table, text, whole_number
 from batchio.agent.node import node_devices, node_memory
 
 if TYPE_CHECKING:
@@ -31,19 +32,19 @@ class Setup:
 
     def __init__(self, given: dict[str, Any], home: str, members: Members) -> None:
         get = given.get
-        self.slots = max(1, int(get("slots") or 1))
-        self.cpus = float(get("cpus") or 1)
+        self.slots = max(1, whole_number(get("slots") or 1, MOST_SLOTS))
+        self.cpus = min(seconds(get("cpus") or 1), float(MOST_SLOTS))
         self.pin = bool(get("pin"))
-        self.memory: int | None = get("memory")
-        self.grace = float(given.get("grace", 10))
-        self.timeout: float | None = get("timeout")
-        self.lease = float(get("lease") or LEASE)
+        self.memory = maybe(whole_number, get("memory"))
+        self.grace = seconds(given.get("grace", 10))
+        self.timeout = maybe(seconds, get("timeout"))
+        self.lease = seconds(get("lease") or LEASE)
         self.shell = bool(get("shell"))
         self.pipe_to_files = bool(get("pipe_to_files"))
-        self.container: dict[str, Any] | None = get("container")
-        self.input_var = raw(get("input_var") or "BATCHIO_TASK_INPUT")
-        own = {raw(k): raw(v) for k, v in (get("env") or {}).items()}
-        secrets = {raw(k): raw(v) for k, v in (get("secrets") or {}).items()}
+        self.container = maybe(table, get("container"))
+        self.input_var = raw(text(get("input_var") or "BATCHIO_TASK_INPUT"))
+        own = {raw(k): raw(v) for k, v in table(get("env") or {}).items()}
+        secrets = {raw(k): raw(v) for k, v in table(get("secrets") or {}).items()}
         self.redacted = sorted(
             {
                 line
@@ -73,11 +74,11 @@ class Setup:
             if self.container
             else self.which(b"python3") or self.which(b"python") or b"python3"
         )
-        self.gpus = int(get("gpus") or 0)  # of each attempt
+        self.gpus = whole_number(get("gpus") or 0, MOST_SLOTS)  # of each attempt
         if DEVICES in own:  # the user knows better
             self.gpus = 0
         self.devices = (os.environb.get(DEVICES) or node_devices()).split(b",")
-        self.words = self.template([raw(word) for word in get("argv") or []])
+        self.words = self.template([raw(text(word)) for word in listing(get("argv") or [])])
         self.files = bool(get("files"))
 
     def devices_of(self, slot: int) -> bytes:
@@ -89,7 +90,7 @@ class Setup:
         """The variables that are the same for every attempt."""
         host = socket.gethostname()
         memory = self.memory or node_memory()
-        table = (
+        rows = (
             ("BATCHIO_TASK_COUNT COILED_BATCH_TASK_COUNT", get("task_count")),
             ("BATCHIO_JOB_ID COILED_CLUSTER_ID", get("job_id")),
             ("BATCHIO_JOB_NAME COILED_CLUSTER_NAME", get("job_name")),
@@ -102,7 +103,7 @@ class Setup:
         )
         return {
             name.encode(): raw(value)
-            for names, value in table
+            for names, value in rows
             if value is not None
             for name in names.split()
         }

@@ -44,14 +44,75 @@ def why_not(path: bytes, error: OSError) -> tuple[int, str]:
     return 126, "%s: %s" % (name, error.strerror)
 
 
-def spawn(path: bytes, argv: list[bytes], env: dict[bytes, bytes], out: int, err: int) -> int:
-    """A program in a process group of its own; the process."""
-    return os.posix_spawn(
-        path,
-        argv,
-        env,
-        file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
-        setpgroup=0,
-        setsigmask=(),
-        setsigdef=SIGNALS,
-    )
+class Caller:
+    """What children get from whoever started the agent, where the agent has something else.
+
+    It may open as many files as the hard limit allows, keeps its own files to itself, and
+    dumps no core, which would hold the secrets. `umask` is taken before the first file is made.
+    """
+
+    umask = 0o022
+    limits: list[tuple[int, tuple[int, int], tuple[int, int]]] = []  # noqa: RUF012
+    """(which, ours, theirs) of the limits in which we differ."""
+    core: tuple[int, tuple[int, int], tuple[int, int]] | None = None
+    most_files = 1 << 30
+    """The agent's own limit of descriptors."""
+
+    @classmethod
+    def depart_from(cls) -> None:
+        """Take our own limits; once, before anything is started."""
+        import resource  # a node need not wait for that before it listens
+
+        soft, hard = theirs = resource.getrlimit(resource.RLIMIT_CORE)
+        if soft:
+            cls.core = (resource.RLIMIT_CORE, (0, hard), theirs)
+            resource.setrlimit(*cls.core[:2])
+        soft, hard = theirs = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            ours = (hard, hard)
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, ours)
+            except (ValueError, OSError):  # macOS: "infinite" is more than it grants
+                ours = theirs
+            cls.limits = [(resource.RLIMIT_NOFILE, ours, theirs)]
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        cls.most_files = cls.most_files if soft == resource.RLIM_INFINITY else soft
+
+    @classmethod
+    def differing(cls, secret: bool) -> list[tuple[int, tuple[int, int], tuple[int, int]]]:
+        """Return the limits to change around the start of a child."""
+        return [*cls.limits, cls.core] if cls.core and not secret else cls.limits
+
+
+def spawn(
+    path: bytes,
+    argv: list[bytes],
+    env: dict[bytes, bytes],
+    out: int,
+    err: int,
+    secret: bool = False,
+) -> int:
+    """Start a program in a process group of its own and return its process.
+
+    One that holds a secret begins with a soft limit of 0 for core dumps.
+    """
+    limits = Caller.differing(secret)
+    if limits:
+        from resource import setrlimit
+    before = os.umask(Caller.umask)
+    try:
+        for which, _, theirs in limits:
+            setrlimit(which, theirs)
+        return os.posix_spawn(
+            path,
+            argv,
+            env,
+            file_actions=((os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, err, 2)),
+            setpgroup=0,
+            setsigmask=(),
+            setsigdef=SIGNALS,
+        )
+    finally:
+        os.umask(before)
+        for which, ours, _ in limits:
+            setrlimit(which, ours)

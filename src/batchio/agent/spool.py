@@ -9,8 +9,6 @@ from bisect import bisect_right
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import FULL
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
@@ -65,35 +63,53 @@ class Log:
         return offset
 
     def roll(self) -> None:
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
         self.fd = -1
         self.size = 0
         self.starts.append(self.end)
 
     def write(self) -> bool:
-        if not self.waiting:
-            return True
-        try:
-            if self.fd < 0:
-                if not self.starts:
-                    self.starts.append(self.end)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-                self.fd = os.open(self.path(self.starts[-1]), flags, 0o600)
-            done = os.write(self.fd, b"".join(self.pending))
-            if done < self.waiting:
-                os.ftruncate(self.fd, self.size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self.error = error
-            return False
+        """Whether all of it is on disk now; where a file may not grow, another begins."""
+        count = len(self.pending)
+        while self.pending:
+            try:
+                self.put(self.pending[:count])
+                del self.pending[:count]
+                count = len(self.pending)
+            except OSError as error:
+                if error.errno == errno.EFBIG and self.size:
+                    self.roll()
+                elif error.errno == errno.EFBIG and count > 2:
+                    count = count // 4 * 2  # a header and its payload stay together
+                else:
+                    self.error = error
+                    return False
         self.error = None
-        self.size += self.waiting
-        self.end += self.waiting
-        self.waiting = 0
-        self.pending.clear()
         return True
+
+    def put(self, parts: list[bytes]) -> None:
+        """Write all of these records, or none. Raises OSError."""
+        if self.fd < 0:
+            if not self.starts:
+                self.starts.append(self.end)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+            self.fd = os.open(self.path(self.starts[-1]), flags, 0o600)
+        data = memoryview(b"".join(parts))
+        done = 0
+        try:
+            while done < len(data):
+                done += os.write(self.fd, data[done:])
+        except OSError:
+            os.ftruncate(self.fd, self.size)
+            raise
+        self.size += done
+        self.end += done
+        self.waiting -= done
+
+    def why(self) -> str:
+        """Why the last write failed."""
+        return str(self.error and self.error.strerror)
 
     def full(self) -> bool:
         """Whether tasks have to wait until the head has more of it."""
@@ -137,7 +153,10 @@ class Log:
             start = self.starts.pop(0)
             if self.reader[0] == start:
                 self.close_reader()
-            os.unlink(self.path(start))
+            try:
+                os.unlink(self.path(start))
+            except FileNotFoundError:
+                pass
 
 
 def records(data: Any) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -27,8 +27,8 @@ class Stops:
     def stop(self, attempt: Attempt, reason: str) -> None:
         """The first reason counts."""
         if attempt.linger is not None:
-            return
-        if attempt not in self.attempts.running:
+            self.endings.hurry(attempt)
+        elif attempt not in self.attempts.running:
             self.attempts.withdraw([attempt])
             self.endings.unstarted(attempt, reason)
         elif attempt.kill_at is None:
@@ -71,6 +71,8 @@ class Stops:
         attempt.kill_at = self.loop.now + 1.0
 
     def signal(self, attempt: Attempt, number: int) -> None:
+        if not attempt.pid:  # who sets it up sees that it is to end
+            return
         try:
             os.killpg(attempt.pid, number)
         except OSError:

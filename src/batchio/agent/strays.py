@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from batchio.agent.children import Children
     from batchio.agent.loop import Loop
 
+LOOK = 2e-4
+"""Seconds of pause for each process of the node, so that looking never fills our time."""
+
 
 class Strays:
     """TERM when the attempt ends, KILL after the grace."""
@@ -23,7 +26,9 @@ class Strays:
         self.kill_at: dict[Attempt, float] = {}
 
     def left_by(self, attempt: Attempt, grace: float) -> bool:
-        """Whether an ended attempt left something running; that is told to end."""
+        """Whether an ended attempt left something running; that is told to end, once."""
+        if attempt in self.kill_at:
+            return True
         if not attempt.cgroup and not self.children.has_strays(attempt):
             return False
         left = self.children.members(attempt, processes())
@@ -32,6 +37,7 @@ class Strays:
             hard = attempt.killed and now >= (attempt.kill_at or 0)
             if not attempt.container:  # else: the engine is cleaning up
                 send(signal.SIGKILL if hard else signal.SIGTERM, left)
+                send(signal.SIGCONT, left)
             self.kill_at[attempt] = now if hard else now + grace
             self.loop.at(now + 0.1)
         return bool(left)
@@ -47,7 +53,7 @@ class Strays:
                 continue
             if self.loop.now >= kill_at:
                 send(signal.SIGKILL, left)
-            self.loop.at(self.loop.now + 0.1)
+        self.loop.at(self.loop.now + 0.1 + len(table) * LOOK)
 
     def cleaning(self) -> bool:
         """Whether an engine is still removing a container."""

@@ -7,6 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from batchio.agent.basics import loads
+from batchio.agent.files import SMALL_FRAME
 
 if TYPE_CHECKING:
     import socket
@@ -19,10 +20,17 @@ MAX_FRAME = 8 << 20
 CONTROL, LOG, OUTPUT = range(3)
 """Kinds of frames."""
 FRAME = Struct(">IB")
+READS = 16
+"""At most so many reads of one connection before others have their turn."""
 
 
 class BadFrame(Exception):
     """The peer does not speak the protocol."""
+
+
+def no_number(word: str) -> None:
+    """For NaN and Infinity, which JSON does not have and Python's reads."""
+    raise ValueError("%s is not a number" % word)
 
 
 class Connection:
@@ -45,7 +53,7 @@ class Connection:
 
     def receive(self) -> Iterator[list[Any]]:
         """Messages that arrived. Raises BadFrame, or OSError when the peer is gone."""
-        while True:
+        for _ in range(READS):
             try:
                 data = self.sock.recv(1 << 18)
             except BlockingIOError:
@@ -64,7 +72,7 @@ class Connection:
             body = bytes(self.inbox[5 : 4 + length])
             del self.inbox[: 4 + length]
             try:
-                messages = loads(body)
+                messages = loads(body, parse_constant=no_number)
             except (ValueError, RecursionError) as error:
                 raise BadFrame("not JSON: %s" % error) from None
             if not isinstance(messages, list):
@@ -104,11 +112,14 @@ class Connection:
 class Fetch:
     """One tar stream under way."""
 
-    def __init__(self, key: Key, pieces: Iterator[tuple[bytes, int]], known: int) -> None:
+    def __init__(
+        self, key: Key, pieces: Iterator[tuple[bytes, int]], known: int, lacking: list[str]
+    ) -> None:
         from zlib import crc32  # not every node is asked for outputs
 
         self.key = key
         self.pieces = pieces
+        self.lacking = lacking  # what could not be read after all
         self.known = known  # so many bytes of it the head has
         self.files = 0
         self.bytes = 0
@@ -116,13 +127,21 @@ class Fetch:
         self.crc32 = crc32
 
     def next(self) -> tuple[bytes, bool]:
-        """What is new of the next piece, and whether that was the end."""
-        data, files = next(self.pieces, (b"", 0))
+        """What is new of the next slice, if anything, and whether that was the end."""
+        parts: list[bytes] = []
+        size, ended = 0, True
+        for data, files in self.pieces:
+            parts.append(data)
+            size += len(data)
+            self.files += files
+            if not data or size >= SMALL_FRAME:
+                ended = False
+                break
+        data = b"".join(parts)
         new = data[max(self.known - self.bytes, 0) :]
-        self.files += files
-        self.bytes += len(data)
+        self.bytes += size
         self.crc = self.crc32(data, self.crc)
-        return new, not data
+        return new, ended
 
     def fetched(self) -> list[Any]:
         """The message that ends it."""

@@ -121,10 +121,11 @@ def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
     if m.offers is None or waiting <= 0:
         m.resting = False
         return
-    spec, doomed = m.running_job.spec, m.doomed
-    need = shortage(
-        spec, m.useful, m.capacity, m.live - doomed, dispatch_started=m.dispatch_started
-    )
+    spec, nodes = m.running_job.spec, m.live - m.doomed
+    need = shortage(spec, m.useful, m.capacity, nodes, dispatch_started=m.dispatch_started)
+    if not need.slots and not need.nodes:
+        m.resting = False
+        return
     taken, m.resting = choose(need, m.offers.values(), m.used, m.trouble, spec, now)
     for rows in orders(taken, m.offers):
         yield ev.NodesOrdered(now, len(m.nodes), [[*row] for row in rows])
@@ -249,13 +250,14 @@ def _assign_suspects(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _quietest(m: Machine) -> Node | None:
-    """The usable node with the fewest tasks; the one that is kept free already, if any."""
-    if m.reserved is not None and _usable(m.nodes[m.reserved]):
-        return m.nodes[m.reserved]
+    """A usable node with nothing on it; else the one that is kept free already; else that
+    with the fewest tasks."""
     empty = (m.nodes[number] for number in m.idle)
     fit = next(filter(_usable, empty), None)
     if fit is not None:
         return fit
+    if m.reserved is not None and _usable(m.nodes[m.reserved]):
+        return m.nodes[m.reserved]
     usable = filter(_usable, m.nodes)
     return min(usable, key=lambda node: (len(node.active), node.number), default=None)
 

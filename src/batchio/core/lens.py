@@ -85,7 +85,7 @@ def touched(machine: Machine, event: ev.Event) -> Touched:
     nodes: Collection[int] = (event.node,) if isinstance(event, ev.NodeEvent) else ()
     match event:
         case ev.TasksFinished():
-            return Touched([record[0] for record in event.records], nodes)
+            return Touched([record.task for record in event.records], nodes)
         case ev.CancelRequested() if event.tasks is not None:
             return Touched(event.tasks, _on(machine, event.tasks))
         case ev.TasksRequeued():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batchio.core.arrays import TaskIds
 
 ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
+    ev.NodesOrdered: ("offer", "nodes", "slots"),
     ev.TasksAssigned: ("task", "attempt"),
     ev.TasksRecalled: ("task", "attempt"),
     ev.TasksReturned: ("task", "attempt"),
@@ -27,7 +28,7 @@ ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
         for name in Ended._fields
     ),
 }
-"""What the columns of an event's tasks mean. An exit of -N: signal N ended it."""
+"""What the columns of an event's rows mean. An exit of -N: signal N ended it."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -47,7 +48,9 @@ def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
     columns = ROWS.get(type(event))
     for item in fields(event):
         value = getattr(event, item.name)
-        if columns and item.name in ("tasks", "records"):
+        if columns and item.name == "rows":
+            out["rows"] = [dict(zip(columns, row, strict=True)) for row in value]
+        elif columns and item.name in ("tasks", "records"):
             rows = [dict(zip(columns, row, strict=True)) for row in value]
             if ids is not None:
                 rows = [{**row, "task": ids.at(row["task"])} for row in rows]

@@ -7,7 +7,6 @@ from bisect import bisect_right
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchio.core.history import History
 from batchio.core.snapshot import dump
 from batchio.runtime.host import give_way, in_thread
 from batchio.runtime.replay import PORTION, Fold, in_slices
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchio.core.events import Event
+    from batchio.core.history import History
     from batchio.ports import JournalReader
     from batchio.runtime.replay import Row
 
@@ -70,6 +70,8 @@ class Marks:
 
     async def history(self, upto: int) -> History:
         """Return all attempts as of the event of this number."""
+        from batchio.core.history import History  # few ask for it
+
         history, position, past = History(), 0, self._past
 
         def see(_: int, event: Event) -> None:

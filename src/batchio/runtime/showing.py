@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine, Mapping
 
     from batchio.ports import Clock, JobStore, Timer
@@ -37,7 +37,7 @@ class Showing:
         self._spawn = spawn
         self._written = 0.0
         self._next: Timer | None = None
-        self._writing = asyncio.Lock()
+        self._writing: asyncio.Lock | None = None
         self._over = False
 
     def soon(self, *, hurry: bool = False) -> None:
@@ -58,6 +58,9 @@ class Showing:
 
     async def write(self) -> None:
         """Write the newest now, after what is being written already."""
+        import asyncio  # those who only look do without
+
+        self._writing = self._writing or asyncio.Lock()
         async with self._writing:  # a slow disk keeps the order
             facts = self._facts()
             await asyncio.to_thread(self._store.show, self._topic, facts)

@@ -29,7 +29,6 @@ from batchio.stores.folder_job import BUNDLE_FILE, NAME_FILE, PARTS, FolderJobSt
 from batchio.stores.inputs import write_inputs
 from batchio.stores.last_words import keep_reserve
 from batchio.stores.lease import Lease
-from batchio.stores.sqlite import create_journal
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
@@ -148,6 +147,8 @@ class FolderDraft:
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""
         try:
+            from batchio.stores.sqlite import create_journal
+
             create_journal(self._draft, self.id, events, made_by)
             (self._draft / NAME_FILE).write_text(name, encoding="utf-8")
             keep_reserve(self._draft)

@@ -1,4 +1,7 @@
-"""One job's folder; its layout stands in `folder.py`. Everything here blocks, shortly."""
+"""One job's folder; its layout stands in `folder.py`. Everything here blocks, shortly.
+
+What only heads need is loaded by them alone, so that looking at a job starts quickly.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,16 @@ from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inbox import Inbox
 from batchio.stores.inputs import FolderInputs
 from batchio.stores.lease import holder
-from batchio.stores.log_sink import FolderSink
 from batchio.stores.placed import FolderPlacedFiles
-from batchio.stores.reader import SqliteReader
-from batchio.stores.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from batchio.ports import Holder
+    from batchio.stores.log_sink import FolderSink
+    from batchio.stores.reader import SqliteReader
+    from batchio.stores.sqlite import SqliteJournal
 
 PARTS: Final = ("logs", "outputs", "inbox")
 """Folders that every job has."""
@@ -79,10 +82,14 @@ class FolderJobStore:
 
     def reader(self) -> SqliteReader:
         """Open the journal to read it. Raises as `SqliteReader` does."""
+        from batchio.stores.reader import SqliteReader
+
         return SqliteReader(self.folder)
 
     def lead(self, kind: str = "local") -> SqliteJournal:
         """Take the lease, and the journal to write. Raises as `SqliteJournal` does."""
+        from batchio.stores.sqlite import SqliteJournal
+
         return SqliteJournal(self.folder, kind)
 
     def leader(self) -> Holder | None:
@@ -123,6 +130,8 @@ class FolderJobStore:
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the place of one node's log bytes."""
+        from batchio.stores.log_sink import FolderSink
+
         return FolderSink(self.folder / "logs" / str(node), local=local)
 
     def logs(self) -> FolderLogs:
