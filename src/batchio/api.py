@@ -18,9 +18,16 @@ from batchio.core.sizes import parse_duration
 from batchio.job import Job as Job
 from batchio.job import Result as Result
 from batchio.runtime import cards, removing
+from batchio.runtime.bridge import blocking as blocking
 from batchio.runtime.host import HostClock, in_thread
+from batchio.runtime.host import plainly as plainly
 from batchio.runtime.live import Live as Live
 from batchio.stores.finding import find
+from batchio.stores.logs import LogLine as LogLine
+from batchio.stores.logs import Printed as Printed
+from batchio.submit import Prepared as Prepared
+from batchio.submit import prepare as prepare
+from batchio.submit import workspace_of as workspace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +36,10 @@ if TYPE_CHECKING:
     from batchio.core.cards import Removed
     from batchio.core.views import JobSummary, JobView
     from batchio.options.keywords import RunOptions
-    from batchio.submit import Plan
+    from batchio.runtime.copying import Download as Download
+    from batchio.runtime.live import Change as Change
+    from batchio.runtime.streams import Stream as Stream
+    from batchio.submit import Plan as Plan
 
 
 async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:

@@ -10,9 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchio import api
+from batchio.api import blocking, plainly
 from batchio.core.lens import ALL
-from batchio.runtime.bridge import blocking
-from batchio.runtime.host import plainly
 
 if TYPE_CHECKING:
     from array import array
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
+    from batchio.api import Change, Download, LogLine, Plan, Printed, Stream
     from batchio.core.cards import Removed
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobSummary, JobView
     from batchio.options.keywords import RunOptions
-    from batchio.runtime.copying import Download
-    from batchio.runtime.live import Change
-    from batchio.runtime.streams import Stream
-    from batchio.stores.logs import LogLine, Printed
-    from batchio.submit import Plan
 
 T = TypeVar("T")
 

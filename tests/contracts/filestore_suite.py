@@ -247,7 +247,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     bundle, notes = tmp_path / "bundle.tar", list[str]()
     with tarfile.open(bundle, "w") as tar:
         tar.add(tmp_path / "data.txt", "in/data.txt")
-    send = Sender(bundle, store.url, notes.append)
+    send = Sender(bundle, store.url, open_store, notes.append)
     homes = [tmp_path / f"home {number}" for number in range(3)]
     async with LocalTransport() as transport:
         for home in homes:
@@ -270,7 +270,7 @@ async def test_a_node_that_cannot_fetch_gets_its_files_all_the_same(
     bundle, notes = tmp_path / "bundle.tar", list[str]()
     with tarfile.open(bundle, "w") as tar:
         tar.add(__file__, "suite.py")
-    send = Sender(bundle, store.url, notes.append)
+    send = Sender(bundle, store.url, open_store, notes.append)
     async with LocalTransport() as transport:
         for number in range(2):
             home = tmp_path / f"home {number}"
@@ -370,7 +370,7 @@ async def test_trouble_with_the_store_does_not_stop_the_files(tmp_path: Path) ->
         tar.add(__file__, "suite.py")
     async with LocalTransport() as transport:
         with answering(403):
-            await Sender(bundle, "s3://bucket/x", notes.append)(
+            await Sender(bundle, "s3://bucket/x", open_store, notes.append)(
                 transport, str(home), sys.executable
             )
     assert (home / "bundle.tar").exists()

@@ -70,13 +70,6 @@ def reflected(words: list[str]) -> bytes:
     return b"".join(os.fsencode(word) + b"\0" for word in words)
 
 
-@pytest.fixture
-def loop() -> Iterator[asyncio.Runner]:
-    """One event loop for a whole test."""
-    with asyncio.Runner() as runner:
-        yield runner
-
-
 class Way:
     """What holds for a fake as well, which runs no program of others."""
 
@@ -225,30 +218,6 @@ class Contract(Way):
         assert loop.run(ask()) == (b"hello", b", you", b"")
 
 
-ECHO = """
-import os, socket, sys
-server = socket.socket(socket.AF_UNIX)
-server.bind(sys.argv[1])
-server.listen()
-if os.fork():
-    os._exit(0)
-os.setsid()
-for fd in range(3):
-    os.close(fd)
-peer, _ = server.accept()
-peer.sendall(peer.recv(100))
-"""
-
-
-@pytest.fixture
-def echo(loop: asyncio.Runner, way: Transport, tmp_path: Path) -> str:
-    """A socket there that answers once with what it was sent."""
-    path = f"/tmp/batchio-echo-{os.getpid()}-{tmp_path.name}"
-    done = loop.run(way.run(["python3", "-c", ECHO, path]))
-    assert done == (0, b"", b"")
-    return path
-
-
 async def alive_there(way: Transport, command: str) -> int:
     """How many processes there have exactly this command line."""
     done = await way.run(["pgrep", "-cxf", command])
@@ -290,6 +259,7 @@ class TestSshd(Contract):
     """An sshd on 127.0.0.1; `lines` are further settings of it."""
 
     lines: tuple[str, ...] = ()
+    key_options = ""
 
     @pytest.fixture
     def way(
@@ -298,6 +268,7 @@ class TestSshd(Contract):
         if why := missing():
             pytest.skip(why)
         with Sshd(tmp_path, *self.lines) as server:
+            (tmp_path / "authorized_keys").write_text(self.key_options + server.user_key)
             server.trust(tmp_path / "home")
             monkeypatch.setenv("HOME", str(tmp_path / "home"))
             way = loop.run(ssh.connect("testhost"))

@@ -362,21 +362,6 @@ def test_closing_does_not_wait_for_a_silent_peer(server: Sshd) -> None:
     asyncio.run(leave())
 
 
-def test_forbidden_socket_forwarding_is_told(tmp_path: Path, home: Path) -> None:
-    if why := missing():
-        pytest.skip(why)
-
-    async def ask() -> None:
-        async with await ssh.connect("testhost") as node:
-            await node.open_unix("/tmp/s")
-
-    with Sshd(tmp_path, "AllowStreamLocalForwarding no") as server:
-        server.trust(home)
-        with pytest.raises(Unreachable) as caught:
-            asyncio.run(ask())
-    assert "AllowStreamLocalForwarding" in str(caught.value.hint)
-
-
 # -- on the test bed -----------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchio.core import events as ev
 from batchio.core.history import History
 from batchio.core.lens import ALL, COLUMNS, Order, Where, select, touched, window
 from batchio.core.rows import TaskRow, task_rows
@@ -99,6 +100,19 @@ def test_an_event_of_tasks_names_them_and_their_node() -> None:
         [5],
         [1],
     )
+
+
+def test_a_node_that_comes_back_under_another_name_touches_all_that_ever_ran_there() -> None:
+    told = story()
+    told.tell(ev.NodeSilent(T0 + 7, 1, "the connection broke"))
+    event = ev.NodeRestarted(T0 + 8, 1, {"instance": "2", "hostname": "renamed"})
+    before = list(task_rows(told.machine, NOW))
+    named = set(touched(told.machine, event).tasks)
+    told.machine.apply(event)
+
+    changed = {n for n, row in enumerate(task_rows(told.machine, NOW)) if row != before[n]}
+    assert 3 in changed, "it had ended there"
+    assert changed <= named
 
 
 def test_all_attempts_of_a_task_are_kept_with_what_they_left() -> None:

@@ -3,9 +3,12 @@
 Checked twice: by reading the imports, and by looking at what a fresh process loads.
 """
 
+import ast
 import json
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -14,7 +17,7 @@ import pytest
 
 from batchio import sync
 from tests.house.heavy import HEAVY
-from tests.house.source import ROOT
+from tests.house.source import PACKAGE, ROOT, python_files
 
 _LOADED: Final = """
 import json, sys
@@ -62,3 +65,36 @@ def test_looking_at_a_job_loads_no_loop(verb: str, tmp_path: Path) -> None:
     statement = f"from batchio.cli.main import call; call(['{verb}', '--workspace', '{tmp_path}'])"
 
     assert _loaded(statement) & ((HEAVY | {"asyncio", "anyio"}) - {"sqlite3"}) == set()
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The modules that a file names, also those that only type checkers see."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _forbidden(contract: str) -> tuple[list[str], list[str], set[str]]:
+    """Where this contract of pyproject.toml holds, what it forbids, and what it lets pass."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    [found] = [one for one in table["contracts"] if one["name"].startswith(contract)]
+    return found["source_modules"], found["forbidden_modules"], set(found.get("ignore_imports", ()))
+
+
+@pytest.mark.parametrize("contract", ["the runtime imports", "front ends import"])
+def test_what_a_floor_must_not_import_it_does_not_name_in_types_either(contract: str) -> None:
+    sources, forbidden, passing = _forbidden(contract)
+    broken = set()
+    for path in python_files("src/batchio"):
+        module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+        if any(f"{module}.".startswith(f"{source}.") for source in sources):
+            broken |= {
+                f"{module} -> {bad}"
+                for name in _imports(path)
+                for bad in forbidden
+                if f"{name}.".startswith(f"{bad}.")
+            }
+
+    assert broken - passing == set()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
-from batchio.providers.hosts import Host, parse_host, parse_hosts, read
+from batchio.providers.hosts import Host, expand, parse_host, parse_hosts, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,7 @@ def test_a_hosts_word_reads_back_as_the_same_host(
         port=port,
         slots=slots,
         key="~/a b,c?d&e",
+        python="/opt/my py/bin/python3",
         labels=tuple(labels),
     )
 
@@ -176,3 +177,59 @@ def test_a_mistake_in_a_file_is_named_with_its_line(
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot read the hosts file: No such file"):
         read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hosts"),
+    [
+        ("node[1-3]", "node1 node2 node3"),
+        ("node[08-11]", "node08 node09 node10 node11"),
+        ("n[1,3-4]", "n1 n3 n4"),
+        ("gpu{1,2}", "gpu1 gpu2"),
+        ("gpu{a,b}.lab", "gpua.lab gpub.lab"),
+        ("n{1..3}", "n1 n2 n3"),
+        ("r[1-2]n[1-2]", "r1n1 r1n2 r2n1 r2n2"),
+        ("me@n[1-2]:22?slots=2", "me@n1:22?slots=2 me@n2:22?slots=2"),
+        ("10.0.0.[7-8]", "10.0.0.7 10.0.0.8"),
+        ("a,n[1,3],b", "a n1 n3 b"),
+        ("{a,b},c", "a b c"),
+        ("[::1]:22,fe80::1", "[::1]:22 fe80::1"),
+        ("a?label=x[1,b", "a?label=x[1 b"),
+    ],
+)
+def test_several_hosts_in_a_word_are_written_out(typed: str, hosts: str) -> None:
+    assert expand(typed.split(",")) == hosts.split()
+
+
+@pytest.mark.parametrize("word", ["n[3-1]", "n[1-999999999]", "n{9..1}"])
+def test_a_range_that_makes_no_sense_is_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="is no range of hosts"):
+        expand([word])
+
+
+@pytest.mark.parametrize("word", ["n{1", "n{}", "a{b}"])
+def test_braces_that_mean_nothing_are_no_host(word: str) -> None:
+    with pytest.raises(UsageError, match="is no host"):
+        parse_hosts(expand([word]))
+
+
+def test_a_line_of_a_file_may_name_several(tmp_path: Path) -> None:
+    file = tmp_path / "hosts"
+    file.write_text("[big]\nnode[1-2] slots=3 python=/opt/py/bin/python3\n")
+
+    assert read(file) == [f"node{n}?slots=3&python=/opt/py/bin/python3&label=big" for n in (1, 2)]
+
+
+@pytest.mark.parametrize("name", ["hosts.txt", "hosts.toml"])
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path, name: str) -> None:
+    text = '[[hosts]]\nname = "a"\n' if name.endswith("toml") else "a\n"
+    (tmp_path / name).write_text(text, "utf-8-sig")
+
+    assert read(tmp_path / name) == ["a"]
+
+
+def test_a_relative_python_is_refused_with_what_to_write() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_host("a?python=bin/python3")
+    assert caught.value.hint == "write it from /, as it is on the host"
+    assert parse_host("a?python=python3.12").python == "python3.12"

@@ -39,6 +39,7 @@ class Counting:
         self.inner = inner
         self.where = inner.where
         self.local = inner.local
+        self.python = inner.python
         self.trips = 0
 
     async def run(
@@ -51,7 +52,7 @@ class Counting:
         self.trips += 1
         return await self.inner.run(argv, stdin=stdin, timeout=timeout)
 
-    async def open_unix(self, path: str) -> Any:
+    async def open_unix(self, path: str, python: str = "") -> Any:
         return await self.inner.open_unix(path)
 
     async def wait_closed(self) -> None:
@@ -78,7 +79,7 @@ class Elsewhere(Counting):
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
-        self.local = False
+        self.local, self.python = False, ""
 
 
 @pytest.fixture(params=["local", "elsewhere", "sshd"])
@@ -345,7 +346,7 @@ def test_a_host_without_python_is_unfit(lab: Lab, vms: MakeVms) -> None:
         with pytest.raises(Unfit) as caught:
             await bootstrap(way, home_name="j.1")
         assert str(caught.value) == f"{vm.ip}: no python3 (>= 3.8) found"
-        assert caught.value.hint == "install it there, for example: apt-get install python3"
+        assert str(caught.value.hint).startswith("install it there, for example: apt-get")
         await remove(way, "j.1")
         assert (await way.run(["ls", "-A", base])).stdout == b""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from batchio.errors import JournalCorrupt, UsageError, WorkspaceError
 from batchio.ports import Holder
 from batchio.stores.folder import FolderWorkspace, default_root, parse_root
 from batchio.stores.lease import holder
-from batchio.stores.log_sink import FolderSink
+from batchio.stores.log_sink import SMALL, FolderSink
 from tests.making import make
 
 FIRST = ['["first"]']
@@ -151,16 +152,35 @@ def test_whoever_wrote_the_lease_is_understood(
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("size", [3, SMALL + 1], ids=["small", "large"])
 async def test_a_write_whose_connection_broke_is_there_once_with_the_next(
-    tmp_path: Path,
+    tmp_path: Path, size: int
 ) -> None:
-    sink = FolderSink(tmp_path / "0", local=False)
-    first = asyncio.create_task(sink.write(0, memoryview(b"abc")))
-    await asyncio.sleep(0)  # it has begun in its thread
+    sink, data = FolderSink(tmp_path / "0", local=False), os.urandom(2 * size)
+    first = asyncio.create_task(sink.write(0, memoryview(data)[:size]))
+    await asyncio.sleep(0)  # it has begun
     first.cancel()
 
-    await sink.write(0, memoryview(b"abcdef"))
-    await sink.write(10, memoryview(b"not the next"))
+    await sink.write(0, memoryview(data))
+    await sink.write(10 * size, memoryview(b"not the next"))
 
-    assert (tmp_path / "0" / f"{0:020d}").read_bytes() == b"abcdef"
-    assert sink.size() == FolderSink(tmp_path / "0", local=False).size() == 6
+    assert (tmp_path / "0" / f"{0:020d}").read_bytes() == data
+    assert sink.size() == FolderSink(tmp_path / "0", local=False).size() == 2 * size
+
+
+@pytest.mark.asyncio
+async def test_much_that_is_printed_is_not_written_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink, threads = FolderSink(tmp_path / "0", local=False), list[int]()
+    real = FolderSink._append
+
+    def append(self: FolderSink, offset: int, data: memoryview) -> None:
+        threads.append(threading.get_ident())
+        real(self, offset, data)
+
+    monkeypatch.setattr(FolderSink, "_append", append)
+    await sink.write(0, memoryview(bytes(1 << 20)))
+
+    assert threads != [threading.get_ident()]
+    assert sink.size() == 1 << 20

@@ -32,7 +32,7 @@ class JobArgument(click.Argument):
         """The newest ids, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
-        from batchio.submit import workspace_of
+        from batchio.api import workspace_of
 
         names = workspace_of(ctx.params.get("workspace")).names()
         begun = ((job, name) for job, name in names if job.startswith(incomplete))
@@ -41,7 +41,7 @@ class JobArgument(click.Argument):
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb of the API to its end, without a loop; Ctrl-C stops it."""
-    from batchio.runtime.host import plainly
+    from batchio.api import plainly
 
     return plainly(work)
 

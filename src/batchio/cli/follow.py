@@ -15,9 +15,8 @@ from batchio.cli.terminal import is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
-    from batchio.api import Job, Result
+    from batchio.api import Job, LogLine, Result
     from batchio.cli.output import Format
-    from batchio.stores.logs import LogLine
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 """Colours of the tasks' labels, in turn."""

@@ -20,11 +20,10 @@ from batchio.options.table import get
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchio.api import Job
+    from batchio.api import Job, LogLine
     from batchio.cli.documents import LogRecord
     from batchio.cli.output import Format
     from batchio.core.arrays import Array
-    from batchio.stores.logs import LogLine
 
 LABEL_WIDTH = 16
 """Columns of "(Task 3)" and the gap behind it."""

@@ -21,8 +21,8 @@ from batchio.core.spec import PYTHON
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchio.api import Plan, Prepared
     from batchio.cli.output import Format
-    from batchio.submit import Plan, Prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +50,9 @@ def run_it(args: RunArgs) -> int:
       batchio run --ntasks 100 -N 8 --wait -- ./a.out --flag 'two words'
       batchio run --map-over-file inputs.txt process.py \\$BATCHIO_TASK_INPUT
     """
-    from batchio import submit
+    from batchio import api
 
-    prepared = submit.prepare(args.command, {}, typed=args.typed)
+    prepared = api.prepare(args.command, {}, typed=args.typed)
     for warning in prepared.warnings:
         diagnostics.warn(visible(warning))
     if args.dry_run:

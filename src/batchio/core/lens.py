@@ -99,11 +99,21 @@ def touched(machine: Machine, event: ev.Event) -> Touched:
             return Touched((), range(event.first, event.first + sum(row[1] for row in event.rows)))
         case ev.NodesRefused() | ev.NodesDelayed():
             return Touched((), event.nodes)
+        case ev.NodeRestarted() if _renames(machine, event):  # every task that was ever there
+            where = machine.tasks.node
+            return Touched([t for t in range(len(where)) if where[t] == event.node], nodes)
         case ev.NodeEvent() if event.node < len(machine.nodes):
             node = machine.nodes[event.node]
             return Touched(node.active | node.collecting, nodes)
         case _:
             return Touched((), nodes)
+
+
+def _renames(machine: Machine, event: ev.NodeRestarted) -> bool:
+    """Return whether the node has another name from now on."""
+    if event.node >= len(machine.nodes):
+        return False
+    return machine.nodes[event.node].facts.get("hostname") != event.facts.get("hostname")
 
 
 def _on(machine: Machine, tasks: Iterable[int]) -> set[int]:

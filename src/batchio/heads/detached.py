@@ -101,11 +101,10 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
     """Be the head of a job in this process; returns its exit code."""
     import asyncio
 
-    from batchio import providers
-    from batchio.runtime.head import lead
+    from batchio.heads.leading import lead_here
 
     try:
-        asyncio.run(lead(store, providers.load, secrets=secrets))
+        asyncio.run(lead_here(store, secrets, "local"))
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:

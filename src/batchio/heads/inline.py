@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batchio import providers
-from batchio.runtime.head import lead
+from batchio.heads.leading import lead_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +21,7 @@ async def lead_inline(store: JobStore, secrets: Mapping[str, str]) -> None:
     Raises:
         BatchioError: as `runtime.head.lead`.
     """
-    work = lead(store, providers.load, secrets=dict(secrets), kind="inline")
+    work = lead_here(store, secrets, "inline")
     leading = asyncio.create_task(work)
     try:
         await asyncio.shield(leading)

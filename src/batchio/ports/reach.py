@@ -52,6 +52,8 @@ class Transport(Protocol):
     """What people call the other side: a host's name or address."""
     local: bool
     """Whether the node is this computer, and its files are our files."""
+    python: str
+    """A Python there that was named for it; empty: one is to be looked for."""
 
     async def run(
         self,
@@ -68,8 +70,12 @@ class Transport(Protocol):
         """
         ...
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
         """Connect to a Unix socket there.
+
+        Args:
+            path: The socket.
+            python: A Python there, for a way that has to carry it; empty: one is looked for.
 
         Raises:
             Unreachable: nobody listens, or the connection broke.

@@ -1,6 +1,7 @@
 """How hosts are written: one word each, or a file with one host a line. Text to values.
 
 A word is `[USER@]HOST[:PORT]`, and may go on like a web address: `?slots=4&key=~/.ssh/id`.
+`node[01-16,20]` and `gpu{a,b}` are several, as pdsh, Slurm and shells write them.
 A file of any of these two forms is read into words, so that a job needs no file later:
 
     [gpu]                                       # hosts below get the label gpu
@@ -18,6 +19,7 @@ No host is asked anything here, and no name is looked up.
 from __future__ import annotations
 
 import difflib
+import re
 import shlex
 import tomllib
 from dataclasses import dataclass
@@ -30,8 +32,14 @@ from batchio.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_KEYS: Final = ("user", "port", "slots", "key", "label")
+_KEYS: Final = ("user", "port", "slots", "key", "python", "label")
 _PORTS: Final = range(1, 1 << 16)
+_MOST: Final = 10_000
+"""Hosts in one range; more is a typo."""
+
+_SEVERAL: Final = re.compile(r"\[([\d,-]+)\]|\{([^{}]*(?:,|\.\.)[^{}]*)\}")
+"""Brackets around numbers, which no IPv6 address has, or braces around several words."""
+_BOUNDS: Final = re.compile(r"(\d+)(?:-|\.\.)(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +51,7 @@ class Host:
         address: Name, address or alias to connect to.
         slots: Tasks at once; None: by its cores, memory and GPUs.
         key: Path of the private key.
+        python: Where a Python is there.
     """
 
     name: str
@@ -51,12 +60,14 @@ class Host:
     port: int | None = None
     slots: int | None = None
     key: str | None = None
+    python: str | None = None
     labels: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         """The host as one word without blanks or commas; `parse_host` reads it back."""
-        pairs = [("slots", self.slots), ("key", self.key), *(("label", x) for x in self.labels)]
+        pairs = [("slots", self.slots), ("key", self.key), ("python", self.python)]
+        pairs += [("label", label) for label in self.labels]
         query = "&".join(f"{k}={quote(str(v), safe='/~=:@')}" for k, v in pairs if v is not None)
         return f"{self.name}?{query}" if query else self.name
 
@@ -69,6 +80,28 @@ def parse_host(word: str) -> Host:
     """
     name, _, query = word.partition("?")
     return _host(name, parse_qsl(query, keep_blank_values=True), where=None)
+
+
+def expand(words: Iterable[str]) -> list[str]:
+    """Write hosts out, one a word: `node[1-3]`, `node[1,5-7]`, `gpu{a,b}`, `gpu{1..4}`.
+
+    Words that were split at the commas inside brackets are put together again.
+
+    Raises:
+        UsageError: a range makes no sense.
+    """
+    whole: list[str] = []
+    for word in words:
+        last = whole[-1].partition("?")[0] if whole else ""
+        if any(last.count(left) > last.count(right) for left, right in ("[]", "{}")):
+            whole[-1] += f",{word}"
+        else:
+            whole.append(word)
+    return [
+        f"{name}?{query}" if mark else name
+        for pattern, mark, query in (word.partition("?") for word in whole)
+        for name in _names(pattern)
+    ]
 
 
 def parse_hosts(words: Iterable[str]) -> list[Host]:
@@ -91,7 +124,7 @@ def read(path: str | Path) -> list[str]:
     """
     path = Path(path)
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # a byte order mark is no part of a name
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"cannot read the hosts file: {why}", where=str(path)) from error
@@ -101,7 +134,8 @@ def read(path: str | Path) -> list[str]:
     for line, name, pairs in rows:
         where = f"{path}:{line}"
         try:
-            placed.append((where, _host(name, _rooted(pairs, path), where)))
+            rooted = _rooted(pairs, path)
+            placed += [(where, _host(one, rooted, where)) for one in _names(name)]
         except UsageError as error:
             mistakes.append(error)
     if mistakes:
@@ -175,6 +209,33 @@ def _rooted(pairs: Pairs, path: Path) -> Pairs:
     ]
 
 
+# -- several hosts in one word -------------------------------------------------------------
+
+
+def _names(pattern: str) -> list[str]:
+    """Return the names that a pattern means; the leftmost range counts slowest."""
+    found = _SEVERAL.search(pattern)
+    if found is None:
+        return [pattern]
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    items = (found[1] or found[2]).split(",")
+    parts = [part for item in items for part in _range(item, pattern)]
+    return [f"{before}{part}{rest}" for part in parts for rest in _names(after)]
+
+
+def _range(item: str, pattern: str) -> list[str]:
+    """Return `1-3`, `01-03` or `1..3` written out; anything else stands for itself."""
+    bounds = _BOUNDS.fullmatch(item)
+    if bounds is None:
+        return [item]
+    first, last = int(bounds[1]), int(bounds[2])
+    if not first <= last < first + _MOST:
+        raise UsageError(
+            f"{item} in {pattern} is no range of hosts", hint=f"at most {_MOST:,}, upwards"
+        )
+    return [str(number).zfill(len(bounds[1])) for number in range(first, last + 1)]
+
+
 # -- one host ------------------------------------------------------------------------------
 
 
@@ -195,6 +256,9 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
         if key == "key" and not value.startswith(("/", "~")):
             hint = "write it from / or ~: the job may go on from another folder"
             raise UsageError(f"the key's path is relative: {value}", where=where or name, hint=hint)
+        if key == "python" and "/" in value and not value.startswith("/"):
+            hint = "write it from /, as it is on the host"
+            raise UsageError(f"python is relative: {value}", where=where or name, hint=hint)
         given[key] = _number(key, value, where or name) if key in ("port", "slots") else value
     shown = f"[{address}]" if ":" in address else address
     shown = f"{given['user']}@{shown}" if given["user"] else shown
@@ -212,7 +276,7 @@ def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
         port = rest.removeprefix(":") if rest else None
     elif place.count(":") == 1:
         host, port = place.split(":")
-    bad = not host or (at and not user) or any(c.isspace() or c in ",/?*" for c in place)
+    bad = not host or (at and not user) or any(c.isspace() or c in ",/?*{}" for c in place)
     # A host that begins with a dash would be an option to the ssh command in our hints.
     if bad or host.startswith("-"):
         raise UsageError(

@@ -75,5 +75,7 @@ class SshProvider(Lent):
         from batchio.transports import ssh
 
         keys = (host.key,) if host.key else ()
-        target = ssh.SshTarget(host.address, host.user, host.port, keys, name=host.name)
+        target = ssh.SshTarget(
+            host.address, host.user, host.port, keys, name=host.name, python=host.python or ""
+        )
         return await ssh.connect(target, settled=settled)

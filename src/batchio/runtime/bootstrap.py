@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.errors import NodeError, Unfit
@@ -66,7 +65,12 @@ class AgentAddress(NamedTuple):
 
 
 async def bootstrap(
-    transport: Transport, *, home_name: str, spool: str | None = None, base: str = BASE
+    transport: Transport,
+    *,
+    home_name: str,
+    spool: str | None = None,
+    base: str = BASE,
+    python: str | None = None,
 ) -> AgentAddress:
     """Make sure that the agent `home_name` runs on the node, and say where.
 
@@ -77,6 +81,7 @@ async def bootstrap(
         home_name: One path element, the same for the same job and node.
         spool: A folder there for log segments, instead of one in the home.
         base: The folder in which the user's own is made.
+        python: What the tasks are run with, and is tried before the usual ones.
 
     Raises:
         Unfit: there is no Python 3.8 or later.
@@ -84,12 +89,14 @@ async def bootstrap(
         Unreachable, TimeoutError: of the transport.
     """
     options = [] if spool is None else ["--spool", spool]
-    python, said = await _agent(transport, base, "up", home_name, *options)
+    python, said = await _agent(transport, base, python, "up", home_name, *options)
     home = os.path.dirname(said["socket"])
     return AgentAddress(said["socket"], said["instance"], said["pid"], python, home)
 
 
-async def remove(transport: Transport, home_name: str, *, base: str = BASE) -> None:
+async def remove(
+    transport: Transport, home_name: str, *, base: str = BASE, python: str | None = None
+) -> None:
     """End the agent `home_name` with all it runs, and remove what batchio put there.
 
     An agent that hears good-bye does that itself; this is for one that cannot. Quiet when
@@ -100,16 +107,16 @@ async def remove(transport: Transport, home_name: str, *, base: str = BASE) -> N
         Unreachable, TimeoutError: of the transport.
     """
     try:
-        await _agent(transport, base, "down", home_name)
+        await _agent(transport, base, python, "down", home_name)
     except Unfit:
         return
 
 
 async def _agent(
-    transport: Transport, base: str, verb: str, name: str, *words: str
+    transport: Transport, base: str, python: str | None, verb: str, name: str, *words: str
 ) -> tuple[str, Any]:
     """Run one command of the agent there: the Python that did it, and what it said."""
-    pythons: Sequence[str] = [sys.executable] if transport.local else PYTHONS
+    pythons = _pythons(transport, python)
     packed, old, broken = program.compiled(), [], None
     while pythons:
         size = str(len(program.loader()))
@@ -123,25 +130,34 @@ async def _agent(
                 break
             case [""]:
                 raise _failure(transport, base, b"its login shell does not answer as sh does")
-            case [python, "agent", said]:
-                return python, json.loads(said)
+            case [found, "agent", said]:
+                return found, json.loads(said)
             case [_, "other"]:
                 packed = program.text()
                 continue
-            case [python, "old", version]:
-                old.append(f"{python} is Python {version}")
-            case [python, "agent"]:
+            case [found, "old", version]:
+                old.append(f"{found} is Python {version}")
+            case [found, "agent"]:
                 raise _failure(transport, base, done.stderr)
-            case [python, *_]:
+            case [found, *_]:
                 broken = _failure(transport, base, done.stderr)
-        pythons = pythons[pythons.index(python) + 1 :]
+        pythons = pythons[pythons.index(found) + 1 :]
     if broken:
         raise broken
+    place = f" at {transport.python}" if transport.python else ""
     raise Unfit(
-        "no python3 (>= 3.8) found" + (f": {', '.join(old)}" if old else ""),
+        f"no python3 (>= 3.8) found{place}" + (f": {', '.join(old)}" if old else ""),
         where=transport.where,
-        hint="install it there, for example: apt-get install python3",
+        hint="install it there, for example: apt-get install python3; "
+        "or say where it is: HOST?python=PATH",
     )
+
+
+def _pythons(transport: Transport, wanted: str | None) -> Sequence[str]:
+    """Return what to try: the one that was named for the host, else the tasks' and the usual."""
+    if transport.python:
+        return [transport.python]
+    return PYTHONS if not wanted or ":" in wanted else [wanted, *PYTHONS]
 
 
 def _answers(stdout: bytes) -> list[str]:

@@ -14,7 +14,6 @@ from typing import IO, TYPE_CHECKING, Final
 
 from batchio import agent
 from batchio.errors import BatchioError, NodeError, Unreachable
-from batchio.filestores import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,13 +60,25 @@ async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda
 class Sender:
     """Puts a job's bundle on its nodes: from a file store when one is named, else by `put`.
 
+    Args:
+        url: The store's; None: none is named.
+        open_store: Opens the store of a URL.
+        note: Takes a line for people.
+
     The store is a shorter way, not a condition: when it fails, that is noted, and the files
     go over the connection to the node.
     """
 
-    def __init__(self, bundle: Path, url: str | None, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        bundle: Path,
+        url: str | None,
+        open_store: Callable[[str], FileStore],
+        note: Callable[[str], None],
+    ) -> None:
         self._bundle = bundle
         self._url = url
+        self._open_store = open_store
         self._note = note
         self._store: FileStore | None = None
         self._digest = ""
@@ -84,7 +95,7 @@ class Sender:
         try:
             async with self._storing:  # the first node's turn stores it for all
                 if self._url and self._store is None:
-                    store = open_store(self._url)
+                    store = self._open_store(self._url)
                     self._digest = await store.put(self._bundle)
                     self._store = store
             if self._store is None:
@@ -125,6 +136,6 @@ def _require(done: Completed, transport: Transport, what: str) -> None:
 
 async def _chunks(file: IO[bytes], sent: Told) -> AsyncIterator[bytes]:
     sent(0)
-    while chunk := file.read(CHUNK):
+    while chunk := await asyncio.to_thread(file.read, CHUNK):
         yield chunk
         sent(file.tell())

@@ -9,12 +9,13 @@ import asyncio
 import os
 import socket
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchio.core import events as ev
 from batchio.core.cards import TOPIC, card_of
 from batchio.core.node import NodeState
-from batchio.errors import BatchioError, JobMoved, JournalFull
+from batchio.errors import BatchioError, JobMoved, JournalFull, UsageError
 from batchio.runtime.cards import CardKeeper
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
@@ -28,13 +29,18 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
     from batchio.core.task import Outcome
-    from batchio.ports import Clock, JobStore, Journal, Provider
+    from batchio.ports import Clock, FileStore, JobStore, Journal, Provider
+
+
+def _no_file_store(url: str) -> FileStore:
+    raise UsageError(f"this head opens no file stores, such as {url}")
 
 
 async def lead(
     store: JobStore,
     provider: Callable[[JobSpec], Provider],
     *,
+    open_store: Callable[[str], FileStore] = _no_file_store,
     secrets: dict[str, str] | None = None,
     clock: Clock | None = None,
     kind: str = "local",
@@ -43,6 +49,7 @@ async def lead(
 
     Args:
         provider: Called once, with the spec of the job.
+        open_store: Opens the file store of a URL, if the spec names one.
         secrets: Values by name; they go to nodes and are written nowhere.
         kind: What kind of head this is, as `JobSpec.head` has it.
 
@@ -66,7 +73,8 @@ async def lead(
         first = [*_takeover(machine, journal.epoch, kind, clock.now()), *asked]
         lender = provider(machine.running_job.spec)
         try:
-            await _run(store, machine, journal, requests, first, lender, secrets or {}, clock)
+            runner = partial(EffectRunner, machine, store, lender, open_store)
+            await _run(store, machine, journal, requests, first, runner, secrets or {}, clock)
         finally:
             with suppress(Exception):  # the job is over, whatever its provider says to that
                 await lender.aclose()
@@ -83,16 +91,14 @@ async def _run(
     journal: Journal,
     requests: Requests,
     first: list[ev.Event],
-    lender: Provider,
+    runner: Callable[..., EffectRunner],
     secrets: dict[str, str],
     clock: Clock,
 ) -> None:
     """Turn the wheel, with all that goes on beside it, until the job is closed."""
     wheel = EngineLoop(machine, journal, clock)
     async with asyncio.TaskGroup() as group:
-        hands = EffectRunner(
-            machine, store, lender, wheel.post, clock, group, secrets, journal.epoch
-        )
+        hands = runner(wheel.post, clock, group, secrets, journal.epoch)
         cards = CardKeeper(store, machine, clock, group.create_task)
         await cards.open()
         beside = [group.create_task(work) for work in (requests.watch(wheel.post), requests.drop())]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, JobStore, Provider
+    from batchio.ports import Clock, FileStore, JobStore, Provider
 
 
 class EffectRunner:
@@ -36,7 +36,8 @@ class EffectRunner:
 
     Args:
         machine: Read only here: what tasks are called, who is ready.
-        workspace: Where the job's folder and its inputs are.
+        store: Where all that is kept of the job is.
+        open_store: Opens the file store of a URL.
         secrets: Values for the tasks' environment; they stay in memory.
         epoch: How many heads the job has had; agents obey the newest.
     """
@@ -46,6 +47,7 @@ class EffectRunner:
         machine: Machine,
         store: JobStore,
         provider: Provider,
+        open_store: Callable[[str], FileStore],
         post: Callable[[ev.Event], None],
         clock: Clock,
         group: asyncio.TaskGroup,
@@ -66,7 +68,7 @@ class EffectRunner:
         self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
         self._roster = Roster(machine, hosts=Trait.HOSTS in provider.traits)
         self._job = JobContext(job.spec, job.id, epoch, self._renting, clock, post, secrets)
-        sender = Sender(store.bundle(), job.spec.input_filestore, self._job.note)
+        sender = Sender(store.bundle(), job.spec.input_filestore, open_store, self._job.note)
         errands = Errands(self._job, store.bundle(), sender, self._preparing)
         self._context = SessionContext(self._job, self._roster, errands, self._loads)
         landing = _landing(job.spec, store)

@@ -39,7 +39,7 @@ ANSWER_LIMIT_S: Final = 60.0
 """Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
 HOPELESS: Final = (NotAuthorised, Unfit)
-"""Of a node on which no agent can run, whenever it is asked."""
+"""Errors of a node on which no agent can run, whenever it is tried."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
 """How a connection breaks, beside `Unreachable`."""
@@ -89,6 +89,8 @@ class Session:
         self._standing = Standing(remains=remains or Remains.NOTHING)
         self._socket = known.get("socket", "")
         """Where an agent listened last; "" when a bootstrap has to say."""
+        self._python = known.get("executable", "")
+        """What runs it."""
         self._talk: Conversation | None = None
         """The connection over which an agent has greeted, while there is one."""
         self._leaving = asyncio.Event()
@@ -159,7 +161,7 @@ class Session:
                 facts = await self._greeting(talk)
                 self._step(Fact.GREETED)
                 self._talk = talk
-                await _first(talk.listen(), talk.ping(), self._serve(talk, transport, facts))
+                await _first(self._serve(talk, transport, facts), talk.listen(), talk.ping())
             finally:
                 self._talk = None
                 talk.close()
@@ -183,23 +185,28 @@ class Session:
         """The agent's socket: where it was, or where a bootstrap says that it is now."""
         if self._socket:
             try:
-                return await transport.open_unix(self._socket)
+                return await transport.open_unix(self._socket, self._python)
             except Unreachable:
                 self._socket = ""
         if not self._standing.known:
             for name in self._context.roster.homes_before(self._node):
-                await remove(transport, name)
+                await remove(transport, name, python=self._job.spec.python)
         touched = True
         try:
-            address = await bootstrap(transport, home_name=self.home, spool=self._sink.spool)
+            address = await bootstrap(
+                transport,
+                home_name=self.home,
+                spool=self._sink.spool,
+                python=self._job.spec.python,
+            )
         except HOPELESS:  # nothing of ours has run there
             touched = False
             raise
         finally:
             if touched:
                 self._step(Fact.BOOTSTRAPPED)
-        self._socket = address.socket
-        return await transport.open_unix(self._socket)
+        self._socket, self._python = address.socket, address.python
+        return await transport.open_unix(self._socket, self._python)
 
     @asynccontextmanager
     async def _reach(self) -> AsyncIterator[Transport]:
@@ -306,7 +313,7 @@ class Session:
             self._left = "its last output did not arrive"
         if standing.remains is not Remains.NOTHING and not self._keep:
             async with self._reach() as transport:
-                await remove(transport, self.home)
+                await remove(transport, self.home, python=self._job.spec.python)
         self._step(Fact.TIDIED)
 
     def _disown(self) -> None:

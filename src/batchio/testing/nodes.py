@@ -240,6 +240,7 @@ class ScriptedTransport:
     """
 
     local = False
+    python = ""
 
     def __init__(self, node: ScriptedNode) -> None:
         self.where = node.name
@@ -272,7 +273,7 @@ class ScriptedTransport:
                 return Completed(127, b"", f"{argv[0]}: not found\n".encode())
         return Completed(0, b"\n@batchio python3\n@batchio agent " + json.dumps(said).encode(), b"")
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
         """A connection to the agent. Raises Unreachable when it does not listen there."""
         self._check()
         if not self._node.listens(path):

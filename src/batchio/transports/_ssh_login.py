@@ -56,6 +56,7 @@ class SshTarget:
         pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
             made ourselves. Configuration, agent and default keys are then not looked at.
         name: What people call it in messages; empty: `host`.
+        python: Where a Python is there; empty: where it usually is.
     """
 
     host: str
@@ -64,6 +65,7 @@ class SshTarget:
     keys: tuple[str | bytes, ...] = ()
     pinned: str | None = None
     name: str = ""
+    python: str = ""
 
     @property
     def where(self) -> str:

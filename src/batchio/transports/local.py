@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import TYPE_CHECKING, Final, Self
 
@@ -33,6 +34,7 @@ class LocalTransport:
     """The way to this computer itself; many may be open at once."""
 
     local = True
+    python = sys.executable
 
     def __init__(self) -> None:
         self.where = socket.gethostname()
@@ -84,7 +86,7 @@ class LocalTransport:
             await to_its_end(_kill(process))
             raise
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
         """Connect to a Unix socket.
 
         Raises:

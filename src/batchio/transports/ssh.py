@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 import asyncssh
 
-from batchio.errors import BatchioError, Unreachable
+from batchio.errors import BatchioError, NodeError, Unreachable
 from batchio.transports._owned import owned, to_its_end
+from batchio.transports._ssh_carry import MISSING, Carried, carry_line, connected
 from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
 from batchio.transports._ssh_connect import Limits
 from batchio.transports._ssh_connect import connect as _connect
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from batchio.transports.ssh_config import Settled
 
 __all__ = ["Limits", "SshTarget", "SshTransport", "connect"]
+
+_forwards_none: Final[set[SshTarget]] = set()
+"""Hosts whose servers forward no sockets, as was found out."""
 
 _LAST_WORDS_S: Final = 3.0
 """How long killing a command, or saying good-bye, may take."""
@@ -68,11 +72,13 @@ class SshTransport:
         client: Client,
     ) -> None:
         self.where = target.where
+        self.python = target.python
         self._target = target
         self._limits = limits
         self._connection = connection
         self._client = client
         self._sessions = Sessions(target.where)
+        self._carriers: list[asyncssh.SSHClientConnection] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,12 +120,35 @@ class SshTransport:
             raise self._lost()
         return outcome
 
-    async def open_unix(self, path: str) -> tuple[ByteReader, ByteWriter]:
-        """Connect to a Unix socket there; this takes none of the server's sessions.
+    async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
+        """Connect to a Unix socket there; this takes none of this connection's sessions.
+
+        A server that forwards no sockets is remembered: a session of a connection of its own
+        carries them.
 
         Raises:
-            Unreachable: nobody listens, the server forbids it, or the connection broke.
+            Unreachable: nobody listens, or the connection broke.
+            Unfit: the server forwards no sockets, and there is no Python to carry one.
         """
+        if self._target not in _forwards_none:
+            with contextlib.suppress(asyncssh.ChannelOpenError):
+                return await self._forward(path)
+        reader, writer = await self._carry(path, python)
+        if self._target in _forwards_none:
+            return reader, writer
+        try:  # it may only just have begun to listen
+            forwarded = await self._forward(path)
+        except asyncssh.ChannelOpenError:
+            _forwards_none.add(self._target)
+            return reader, writer
+        except BaseException:
+            writer.close()
+            raise
+        writer.close()
+        return forwarded
+
+    async def _forward(self, path: str) -> tuple[ByteReader, ByteWriter]:
+        """The socket, forwarded. Raises asyncssh.ChannelOpenError when the server refuses."""
         try:
             reader, writer = await owned(
                 self._connection.open_unix_connection(path), _close, _LAST_WORDS_S
@@ -127,14 +156,40 @@ class SshTransport:
         except asyncssh.ChannelOpenError as error:
             if self._connection.is_closed():
                 raise self._lost() from error
-            raise Unreachable(
-                f"nobody answers at {path} ({error.reason})",
-                where=self.where,
-                hint="if it stays so: its sshd_config must allow AllowStreamLocalForwarding",
-            ) from error
+            raise
         except BROKEN as error:
             raise self._lost() from error
         return Reader(reader, self.where, BROKEN), Writer(writer, self.where, BROKEN)
+
+    async def _carry(self, path: str, python: str) -> tuple[ByteReader, ByteWriter]:
+        """The socket, carried by a session.
+
+        Commands take turns where a server allows few sessions, and this one never ends: so it
+        has a connection to itself.
+        """
+        if self._connection.is_closed():
+            raise self._lost()
+        try:
+            other = await connect(self._target, self._limits)
+        except NodeError as error:
+            raise Unreachable(
+                "it forwards no sockets, and takes no second connection to carry one: "
+                f"{error.message}",
+                where=self.where,
+                hint=MISSING,
+            ) from error
+        try:
+            process = await other._sessions.take(
+                lambda: other._begin(carry_line(path, self.python or python))
+            )
+            await connected(process, path, self.where)
+        except BaseException:
+            other._connection.abort()
+            raise
+        self._carriers = [one for one in self._carriers if not one.is_closed()]
+        self._carriers.append(other._connection)
+        carried = Carried(process, other._connection)
+        return Reader(process.stdout, self.where, BROKEN), Writer(carried, self.where, BROKEN)
 
     async def wait_closed(self) -> None:
         """Return when the connection is no longer open, whoever closed it."""
@@ -142,6 +197,8 @@ class SshTransport:
 
     async def close(self) -> None:
         """Close it. Commands that still run there are neither awaited nor killed."""
+        for carrier in self._carriers:
+            carrier.close()
         self._connection.close()
         try:
             async with asyncio.timeout(_LAST_WORDS_S):

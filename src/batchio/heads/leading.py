@@ -1,0 +1,25 @@
+"""The engine with this batchio's adapters: where a head's providers and file stores come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchio import filestores, providers
+from batchio.runtime.head import lead
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchio.core.task import Outcome
+    from batchio.ports import JobStore
+
+
+async def lead_here(store: JobStore, secrets: Mapping[str, str], kind: str) -> Outcome:
+    """Lead a job in the running loop, as a head of this kind. Raises as `runtime.head.lead`."""
+    return await lead(
+        store,
+        providers.load,
+        open_store=filestores.open_store,
+        secrets=dict(secrets),
+        kind=kind,
+    )
