@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.agent.files import outputs, tar
 from batchio.runtime.placing import unpack
 from batchio.runtime.tree import Tree
 from batchio.runtime.untar import Archive
+from tests.effort import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HOLE = 1 << 20
-MANY = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+MANY = examples(60)
 
 
 def sent(folder: Path) -> bytes:
