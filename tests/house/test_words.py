@@ -9,7 +9,11 @@ import pytest
 
 from tests.house.source import PACKAGE
 
-FOLDERS: Final = ("core",)
+FOLDERS: Final = (
+    "core",
+    "runtime",
+    "stores",
+)
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""
 
 OPENINGS: Final = frozenset(

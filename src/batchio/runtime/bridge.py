@@ -1,4 +1,4 @@
-"""The asyncio engine under any host: asyncio itself, trio, or no loop at all.
+"""Running the asyncio engine under any host: asyncio itself, trio, or no loop at all.
 
 Under asyncio a coroutine of ours is simply awaited in the caller's loop. Under trio, and
 for the sync facade, it runs in one engine thread of this process. Cancelling waits for
@@ -31,7 +31,7 @@ class _Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
+        """Return the engine's loop, which runs; start it when it is first needed."""
         import asyncio
 
         with self._lock:
@@ -69,7 +69,7 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def in_trio() -> bool:
-    """Whether the caller runs under trio; imports nothing."""
+    """Return whether the caller runs under trio; imports nothing."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
@@ -114,7 +114,7 @@ async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class EngineStream(Stream[T]):
     """A stream whose generator needs asyncio: under trio it lives in the engine.
 
-    There an item costs two switches of thread.
+    Under trio an item costs two switches of thread.
     """
 
     async def __anext__(self) -> T:
