@@ -11,6 +11,7 @@ from tests.house.source import PACKAGE
 
 FOLDERS: Final = (
     ".",
+    "core",
     "filestores",
     "heads",
     "ports",

@@ -62,7 +62,7 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
     """Run the head in the forked child until it ends; inherited descriptors are closed first."""
     code = 3
     try:
-        log = os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _head_log(workspace, job)
         for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(source, descriptor)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -76,12 +76,17 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
         os._exit(code)
 
 
+def _head_log(workspace: Workspace, job: str) -> int:
+    """Return the descriptor of what takes a head's own words; nobody else may read them."""
+    return os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
 def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
     # -P: a file of the user's called array.py must not stand in for the library's.
     command = [sys.executable, "-P", "-m", "batchio.heads.detached", workspace.url, job]
-    with workspace.job(job).head_log().open("ab") as log:
+    with open(_head_log(workspace, job), "ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
             input=json.dumps(dict(secrets)).encode() + b"\n",
