@@ -48,10 +48,6 @@ class Inbox:
             raise unusable(self._folder, err) from err
         return name
 
-    def waiting(self) -> bool:
-        """Return whether there is any request; costs one `listdir`, about 10 µs."""
-        return bool(self._names())
-
     def requests(self) -> list[tuple[str, dict[str, Any]]]:
         """Return all requests, oldest first: `(name, request)`.
 
