@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import Array, TaskIds, parse_array
+from batchio.core.retry import SHELL_SIGNAL_BASE
 from batchio.core.sizes import (
     CPU_FORMS,
     SIZE_FORMS,
@@ -183,17 +185,32 @@ def _pair(text: str, option: Option) -> dict[str, str | None]:
 
 
 def _codes(text: str, _option: Option) -> tuple[tuple[int, int], ...]:
+    """Ranges of exit codes; a signal, by its name or as -N, is the 128 + N of a shell."""
     ranges = []
     for part in text.split(","):
         match = _CODE.fullmatch(part.strip())
         low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if number := _signal(part.strip()):
+            low = high = SHELL_SIGNAL_BASE + number
         if not 1 <= low <= high <= 255:
             raise UsageError(
                 f'"{part.strip()}" is not an exit code of a failure',
-                hint="write exit codes between 1 and 255, such as 1,130-140",
+                hint="write exit codes between 1 and 255 or names of signals, such as "
+                "1,130-140,SIGKILL",
             )
         ranges.append((low, high))
     return tuple(sorted(ranges))
+
+
+def _signal(text: str) -> int | None:
+    """Return the number of a signal: SIGKILL, KILL, kill, -9."""
+    if text[:1] == "-":
+        number = int(text[1:]) if text[1:].isascii() and text[1:].isdigit() else 0
+        return number if 0 < number < signal.NSIG else None
+    name = text.upper()
+    known = signal.Signals.__members__
+    found = known.get(name) or known.get(f"SIG{name}")
+    return found.value if found else None
 
 
 def _delimiter(text: str, _option: Option) -> str:
