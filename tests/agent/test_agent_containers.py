@@ -139,6 +139,42 @@ def test_an_image_that_cannot_be_had_is_explained(head: Client) -> None:
     assert head.wait("imaged")[:3] == ["imaged", IMAGE, True]
 
 
+def test_a_program_that_exits_with_the_engines_code_is_not_taken_for_it(head: Client) -> None:
+    setup(head, "sh", "-c", "exit 125")
+    head.start(0)
+    assert (head.done(0).exit, head.done(0).reason) == (125, "")
+
+
+def test_a_program_that_the_image_lacks_is_named(head: Client) -> None:
+    setup(head, "no-such-program")
+    head.start(0)
+    assert head.done(0).exit == 127
+    assert "no-such-program" in head.done(0).tail
+
+
+@pytest.mark.parametrize(
+    ("said", "tries", "code"), [("503 Service Unavailable", 3, 0), ("manifest unknown", 1, 1)]
+)
+def test_an_image_that_a_registry_refuses_for_a_moment_is_asked_for_again(
+    tmp_path: Path, said: str, tries: int, code: int
+) -> None:
+    engine = tmp_path / "engine"
+    count = tmp_path / "count"
+    engine.write_text(
+        f"#!/bin/sh\n[ $1 = image ] && exit 1\necho x >> {count}\n"
+        f'[ "$(wc -l < {count})" = 3 ] && exit 0\necho "Error: {said}" >&2; exit 1\n'
+    )
+    engine.chmod(0o755)
+    nap = tmp_path / "sleep"  # found before the real one
+    nap.write_text("#!/bin/sh\n")
+    nap.chmod(0o755)
+    words = ["/bin/sh", "-c", containers.PULL.decode(), str(engine), "an/image"]
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(words, check=False, env=env, capture_output=True, text=True)
+    assert (done.returncode, count.read_text().count("x")) == (code, tries)
+    assert done.stdout == (f"Error: {said}\n" if code else "")
+
+
 def test_a_node_without_an_engine_says_so(head: Client) -> None:
     setup(head, "true", container={"engine": None}, env={"PATH": "/nowhere"})
     head.start(0)

@@ -222,6 +222,33 @@ def test_secrets_touch_no_disk_and_no_argv(head: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("printf '10%%\\r50%%\\r100%%'; exit 1", "100%"),
+        ("printf '10%%\\r100%%\\r\\n'; exit 1", "100%"),
+        ("echo first; printf 'a\\rb\\r' >&2; exit 1", "b"),
+    ],
+)
+def test_the_last_words_of_a_progress_bar_are_what_was_last_on_the_screen(
+    head: Client, program: str, words: str
+) -> None:
+    head.setup("/bin/sh", "-c", program)
+    head.start(0)
+    assert head.done(0).tail == words
+
+
+def test_a_secret_is_never_filled_into_a_command_line(head: Client) -> None:
+    """Which everybody on the node can read; the variable is there all the same."""
+    script = 'echo "$1 $2"; [ "$BATCHIO_TOKEN" = hunter2 ]'
+    words = ("$BATCHIO_TOKEN", "${BATCHIO_TASK_ID}")
+    head.setup("/bin/sh", "-c", script, "sh", *words, secrets={"BATCHIO_TOKEN": "hunter2"})
+    head.start(7)
+    done = head.done(7)
+    assert done.exit == 0
+    assert text(head.log(done.log_to), 7) == b"$BATCHIO_TOKEN 7\n"
+
+
+@pytest.mark.parametrize(
     ("argv", "code", "words"),
     [
         (["no-such-program"], 127, "batchio: no-such-program: not found on this node"),

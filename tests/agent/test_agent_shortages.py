@@ -107,6 +107,34 @@ def test_tasks_have_the_callers_limit_of_descriptors_and_the_agent_all_it_may(
         assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (hard, hard)
 
 
+def test_two_jobs_on_a_node_never_have_the_same_gpu(home: Path) -> None:
+    """Nor is one left unused; and what one gives back the other takes."""
+    env = {**os.environ, "CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b,GPU-c"}
+    other = home.parent / "k.n"
+    go = home.parent / "go"
+    script = f"echo $CUDA_VISIBLE_DEVICES; while [ ! -e {go} ]; do sleep 0.02; done"
+    up(home, env=env)
+    up(other, env=env)
+    with Client(home) as head, Client(other, job="k") as second:
+        for one, slots in ((head, 2), (second, 3)):
+            one.hello()
+            one.setup("/bin/sh", "-c", script, slots=slots, gpus=1)
+        head.start(0, 1)
+        assert len(head.wait("started")[1]) == 2
+        second.start(0, 1)
+        assert second.wait("started")[1][0][:2] == [0, 1]
+        assert "all GPUs are taken" in second.wait("trouble")[1]
+        go.touch()
+        log = head.log(max(head.done(task).log_to for task in (0, 1)))
+        assert {text(log, 0), text(log, 1)} == {b"GPU-a\n", b"GPU-b\n"}
+        log = second.log(max(second.done(task).log_to for task in (0, 1)))
+        assert text(log, 0) == b"GPU-c\n"
+        assert text(log, 1).startswith(b"GPU-")
+        second.send(["bye", False])
+        second.wait("bye")
+    assert not list(home.parent.glob("gpu.*")), "a lock goes with its use"
+
+
 @pytest.fixture
 def elsewhere() -> Iterator[Path]:
     """A home for an ordinary account."""

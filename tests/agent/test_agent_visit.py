@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -25,6 +26,16 @@ def visit(
     return subprocess.run(
         argv, check=False, capture_output=True, text=True, env={"SHELL": "/bin/true"}
     )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_a_visitor_needs_no_entry_in_passwd(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    argv = agent.command("/usr/bin/python3", "visit", "/var/tmp", "", "", *())
+    done = subprocess.run(
+        argv, check=False, capture_output=True, text=True, env={}, user=54321, input="echo here"
+    )
+    assert done.stdout == "here\n"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

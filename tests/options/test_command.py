@@ -197,7 +197,8 @@ def test_a_shell_line_is_one_string() -> None:
         ("echo hi | wc", ("echo hi | wc",), True),
         ("echo hello", ("echo hello",), True),
         ("./hello.sh | wc", ("./hello.sh | wc",), True),
-        (r"echo \$BATCHIO_TASK_ID \$HOME", (r"echo $BATCHIO_TASK_ID \$HOME",), True),
+        (r"echo \$BATCHIO_TASK_ID \$HOME", (r"echo \$BATCHIO_TASK_ID \$HOME",), True),
+        (r'ssh h "echo \$BATCHIO_X"', (r'ssh h "echo \$BATCHIO_X"',), True),
         ("echo 'open", ("echo 'open",), True),
     ],
 )

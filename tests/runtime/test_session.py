@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,7 @@ from batchio.core.errands import ERRANDS, settling
 from batchio.core.task import Outcome
 from batchio.runtime.conversation import PING_EVERY_S
 from batchio.runtime.errands import ANSWER_S, DEEDS
-from batchio.runtime.setup import LEASE_S
+from batchio.runtime.setup import LEASE_S, setup_for
 from batchio.testing import Ends
 from tests.core.machines import spec
 from tests.runtime.jobs import Job, runs
@@ -58,6 +59,7 @@ def test_settings_are_told_before_the_first_errand_and_once(tmp_path: Path) -> N
 
     assert job.lead() is Outcome.SUCCEEDED
     node = job.provider.nodes["n0"]
+    assert tags(node)[:2] == ["hello", "setup"]
     told = [tag for tag in tags(node) if tag in ("setup", "prepare", "image", "members", "start")]
     assert told[:5] == ["setup", "prepare", "image", "members", "start"]
     assert set(told[5:]) == {"start"}
@@ -209,3 +211,9 @@ def test_a_node_that_leaves_is_told_as_one_that_left(tmp_path: Path) -> None:
     assert told[0]["all"]
     assert {number for each in told for number in each.get("left", ())} == {1}
     assert not [each for each in told[1:] if "all" in each]
+
+
+@pytest.mark.parametrize(("tasks", "cpus"), [(1, 8.0), (3, 8 / 3), (8, 1.0), (100, 1.0)])
+def test_threads_of_a_task_go_by_what_runs_beside_it(tasks: int, cpus: float) -> None:
+    job: Any = SimpleNamespace(spec=spec(tasks), job="j", secrets={})
+    assert setup_for(job, 0, 8, {"cpus": 8})["cpus"] == cpus

@@ -193,8 +193,28 @@ def test_a_list_of_no_hosts_does_not_mean_this_computer(caller: Caller, nothing:
     assert caller.called("true", hosts=[], provider="local").spec.provider == "local"
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"env": {"A": "\ud800"}}, "env: it holds half of a character"),
+        ({"env": {"A": "x\0"}}, "env: it holds a NUL byte"),
+        ({"env": {"A=B": "1"}}, 'env: "A=B" is no name of a variable'),
+        ({"secret_env": {"A": "\ud800"}}, "secret-env: it holds half of a character"),
+        ({"name": "\ud800"}, "name: it holds half of a character"),
+    ],
+)
+def test_a_text_that_no_program_can_get_is_refused_with_its_place(
+    caller: Caller, given: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        caller.called("true", **given)
+    assert words in str(refused.value)
+    with pytest.raises(UsageError, match="the script holds half of a character"):
+        caller.called("#!/bin/sh\necho \ud800")
+
+
 def test_a_word_that_no_program_can_get(caller: Caller) -> None:
     told = caller.refused("echo", "a\0b")[0]
-    assert told == "a word of the command holds a NUL byte, which no program can get"
+    assert told == "a word of the command holds a NUL byte, which no program can be given"
     with pytest.raises(UsageError, match=r"^3 is not a text$"):
         caller.called(["echo", 3])  # type: ignore[list-item]

@@ -207,6 +207,7 @@ def test_a_caller_gives_texts_numbers_and_paths(tmp_path: Path) -> None:
         ([1], "[1] is not a plain value"),
         (None, "None is not a value"),
         ("a\0", "a NUL byte, which no environment variable can hold"),
+        ("\ud800", r"it holds half of a character ('\ud800'), which cannot be written in UTF-8"),
     ],
 )
 def test_a_caller_s_bad_value_is_named_by_its_number(value: object, message: str) -> None:
@@ -215,6 +216,10 @@ def test_a_caller_s_bad_value_is_named_by_its_number(value: object, message: str
 
 def test_a_caller_gives_the_variables_of_each_task() -> None:
     assert list(from_records([{"A": 1, "B": False, "C": None}])) == [b'{"A":"1","B":"false"}']
+    assert refusal(from_records([{"A": "\udfff"}])) == (
+        r"map_over_task_var_dicts: item 1: A: it holds half of a character ('\udfff'), "
+        "which cannot be written in UTF-8"
+    )
     assert refusal(from_records([{}, ["A"]])) == (
         'map_over_task_var_dicts: item 2: ["A"] is not an object of variables'
     )

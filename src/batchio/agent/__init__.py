@@ -36,6 +36,7 @@ ROOMS: Final = (
     "files",
     "members",
     "setup",
+    "devices",
     "attempts",
     "containers",
     "loop",

@@ -1,4 +1,4 @@
-"""One try of a task, and who of them waits, runs, or has only its record left to make."""
+"""Attempts: which wait in the queue, which run in a slot, which only lack their record."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Attempt:
         "container",
         "copies",
         "deadline",
+        "devices",
         "ended",
         "exit",
         "id",
@@ -69,6 +70,7 @@ class Attempt:
         self.tails = [b"", b""]
         self.reason = ""
         self.killed = False
+        self.devices: list[bytes] = []  # GPUs that it has
         self.ooms = 0
         self.kills = 0
         self.cgroup = b""
@@ -80,7 +82,8 @@ class Attempt:
     def last_line(self, setup: Setup) -> str:
         """The last words: of stderr, else of stdout."""
         for stream in (1, 0):
-            lines = setup.blank(self.tails[stream]).split(b"\n")
+            # what a progress bar wrote over is not what was last on the screen
+            lines = setup.blank(self.tails[stream]).replace(b"\r", b"\n").split(b"\n")
             for index in range(len(lines) - 1, -1, -1):
                 line = lines[index].strip()
                 if line:
@@ -120,17 +123,17 @@ class Attempts:
         self.queue.move_to_end(attempt.key, last=False)
 
     def release(self, attempt: Attempt) -> None:
-        """Its slot is free."""
+        """Free the slot of an attempt."""
         self.running.discard(attempt)
         self.slots.discard(attempt.slot)
 
     def withdraw(self, attempts: Collection[Attempt]) -> None:
-        """Of the queue; they were never here."""
+        """Take attempts out of the queue, as if they had never been here."""
         for one in attempts:
             del self.queue[one.key]
             del self.known[one.key]
 
     def remove(self, attempt: Attempt) -> None:
-        """Its record is made."""
+        """Forget an attempt whose record is made."""
         self.release(attempt)
         del self.known[attempt.key]

@@ -20,6 +20,25 @@ INITS = (
 )
 STEERING = (b"HOME", b"PATH", b"TMPDIR", b"XDG_", b"LD_", b"DOCKER_", b"CONTAINER")
 ERASE = b'"$0" kill "$1" >/dev/null 2>&1; exec "$0" rm -f "$1"'  # podman rm waits 10 s
+PULL = b"""
+"$0" image inspect "$1" >/dev/null 2>&1 && exit
+for pause in 2 8 0; do
+    said=$("$0" pull -q "$1" 2>&1) && exit
+    case $said in
+    *unknown*|*denied*|*unauthorized*|*"not found"*|*"o such"*|*nvalid*) break ;;
+    esac
+    sleep $pause
+done
+printf '%s\\n' "$said"
+exit 1
+"""
+"""What a registry refuses for a moment is asked for again; what it will never give is not."""
+ENGINE_WORDS = (b"Error: ", b"docker: ", b"podman: ", b"Error response from daemon")
+
+
+def said_by_engine(line: bytes) -> bool:
+    """Whether a container's last line on stderr is its engine's; exit 125 may be anybody's."""
+    return line.startswith(ENGINE_WORDS) or b": executable file not found in" in line
 
 
 def find_engine(setup: Setup | None) -> bytes:
@@ -125,8 +144,7 @@ def stop_container(attempt: Attempt) -> list[bytes]:
 
 def pull_image(setup: Setup | None, image: str) -> list[bytes]:
     """The command that has an image here."""
-    script = b'"$0" image inspect "$1" >/dev/null 2>&1 || exec "$0" pull -q "$1"'
-    return [b"/bin/sh", b"-c", script, find_engine(setup), raw(image)]
+    return [b"/bin/sh", b"-c", PULL, find_engine(setup), raw(image)]
 
 
 def remove_containers(home: str) -> None:

@@ -14,6 +14,7 @@ from batchio.agent.children import Children
 from batchio.agent.chores import Chores
 from batchio.agent.containers import remove_containers
 from batchio.agent.departure import Departure
+from batchio.agent.devices import Devices
 from batchio.agent.endings import Endings
 from batchio.agent.folders import Folders
 from batchio.agent.head import FLUSH, Head
@@ -48,6 +49,7 @@ class Agent:
         self.departure = Departure()
         self.attempts = Attempts()
         self.chores = Chores()
+        self.devices = Devices(home)
         self.children = Children()
         self.helpers = Helpers(self.loop, self.children, home)
         self.folders = Folders(self.helpers, self.news, home)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchio.agent.basics import raw
 from batchio.agent.chores import SLICE
+from batchio.agent.containers import said_by_engine
 from batchio.agent.files import outputs, told
 from batchio.agent.limits import Cgroup, oom_kills
 
@@ -36,6 +37,7 @@ class Endings:
         self.loop = agent.loop
         self.attempts = agent.attempts
         self.chores = agent.chores
+        self.devices = agent.devices
         self.output = agent.output
         self.strays = agent.strays
         self.folders = agent.folders
@@ -86,7 +88,7 @@ class Endings:
                 self.loop.at(self.loop.now + 0.1)
 
     def unstartable(self, attempt: Attempt, setup: Setup, error: Unstartable) -> None:
-        """It never had a process."""
+        """Record an attempt that never had a process."""
         attempt.exit, why = error.args
         attempt.reason = error.reason
         attempt.linger = self.loop.now
@@ -97,12 +99,13 @@ class Endings:
 
     def stopped(self, attempt: Attempt) -> None:
         """It was stopped while it was set up."""
+        self.devices.give(attempt.devices)
         self.folders.unmake(attempt)
         self.attempts.remove(attempt)
         self.unstarted(attempt, attempt.reason)
 
     def unstarted(self, attempt: Attempt, reason: str) -> None:
-        """It was stopped in the queue."""
+        """Record an attempt that was stopped in the queue."""
         now, end = time.time(), self.output.log.end
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
@@ -120,6 +123,7 @@ class Endings:
             self.judge(attempt)
             strays = self.strays.left_by(attempt, setup.grace)
         self.lingering.discard(attempt)
+        self.devices.give(attempt.devices)
         self.attempts.release(attempt)
         self.chores.do(self.recording(attempt, setup, strays, self.log_end(attempt)))
 
@@ -169,12 +173,15 @@ class Endings:
     def judge_container(self, attempt: Attempt, setup: Setup) -> None:
         """What the engine's exit code means; its own memory and time mean nothing."""
         attempt.rss, attempt.spent = 0, 0.0
-        if attempt.exit == 125:
+        if attempt.exit == 125 and said_by_engine(raw(attempt.last_line(setup))):
             why = "the container could not be started: " + attempt.last_line(setup)
             self.output.record(attempt, 2, b"batchio: " + raw(why) + b"\n")
             attempt.reason = attempt.reason or "unstartable"
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
+            program = setup.words[0] if setup.words else b"the program"
+            missing = b"batchio: the image has no %s, or it cannot run there\n" % program
+            self.output.record(attempt, 2, missing)
 
 
 def grace_of(attempt: Attempt) -> float:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchio.agent.news import News
 
 VERSION = 2
-"""Of the protocol: heads of another one are refused, agents of an older one replaced."""
+"""Version of the protocol: heads of another one are refused, agents of an older one replaced."""
 
 
 def own_folder(home: str) -> None:

@@ -32,6 +32,7 @@ class Launcher:
         self.attempts = agent.attempts
         self.children = agent.children
         self.chores = agent.chores
+        self.devices = agent.devices
         self.folders = agent.folders
         self.output = agent.output
         self.endings = agent.endings
@@ -47,7 +48,21 @@ class Launcher:
         while setup is not None and self.may_launch(setup):
             attempt = self.attempts.take()
             attempt.setup = setup
+            if setup.gpus and not self.take_devices(attempt, setup):
+                return
             self.chores.do(self.launching(attempt, setup))
+
+    def take_devices(self, attempt: Attempt, setup: Setup) -> bool:
+        """Whether there are GPUs for it; else it waits, for another job has them."""
+        try:
+            first = attempt.slot * setup.gpus
+            attempt.devices = self.devices.take(setup.devices, first, setup.gpus)
+        except OSError as error:
+            self.put_back(attempt, "GPUs cannot be locked: %s" % error.strerror)
+            return False
+        if not attempt.devices:
+            self.put_back(attempt, "all GPUs are taken, also by other jobs of this account")
+        return bool(attempt.devices)
 
     def may_launch(self, setup: Setup) -> bool:
         """Whether a slot is free; for too many whose pipes are held, others wait."""
@@ -90,6 +105,8 @@ class Launcher:
             self.endings.stopped(attempt)
             return
         self.news.trouble("no task can be started for now (%s); they wait" % lacking)
+        self.devices.give(attempt.devices)
+        attempt.devices = []
         self.folders.unmake(attempt)
         self.attempts.put_back(attempt)
         self.retry_at = self.loop.now + 1.0
@@ -192,7 +209,7 @@ def environment(attempt: Attempt, setup: Setup) -> tuple[dict[bytes, bytes], tup
     env[b"BATCHIO_SCRATCH_DIR"] = env[b"TMPDIR"] = attempt.scratch
     env[b"PWD"] = attempt.work
     if setup.gpus:
-        env[DEVICES] = setup.devices_of(attempt.slot)
+        env[DEVICES] = b",".join(attempt.devices)
     return env, extra
 
 

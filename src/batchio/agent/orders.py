@@ -96,7 +96,7 @@ class Orders:
 
     def on_image(self, peer: Connection, image: str) -> None:
         def answer(code: int, tail: str) -> None:
-            self.news.tell(["imaged", image, not code, tail.strip().rpartition("\n")[2]])
+            self.news.tell(["imaged", image, not code, (tail.splitlines() or [""])[-1]])
 
         setup = self.launcher.setup
         try:

@@ -75,11 +75,6 @@ class Setup:
         self.words = self.template([raw(text(word)) for word in listing(get("argv") or [])])
         self.files = bool(get("files"))
 
-    def devices_of(self, slot: int) -> bytes:
-        """The GPUs of a slot, by the numbers that CUDA has for them."""
-        first, count = slot * self.gpus, len(self.devices)
-        return b",".join(self.devices[at % count] for at in range(first, first + self.gpus))
-
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """The variables that are the same for every attempt."""
         host = socket.gethostname()
@@ -120,13 +115,14 @@ class Setup:
         return re.compile(rb"\\?\$(?:\{(" + name + rb")\}|(" + name + rb"))")
 
     def command(self, env: dict[bytes, bytes], extra: tuple[bytes, ...]) -> list[bytes]:
-        """The argv of one attempt; a name that has no value stays as it was typed."""
+        """The argv of one attempt; a name without a value stays as typed, so does a secret's."""
         if self.fixed:
             return self.words
         pattern = self.pattern((self.input_var, *extra))
 
         def value(match: Any) -> bytes:
-            found = env.get(match[1] or match[2])
+            name = match[1] or match[2]
+            found = None if name in self.secret else env.get(name)
             return match[0] if found is None else found
 
         return [pattern.sub(value, w) if b"$" in w else w for w in self.words]

@@ -28,6 +28,14 @@ def environment(home: str, task: str) -> dict[bytes, bytes]:
     return dict(os.environb)
 
 
+def own_shell() -> str:
+    """The account's; a user id need not have an account."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
+    except KeyError:
+        return "/bin/sh"
+
+
 def visit(home: str, key: str, task: str, words: list[str]) -> str:
     """Becomes the command; returns only why it cannot."""
     place = "%s/work/%s" % (home, key) if key else home
@@ -37,8 +45,7 @@ def visit(home: str, key: str, task: str, words: list[str]) -> str:
     except OSError:
         return "%s is not there any more" % place
     if not words:
-        shell = os.environ.get("SHELL") or pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
-        words = [shell, "-i"]
+        words = [os.environ.get("SHELL") or own_shell(), "-i"]
     try:
         os.execvpe(words[0], words, env)
     except OSError as error:

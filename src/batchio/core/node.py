@@ -216,16 +216,14 @@ class Node:
 
 
 def same_computer(one: Facts, other: Facts) -> bool:
-    """Return whether two agents' hellos come from one computer under two names.
+    """Return whether two agents' hellos come from one computer under two names or addresses.
 
     The kernel's boot id alone will not do: containers of one computer share it, and are
-    nodes of their own by name and address.
+    nodes of their own by their process namespaces; where those are unknown, by address.
     """
-    mine, theirs = (
-        (facts.get("boot_id"), facts.get("hostname"), facts.get("address"))
-        for facts in (one, other)
-    )
-    return bool(one.get("boot_id")) and mine == theirs
+    told = ["boot_id", "hostname"]
+    told.append("namespace" if one.get("namespace") and other.get("namespace") else "address")
+    return bool(one.get("boot_id")) and all(one.get(key) == other.get(key) for key in told)
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:

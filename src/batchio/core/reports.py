@@ -68,6 +68,8 @@ class Facts(TypedDict, total=False):
     address: str
     """Where other nodes find it."""
     boot_id: str
+    namespace: int
+    """Of its processes: no two containers of one computer share it; 0 when unknown."""
     time: float
     """Unix seconds by the node's clock."""
     spool: int

@@ -33,7 +33,6 @@ _INTERPRETERS: Final[Mapping[str, str]] = {
     **{".mjs": "node", ".lua": "lua", ".php": "php", ".m": "octave", ".bash": "bash"},
     **{".zsh": "zsh", ".ksh": "ksh", ".fish": "fish", ".tcl": "tclsh"},
 }
-_ESCAPED = re.compile(r"\\(\$\{?(?:BATCHIO|COILED)_\w)", re.A)
 _SHELL_SIGNS = re.compile(r"[|&;<>()`*?~\n]|\$(?!\{?(?:BATCHIO|COILED)_)")
 
 
@@ -249,14 +248,13 @@ def _script_text(text: str) -> Command:
 
 
 def _shell_line(line: str, look: Look, send: bool) -> Command:
-    r"""A line for SHELL; `\$BATCHIO_…`, as the docs page types it, loses the backslash."""
+    """A line for SHELL, which gets it byte for byte."""
     files: dict[str, Travels] = {}
     words = _split(line)
     if send:
         _add_named(words, look, files)
-    argv = (_ESCAPED.sub(r"\1", line),)
     sources = _scripts_among(words, look)
-    return Command(argv, True, tuple(files.values()), line, None, sources)
+    return Command((line,), True, tuple(files.values()), line, None, sources)
 
 
 def _add_named(words: Iterable[str], look: Look, files: dict[str, Travels]) -> None:

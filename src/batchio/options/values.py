@@ -27,6 +27,7 @@ from batchio.core.sizes import (
     parse_memory,
 )
 from batchio.errors import UsageError
+from batchio.options.texts import unpassable
 
 if TYPE_CHECKING:
     from batchio.options.schema import Kind, Option
@@ -307,6 +308,8 @@ def _py_pairs(value: Any, option: Option) -> dict[str, str | None]:
         for key, text in value.items():
             if text is None:
                 raise UsageError(f"the value of {key} is None")
+            if "=" in str(key):
+                raise UsageError(f'"{key}" is no name of a variable: it holds a "="')
         items = [f"{key}={text}" for key, text in value.items()]
     else:
         items = list(_py_many(value, option))
@@ -375,6 +378,8 @@ _PYTHON: Final[Mapping[Kind, Callable[[Any, Option], Any]]] = {
 
 def _checked(option: Option, value: Any, text: str) -> Any:
     """The value, when it is within the option's limits."""
+    if option.kind in ("text", "path", "paths", "words", "pairs"):
+        _passable(value)
     if option.kind not in ("integer", "duration"):
         return value
     if reason := option.forbids.get(value):
@@ -384,6 +389,17 @@ def _checked(option: Option, value: Any, text: str) -> Any:
         least = "above zero" if fraction else f"{option.minimum:g} or more"
         raise UsageError(f"must be {least}, not {text.strip()}")
     return value
+
+
+def _passable(value: Any) -> None:
+    """Refuse texts that no program can be given."""
+    if isinstance(value, Mapping):
+        _passable([*value, *value.values()])
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            _passable(one)
+    elif isinstance(value, str) and (why := unpassable(value)):
+        raise UsageError(f"it holds {why}")
 
 
 def _show_span(span: Span, one: Callable[[float], str]) -> str:

@@ -18,13 +18,14 @@ LEASE_S: Final = 3600.0
 def setup_for(job: JobContext, node: int, slots: int, facts: Facts) -> Setup:
     """Return the settings for one node."""
     spec = job.spec
+    beside = max(min(slots, len(spec.tasks)), 1)  # so many run here at a time, at most
     setup = Setup(
         argv=list(spec.argv),
         shell=spec.shell,
         python=spec.python,
         env=dict(spec.env),
         slots=slots,
-        cpus=spec.cpu or max(float(facts.get("cpus") or 1) / max(slots, 1), 1.0),
+        cpus=spec.cpu or max(float(facts.get("cpus") or 1) / beside, 1.0),
         pin=spec.cpu is not None,
         memory=spec.memory,
         gpus=spec.gpu,

@@ -21,6 +21,7 @@ from itertools import chain
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 from batchio.errors import UsageError
+from batchio.options.texts import unpassable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -215,6 +216,8 @@ def _jsonl(file: IO[bytes], name: str) -> Iterator[bytes]:
 def _text(value: object, where: str) -> str | None:
     match value:
         case str():
+            if why := unpassable(value.replace("\0", "")):  # who keeps it looks for NUL
+                raise UsageError(f"it holds {why}", where=where)
             return value
         case bool():
             return "true" if value else "false"

@@ -24,6 +24,7 @@ from batchio.options.layers import (
 )
 from batchio.options.resolve import resolve
 from batchio.options.table import get, suggestion
+from batchio.options.texts import unpassable
 from batchio.options.to_spec import Settled
 from batchio.providers import NAMES, traits
 from batchio.submit import config, env_file
@@ -108,6 +109,8 @@ def _about_command(layers: Sequence[Layer]) -> Effective:
 def _planned(command: str | Sequence[str], effective: Effective, here: CallerContext) -> Command:
     shell, send = effective.value("shell"), effective.value("implicit-upload")
     if isinstance(command, str) and not shell:
+        if why := unpassable(command.replace("\0", "")):  # a script may hold what it likes
+            raise UsageError(f"the script holds {why}")
         return plan_text(
             command,
             here.look,
@@ -117,8 +120,8 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
         )
     words = [command] if isinstance(command, str) else [_word(word) for word in command]
     for word in words:
-        if "\0" in word:
-            raise UsageError("a word of the command holds a NUL byte, which no program can get")
+        if why := unpassable(word):
+            raise UsageError(f"a word of the command holds {why}")
     return plan_words(
         words,
         here.look,

@@ -1,0 +1,18 @@
+"""What a text must be to reach a program: bytes of UTF-8, and no NUL among them."""
+
+from __future__ import annotations
+
+
+def unpassable(text: str) -> str | None:
+    """Return why no program can be given this text, or None.
+
+    Names of files that are no UTF-8 are given back byte for byte, as Python has them
+    (U+DC80 to U+DCFF); other halves of surrogate pairs have no bytes.
+    """
+    if "\0" in text:
+        return "a NUL byte, which no program can be given"
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as err:
+        return f"half of a character ({text[err.start]!a}), which cannot be written in UTF-8"
+    return None
