@@ -9,6 +9,7 @@ BatchioError
 │   ├── NoSuchJob         no job has that id, prefix or name
 │   ├── JournalCorrupt    a journal cannot be read; it is named, never skipped
 │   ├── JournalFull       the disk (or quota) under the journal is full
+│   ├── JobMoved          it was moved or deleted while its head ran
 │   ├── JournalDown       the store does not answer; ask again
 │   ├── LeaseHeld         another head runs this job
 │   └── HeadGone          nobody runs this job, and it is not done
@@ -125,6 +126,12 @@ class JournalFull(WorkspaceError):
     """There is no room left for the journal."""
 
     code = "journal-full"
+
+
+class JobMoved(WorkspaceError):
+    """What is kept of the job was moved or deleted while its head ran."""
+
+    code = "job-moved"
 
 
 class JournalDown(WorkspaceError):

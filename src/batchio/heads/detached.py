@@ -69,7 +69,7 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
         show_as(f"batchio head of job {job}")
         for descriptor in range(3):  # whoever called may have closed them, and we use the numbers
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
-        log = os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _head_log(workspace, job)
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -84,6 +84,11 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
         os._exit(code)
 
 
+def _head_log(workspace: Workspace, job: str) -> int:
+    """Return the descriptor of what takes a head's own words; nobody else may read them."""
+    return os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
 def _words(descriptor: int) -> TextIO:
     return open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
@@ -93,7 +98,7 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
     # -P: a file of the user's called array.py must not stand in for the library's.
     command = [sys.executable, "-P", "-m", "batchio.heads.detached", workspace.url, job]
-    with workspace.job(job).head_log().open("ab") as log:
+    with open(_head_log(workspace, job), "ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
             input=json.dumps(dict(secrets)).encode() + b"\n",

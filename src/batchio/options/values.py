@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import Array, TaskIds, parse_array
-from batchio.core.retry import SHELL_SIGNAL_BASE
 from batchio.core.sizes import (
     CPU_FORMS,
     SIZE_FORMS,
@@ -27,6 +25,7 @@ from batchio.core.sizes import (
     parse_memory,
 )
 from batchio.errors import UsageError
+from batchio.options.codes import parse_codes
 from batchio.options.texts import unpassable
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ TRUE_WORDS: Final = frozenset(("true", "yes", "on", "1"))
 FALSE_WORDS: Final = frozenset(("false", "no", "off", "0"))
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CODE = re.compile(r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?", re.ASCII)
 _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
@@ -185,35 +183,6 @@ def _pair(text: str, option: Option) -> dict[str, str | None]:
     return {_variable(key, option): value if equals else None}
 
 
-def _codes(text: str, _option: Option) -> tuple[tuple[int, int], ...]:
-    """Ranges of exit codes; a signal, by its name or as -N, is the 128 + N of a shell."""
-    ranges = []
-    for part in text.split(","):
-        match = _CODE.fullmatch(part.strip())
-        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if number := _signal(part.strip()):
-            low = high = SHELL_SIGNAL_BASE + number
-        if not 1 <= low <= high <= 255:
-            raise UsageError(
-                f'"{part.strip()}" is not an exit code of a failure',
-                hint="write exit codes between 1 and 255 or names of signals, such as "
-                "1,130-140,SIGKILL",
-            )
-        ranges.append((low, high))
-    return tuple(sorted(ranges))
-
-
-def _signal(text: str) -> int | None:
-    """Return the number of a signal: SIGKILL, KILL, kill, -9."""
-    if text[:1] == "-":
-        number = int(text[1:]) if text[1:].isascii() and text[1:].isdigit() else 0
-        return number if 0 < number < signal.NSIG else None
-    name = text.upper()
-    known = signal.Signals.__members__
-    found = known.get(name) or known.get(f"SIG{name}")
-    return found.value if found else None
-
-
 def _delimiter(text: str, _option: Option) -> str:
     return re.sub(r"\\[nt0\\]", lambda match: _ESCAPES[match[0]], text)
 
@@ -234,7 +203,7 @@ _TEXT: Final[Mapping[Kind, Callable[[str, Option], Any]]] = {
     "words": lambda text, _: tuple(text.replace(",", " ").split()),
     "pairs": _pair,
     "array": lambda text, _: parse_array(text),
-    "codes": _codes,
+    "codes": lambda text, _: parse_codes(text),
     "values": lambda text, _: text,
     "delimiter": _delimiter,
     "object": lambda text, _: text,
@@ -337,10 +306,10 @@ def _py_array(value: Any, option: Option) -> Array:
     return Array(ids)
 
 
-def _py_codes(value: Any, option: Option) -> tuple[tuple[int, int], ...]:
+def _py_codes(value: Any, _option: Option) -> tuple[tuple[int, int], ...]:
     items = value if isinstance(value, Iterable) else (value,)
     parts = ["-".join(map(str, i)) if isinstance(i, tuple) else str(i) for i in items]
-    return _codes(",".join(parts), option)
+    return parse_codes(",".join(parts))
 
 
 def _py_values(value: Any, _option: Option) -> Any:

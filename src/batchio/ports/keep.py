@@ -90,6 +90,7 @@ class Journal(Protocol):
             JournalDown: the store does not answer, and nobody knows whether the batch was
                 written. Append the same batch again: it stands in the journal once.
             JournalFull: no room; nothing of the batch was written.
+            JobMoved: the job is not kept there any more; nothing was written.
             LeaseHeld: the lease is no longer ours; nothing was written.
         """
         ...
