@@ -9,63 +9,23 @@ import pytest
 
 from tests.house.source import PACKAGE
 
-FOLDERS: Final = ("core",)
+FOLDERS: Final = (
+    ".",
+    "core",
+    "filestores",
+    "heads",
+    "ports",
+    "providers",
+    "testing",
+)
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""
 
-OPENINGS: Final = frozenset(
-    [
-        "a",
-        "all",
-        "an",
-        "as",
-        "at",
-        "by",
-        "each",
-        "every",
-        "everything",
-        "for",
-        "from",
-        "he",
-        "here",
-        "how",
-        "if",
-        "in",
-        "it",
-        "its",
-        "less",
-        "more",
-        "no",
-        "nobody",
-        "none",
-        "not",
-        "nothing",
-        "of",
-        "on",
-        "one",
-        "only",
-        "some",
-        "such",
-        "that",
-        "the",
-        "their",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "to",
-        "up",
-        "what",
-        "when",
-        "where",
-        "whether",
-        "which",
-        "who",
-        "whoever",
-        "why",
-        "with",
-    ]
-)
+_OPENINGS: Final = """
+    a all an as at by each every everything for from he here how if in it its less more no nobody
+    none not nothing of on one only some such that the their there these they this those to up
+    what when where whether which who whoever why with
+"""
+OPENINGS: Final = frozenset(_OPENINGS.split())
 """Articles, pronouns, question words and the like: after these the subject must be guessed."""
 
 

@@ -1,7 +1,7 @@
 """Heads: who runs the engine for a job, and where. `JobSpec.head` says which.
 
-    local    a process of its own on this computer, which outlives whoever started it
-    inline   whoever asks for it, until the job is done
+    local    a process of its own on this computer, which outlives the one that started it
+    inline   the process that asks for it, until the job is done
 
 `cancel`, `retry` and `recover` of any later process start a head of the same kind.
 """

@@ -1,10 +1,10 @@
-"""The detached head on this computer: start one, and be one.
+"""The detached head on this computer: how to start one, and how to be one.
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
 holds would be held in the child for ever. There `python -m batchio.heads.detached
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
-way the head is nobody's child, in a session of its own, and its words go to its log.
+way the head is nobody's child, has a session of its own, and writes to its own log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
-"""The shell ends at once, so the head is nobody's child and nobody's zombie."""
+"""A shell script that starts a program and ends at once, so that the head is nobody's child."""
 
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -63,7 +63,7 @@ def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> NoReturn:
-    """The forked child's whole life; what it inherited open would keep others waiting."""
+    """Run the head in the forked child until it ends; inherited descriptors are closed first."""
     code = 3
     try:
         show_as(f"batchio head of job {job}")
@@ -110,7 +110,7 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:
-    """Be the head of a job in this process; returns its exit code."""
+    """Run the head of a job in this process, and return the exit code."""
     import asyncio
 
     from batchio.heads.leading import lead_here
