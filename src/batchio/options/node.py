@@ -253,7 +253,7 @@ _RETRIES: Final = (
         name="retry-on",
         kind="codes",
         group="Retries",
-        help="Retry only after these exit codes, such as 1,130-140 (default: any).",
+        help="Retry only after these exit codes or signals, such as 1,137,SIGTERM (default: any).",
         spec="retry_on",
     ),
     Option(

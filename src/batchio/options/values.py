@@ -25,6 +25,7 @@ from batchio.core.sizes import (
     parse_memory,
 )
 from batchio.errors import UsageError
+from batchio.options.codes import parse_codes
 from batchio.options.texts import unpassable
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ TRUE_WORDS: Final = frozenset(("true", "yes", "on", "1"))
 FALSE_WORDS: Final = frozenset(("false", "no", "off", "0"))
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CODE = re.compile(r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?", re.ASCII)
 _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
@@ -187,20 +187,6 @@ def _pair(text: str, option: Option) -> dict[str, str | None]:
     return {_variable(key, option): value if equals else None}
 
 
-def _codes(text: str, _option: Option) -> tuple[tuple[int, int], ...]:
-    ranges = []
-    for part in text.split(","):
-        match = _CODE.fullmatch(part.strip())
-        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= low <= high <= 255:
-            raise UsageError(
-                f'"{part.strip()}" is not an exit code of a failure',
-                hint="write exit codes between 1 and 255, such as 1,130-140",
-            )
-        ranges.append((low, high))
-    return tuple(sorted(ranges))
-
-
 def _delimiter(text: str, _option: Option) -> str:
     return re.sub(r"\\[nt0\\]", lambda match: _ESCAPES[match[0]], text)
 
@@ -221,7 +207,7 @@ _TEXT: Final[Mapping[Kind, Callable[[str, Option], Any]]] = {
     "words": lambda text, _: tuple(text.replace(",", " ").split()),
     "pairs": _pair,
     "array": lambda text, _: parse_array(text),
-    "codes": _codes,
+    "codes": lambda text, _: parse_codes(text),
     "values": lambda text, _: text,
     "delimiter": _delimiter,
     "object": lambda text, _: text,
@@ -324,10 +310,10 @@ def _py_array(value: Any, option: Option) -> Array:
     return Array(ids)
 
 
-def _py_codes(value: Any, option: Option) -> tuple[tuple[int, int], ...]:
+def _py_codes(value: Any, _option: Option) -> tuple[tuple[int, int], ...]:
     items = value if isinstance(value, Iterable) else (value,)
     parts = ["-".join(map(str, i)) if isinstance(i, tuple) else str(i) for i in items]
-    return _codes(",".join(parts), option)
+    return parse_codes(",".join(parts))
 
 
 def _py_values(value: Any, _option: Option) -> Any:

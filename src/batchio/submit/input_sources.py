@@ -238,6 +238,8 @@ def _text(value: object, where: str) -> str | None:
 
 def _open(path: str, stdin: IO[bytes] | None) -> tuple[IO[bytes], str]:
     if path == "-":
+        if stdin is None and sys.stdin is None:
+            raise UsageError("standard input is closed", where="-", hint="name a file")
         file = sys.stdin.buffer if stdin is None else stdin
         if file.isatty():
             raise UsageError(
@@ -256,7 +258,7 @@ def _closing(file: IO[bytes], inputs: Iterator[bytes]) -> Iterator[bytes]:
     except OSError as err:
         raise UsageError(f"cannot read {file.name}: {err.strerror}") from err
     finally:
-        if file is not sys.stdin.buffer:
+        if sys.stdin is None or file is not sys.stdin.buffer:
             file.close()
 
 
