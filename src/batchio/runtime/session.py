@@ -8,6 +8,7 @@ docs/design/faults.md says what becomes of each fault.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,10 +16,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.node import SILENT_CLEANUP_LIMIT_S
-from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
+from batchio.errors import (
+    BatchioError,
+    NodeError,
+    NotAuthorised,
+    ProtocolError,
+    Unfit,
+    Unreachable,
+)
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.runtime.conversation import Conversation
 from batchio.runtime.errands import Place
+from batchio.runtime.remarks import Remarks
 from batchio.runtime.roster import home
 from batchio.runtime.session_table import Fact, Remains, SessionState, Standing
 from batchio.runtime.setup import setup_for
@@ -35,11 +44,16 @@ if TYPE_CHECKING:
     from batchio.runtime.live_status import LiveStatus
     from batchio.runtime.roster import Roster
 
+logger = logging.getLogger(__name__)
+
 ANSWER_LIMIT_S: Final = 60.0
 """Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
 HOPELESS: Final = (NotAuthorised, Unfit)
 """Errors of a node on which no agent can run, whenever it is tried."""
+
+TALKS: Final = (SessionState.TALKING, SessionState.PARTING, SessionState.RETURNING)
+"""States in which a connection may break that is not tried for the first time."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
 """How a connection breaks, beside `Unreachable`."""
@@ -81,6 +95,7 @@ class Session:
         self._offer = offer
         self._handle = handle
         self._sink = sink
+        self._remarks = Remarks(context.job.note, offer.id)
         self.work: asyncio.Task[None] | None = None
         """The task in which `run` goes on; `leave` ends it."""
         self.agent = known.get("instance", "")
@@ -140,12 +155,26 @@ class Session:
             self._step(_broke_how(err))
             return _why(err)
         except BatchioError as err:
-            if not self._standing.known:
-                self._give_up(_why(err), final=True)
-            else:
+            if self._standing.known and not isinstance(err, ProtocolError):
                 self._step(Fact.BROKE)
+            else:
+                self._lose(_why(err))
             return str(err)
+        except Exception as err:
+            self._lose(self._failed(err))
         return ""
+
+    def _lose(self, why: str) -> None:
+        """Give it up for good, wherever it stands; one that is left already is left."""
+        if self._standing.state in TALKS:
+            self._step(Fact.BROKE)
+        if self._standing.state in (SessionState.REACHING, SessionState.PREPARING):
+            self._give_up(why, final=True)
+
+    def _failed(self, err: Exception) -> str:
+        """Say that batchio itself failed at this node: that costs the node, and nobody else."""
+        logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
+        return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
 
     def _give_up(self, why: str, *, final: bool) -> None:
         self._step(Fact.GAVE_UP)
@@ -156,7 +185,9 @@ class Session:
         async with self._reach() as transport:
             reader, writer = await self._door(transport)
             where, loads = transport.where, self._context.loads
-            talk = Conversation(self._job, loads, self._node, where, self._sink, reader, writer)
+            talk = Conversation(
+                self._job, loads, self._node, where, self._sink, self._remarks, reader, writer
+            )
             try:
                 facts = await self._greeting(talk)
                 self._step(Fact.GREETED)
@@ -293,6 +324,9 @@ class Session:
             except (BatchioError, *BROKEN) as err:
                 why = _why(err)
                 self._step(Fact.BROKE)
+            except Exception as err:
+                why = self._failed(err)
+                break
             await self._pause()
         self._step(Fact.GAVE_UP)
         self._left = f"{self.home} may be left there: {why}"
@@ -304,10 +338,15 @@ class Session:
             try:
                 await self._visit()
                 return
-            except Unreachable:
-                raise
-            except (NodeError, TimeoutError) as err:  # it does not start, or answer, any more
-                self._step(_broke_how(err))
+            except (Unreachable, OSError, asyncio.IncompleteReadError) as err:
+                if not isinstance(err, TimeoutError):
+                    raise
+                self._step(Fact.HUNG)
+            except NodeError:  # it does not start any more, or talks what nobody understands
+                self._step(Fact.BROKE)
+            except Exception as err:
+                self._failed(err)
+                self._step(Fact.BROKE)
         if standing.known:
             self._disown()
             self._left = "its last output did not arrive"
