@@ -68,6 +68,8 @@ class Facts(TypedDict, total=False):
     address: str
     """Where other nodes find it."""
     boot_id: str
+    machine_id: str
+    """What the computer is called in `/etc/machine-id`; "" where there is none."""
     time: float
     """Unix seconds by the node's clock."""
     spool: int

@@ -234,6 +234,7 @@ _FACTS: Final[dict[str, Callable[[object], object]]] = {
     "engines": lambda said: [text(name, SHORT) for name in items(said)[:16]],
     "address": lambda said: text(said, SHORT),
     "boot_id": lambda said: text(said, SHORT),
+    "machine_id": lambda said: text(said, SHORT),
     "time": moment,
     "spool": integer,
     "unacked": integer,

@@ -16,15 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.node import SILENT_CLEANUP_LIMIT_S
-from batchio.errors import (
-    BatchioError,
-    NodeError,
-    NotAuthorised,
-    ProtocolError,
-    Unfit,
-    Unreachable,
-)
+from batchio.errors import BatchioError, NodeError, ProtocolError, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
+from batchio.runtime.breaks import BROKEN, HOPELESS, broke_how, why_broken
 from batchio.runtime.conversation import Conversation
 from batchio.runtime.errands import Place
 from batchio.runtime.remarks import Remarks
@@ -49,14 +43,8 @@ logger = logging.getLogger(__name__)
 ANSWER_LIMIT_S: Final = 60.0
 """Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
-HOPELESS: Final = (NotAuthorised, Unfit)
-"""Errors of a node on which no agent can run, whenever it is tried."""
-
 TALKS: Final = (SessionState.TALKING, SessionState.PARTING, SessionState.RETURNING)
 """States in which a connection may break that is not tried for the first time."""
-
-BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
-"""How a connection breaks, beside `Unreachable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +140,13 @@ class Session:
         try:
             await self._visit()
         except (Unreachable, *BROKEN) as err:
-            self._step(_broke_how(err))
-            return _why(err)
+            self._step(broke_how(err))
+            return why_broken(err)
         except BatchioError as err:
             if self._standing.known and not isinstance(err, ProtocolError):
                 self._step(Fact.BROKE)
             else:
-                self._lose(_why(err))
+                self._lose(why_broken(err))
             return str(err)
         except Exception as err:
             self._lose(self._failed(err))
@@ -319,10 +307,10 @@ class Session:
                 await self._tidy()
                 return
             except HOPELESS as err:
-                why = _why(err)
+                why = why_broken(err)
                 break
             except (BatchioError, *BROKEN) as err:
-                why = _why(err)
+                why = why_broken(err)
                 self._step(Fact.BROKE)
             except Exception as err:
                 why = self._failed(err)
@@ -388,14 +376,3 @@ async def _first(*works: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _broke_how(error: BaseException) -> Fact:
-    return Fact.HUNG if isinstance(error, TimeoutError) else Fact.BROKE
-
-
-def _why(error: Exception) -> str:
-    """Why a connection is of no use any more, for people."""
-    said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
-    hint = error.hint if isinstance(error, BatchioError) else None
-    return (f"{said}; {hint}" if hint else said) or "the connection broke"
