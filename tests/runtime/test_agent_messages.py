@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.core import events as ev
-from batchio.core.reports import Ended
+from batchio.core.reports import Ended, Facts
 from batchio.errors import ProtocolError
 from batchio.runtime import agent_messages as messages
 from batchio.runtime import frames
@@ -236,3 +236,7 @@ def test_a_true_frame_with_some_bytes_changed_is_refused_or_can_be_used(seed: in
 
 def test_every_field_of_a_record_is_tried() -> None:
     assert Ended._fields == FIELDS
+
+
+def test_every_fact_of_a_hello_has_a_check() -> None:
+    assert messages._FACTS.keys() == Facts.__annotations__.keys() - {"socket", "ahead"}

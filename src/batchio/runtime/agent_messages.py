@@ -235,6 +235,7 @@ _FACTS: Final[dict[str, Callable[[object], object]]] = {
     "address": lambda said: text(said, SHORT),
     "boot_id": lambda said: text(said, SHORT),
     "machine_id": lambda said: text(said, SHORT),
+    "namespace": integer,
     "time": moment,
     "spool": integer,
     "unacked": integer,
