@@ -54,7 +54,7 @@ def need_its_computer(machine: Machine) -> None:
 
 
 def _is_here(facts: Facts) -> bool:
-    """Whether an agent that said this of its node runs, or ran, on this computer.
+    """Return whether an agent that said this of its node runs, or ran, on this computer.
 
     The kernel's boot id is another one after each boot, the machine's the same in many
     containers, and a name may change: where that differs, the agent's own folder decides.
