@@ -11,11 +11,14 @@ from tests.house.source import PACKAGE
 
 FOLDERS: Final = (
     ".",
+    "agent",
     "core",
     "filestores",
     "heads",
+    "options",
     "ports",
     "providers",
+    "submit",
     "testing",
 )
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""

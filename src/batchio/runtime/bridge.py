@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 from batchio.runtime.streams import Stream
 
@@ -27,6 +28,10 @@ class _Engine:
     """One asyncio loop in one daemon thread, started when first needed."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: a child made by fork() has a copy of the loop, but not the thread."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -46,26 +51,57 @@ class _Engine:
 _ENGINE: Final = _Engine()
 
 
+os.register_at_fork(after_in_child=_ENGINE.forget)
+
+
+class Running(Generic[T]):
+    """A coroutine that runs in the engine while this thread does something else."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._work = work
+        self._loop, self._done = _ENGINE.loop(), threading.Event()
+        self._tasks: list[asyncio.Task[T]] = []
+
+    def start(self) -> None:
+        """Let it begin; Ctrl-C may come from here on."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._tasks.append(self._loop.create_task(self._work()))
+        self._tasks[0].add_done_callback(lambda _: self._done.set())
+
+    def cancel(self) -> None:
+        """Have it cancelled; it cleans up first, and is to be waited for."""
+        self._loop.call_soon_threadsafe(lambda: self._tasks[0].cancel())
+
+    def wait(self) -> None:
+        """Return when it has ended, in whatever way."""
+        self._done.wait()
+
+    def has_ended(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._done.is_set()
+
+    def result(self) -> T:
+        """Wait for it, and return what it returned; raises what it raised."""
+        self.wait()
+        return self._tasks[0].result()
+
+
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in the engine and wait for it, blocking only this thread.
 
     Ctrl-C cancels it and waits for its cleanup; a second one does not wait.
     """
-    loop, done = _ENGINE.loop(), threading.Event()
-    tasks: list[asyncio.Task[T]] = []
-
-    def begin() -> None:
-        tasks.append(loop.create_task(work()))
-        tasks[0].add_done_callback(lambda _: done.set())
-
+    running = Running(work)
     try:
-        loop.call_soon_threadsafe(begin)
-        done.wait()
+        running.start()
+        running.wait()
     except KeyboardInterrupt:
-        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
-        done.wait()
+        running.cancel()
+        running.wait()
         raise
-    return tasks[0].result()
+    return running.result()
 
 
 def in_trio() -> bool:
