@@ -18,6 +18,8 @@ FOLDERS: Final = (
     "options",
     "ports",
     "providers",
+    "runtime",
+    "stores",
     "submit",
     "testing",
 )
