@@ -1,4 +1,4 @@
-"""Opens SSH connections: the way there, the handshake, limits of time.
+"""How SSH connections are opened: the way to the host, the handshake, limits of time.
 
 A host key is never taken on faith: it stands in the known-hosts files, or in the target itself,
 or the connection is refused. Imported only when there is a host to connect to: asyncssh
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 HANDSHAKES: Final = 16
-"""Handshakes at once in this process: each costs both sides milliseconds of CPU, and
-more at a time only make the last ones miss their limit."""
+"""Most handshakes at once in this process: each costs both sides milliseconds of CPU, and
+more at a time only make the last ones miss their limit.
+"""
 
 _BRISK_S: Final = 2.0
-"""A login that takes longer waits for its host, and no longer holds up another one."""
+"""Seconds after which a login is taken to wait for its host, and no longer delays others."""
 
 _DEEPEST: Final = 8
-"""Jump hosts in a row before it must be a circle."""
+"""Most jump hosts in a row; more must be a circle."""
 
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 _OURS: Final = Settled({"identityagent": ("none",)})
-"""What holds for a node that we made ourselves."""
+"""The configuration of a node that we made ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Limits:
 
 
 class Client(asyncssh.SSHClient):
-    """Remembers what one connection was told."""
+    """A client of asyncssh that remembers what one connection was told."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -67,7 +68,7 @@ class Client(asyncssh.SSHClient):
         self.ended: Exception | None = None
 
     def owns(self, proxy: Proxy | None) -> None:
-        """End the ProxyCommand when the connection ends."""
+        """Make the ProxyCommand end when the connection ends."""
         self._proxy = proxy
         if self._lost and proxy is not None:
             proxy.close()
@@ -75,24 +76,24 @@ class Client(asyncssh.SSHClient):
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
-        """Note a key that is not trusted; it stays so."""
+        """Record a key that is not trusted, and refuse it."""
         self._login.shown = key
         return False
 
     def public_key_auth_requested(self) -> None:
-        """Note that the server takes keys; all of ours have been refused."""
+        """Record that the server accepts keys; all of ours have been refused."""
         self._login.methods.append("publickey")
 
     def kbdint_auth_requested(self) -> None:
-        """Note that the server asks questions, as for a second factor."""
+        """Record that the server asks questions, as for a second factor."""
         self._login.methods.append("keyboard-interactive")
 
     def password_auth_requested(self) -> None:
-        """Note that the server takes passwords."""
+        """Record that the server accepts passwords."""
         self._login.methods.append("password")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note the end, which comes once; `exc` is None when it was closed on purpose."""
+        """Record the end, which comes once; `exc` is None when it was closed on purpose."""
         self.ended, self._lost = exc, True
         if self._proxy is not None:
             self._proxy.close()
@@ -147,7 +148,7 @@ def _abort(via: asyncssh.SSHClientConnection | None) -> None:
 
 
 async def _configuration(target: SshTarget) -> Settled:
-    """Return what OpenSSH's configuration says, but of a node of ours, which is not in it."""
+    """Return what OpenSSH's configuration says of a host; nothing for a node that we made."""
     if target.pinned is not None:
         return _OURS
     question = (target.host, target.port, target.user)
@@ -220,7 +221,7 @@ async def _handshake(
 
 @contextlib.asynccontextmanager
 async def _gate() -> AsyncIterator[None]:
-    """Take one of the places for handshakes, until the end or for `_BRISK_S` seconds."""
+    """Hold one of the places for handshakes, until the end or for `_BRISK_S` seconds."""
     loop = asyncio.get_running_loop()
     gate = _gates.setdefault(loop, asyncio.Semaphore(HANDSHAKES))
     await gate.acquire()
@@ -234,7 +235,7 @@ async def _gate() -> AsyncIterator[None]:
 
 
 async def _dial(login: Login, limit: float) -> socket.socket:
-    """A TCP connection to the first of the host's addresses that takes one."""
+    """Open a TCP connection to the first of the host's addresses that accepts one."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
         login.host, login.port, family=login.family, type=socket.SOCK_STREAM
@@ -271,7 +272,9 @@ def _bind(sock: socket.socket, settled: Settled) -> None:
 async def _through(
     login: Login, limits: Limits | None, depth: int
 ) -> asyncssh.SSHClientConnection | None:
-    """The connection to the last of the jump hosts; None where the only one is the host itself."""
+    """Return the connection to the last of the jump hosts; None where the only one is the host
+    itself.
+    """
     target = login.target
     if depth > _DEEPEST:
         raise UsageError("ProxyJump goes round in a circle", where=target.where)

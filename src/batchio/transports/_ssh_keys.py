@@ -1,8 +1,8 @@
-"""Which keys are offered to a host, and in which order: files, certificates, ssh-agent.
+"""The keys that are offered to a host, in order: files, certificates, ssh-agent.
 
-As ssh does, what cannot be used is passed over: a key that lives only in the agent, a file that
-is no key, a certificate that is missing, an agent that is ill. It is remembered, for the error
-should the login fail.
+As ssh does, keys that cannot be used are passed over: a key that is only in the agent, a file
+that is no key, a certificate that is missing, an agent that fails. They are remembered, for the
+error should the login fail.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from batchio.transports.ssh_config import Settled
 
 AGENT_PATIENCE_S: Final = 5.0
-"""How long an ssh-agent may take to list its keys."""
+"""Seconds that an ssh-agent may take to list its keys."""
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))$")
 
 
 @dataclass(slots=True)
 class Keys:
-    """What is offered, in order.
+    """The keys that are offered, in order.
 
     Attributes:
         pairs: Keys of the agent and of files, with their certificates.
@@ -52,7 +52,7 @@ class Keys:
         self.passed_over.append("the ssh-agent (it did not sign)")
 
     def close(self) -> None:
-        """Let go of the agent."""
+        """Close the connection to the agent."""
         if self.agent is not None:
             self.agent.close()
 
@@ -60,7 +60,7 @@ class Keys:
 async def keys_for(
     settled: Settled, asked: Sequence[str | bytes], paths: Iterable[str], certificates: list[str]
 ) -> Keys:
-    """Collect the keys for one login.
+    """Return the keys for one login.
 
     Args:
         settled: The configuration: IdentityAgent, IdentitiesOnly.
@@ -114,7 +114,7 @@ def _kinds(pair: asyncssh.SSHKeyPair) -> Iterable[bytes]:
 def _certified(
     pair: asyncssh.SSHKeyPair, certs: Iterable[asyncssh.SSHCertificate]
 ) -> list[asyncssh.SSHKeyPair]:
-    """Return a key with each certificate that is about it, then the key alone."""
+    """Return a key with each certificate for it, then the key alone."""
     pairs = []
     for cert in certs:
         if not pair.has_cert and cert.key.public_data == pair.key_public_data:
@@ -143,7 +143,7 @@ def agent_path(settled: Settled) -> str:
 
 
 async def _agents_keys(settled: Settled, keys: Keys) -> dict[bytes, asyncssh.SSHKeyPair]:
-    """Return the agent's keys by their public halves; none of an agent that is ill."""
+    """Return the agent's keys by their public halves; none when the agent fails."""
     path = agent_path(settled)
     if not path:
         return {}
@@ -205,7 +205,7 @@ def _found(path: str) -> _File:
 
 
 def _read(path: str) -> tuple[asyncssh.SSHKey | None, Exception | None]:
-    """Return a private key, or why there is none; read again when it has changed."""
+    """Return a private key, or why there is none; read again when the file has changed."""
     try:
         status = os.stat(path)
         return _private(path, status.st_mtime_ns, status.st_size), None
@@ -240,7 +240,7 @@ def _why(error: Exception) -> str:
 
 
 def _unusable(path: str, error: Exception) -> UsageError:
-    """A key that was asked for and cannot be used."""
+    """Return the error for a key that was asked for and cannot be used."""
     if _why(error) == "locked by a passphrase":
         return UsageError(
             f"the private key {path} is locked by a passphrase",

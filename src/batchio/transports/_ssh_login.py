@@ -1,4 +1,4 @@
-"""One login, settled: where, as whom, with which keys and algorithms, trusting which host keys.
+"""One login, decided: where, as whom, with which keys and algorithms, trusting which host keys.
 
 The configuration's words become arguments of asyncssh, which reads no configuration itself.
 """
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
     from batchio.transports.ssh_config import Settled
 
 _FAST: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Measured for asyncssh against OpenSSH 9.2: 1.7 times as fast as the default, chacha20."""
+"""The fastest ciphers of asyncssh against OpenSSH 9.2: 1.7 times the default, chacha20."""
 
 _USUAL_CIPHERS: Final = frozenset(
     ("chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr", *_FAST)
 )
-"""What OpenSSH 6.7 to 10 offers when nobody says `Ciphers`, in one order or another."""
+"""The ciphers that OpenSSH 6.7 to 10 offers without `Ciphers`, in one order or another."""
 
 _TOKEN: Final = re.compile(r"%(.)|\$\{(\w+)\}")
 _FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
@@ -56,7 +56,7 @@ class SshTarget:
         pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
             made ourselves. Configuration, agent and default keys are then not looked at.
         name: What people call it in messages; empty: `host`.
-        python: Where a Python is there; empty: where it usually is.
+        python: Path of a Python on the host; empty: where it usually is.
     """
 
     host: str
@@ -69,16 +69,16 @@ class SshTarget:
 
     @property
     def where(self) -> str:
-        """Its name in messages."""
+        """The host's name in messages."""
         return self.name or self.host
 
 
 @dataclass(slots=True)
 class Login:
-    """One login; also what it was told on the way, for the error should it fail.
+    """One login, with the server's answers, for the error should it fail.
 
     Attributes:
-        trust_files: The known-hosts files that count, the user's first.
+        trust_files: The known-hosts files that are used, the user's first.
         shown: The host's key, when it is not one of `known`.
         methods: How the server would let us in, as far as it was asked.
     """
@@ -96,7 +96,7 @@ class Login:
 
     @property
     def alias(self) -> str:
-        """The name under which its key is known, if that is not its own."""
+        """The name under which the host's key is known, if that is not its own."""
         return self.settled.one("hostkeyalias")
 
     @property
@@ -142,7 +142,7 @@ class Login:
 
 
 async def login_for(target: SshTarget, settled: Settled) -> Login:
-    """Settle a login: read the keys and the known hosts that the configuration names.
+    """Decide a login: read the keys and the known hosts that the configuration names.
 
     Raises:
         UsageError: a key that was asked for, or the configuration, cannot be used.
@@ -179,7 +179,7 @@ def _paths(login: Login, keyword: str) -> Iterable[str]:
 
 
 def _without_revoked(login: Login, known: Known) -> Known:
-    """Add the keys of `RevokedHostKeys`."""
+    """Return the known keys with those of `RevokedHostKeys` as revoked."""
     path = login.expand(login.settled.path(login.settled.one("revokedhostkeys")))
     if not path:
         return known
@@ -198,7 +198,7 @@ def _without_revoked(login: Login, known: Known) -> Known:
 
 
 def arguments(login: Login) -> dict[str, Any]:
-    """Return what asyncssh is told of a login; connecting and time limits are not part of it."""
+    """Return the arguments of asyncssh for a login, but for connecting and time limits."""
     settled, target = login.settled, login.target
     told: dict[str, Any] = {
         "config": [],
@@ -245,7 +245,7 @@ def arguments(login: Login) -> dict[str, Any]:
 
 
 def _host_key_algorithms(login: Login) -> list[str]:
-    """Return those of keys that are known, then the others.
+    """Return the algorithms of keys that are known, then the others.
 
     Only so does a host show a key of another kind, and we can say what it shows; it is refused
     all the same.
@@ -261,7 +261,7 @@ def _host_key_algorithms(login: Login) -> list[str]:
 
 
 def _ciphers(login: Login) -> list[str]:
-    """Return the configuration's; the fastest first where nobody has chosen."""
+    """Return the configured ciphers; the fastest first where none were configured."""
     known = tuple(_words(get_encryption_algs()))
     chosen = _chosen(login, "ciphers", known)
     if chosen and set(login.settled.one("ciphers").split(",")) != _USUAL_CIPHERS:
