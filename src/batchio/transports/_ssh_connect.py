@@ -20,7 +20,7 @@ from batchio.errors import UsageError
 from batchio.transports._ssh_errors import NoAnswer, ProxyFailed, explain
 from batchio.transports._ssh_login import Login, SshTarget, arguments, login_for
 from batchio.transports._ssh_proxy import Proxy
-from batchio.transports.ssh_config import Settled, settle, settle_without_ssh
+from batchio.transports.ssh_config import HostConfig, read_config, read_config_without_ssh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,13 +38,13 @@ _DEEPEST: Final = 8
 
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-_OURS: Final = Settled({"identityagent": ("none",)})
+_OURS: Final = HostConfig({"identityagent": ("none",)})
 """The configuration of a node that we made ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds.
+    """The limits of time of one connection, in seconds.
 
     Attributes:
         connect: Until the host takes a TCP connection; ConnectTimeout, where it is said.
@@ -104,16 +104,16 @@ async def connect(
     limits: Limits | None = None,
     via: asyncssh.SSHClientConnection | None = None,
     depth: int = 0,
-    settled: Settled | None = None,
+    host_config: HostConfig | None = None,
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
-    """One authenticated connection; jump hosts are connected to first, by the same rules.
+    """Open one authenticated connection, after those to its jump hosts, by the same rules.
 
     Args:
         target: The host.
         limits: None: the usual ones, and what the configuration says.
         via: A connection to a jump host; it ends with the new one.
         depth: How many jump hosts are on the way already.
-        settled: What the configuration says, for whoever has asked already.
+        host_config: What the configuration says, when it has been read already.
 
     Raises:
         Unreachable: no answer in time, or it hung up.
@@ -124,8 +124,8 @@ async def connect(
     """
     login = None
     try:
-        login = await login_for(target, settled or await _configuration(target))
-        bounds = limits or limits_of(login.settled)
+        login = await login_for(target, host_config or await _configuration(target))
+        bounds = limits or limits_of(login.host_config)
         if via is None and login.jumps:
             via = await _through(login, limits, depth)
         return await _log_in(login, bounds, via)
@@ -147,17 +147,17 @@ def _abort(via: asyncssh.SSHClientConnection | None) -> None:
         via.abort()
 
 
-async def _configuration(target: SshTarget) -> Settled:
+async def _configuration(target: SshTarget) -> HostConfig:
     """Return what OpenSSH's configuration says of a host; nothing for a node that we made."""
     if target.pinned is not None:
         return _OURS
     question = (target.host, target.port, target.user)
-    return await settle(*question, target.where) or settle_without_ssh(*question)
+    return await read_config(*question, target.where) or read_config_without_ssh(*question)
 
 
-def limits_of(settled: Settled) -> Limits:
+def limits_of(host_config: HostConfig) -> Limits:
     """Return the limits of a login: ours, and what `ConnectTimeout` says."""
-    seconds = settled.one("connecttimeout")
+    seconds = host_config.one("connecttimeout")
     usual = Limits()
     if not seconds.isdigit() or seconds == "0":
         return usual
@@ -245,7 +245,7 @@ async def _dial(login: Login, limit: float) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
-            _bind(sock, login.settled)
+            _bind(sock, login.host_config)
             async with asyncio.timeout(limit / len(found)):
                 await loop.sock_connect(sock, address)
         except TimeoutError:
@@ -262,10 +262,10 @@ async def _dial(login: Login, limit: float) -> socket.socket:
     raise failure
 
 
-def _bind(sock: socket.socket, settled: Settled) -> None:
-    if address := settled.one("bindaddress"):
+def _bind(sock: socket.socket, host_config: HostConfig) -> None:
+    if address := host_config.one("bindaddress"):
         sock.bind((address, 0))
-    if (interface := settled.one("bindinterface")) and hasattr(socket, "SO_BINDTODEVICE"):
+    if (interface := host_config.one("bindinterface")) and hasattr(socket, "SO_BINDTODEVICE"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
 
 

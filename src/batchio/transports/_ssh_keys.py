@@ -22,7 +22,7 @@ from batchio.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchio.transports.ssh_config import Settled
+    from batchio.transports.ssh_config import HostConfig
 
 AGENT_PATIENCE_S: Final = 5.0
 """Seconds that an ssh-agent may take to list its keys."""
@@ -58,12 +58,15 @@ class Keys:
 
 
 async def keys_for(
-    settled: Settled, asked: Sequence[str | bytes], paths: Iterable[str], certificates: list[str]
+    host_config: HostConfig,
+    asked: Sequence[str | bytes],
+    paths: Iterable[str],
+    certificates: list[str],
 ) -> Keys:
     """Return the keys for one login.
 
     Args:
-        settled: The configuration: IdentityAgent, IdentitiesOnly.
+        host_config: The configuration: IdentityAgent, IdentitiesOnly.
         asked: Keys that were named beside the configuration: paths, or the text of one.
         paths: IdentityFile, expanded.
         certificates: CertificateFile, expanded.
@@ -75,11 +78,11 @@ async def keys_for(
     files = [*map(_named, asked), *map(_found, paths)]
     certs = [cert for path in certificates for cert in _certificates(path, keys.passed_over)]
     certs += [cert for file in files for cert in file.certs]
-    agents = await _agents_keys(settled, keys)
+    agents = await _agents_keys(host_config, keys)
     named = {public for file in files for public in file.publics}
     held = [agents[public] for file in files for public in file.publics if public in agents]
     others = [pair for public, pair in agents.items() if public not in named]
-    for pair in held if settled.yes("identitiesonly") else [*held, *others]:
+    for pair in held if host_config.yes("identitiesonly") else [*held, *others]:
         keys.pairs += _certified(pair, certs)
     for file in files:
         if any(public in agents for public in file.publics):
@@ -90,13 +93,13 @@ async def keys_for(
             raise _unusable(file.path, file.error)
         elif file.error is not None and not isinstance(file.error, FileNotFoundError):
             keys.passed_over.append(f"{file.path} ({_why(file.error)})")
-    return _accepted(keys, settled)
+    return _accepted(keys, host_config)
 
 
-def _accepted(keys: Keys, settled: Settled) -> Keys:
+def _accepted(keys: Keys, host_config: HostConfig) -> Keys:
     """Leave out keys of kinds that the configuration does not offer."""
-    usual = settled.one("pubkeyacceptedkeytypes")  # its name before OpenSSH 8.5
-    said = settled.one("pubkeyacceptedalgorithms", usual)
+    usual = host_config.one("pubkeyacceptedkeytypes")  # its name before OpenSSH 8.5
+    said = host_config.one("pubkeyacceptedalgorithms", usual)
     if not said:
         return keys
     allowed = {name.encode() for name in said.split(",")}
@@ -127,24 +130,24 @@ def _certified(
 # -- the agent -----------------------------------------------------------------------------
 
 
-def agent_path(settled: Settled) -> str:
+def agent_path(host_config: HostConfig) -> str:
     """Return the socket of the user's ssh-agent; empty when there is none to ask.
 
     `SSH_AUTH_SOCK` and `$NAME` name a variable that holds it: ssh_config(5).
     """
-    said = settled.said.get("identityagent", ("SSH_AUTH_SOCK",))[0]
+    said = host_config.said.get("identityagent", ("SSH_AUTH_SOCK",))[0]
     if said == "none":
         return ""
     if said == "SSH_AUTH_SOCK":
         return os.environ.get("SSH_AUTH_SOCK", "")
     if variable := _VARIABLE.match(said):
         return os.environ.get(variable[1] or variable[2], "")
-    return settled.path(said)
+    return host_config.path(said)
 
 
-async def _agents_keys(settled: Settled, keys: Keys) -> dict[bytes, asyncssh.SSHKeyPair]:
+async def _agents_keys(host_config: HostConfig, keys: Keys) -> dict[bytes, asyncssh.SSHKeyPair]:
     """Return the agent's keys by their public halves; none when the agent fails."""
-    path = agent_path(settled)
+    path = agent_path(host_config)
     if not path:
         return {}
     agent = asyncssh.SSHAgentClient(path)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchio.ports import ByteReader, ByteWriter, Completed
     from batchio.transports._ssh_connect import Client
-    from batchio.transports.ssh_config import Settled
+    from batchio.transports.ssh_config import HostConfig
 
 __all__ = ["Limits", "SshTarget", "SshTransport", "connect"]
 
@@ -41,21 +41,21 @@ _LAST_WORDS_S: Final = 3.0
 
 
 async def connect(
-    target: SshTarget | str, limits: Limits | None = None, settled: Settled | None = None
+    target: SshTarget | str, limits: Limits | None = None, host_config: HostConfig | None = None
 ) -> SshTransport:
     """Connect to a host; a plain name means as `ssh NAME` would.
 
     Args:
         target: The host.
         limits: None: the usual ones, and what the configuration says.
-        settled: What `ssh_config.settle` said of it, if it has been asked.
+        host_config: What `ssh_config.read_config` said of it, if it has been asked.
 
     Raises:
         Unreachable, NotAuthorised, Unfit, UsageError: see `_ssh_connect.connect`.
     """
     if isinstance(target, str):
         target = SshTarget(target)
-    connection, client = await _connect(target, limits, settled=settled)
+    connection, client = await _connect(target, limits, host_config=host_config)
     return SshTransport(target, limits, connection, client)
 
 

@@ -48,7 +48,7 @@ _TILDE: Final = re.compile(r"""(?<=[\s="'])~(?=/)|(?<!%)%d""")
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class HostConfig:
     """The configuration of one host: keywords in lower case, with their values.
 
     Attributes:
@@ -97,14 +97,14 @@ class Settled:
         return self.home + text[1:] if text == "~" or text.startswith("~/") else text
 
 
-def parse(text: str, home: str) -> Settled:
+def parse(text: str, home: str) -> HostConfig:
     """Return the configuration that `ssh -G` printed."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
         # interned: a thousand hosts have the same lists of algorithms
         said.setdefault(sys.intern(keyword.lower()), []).append(sys.intern(value))
-    return Settled({keyword: tuple(values) for keyword, values in said.items()}, home)
+    return HostConfig({keyword: tuple(values) for keyword, values in said.items()}, home)
 
 
 Question = tuple[str, str, int | None, str | None]
@@ -113,7 +113,7 @@ Question = tuple[str, str, int | None, str | None]
 Stamp = tuple[tuple[str, int, int], ...]
 """The files and folders that an answer depends on, with their times of change and sizes."""
 
-_kept: dict[Question, tuple[Stamp, Settled]] = {}
+_kept: dict[Question, tuple[Stamp, HostConfig]] = {}
 _desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
 
 
@@ -125,9 +125,9 @@ class _Desk:
     locks: dict[Question, asyncio.Lock] = field(default_factory=dict)
 
 
-async def settle(
+async def read_config(
     host: str, port: int | None = None, user: str | None = None, where: str = ""
-) -> Settled | None:
+) -> HostConfig | None:
     """Return what the user's OpenSSH configuration says of a host; None: there is no `ssh`.
 
     Args:
@@ -147,14 +147,14 @@ async def settle(
         return _still(question) or await _ask(ssh, question, where or host, desk.threads)
 
 
-def _still(question: Question) -> Settled | None:
+def _still(question: Question) -> HostConfig | None:
     kept = _kept.get(question)
     return kept[1] if kept and _stamp([path for path, *_ in kept[0]]) == kept[0] else None
 
 
 async def _ask(
     ssh: str, question: Question, where: str, threads: ThreadPoolExecutor
-) -> Settled | None:
+) -> HostConfig | None:
     home, host, port, user = question
     foreign = None if home == pwd.getpwuid(os.getuid()).pw_dir else _foreign(home)
     words = ["-F", "/dev/stdin"] if foreign else []
@@ -167,10 +167,10 @@ async def _ask(
         if _TOO_OLD.search(err):
             return None
         raise _refused(where, err)
-    settled = parse(out, home)
-    if not _EXECUTES.search(err) and not settled.yes("canonicalizehostname"):
-        _kept[question] = (_stamp(_sources(err, home)), settled)
-    return settled
+    host_config = parse(out, home)
+    if not _EXECUTES.search(err) and not host_config.yes("canonicalizehostname"):
+        _kept[question] = (_stamp(_sources(err, home)), host_config)
+    return host_config
 
 
 def _home() -> str:
@@ -183,7 +183,9 @@ def _refused(where: str, err: str) -> UsageError:
     return UsageError(f"ssh refuses its configuration: {why}", where=where)
 
 
-def settle_without_ssh(host: str, port: int | None = None, user: str | None = None) -> Settled:
+def read_config_without_ssh(
+    host: str, port: int | None = None, user: str | None = None
+) -> HostConfig:
     """Return the configuration that asyncssh's reader sees: less than ssh would.
 
     Raises:
@@ -215,7 +217,7 @@ def settle_without_ssh(host: str, port: int | None = None, user: str | None = No
             texts.get(value, str(value)) if isinstance(value, bool | int) else str(value)
             for value in values
         )
-    return Settled(said, home)
+    return HostConfig(said, home)
 
 
 # -- what the answer depends on ------------------------------------------------------------
