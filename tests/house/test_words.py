@@ -18,8 +18,11 @@ FOLDERS: Final = (
     "options",
     "ports",
     "providers",
+    "runtime",
+    "stores",
     "submit",
     "testing",
+    "transports",
 )
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""
 
