@@ -12,6 +12,7 @@ from tests.house.source import PACKAGE
 FOLDERS: Final = (
     ".",
     "agent",
+    "cli",
     "core",
     "filestores",
     "heads",
