@@ -17,6 +17,7 @@ BatchioError
 │   ├── Unreachable       no answer, or the connection broke; may heal
 │   ├── NotAuthorised     a key, host key or user was refused; asking again is no use
 │   ├── Unfit             the node lacks something a task needs (python3, a container engine)
+│   ├── ProtocolError     what the agent sends is not what agents of ours send
 │   └── SetupFailed       the host setup script failed
 └── ProviderError         a provider said no
     ├── NoCapacity        none left here; another offer may do
@@ -34,16 +35,16 @@ from typing import ClassVar
 
 
 class Remedy(StrEnum):
-    """What to do about a call that failed.
+    """The remedy of a failed call: what to do about it.
 
     OTHER and FIX are refusals: what was asked for was not done, for certain. After AGAIN
     and NEVER nobody knows.
     """
 
     AGAIN = "again"
-    """Ask again with the same arguments: it may pass."""
+    """Ask again with the same arguments: the trouble may pass."""
     OTHER = "other"
-    """This one cannot do it; another offer or node may."""
+    """This offer or node cannot do it; another one may."""
     FIX = "fix"
     """A person has to change something first."""
     NEVER = "never"
@@ -51,7 +52,7 @@ class Remedy(StrEnum):
 
 
 def remedy_of(error: BaseException) -> Remedy:
-    """Return the remedy of an error; one that is none of ours may pass.
+    """Return the remedy of an error; for one that is not batchio's, AGAIN.
 
     What an adapter's libraries raise says too little to give up on: time-outs, broken
     connections, answers that nobody foresaw.
@@ -60,7 +61,7 @@ def remedy_of(error: BaseException) -> Remedy:
 
 
 class BatchioError(Exception):
-    """Base of them all.
+    """The base of every error of batchio.
 
     `where` is the place of the mistake (`hello.sh:3`, a host name); `hint` is one
     line that says what to do.
@@ -81,7 +82,7 @@ class BatchioError(Exception):
 
 
 class UsageError(BatchioError):
-    """What was asked cannot be done as written."""
+    """A request cannot be carried out as it was written."""
 
     code = "usage"
     exit_code = 2
@@ -89,7 +90,7 @@ class UsageError(BatchioError):
 
 
 class IllegalEvent(BatchioError):
-    """An event reached an entity in a state that cannot take it."""
+    """An event reached an entity whose state does not allow it."""
 
     code = "illegal-event"
 
@@ -109,7 +110,7 @@ class WorkspaceError(BatchioError):
 
 
 class NoSuchJob(WorkspaceError):
-    """No job has that id, prefix or name, or more than one has."""
+    """There is no job of that id, prefix or name, or more than one."""
 
     code = "no-such-job"
     exit_code = 2
@@ -161,27 +162,38 @@ class NodeError(BatchioError):
 
 
 class Unreachable(NodeError):
-    """No answer, or the connection broke. It may heal."""
+    """A node does not answer, or its connection broke; it may recover."""
 
     code = "unreachable"
     remedy = Remedy.AGAIN
 
 
 class NotAuthorised(NodeError):
-    """A key, a host key or a user was refused. Asking again is no use."""
+    """A node refused a key, a host key or a user. Asking again is no use."""
 
     code = "not-authorised"
     remedy = Remedy.FIX
 
 
 class Unfit(NodeError):
-    """The node lacks something that a task needs."""
+    """A node lacks something that a task needs."""
 
     code = "unfit"
 
 
+class ProtocolError(NodeError):
+    """What an agent sends is not what agents of ours send."""
+
+    code = "protocol"
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(
+            f"its agent does not speak our protocol: {message}", where=where, hint=hint
+        )
+
+
 class SetupFailed(NodeError):
-    """The host setup script failed on this node."""
+    """The host setup script failed on a node."""
 
     code = "setup-failed"
 
@@ -194,20 +206,20 @@ class ProviderError(BatchioError):
 
 
 class NoCapacity(ProviderError):
-    """None left here; another offer may do."""
+    """The provider has no such node left; another offer may."""
 
     code = "no-capacity"
     remedy = Remedy.OTHER
 
 
 class QuotaExceeded(ProviderError):
-    """The account is full; no retry helps."""
+    """The account's quota is used up; no retry helps."""
 
     code = "quota-exceeded"
     remedy = Remedy.FIX
 
 
 class ProviderDown(ProviderError):
-    """Throttled or failing; wait and ask again."""
+    """The provider throttles or fails; wait and ask again."""
 
     code = "provider-down"

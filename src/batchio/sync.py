@@ -1,7 +1,7 @@
 """The same verbs, blocking: for scripts and notebooks. No logic.
 
-Works where a loop already runs (a notebook): what reads needs no loop, and `run` has a thread
-with one of its own.
+They work where a loop already runs (a notebook): verbs that read need no loop, and `run` has
+a thread with one of its own.
 """
 
 from __future__ import annotations
@@ -63,13 +63,15 @@ class Job:
         """See `batchio.Job.cancel`."""
         plainly(self._job.cancel(tasks, why))
 
-    def retry(self, tasks: str | int | None = None) -> list[int]:
+    def retry(
+        self, tasks: str | int | None = None, secrets: dict[str, str] | None = None
+    ) -> list[int]:
         """See `batchio.Job.retry`."""
-        return plainly(self._job.retry(tasks))
+        return plainly(self._job.retry(tasks, secrets))
 
-    def recover(self, secrets: dict[str, str] | None = None) -> bool:
+    def recover(self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False) -> bool:
         """See `batchio.Job.recover`."""
-        return plainly(self._job.recover(secrets))
+        return plainly(self._job.recover(secrets, elsewhere=elsewhere))
 
     def outputs(self) -> Path:
         """See `batchio.Job.outputs`."""
@@ -128,7 +130,7 @@ class Job:
 
 
 class Live:
-    """A job that is looked at while it goes on; mirrors `batchio.Live`."""
+    """A job that is watched while it goes on; mirrors `batchio.Live`."""
 
     def __init__(self, live: api.Live) -> None:
         self._live = live

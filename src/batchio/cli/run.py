@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunArgs:
-    """What `batchio run` is told. `typed` is for `submit`, which weighs it against all else."""
+    """Arguments of `batchio run`. `submit` combines `typed` with all other sources of options."""
 
     command: tuple[str, ...]
     format: Format
@@ -67,7 +67,7 @@ def _start(prepared: Prepared, form: Format) -> int:
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
-    opened, spec = api.launch(prepared), prepared.spec
+    (opened, leading), spec = api.launch(prepared), prepared.spec
     job = opened.id
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
@@ -82,7 +82,7 @@ def _start(prepared: Prepared, form: Format) -> int:
     if follow or wait:
         from batchio.cli.follow import stay
 
-        return stay(opened, lines=follow, form=form)
+        return stay(opened, lines=follow, form=form, leading=leading)
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
@@ -98,7 +98,7 @@ def _start(prepared: Prepared, form: Format) -> int:
 
 
 async def unattended(prepared: Prepared) -> list[str]:
-    """Jobs that a crash left behind; who starts another one should know."""
+    """Return ids of jobs without a head that are not done, to warn who starts another job."""
     from batchio import api
 
     return await api.unattended(workspace=prepared.workspace.url)

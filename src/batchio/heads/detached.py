@@ -1,10 +1,10 @@
-"""The detached head on this computer: start one, and be one.
+"""The detached head on this computer: how to start one, and how to be one.
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
 holds would be held in the child for ever. There `python -m batchio.heads.detached
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
-way the head is nobody's child, in a session of its own, and its words go to its log.
+way the head is nobody's child, has a session of its own, and writes to its own log.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from batchio.errors import BatchioError, LeaseHeld
+from batchio.heads.title import show_as
 from batchio.stores import open_workspace
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
-"""The shell ends at once, so the head is nobody's child and nobody's zombie."""
+"""A shell script that starts a program and ends at once, so that the head is nobody's child."""
 
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -44,8 +46,10 @@ def _may_fork() -> bool:
 
 
 def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # What cannot be written now is the caller's to find out, who goes on; the job has begun.
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -59,13 +63,17 @@ def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> NoReturn:
-    """The forked child's whole life; what it inherited open would keep others waiting."""
+    """Run the head in the forked child until it ends; inherited descriptors are closed first."""
     code = 3
     try:
+        show_as(f"batchio head of job {job}")
+        for descriptor in range(3):  # whoever called may have closed them, and we use the numbers
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
         log = _head_log(workspace, job)
-        for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
-            os.dup2(source, descriptor)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        sys.stdout, sys.stderr = _words(1), _words(2)
         code = be_head(workspace.job(job), dict(secrets))
     except BaseException:
         import traceback
@@ -79,6 +87,10 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
 def _head_log(workspace: Workspace, job: str) -> int:
     """Return the descriptor of what takes a head's own words; nobody else may read them."""
     return os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _words(descriptor: int) -> TextIO:
+    return open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -98,11 +110,13 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:
-    """Be the head of a job in this process; returns its exit code."""
+    """Run the head of a job in this process, and return the exit code."""
     import asyncio
 
     from batchio.heads.leading import lead_here
 
+    if secrets:
+        _no_core()
     try:
         asyncio.run(lead_here(store, secrets, "local"))
     except LeaseHeld:
@@ -115,6 +129,14 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
         store.say_last_words(f"its head crashed: {err!r}\nplease report {store.head_log()}")
         raise
     return 0
+
+
+def _no_core() -> None:
+    """Leave no core dump of this process or its children: the secrets would stand in it."""
+    import resource
+
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 if __name__ == "__main__":
