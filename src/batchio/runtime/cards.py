@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import TOPIC, card_of, is_card, summary_of, unreadable
@@ -95,12 +95,22 @@ def unattended(workspace: Workspace, limit: int | None) -> list[str]:
         store = workspace.job(job)
         if (is_card(card) and card["finished"]) or store.leader() is not None:
             continue
-        try:
-            known = _counting(store, card)
-        except BatchioError:
-            continue  # whoever looks at that job is told
-        left += [job] if known["epoch"] and not known["finished"] else []
+        with suppress(BatchioError):  # whoever looks at that job is told
+            left += [job] if _is_left(store) else []
     return left
+
+
+def _is_left(store: JobStore) -> bool:
+    """Whether a head led the job, and none does any more.
+
+    A head may have begun, or have ended well, between a look at the lease and one at the
+    journal: so it counts only when nobody leads the same head's job before and after.
+    """
+    first = card_from_journal(store)
+    if not first["epoch"] or first["finished"] or store.leader() is not None:
+        return False
+    again = card_from_journal(store)
+    return again["epoch"] == first["epoch"] and not again["finished"]
 
 
 def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,7 +68,24 @@ def prepare(
         settled.effective.value("download") or settled.effective.value("sync")
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
+    warnings += _fewer_at_once(settled.effective)
     return Prepared(settled, tasks, bundle, workspace, here.folder, warnings)
+
+
+def _fewer_at_once(effective: Effective) -> list[str]:
+    """A line when this computer will run fewer tasks at a time than were asked for."""
+    asked, slots = effective.value("max-workers"), effective.value("slots")
+    array = effective.value("array")
+    asked = (array.at_once if array else None) or asked
+    if effective.value("provider") != "local" or not asked or asked < 0:
+        return []
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    each = effective.value("cpu")
+    most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)
+    if asked <= most:
+        return []
+    have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
+    return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
 
 
 def workspace_of(given: str | None) -> Workspace:
