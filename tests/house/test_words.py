@@ -11,12 +11,19 @@ from tests.house.source import PACKAGE
 
 FOLDERS: Final = (
     ".",
+    "agent",
+    "cli",
     "core",
     "filestores",
     "heads",
+    "options",
     "ports",
     "providers",
+    "runtime",
+    "stores",
+    "submit",
     "testing",
+    "transports",
 )
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""
 

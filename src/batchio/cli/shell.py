@@ -13,7 +13,7 @@ from batchio.cli.options import command
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshArgs:
-    """What `batchio ssh` is told."""
+    """Arguments of `batchio ssh`."""
 
     job: str
     words: tuple[str, ...]

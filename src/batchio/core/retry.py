@@ -90,7 +90,7 @@ def delay(spec: JobSpec, tasks: Tasks, task: int, cause: Cause) -> float:
 
 
 def _listed(spec: JobSpec, code: int) -> bool:
-    """Whether this end may be retried: -N, signal N, counts as the 128 + N of a shell as well."""
+    """Return whether --retry-on lists an exit code; -N, signal N, also counts as 128 + N."""
     if spec.retry_on is None:
         return True
     forms = (code, SHELL_SIGNAL_BASE - code) if code < 0 else (code,)

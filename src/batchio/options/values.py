@@ -40,7 +40,7 @@ _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
 class Clear:
-    """The value of an option that was set to nothing: lower layers do not count."""
+    """The value of an option that was set to nothing: lower layers are ignored."""
 
     def __repr__(self) -> str:
         return "CLEAR"
@@ -50,7 +50,7 @@ CLEAR: Final = Clear()
 
 
 def parse_value(option: Option, text: str, where: str | None = None) -> Any:
-    """The typed value of `text`; CLEAR when it is empty.
+    """Return the typed value of `text`; CLEAR when it is empty.
 
     Args:
         where: for the message: "hello.sh:3", COMMAND_LINE, or None.
@@ -69,7 +69,7 @@ def parse_value(option: Option, text: str, where: str | None = None) -> Any:
 
 
 def validate(option: Option, value: Any, where: str | None = None) -> Any:
-    """The typed value of what a Python caller or a configuration file gives.
+    """Return the typed value of what a Python caller or a configuration file gives.
 
     Equal to what `parse_value` makes of the same thing typed. A plain number for a
     duration is seconds, for memory bytes, for disk GiB.
@@ -88,14 +88,14 @@ def validate(option: Option, value: Any, where: str | None = None) -> Any:
 
 
 def located(option: Option, message: str, where: str | None, hint: str | None = None) -> UsageError:
-    """A UsageError that names the option, the way it is spelled at that place."""
+    """Return a UsageError that names the option, the way it is spelled at that place."""
     if where == COMMAND_LINE:
         return UsageError(f"--{option.name}: {message}", hint=hint)
     return UsageError(f"{option.name}: {message}", where=where, hint=hint)
 
 
 def show(option: Option, value: Any) -> str:
-    """The value as a person would write it; names only where values are secret."""
+    """Return the value as a person would write it; names only where values are secret."""
     if value is None or value == ():
         return ""
     match option.kind:
@@ -128,7 +128,7 @@ def show(option: Option, value: Any) -> str:
 
 
 def split_values(text: str, delimiter: str | None = None) -> list[str]:
-    """The values of --map-over-values: split at commas, or at the delimiter.
+    """Return the values of --map-over-values: split at commas, or at the delimiter.
 
     One delimiter at the end ends the last value and begins no new one. Nothing is
     trimmed or unquoted.
@@ -138,7 +138,11 @@ def split_values(text: str, delimiter: str | None = None) -> list[str]:
 
 
 def parse_bool(text: str) -> bool:
-    """Raises: UsageError: neither yes nor no."""
+    """Return the bool that a text means.
+
+    Raises:
+        UsageError: neither yes nor no.
+    """
     word = text.strip().lower()
     if word not in TRUE_WORDS | FALSE_WORDS:
         raise UsageError(f'"{text}" is neither true nor false')
@@ -171,7 +175,7 @@ def _variable(text: str, _option: Option) -> str:
 
 
 def _pair(text: str, option: Option) -> dict[str, str | None]:
-    """KEY=VAL, or KEY alone (None: to be taken from the caller's environment)."""
+    """Return KEY and VAL of KEY=VAL; KEY alone has None: copied from the caller's environment."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not key:
@@ -346,7 +350,7 @@ _PYTHON: Final[Mapping[Kind, Callable[[Any, Option], Any]]] = {
 
 
 def _checked(option: Option, value: Any, text: str) -> Any:
-    """The value, when it is within the option's limits."""
+    """Return the value, when it is within the option's limits."""
     if option.kind in ("text", "path", "paths", "words", "pairs"):
         _passable(value)
     if option.kind not in ("integer", "duration"):

@@ -1,80 +1,80 @@
-"""What head and agent say to each other: the one door where it gets names and is checked.
+"""Messages between head and agent: here they get names, and those of agents are checked.
 
 On the wire each message is an array that begins with its tag; docs/design/agent.md says
-what they mean. `read` gives those of an agent their names.
+what they mean. `read` gives those of an agent their names, and lets nothing pass that the
+machine, the journal or people could not take: behind this door nothing is checked again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, cast
 
-from batchio.core.reports import Ended
-from batchio.errors import Unreachable
+from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
+from batchio.core.reports import Ended, Facts, Limits
+from batchio.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from batchio.core.reports import Facts
 
 
 # --- the head's --------------------------------------------------------------
 
 
 class Container(TypedDict):
-    """How attempts run in a container."""
+    """Settings for attempts that run in a container."""
 
     image: str
     entrypoint: bool
-    """Keep the image's own."""
+    """Whether to keep the entrypoint of the image."""
     gpu: bool
 
 
 class Setup(TypedDict, total=False):
-    """What all attempts on a node share."""
+    """Settings that all attempts on a node share."""
 
     argv: list[str]
     shell: bool
-    """`argv[0]` is a command line for `/bin/sh -c`."""
+    """Whether `argv[0]` is a command line for `/bin/sh -c`."""
     python: str | None
-    """What stands for the word `{python}`."""
+    """The interpreter that replaces the word `{python}`."""
     env: dict[str, str]
     secrets: dict[str, str]
-    """Like `env`, but neither written nor shown."""
+    """Variables like `env`, but never written to a disk nor shown."""
     slots: int
     cpus: float
-    """Of one slot."""
+    """CPUs of one slot."""
     pin: bool
-    """Each slot has CPUs of its own."""
+    """Whether each slot has CPUs of its own."""
     memory: int | None
-    """Bytes an attempt; None: no limit."""
+    """Bytes that one attempt may use; None: no limit."""
     gpus: int
     grace: float
     """Seconds between TERM and KILL."""
     timeout: float | None
-    """Seconds an attempt; None: no limit."""
+    """Seconds that one attempt may run; None: no limit."""
     input_var: str | None
-    """The variable that an input goes to."""
+    """Name of a variable that also holds the task's input."""
     job_id: str
     job_name: str
     task_count: int
     node_id: str
     address: str
-    """The node's own."""
+    """Address of this node."""
     pipe_to_files: bool
     files: bool
-    """Attempts begin with what was uploaded."""
+    """Whether attempts begin with the uploaded files."""
     container: Container | None
     lease: float
     """Seconds without a head after which an agent lets its tasks finish and leaves."""
 
 
 class Members(TypedDict, total=False):
-    """Which nodes are ready: what has changed since an agent was last told."""
+    """Changes of the ready nodes since an agent was last told."""
 
     all: bool
-    """What it knew is forgotten: `joined` are all there are."""
+    """Whether the agent must forget what it knew: `joined` are all ready nodes."""
     joined: list[tuple[int, str]]
-    """Numbers and addresses."""
+    """Numbers and addresses of nodes that became ready."""
     left: list[int]
     scheduler: tuple[int, str] | None
     """Number and address of the node that runs the scheduler's tasks."""
@@ -84,28 +84,28 @@ class Members(TypedDict, total=False):
 
 
 class Hello(NamedTuple):
-    """The answer to ours."""
+    """An agent's answer to the head's hello."""
 
     facts: Facts
 
 
 class Refused(NamedTuple):
-    """It obeys another head, or speaks another version; the connection closes."""
+    """The agent obeys another head, or speaks another version; the connection closes."""
 
     why: str
 
 
 class Prepared(NamedTuple):
-    """The host setup script has run."""
+    """The host setup script has ended."""
 
     exit: int
     """Exit code; -N when signal N ended it."""
     said: str
-    """Its last words."""
+    """The script's last words."""
 
 
 class Imaged(NamedTuple):
-    """The container image is there, or cannot be had."""
+    """The container image is on the node, or cannot be had."""
 
     image: str
     there: bool
@@ -151,13 +151,13 @@ class Pong(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Something a person should know."""
+    """A message for people."""
 
     text: str
 
 
 class Bye(NamedTuple):
-    """All has ended; `left` says what could not be removed."""
+    """The agent ends; `left` says what could not be removed."""
 
     left: str = ""
 
@@ -167,43 +167,165 @@ Heard = (
 )
 
 
-def read(message: list[Any]) -> Heard | None:
+SHORT: Final = 300
+"""Characters kept of a name, a reason, a tail: what agents limit themselves to."""
+
+LONG: Final = 4000
+"""Characters kept of what programs said, and of what a person should know."""
+
+EXITS: Final = (-64, 255)
+"""The lowest and the highest exit code; Linux has 64 signals."""
+
+MOST_ATTEMPTS: Final = 0xFFFF
+"""As the log's records have room for."""
+
+
+def read(message: object, tasks: int) -> Heard | None:
     """Return what an agent said, by name; None for what only a newer one says.
 
+    Args:
+        tasks: How many tasks the job has.
+
     Raises:
-        Unreachable: it is no message of an agent's.
+        ProtocolError: no agent of ours says that.
     """
     try:
-        tag, *values = message
-        known = _READERS.get(tag)
-        return None if known is None else known(*values)
-    except (KeyError, TypeError, ValueError) as err:
-        raise Unreachable(f"its agent says what none can say: {str(message)[:80]}") from err
+        tag, *values = items(message)
+        known = _READERS.get(text(tag))
+        return None if known is None else known(tasks, *values)
+    except (LookupError, TypeError, ValueError) as err:
+        raise ProtocolError(f"{err}, in {_shown(message)}") from err
 
 
-def _hello(facts: dict[str, Any]) -> Hello:
-    named: Facts = {**facts, "instance": str(facts["instance"])}  # type: ignore[typeddict-item]
-    return Hello(named)
+def _shown(message: object) -> str:
+    """Return the beginning of a message, whatever it is."""
+    if isinstance(message, list):
+        return ascii([str(part)[:40] if isinstance(part, str) else part for part in message[:2]])[
+            :SHORT
+        ]
+    return ascii(message)[:80]
 
 
-def _started(tasks: list[list[Any]]) -> Started:
-    return Started([(task, attempt, float(at)) for task, attempt, at in tasks])
+def _hello(tasks: int, said: object) -> Hello:
+    if not isinstance(said, dict):
+        raise TypeError("a hello without facts")
+    facts = {name: check(said[name]) for name, check in _FACTS.items() if name in said}
+    if not facts.get("instance"):
+        raise ValueError("a hello without an instance")
+    return Hello(cast("Facts", facts))
 
 
-def _done(seq: int, records: list[list[Any]]) -> Done:
-    return Done(int(seq), [Ended(*record) for record in records])
+def _limits(said: object) -> Limits:
+    memory = said.get("memory", False) if isinstance(said, dict) else None
+    return Limits(memory=flag(memory))
+
+
+_FACTS: Final[dict[str, Callable[[object], object]]] = {
+    "v": integer,
+    "instance": lambda said: text(said, SHORT),
+    "pid": integer,
+    "epoch": integer,
+    "python": lambda said: text(said, SHORT),
+    "executable": lambda said: text(said, LONG),
+    "hostname": lambda said: text(said, SHORT),
+    "cpus": lambda said: number(said, 0, 1 << 20),
+    "memory": integer,
+    "gpus": lambda said: integer(said, 0, 1 << 16),
+    "engines": lambda said: [text(name, SHORT) for name in items(said)[:16]],
+    "address": lambda said: text(said, SHORT),
+    "boot_id": lambda said: text(said, SHORT),
+    "machine_id": lambda said: text(said, SHORT),
+    "namespace": integer,
+    "time": moment,
+    "spool": integer,
+    "unacked": integer,
+    "limits": _limits,
+}
+"""How each fact of a hello is checked; what else it says is left out."""
+
+
+def _pair(tasks: int, task: object, attempt: object) -> tuple[int, int]:
+    return integer(task, 0, tasks - 1), integer(attempt, 1, MOST_ATTEMPTS)
+
+
+def _started(tasks: int, said: object) -> Started:
+    return Started(
+        [
+            (*_pair(tasks, task, attempt), moment(at))
+            for task, attempt, at in map(items, items(said))
+        ]
+    )
+
+
+def _done(tasks: int, seq: object, records: object) -> Done:
+    return Done(integer(seq, 1), [_ended(tasks, *items(record)) for record in items(records)])
+
+
+def _ended(
+    tasks: int,
+    task: object,
+    attempt: object,
+    exit_code: object,
+    reason: object,
+    started: object,
+    ended: object,
+    rss: object,
+    cpu: object,
+    log_from: object,
+    log_to: object,
+    files: object,
+    size: object,
+    tail: object,
+) -> Ended:
+    begin = integer(log_from)
+    return Ended(
+        *_pair(tasks, task, attempt),
+        integer(exit_code, *EXITS),
+        text(reason, SHORT),
+        moment(started),
+        moment(ended),
+        integer(rss),
+        number(cpu, 0, 1e12),
+        begin,
+        integer(log_to, begin),
+        integer(files, 0, 0xFFFF_FFFF),
+        integer(size),
+        text(tail, LONG),
+    )
+
+
+def _returned(tasks: int, said: object) -> Returned:
+    pairs = map(items, items(said))
+    return Returned([list(_pair(tasks, task, attempt)) for task, attempt in pairs])
+
+
+def _fetched(
+    tasks: int, task: object, attempt: object, files: object, size: object, crc: object
+) -> Fetched:
+    rest = integer(files), integer(size), integer(crc, 0, 0xFFFF_FFFF)
+    return Fetched(*_pair(tasks, task, attempt), *rest)
+
+
+def _pong(tasks: int, count: object, said: object) -> Pong:
+    if not isinstance(said, dict):
+        raise TypeError("a pong without numbers")
+    stats = {name: number(said[name], 0, LARGEST) for name in _STATS if name in said}
+    return Pong(integer(count), stats)
+
+
+_STATS: Final = ("load", "running", "queued", "disk_free", "spool")
 
 
 _READERS: Final[dict[str, Callable[..., Heard]]] = {
     "hello": _hello,
-    "refused": Refused,
-    "prepared": Prepared,
-    "imaged": Imaged,
+    "refused": lambda _, why: Refused(text(why, LONG)),
+    "prepared": lambda _, code, said: Prepared(integer(code, *EXITS), text(said, LONG)),
+    "imaged": lambda _, ref, there, said: Imaged(text(ref, LONG), flag(there), text(said, LONG)),
     "started": _started,
     "done": _done,
-    "returned": Returned,
-    "fetched": Fetched,
-    "pong": Pong,
-    "trouble": Trouble,
-    "bye": Bye,
+    "returned": _returned,
+    "fetched": _fetched,
+    "pong": _pong,
+    "trouble": lambda _, said: Trouble(text(said, LONG)),
+    "bye": lambda _, left="": Bye(text(left, LONG)),
 }

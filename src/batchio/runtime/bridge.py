@@ -1,4 +1,4 @@
-"""The asyncio engine under any host: asyncio itself, trio, or no loop at all.
+"""Running the asyncio engine under any host: asyncio itself, trio, or no loop at all.
 
 Under asyncio a coroutine of ours is simply awaited in the caller's loop. Under trio, and
 for the sync facade, it runs in one engine thread of this process. Cancelling waits for
@@ -31,12 +31,12 @@ class _Engine:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: a child made by fork() has a copy of the loop, but not the thread."""
+        """Reset the engine in a child made by fork(), which has the loop but not the thread."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
+        """Return the engine's loop, which runs; start it when it is first needed."""
         import asyncio
 
         with self._lock:
@@ -63,7 +63,7 @@ class Running(Generic[T]):
         self._tasks: list[asyncio.Task[T]] = []
 
     def start(self) -> None:
-        """Let it begin; Ctrl-C may come from here on."""
+        """Begin the coroutine; Ctrl-C may come from here on."""
         self._loop.call_soon_threadsafe(self._begin)
 
     def _begin(self) -> None:
@@ -71,19 +71,19 @@ class Running(Generic[T]):
         self._tasks[0].add_done_callback(lambda _: self._done.set())
 
     def cancel(self) -> None:
-        """Have it cancelled; it cleans up first, and is to be waited for."""
+        """Cancel the coroutine; it cleans up first, so wait for it afterwards."""
         self._loop.call_soon_threadsafe(lambda: self._tasks[0].cancel())
 
     def wait(self) -> None:
-        """Return when it has ended, in whatever way."""
+        """Wait until the coroutine has ended, in whatever way."""
         self._done.wait()
 
     def has_ended(self) -> bool:
-        """Whether it has ended, in whatever way."""
+        """Return whether the coroutine has ended, in whatever way."""
         return self._done.is_set()
 
     def result(self) -> T:
-        """Wait for it, and return what it returned; raises what it raised."""
+        """Wait for the coroutine, and return its result or raise its error."""
         self.wait()
         return self._tasks[0].result()
 
@@ -105,7 +105,7 @@ def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 def in_trio() -> bool:
-    """Whether the caller runs under trio; imports nothing."""
+    """Return whether the caller runs under trio; imports nothing."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
@@ -150,7 +150,7 @@ async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class EngineStream(Stream[T]):
     """A stream whose generator needs asyncio: under trio it lives in the engine.
 
-    There an item costs two switches of thread.
+    Under trio an item costs two switches of thread.
     """
 
     async def __anext__(self) -> T:

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchio.core import events as ev
-from batchio.errors import BatchioError, NodeError
+from batchio.errors import BatchioError, NodeError, ProtocolError
 from batchio.runtime import agent_messages as messages
 from batchio.runtime import frames
 from batchio.runtime.fetch import Fetch
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from batchio.ports import ByteReader, ByteWriter, LogSink
     from batchio.runtime.context import JobContext
     from batchio.runtime.live_status import LiveStatus
+    from batchio.runtime.remarks import Remarks
     from batchio.runtime.roster import Roster
 
 T = TypeVar("T", messages.Prepared, messages.Imaged)
 
 GREET_LIMIT_S: Final = 30.0
-"""Seconds for an agent that listens to say hello."""
+"""Seconds in which an agent that listens must say hello."""
 
 PING_EVERY_S: Final = 5.0
-"""Seconds between two pings: what the head looks like to an agent's lease."""
+"""Seconds between two pings, which show an agent that its head is alive."""
 
 UNANSWERED: Final = 6
-"""Pings in a row, and not a byte from the agent since: then it hangs, for 30 seconds."""
+"""Number of pings without a byte from the agent, 30 seconds, after which it counts as hung."""
 
 STALL_LIMIT_S: Final = 60.0
 """Seconds without a byte after which a node's last output is given up."""
 
 CLOCK_OFF_S: Final = 2.0
-"""A node whose clock is further off than this has its times corrected."""
+"""Seconds that a node's clock may be wrong; times of one that is further off are corrected."""
 
 
 class Conversation:
-    """What is said over one connection, from `greet` on."""
+    """The exchange of messages over one connection, from `greet` on."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Conversation:
         node: int,
         name: str,
         sink: LogSink,
+        remarks: Remarks,
         reader: ByteReader,
         writer: ByteWriter,
     ) -> None:
@@ -60,6 +62,7 @@ class Conversation:
         self._node = node
         self._name = name
         self._sink = sink
+        self._remarks = remarks
         self._reader = SilenceMeter(reader)
         self._writer = writer
         self._told = Told()
@@ -67,10 +70,12 @@ class Conversation:
         self._asked: dict[type[messages.Heard], asyncio.Future[Any]] = {}
         self._fetches: dict[tuple[int, int], Fetch] = {}
         self._heard = 0
-        """Batches of results that came over this connection."""
+        """Number of batches of results that came over this connection."""
         self._log_end = 0
-        """How far the node's log reaches, as far as we were told."""
+        """Number of bytes in the node's log, as far as the agent has said."""
         self._logged = asyncio.Event()
+        self._no_room = False
+        """Whether bytes of the log came that could not be kept here."""
         self._bye = False
         self.left = ""
         """What the node's agent could not remove when it said good-bye, and why."""
@@ -80,10 +85,11 @@ class Conversation:
     # --- the beginning -------------------------------------------------------
 
     async def greet(self) -> Facts:
-        """Say hello; returns what the agent says of itself and its node.
+        """Say hello; return the agent's hello.
 
         Raises:
             NodeError: the agent refused us.
+            ProtocolError: it is no agent of ours.
             TimeoutError, OSError, asyncio.IncompleteReadError: it does not answer.
         """
         try:
@@ -97,21 +103,25 @@ class Conversation:
         self.tell(["hello", {"v": frames.VERSION, "job": job.job, "epoch": job.epoch}])
         kind, body = await frames.read(self._reader)
         first = frames.messages(body) if kind == frames.MESSAGES else []
-        answer = messages.read(first[0]) if first else None
+        answer = self._read(first[0]) if first else None
+        if isinstance(answer, messages.Refused):
+            raise NodeError(f"the agent refused us: {answer.why}", where=self._name)
         if not isinstance(answer, messages.Hello):
-            why = answer.why if isinstance(answer, messages.Refused) else "it is no agent"
-            raise NodeError(f"the agent refused us: {why}", where=self._name)
+            raise ProtocolError("it does not begin with a hello")
         facts = answer.facts
         self._ahead = facts["ahead"] = self._clock_error(asked, facts)
         self._log_end = facts.get("spool", 0)
         for message in first[1:]:
-            self._hear(messages.read(message))
+            self._hear(self._read(message))
         while self._heard < facts.get("unacked", 0):
             await self._hear_frame()
         return facts
 
     def _clock_error(self, asked: float, facts: Facts) -> float:
-        """How far its clock is ahead; half of the round trip is not knowable."""
+        """Return the seconds by which the node's clock is ahead; 0 when it is close enough.
+
+        Half of the round trip cannot be known.
+        """
         answered = self._job.clock.now()
         ahead = facts.get("time", answered) - (asked + answered) / 2
         sure = CLOCK_OFF_S + (answered - asked) / 2
@@ -120,14 +130,14 @@ class Conversation:
     # --- telling -------------------------------------------------------------
 
     def tell(self, *said: list[Any]) -> None:
-        """Send messages. When the connection is broken, whoever listens will notice."""
+        """Send messages. When the connection is broken, `listen` notices it."""
         try:
             self._writer.write(frames.pack(said))
         except (BatchioError, OSError):
             return
 
     def start(self, items: list[list[Any]], roster: Roster) -> None:
-        """Queue attempts, behind what has changed among the other nodes."""
+        """Queue attempts on the agent, after telling it which nodes came and went."""
         members, self._told = roster.news(self._told)
         if members is not None:
             self.tell(["members", members])
@@ -135,7 +145,7 @@ class Conversation:
             self.tell(["start", items[at : at + frames.BATCH]])
 
     def fetch(self, task: int, attempt: int, known: int) -> Fetch:
-        """Ask for an attempt's outputs, but for the first `known` bytes of the stream."""
+        """Ask for an attempt's outputs, from byte `known` of the stream on."""
         stream = self._fetches[task, attempt] = Fetch()
         self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
@@ -151,25 +161,29 @@ class Conversation:
             del self._asked[kind]
 
     async def ping(self) -> None:
-        """Let the agent know that its head lives, again and again.
+        """Send a ping every PING_EVERY_S seconds, so that the agent knows that its head lives.
 
         Raises:
-            TimeoutError: it hangs: the connection is there, and nothing comes.
+            TimeoutError: the agent hangs: the connection is there, and nothing comes.
         """
         beat = 0
         while self._reader.count_ping() <= UNANSWERED:
             beat += 1
             self.tell(["ping", beat])
+            if self._no_room:  # there may be some again
+                self._no_room = False
+                self._pull()
             await self._job.clock.sleep(PING_EVERY_S)
         raise _unanswered(UNANSWERED * PING_EVERY_S)
 
     # --- listening -----------------------------------------------------------
 
     async def listen(self) -> None:
-        """Hear all that comes; returns when the agent has said good-bye.
+        """Handle all messages of the agent; return when it has said good-bye.
 
         Raises:
             Unreachable, OSError, asyncio.IncompleteReadError: the connection broke.
+            ProtocolError: what comes is not what an agent of ours says.
         """
         if self._sink.spool is None:
             self._pull()
@@ -180,16 +194,31 @@ class Conversation:
         kind, body = await frames.read(self._reader)
         if kind == frames.MESSAGES:
             for message in frames.messages(body):
-                self._hear(messages.read(message))
+                self._hear(self._read(message))
         elif kind == frames.LOG:
-            await self._sink.write(*frames.log_chunk(body))
-            self._logged.set()
-            self.tell(["logged", self._sink.size()])
-            self._pull()
+            await self._keep_log(*frames.log_chunk(body))
         elif kind == frames.OUTPUT:
             task, attempt, data = frames.output_chunk(body)
             if stream := self._fetches.get((task, attempt)):
                 await stream.put(data)
+
+    async def _keep_log(self, offset: int, data: memoryview) -> None:
+        """Keep what was printed, and ask for more; while there is no room the node keeps it."""
+        try:
+            await self._sink.write(offset, data)
+        except OSError as err:
+            self._no_room = True
+            why = err.strerror or type(err).__name__
+            self._remarks.add(
+                f"{self._name}: what its tasks print cannot be kept here for now: {why}"
+            )
+            return
+        self._logged.set()
+        self.tell(["logged", self._sink.size()])
+        self._pull()
+
+    def _read(self, message: object) -> messages.Heard | None:
+        return messages.read(message, len(self._job.spec.tasks))
 
     def _pull(self) -> None:
         self.tell(["pull", self._sink.size(), frames.LIMIT // 8])
@@ -200,14 +229,14 @@ class Conversation:
             case messages.Done(seq, records):
                 self._heard += 1
                 self._log_end = max([self._log_end, *(record.log_to for record in records)])
-                post(ev.TasksFinished(now, node, seq, self._corrected(records)))
+                post(ev.TasksFinished(now, node, seq, self._corrected(records, now)))
             case messages.Started(tasks):
-                begun = [[task, attempt, at - self._ahead] for task, attempt, at in tasks]
+                begun = [[task, attempt, self._ours(at, now)] for task, attempt, at in tasks]
                 post(ev.TasksStarted(now, node, begun))
             case messages.Returned(tasks):
                 post(ev.TasksReturned(now, node, tasks))
             case messages.Trouble(text):
-                self._job.note(f"{self._name}: {text}")
+                self._remarks.add(f"{self._name}: {text}")
             case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
@@ -223,19 +252,21 @@ class Conversation:
             case messages.Hello() | messages.Refused() | None:
                 pass
 
-    def _corrected(self, records: list[Ended]) -> list[Ended]:
-        """The records with the head's times instead of the node's."""
-        ahead = self._ahead
-        if not ahead:
-            return records
-        return [r._replace(started=r.started - ahead, ended=r.ended - ahead) for r in records]
+    def _corrected(self, records: list[Ended], now: float) -> list[Ended]:
+        """Return the records with times by the head's clock instead of the node's."""
+        ours = self._ours
+        return [r._replace(started=ours(r.started, now), ended=ours(r.ended, now)) for r in records]
+
+    def _ours(self, at: float, now: float) -> float:
+        """Return a node's time by our clock; none lies ahead of us, even if its clock was set."""
+        return min(max(at - self._ahead, 0.0), now + CLOCK_OFF_S)
 
     # --- the end -------------------------------------------------------------
 
     async def part(self, *, keep: bool) -> str:
-        """Wait for the last output and say good-bye; `listen` goes on meanwhile.
+        """Wait for the last log bytes and say good-bye; `listen` goes on meanwhile.
 
-        Returns what could not be brought, or "".
+        Returns what did not arrive, or "".
         """
         left = ""
         try:
@@ -249,7 +280,7 @@ class Conversation:
         return left
 
     def close(self) -> None:
-        """Close the connection: nothing more will come."""
+        """Close the connection, and end the downloads over it."""
         self._writer.close()
         for stream in self._fetches.values():
             stream.end()

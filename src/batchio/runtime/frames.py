@@ -9,7 +9,7 @@ import json
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.errors import Unreachable
+from batchio.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +26,16 @@ LIMIT: Final = 8 << 20
 """Bytes in the longest frame."""
 
 BATCH: Final = 2000
-"""Messages or tasks put into one frame; keeps frames far below the limit."""
+"""Most messages or tasks in one frame; keeps frames far below the limit."""
 
 FRAME: Final = Struct(">IB")
-"""Length and kind, before each body."""
+"""Layout of length and kind, which stand before each body."""
 OFFSET: Final = Struct(">Q")
 ATTEMPT: Final = Struct(">II")
 
 
 def pack(messages: Sequence[Sequence[Any]]) -> bytes:
-    """One frame of messages."""
+    """Return one frame of kind MESSAGES that holds these messages."""
     # ASCII, so that words which are not UTF-8 (lone surrogates) arrive byte for byte.
     body = json.dumps(messages, separators=(",", ":")).encode()
     if len(body) >= LIMIT:
@@ -44,39 +44,53 @@ def pack(messages: Sequence[Sequence[Any]]) -> bytes:
 
 
 async def read(reader: ByteReader) -> tuple[int, bytes]:
-    """The next frame's kind and body.
+    """Read the next frame; return its kind and body.
 
     Raises:
         asyncio.IncompleteReadError: the other side closed.
-        Unreachable: what comes is no frame.
+        ProtocolError: what comes is no frame.
     """
     length, kind = FRAME.unpack(await reader.readexactly(FRAME.size))
     if not 1 <= length <= LIMIT:
-        raise Unreachable(f"a frame of {length} bytes: this is not our agent")
+        raise ProtocolError(f"a frame of {length} bytes")
+    if kind not in (MESSAGES, LOG, OUTPUT):
+        raise ProtocolError(f"a frame of kind {kind}")
     return kind, await reader.readexactly(length - 1)
 
 
-def messages(body: bytes) -> list[list[Any]]:
+def messages(body: bytes) -> list[Any]:
     """Return the messages of a frame of kind MESSAGES.
 
     Raises:
-        Unreachable: it is no array.
+        ProtocolError: it is no array.
     """
     try:
-        parsed: list[list[Any]] = json.loads(body)
+        parsed: list[Any] = json.loads(body)
     except (ValueError, RecursionError) as err:
-        raise Unreachable(f"its agent sends what is no JSON: {err}") from err
+        raise ProtocolError(f"a frame that is no JSON ({err})") from err
     if not isinstance(parsed, list):
-        raise Unreachable("its agent sends what is no list of messages")
+        raise ProtocolError("a frame that is no list of messages")
     return parsed
 
 
 def log_chunk(body: bytes) -> tuple[int, memoryview]:
-    """Offset in the spool, and the bytes there, of a frame of kind LOG."""
+    """Return the offset in the spool, and the bytes there, of a frame of kind LOG.
+
+    Raises:
+        ProtocolError: it is too short.
+    """
+    if len(body) < OFFSET.size:
+        raise ProtocolError(f"a frame of the log of {len(body)} bytes")
     return OFFSET.unpack_from(body)[0], memoryview(body)[OFFSET.size :]
 
 
 def output_chunk(body: bytes) -> tuple[int, int, memoryview]:
-    """Task, attempt and tar bytes of a frame of kind OUTPUT."""
+    """Return task, attempt and tar bytes of a frame of kind OUTPUT.
+
+    Raises:
+        ProtocolError: it is too short.
+    """
+    if len(body) < ATTEMPT.size:
+        raise ProtocolError(f"a frame of outputs of {len(body)} bytes")
     task, attempt = ATTEMPT.unpack_from(body)
     return task, attempt, memoryview(body)[ATTEMPT.size :]

@@ -1,8 +1,10 @@
-"""Where a node's log bytes go in the job's folder, byte for byte as the agent wrote them."""
+"""The sink for a node's log bytes in the job's folder, byte for byte as the agent wrote them."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +13,14 @@ if TYPE_CHECKING:
 
 
 SMALL: Final = 32 * 1024
-"""Bytes that are written at once: that takes 12 µs, and asking a thread to do it 90."""
+"""Most bytes that are written in the loop: that takes 12 µs, and handing it to a thread 90."""
+
+
+KEPT_FREE: Final = 64 << 20
+"""Bytes of the disk that logs leave free, or a 20th of a small disk: for the journal."""
+
+LOOK_EVERY: Final = 4 << 20
+"""Bytes written between two looks at the room that is left."""
 
 
 class FolderSink:
@@ -28,13 +37,15 @@ class FolderSink:
         self.spool = str(folder) if local else None
         self._size = self._file.stat().st_size if self._file.exists() else 0
         self._writing = threading.Lock()
+        self._room = 0
+        """Bytes that may be written before somebody looks at the disk again."""
 
     def size(self) -> int:
-        """Return how many bytes are safe already."""
+        """Return how many bytes are written already."""
         return self._size
 
     async def write(self, offset: int, data: memoryview) -> None:
-        """Append what is new of `data`, which begins at `offset`. See the port."""
+        """Append the new bytes of `data`, which begins at `offset`. See the port."""
         if len(data) <= SMALL and self._writing.acquire(blocking=False):
             try:
                 self._append(offset, data)
@@ -44,7 +55,7 @@ class FolderSink:
             await asyncio.to_thread(self._append_in_turn, offset, data)
 
     def _append_in_turn(self, offset: int, data: memoryview) -> None:
-        """One at a time, also when a connection broke and its last write goes on in its thread."""
+        """Append after a write that goes on in another thread, of a connection that broke."""
         with self._writing:
             self._append(offset, data)
 
@@ -53,7 +64,20 @@ class FolderSink:
         if offset > self._size or not new:
             return
         with self._file.open("ab", buffering=0) as file:
+            self._use(file.fileno(), len(new))
             while new:
                 done = file.write(new) or 0
                 self._size += done
                 new = new[done:]
+
+    def _use(self, file: int, size: int) -> None:
+        """Look whether there is room for `size` bytes more; OSError (ENOSPC) when there is not."""
+        self._room -= size
+        if self._room >= 0:
+            return
+        disk = os.fstatvfs(file)
+        whole, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        if whole and free - size < min(KEPT_FREE, whole // 20):
+            self._room = 0
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._room = LOOK_EVERY
