@@ -143,7 +143,7 @@ class Queue:
             line.popleft()
         return None
 
-    def take(self, most: int, now: float) -> list[int]:
+    def pop(self, most: int, now: float) -> list[int]:
         """Remove and return up to `most` ready tasks that may run on any node, in order.
         They must be assigned at once.
         """
