@@ -100,7 +100,7 @@ def job(vms: list[Vm], tasks: int, *more: str) -> Spent:
 
 def greeted(vms: list[Vm]) -> Spent:
     """Seconds from the head's start until the last node greeted."""
-    job(vms, len(vms), "--wait-for-ready-cluster")
+    job(vms, SLOTS * len(vms), "--wait-for-ready-cluster")  # fewer tasks would need fewer nodes
     workspace = here()
     with closing(workspace.job(workspace.jobs()[0]).reader()) as reader:
         events = [event for _, event in reader.events()]

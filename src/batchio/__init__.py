@@ -56,13 +56,13 @@ _HOMES: Final = {
     }.items()
     for name in names.split()
 }
-"""Each public name and the module it is loaded from; a module's own is empty."""
+"""Each public name and the module it is loaded from; for a module itself, an empty text."""
 
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from its home, once (PEP 562)."""
+    """Load a public name from its module, once (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module 'batchio' has no attribute {name!r}")
     home = _HOMES[name]

@@ -1,4 +1,4 @@
-"""`python -m batchio`: the command line."""
+"""The command line as `python -m batchio`."""
 
 from batchio.cli.main import main
 

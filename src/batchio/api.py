@@ -1,10 +1,9 @@
 """The async verbs. The only floor that joins adapters to the runtime.
 
 Every verb works under asyncio and under trio, and only reads unless its name says otherwise.
-What reads runs natively under both; an inline head runs under trio too,
-by the bridge. A job is found by its
-id, a unique beginning of it, or its name; None means the newest, and only verbs that change
-nothing take None.
+Verbs that read run natively under both; an inline head runs under trio through the bridge. A
+job is found by its id, a unique beginning of it, or its name; None means the newest, and only
+verbs that change nothing accept None.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Jo
         command: Words, byte for byte; or one string: the name of a script, the text of
             one (it begins with `#!` or has several lines), or a line for the shell.
         **options: As in docs/reference/options.md; `head="inline"` runs the job inside
-            this loop and returns when it is done; who is cancelled meanwhile cancels it.
+            this loop and returns when it is done; a cancelled caller cancels the job.
 
     Raises:
         UsageError: something about the request is wrong; nothing was made.
@@ -61,20 +60,20 @@ async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Jo
 
 
 def launch(prepared: submit.Prepared) -> Job:
-    """Make the job that `submit.prepare` planned, and start its head. Blocks; needs no loop."""
+    """Create the job that `submit.prepare` planned, and start its head. Blocks; needs no loop."""
     job = prepared.create()
     heads.start(prepared.head, prepared.workspace, job, prepared.secrets)
     return Job(prepared.workspace, job)
 
 
 async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
-    """What `run` would do: every option and where it comes from, the tasks, the files."""
+    """Return what `run` would do: every option and its origin, the tasks, the files."""
     prepared = await in_thread(partial(submit.prepare, command, options))
     return await in_thread(prepared.plan)
 
 
 async def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
-    """The job of that id, beginning of an id, or name; None for the newest.
+    """Return the job of that id, beginning of an id, or name; None for the newest.
 
     Raises:
         NoSuchJob: there is none, or more than one.
@@ -84,19 +83,21 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
 
 
 async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
-    """The newest jobs, newest first. One that cannot be read is `unreadable`, and says why."""
+    """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
+    why.
+    """
     place = submit.workspace_of(workspace)
     return await in_thread(partial(cards.list_cards, place, limit, HostClock().now()))
 
 
 async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
-    """Ids among the newest `limit` jobs that are not done, and that nobody runs any more."""
+    """Return ids among the newest `limit` jobs that are not done and have no head any more."""
     place = submit.workspace_of(workspace)
     return await in_thread(partial(cards.unattended, place, limit))
 
 
 async def remove(job: str, *, workspace: str | None = None) -> Removed:
-    """Remove a job for good, with its logs and the outputs that lie in the workspace.
+    """Remove a job for good, with its logs and the outputs that are in the workspace.
 
     Files in a folder named by `download` or `sync` stay.
 
@@ -112,7 +113,7 @@ async def remove(job: str, *, workspace: str | None = None) -> Removed:
 async def prune(
     *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
 ) -> list[Removed]:
-    """Remove all jobs that were done long ago; says which. Those that are not done stay.
+    """Remove all jobs that were done long ago, and return which. Those that are not done stay.
 
     Args:
         older_than: Seconds since they were done, or a text such as `"30d"`.
@@ -132,7 +133,7 @@ def _seconds(duration: float | timedelta | str) -> float:
 
 
 async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """The job as it is now."""
+    """Return the job's view as it is now."""
     return await (await open_job(job, workspace=workspace)).status()
 
 

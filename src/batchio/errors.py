@@ -9,6 +9,7 @@ BatchioError
 │   ├── NoSuchJob         no job has that id, prefix or name
 │   ├── JournalCorrupt    a journal cannot be read; it is named, never skipped
 │   ├── JournalFull       the disk (or quota) under the journal is full
+│   ├── JobMoved          it was moved or deleted while its head ran
 │   ├── JournalDown       the store does not answer; ask again
 │   ├── LeaseHeld         another head runs this job
 │   └── HeadGone          nobody runs this job, and it is not done
@@ -33,16 +34,16 @@ from typing import ClassVar
 
 
 class Remedy(StrEnum):
-    """What to do about a call that failed.
+    """The remedy of a failed call: what to do about it.
 
     OTHER and FIX are refusals: what was asked for was not done, for certain. After AGAIN
     and NEVER nobody knows.
     """
 
     AGAIN = "again"
-    """Ask again with the same arguments: it may pass."""
+    """Ask again with the same arguments: the trouble may pass."""
     OTHER = "other"
-    """This one cannot do it; another offer or node may."""
+    """This offer or node cannot do it; another one may."""
     FIX = "fix"
     """A person has to change something first."""
     NEVER = "never"
@@ -50,7 +51,7 @@ class Remedy(StrEnum):
 
 
 def remedy_of(error: BaseException) -> Remedy:
-    """Return the remedy of an error; one that is none of ours may pass.
+    """Return the remedy of an error; for one that is not batchio's, AGAIN.
 
     What an adapter's libraries raise says too little to give up on: time-outs, broken
     connections, answers that nobody foresaw.
@@ -59,7 +60,7 @@ def remedy_of(error: BaseException) -> Remedy:
 
 
 class BatchioError(Exception):
-    """Base of them all.
+    """The base of every error of batchio.
 
     `where` is the place of the mistake (`hello.sh:3`, a host name); `hint` is one
     line that says what to do.
@@ -80,7 +81,7 @@ class BatchioError(Exception):
 
 
 class UsageError(BatchioError):
-    """What was asked cannot be done as written."""
+    """A request cannot be carried out as it was written."""
 
     code = "usage"
     exit_code = 2
@@ -88,7 +89,7 @@ class UsageError(BatchioError):
 
 
 class IllegalEvent(BatchioError):
-    """An event reached an entity in a state that cannot take it."""
+    """An event reached an entity whose state does not allow it."""
 
     code = "illegal-event"
 
@@ -108,7 +109,7 @@ class WorkspaceError(BatchioError):
 
 
 class NoSuchJob(WorkspaceError):
-    """No job has that id, prefix or name, or more than one has."""
+    """There is no job of that id, prefix or name, or more than one."""
 
     code = "no-such-job"
     exit_code = 2
@@ -125,6 +126,12 @@ class JournalFull(WorkspaceError):
     """There is no room left for the journal."""
 
     code = "journal-full"
+
+
+class JobMoved(WorkspaceError):
+    """What is kept of the job was moved or deleted while its head ran."""
+
+    code = "job-moved"
 
 
 class JournalDown(WorkspaceError):
@@ -154,27 +161,27 @@ class NodeError(BatchioError):
 
 
 class Unreachable(NodeError):
-    """No answer, or the connection broke. It may heal."""
+    """A node does not answer, or its connection broke; it may recover."""
 
     code = "unreachable"
     remedy = Remedy.AGAIN
 
 
 class NotAuthorised(NodeError):
-    """A key, a host key or a user was refused. Asking again is no use."""
+    """A node refused a key, a host key or a user. Asking again is no use."""
 
     code = "not-authorised"
     remedy = Remedy.FIX
 
 
 class Unfit(NodeError):
-    """The node lacks something that a task needs."""
+    """A node lacks something that a task needs."""
 
     code = "unfit"
 
 
 class SetupFailed(NodeError):
-    """The host setup script failed on this node."""
+    """The host setup script failed on a node."""
 
     code = "setup-failed"
 
@@ -187,20 +194,20 @@ class ProviderError(BatchioError):
 
 
 class NoCapacity(ProviderError):
-    """None left here; another offer may do."""
+    """The provider has no such node left; another offer may."""
 
     code = "no-capacity"
     remedy = Remedy.OTHER
 
 
 class QuotaExceeded(ProviderError):
-    """The account is full; no retry helps."""
+    """The account's quota is used up; no retry helps."""
 
     code = "quota-exceeded"
     remedy = Remedy.FIX
 
 
 class ProviderDown(ProviderError):
-    """Throttled or failing; wait and ask again."""
+    """The provider throttles or fails; wait and ask again."""
 
     code = "provider-down"

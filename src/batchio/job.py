@@ -1,4 +1,4 @@
-"""One job: what can be asked of it, and what it can be told.
+"""One job: its verbs, which read its state or change it.
 
 Every verb waits with `runtime.host` only, so it runs natively under asyncio and trio, and
 without a loop. Verbs only read unless their name says otherwise.
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a job ended."""
+    """The result of a job that is done."""
 
     job: JobView
 
     @property
     def outcome(self) -> str:
-        """`succeeded`, `failed`, `cancelled`, `timed_out` or `lost`."""
+        """The job's outcome: `succeeded`, `failed`, `cancelled`, `timed_out` or `lost`."""
         return self.job.outcome
 
     @property
     def exit_code(self) -> int:
-        """What `batchio wait` exits with: 0, 1 failed, 3 lost, 4 cancelled, 5 timed out."""
+        """The exit code of `batchio wait`: 0, 1 failed, 3 lost, 4 cancelled, 5 timed out."""
         return EXIT_CODES[Outcome[self.job.outcome.upper() or "NONE"]]
 
     @property
     def tasks(self) -> Iterator[TaskRow]:
-        """One record a task, in order; made as they are asked for."""
+        """One record for each task, in order; made as they are asked for."""
         return self.job.tasks()
 
 
@@ -62,14 +62,14 @@ class Job:
         self._workspace = workspace
         self._store: JobStore = workspace.job(job)
         self.id = job
-        """Short, sorts by time of submission, unique."""
+        """The job's id: short, unique, sorts by time of submission."""
 
     def __repr__(self) -> str:
         return f"<batchio job {self.id}>"
 
     @property
     def name(self) -> str:
-        """What the job was called when it was submitted."""
+        """The name that the job was submitted with."""
         return self._store.name()
 
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
@@ -93,7 +93,7 @@ class Job:
         return result
 
     def live(self, at: float | None = None) -> Live:
-        """Look at the job while it goes on: `async with job.live() as live`.
+        """Return a view that follows the job: `async with job.live() as live`.
 
         `live.view` is the job without its tasks, `live.changes()` tells what happens, and
         `select`, `rows`, `attempts` and `why` look at tasks; `seek` shows another moment.
@@ -105,7 +105,7 @@ class Job:
         return Live(self._store, at=at)
 
     def events(self) -> Stream[dict[str, Any]]:
-        """What happens, from the beginning to the end: one dict a fact, for people.
+        """Stream what happens, from the beginning to the end: one dict a fact, for people.
 
         `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`; every
         kind stands in `core/events.py`.
@@ -120,12 +120,12 @@ class Job:
                     yield event_view(event, ids)
 
     async def status(self) -> JobView:
-        """The job as it is now, and whether somebody runs it."""
+        """Return the job's view as it is now, and whether a head runs it."""
         async with Live(self._store) as live:
             return live._whole_view()
 
     async def _machine(self) -> Machine:
-        """The job's whole state, as far as it was read; nobody folds it any more."""
+        """Return the job's whole state, as far as it was read; it does not change any more."""
         async with Live(self._store, nodes=False) as live:
             return live._machine
 
@@ -139,7 +139,7 @@ class Job:
         since: float | None = None,
         tail: int | None = None,
     ) -> Stream[LogLine]:
-        """What the tasks printed, in the order in which they did.
+        """Stream what the tasks printed, in the order in which they did.
 
         Args:
             task: Ids, such as `3` or `"2,4-6"`; None for all.
@@ -165,13 +165,13 @@ class Job:
         follow: bool = False,
         since: float | None = None,
     ) -> Stream[Printed]:
-        """What the tasks printed, byte for byte; as `logs`."""
+        """Stream what the tasks printed, byte for byte. Arguments as of `logs`."""
         which = Lines(chosen(task), attempt, stream, since)
         verb = tasklogs.follow if follow else tasklogs.past
         return Stream(lambda: verb(self._store, which, RAW))
 
     async def head_log(self) -> str:
-        """What the job's head itself had to say; mostly nothing."""
+        """Return what the job's head itself wrote to stderr; mostly nothing."""
         return await in_thread(self._store.head_words)
 
     async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
@@ -212,7 +212,7 @@ class Job:
         return [ids.at(position) for position in positions]
 
     async def recover(self, secrets: dict[str, str] | None = None) -> bool:
-        """Start a head for a job that has none; False when there is nothing to do.
+        """Start a head for a job that has none; return False when there is nothing to do.
 
         Raises:
             UsageError: the job needs secrets, and the values were not given.
@@ -231,12 +231,12 @@ class Job:
         return True
 
     async def outputs(self) -> Path:
-        """The folder in which what the tasks left behind arrives, below each task's id."""
+        """Return the folder that the outputs of tasks are copied to, below each task's id."""
         collect = (await self._machine()).running_job.spec.collect
         return Path(collect) if collect else self._store.outputs()
 
     async def download(self, folder: str | Path) -> Download:
-        """Copy what the tasks left behind to a folder of yours, below each task's id.
+        """Copy the outputs of tasks to a folder of yours, below each task's id.
 
         A file there that is newer than the job, and not from it, is kept with a `~` behind its
         name. No link that stands below `folder` is followed.
@@ -251,12 +251,12 @@ class Job:
         return await in_thread(partial(copy_outputs, self._store, job, source, Path(folder)))
 
     async def explain(self, task: int | None = None) -> list[str]:
-        """Why the job, or one task, is where it is: plain sentences."""
+        """Explain in plain sentences why the job, or one task, is in its state."""
         async with Live(self._store) as live:
             return live.why(task)
 
     async def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
-        """The command line that runs words, or a shell, where a task runs.
+        """Return the command line that runs words, or a shell, where a task runs.
 
         Args:
             task: In whose folder and environment; None: on any node of the job.
@@ -272,6 +272,6 @@ class Job:
         await asking.ask(self._store, request, lambda: self._begin({}))
 
     async def _begin(self, secrets: dict[str, str]) -> None:
-        """Begin a head of the kind that the job was submitted with."""
+        """Start a head of the kind that the job was submitted with."""
         spec = (await self._machine()).running_job.spec
         await heads.begin(spec.head, self._workspace, self.id, secrets)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> list[str]:
-    """The argv that opens the shell, or runs `words` there.
+    """Return the argv that opens the shell, or runs `words` there.
 
     Args:
         task: An id; None for any node of the job, in its agent's home.

@@ -1,7 +1,7 @@
-"""The pieces without the engine: nodes, one command on a node, many commands over nodes.
+"""Primitives without the engine: nodes, one command on a node, many commands over nodes.
 
-Nothing here is journaled, retried or detached: what runs, runs while you look, and
-everything is given back when the `async with` ends. For jobs, use `batchio.run`.
+Nothing here is journaled, retried or detached: commands run only while the caller waits, and
+every node is given back when the `async with` ends. For jobs, use `batchio.run`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How one command ended.
+    """The result of one command.
 
     Attributes:
         command: The words that ran.
@@ -47,7 +47,7 @@ class Done:
 
     @property
     def ok(self) -> bool:
-        """Whether it ended with 0."""
+        """Whether the command ended with exit code 0."""
         return self.exit_code == 0
 
 
@@ -57,7 +57,7 @@ class Node:
     def __init__(self, name: str, transport: Transport, slots: int = 1) -> None:
         self.name = name
         self.slots = slots
-        """Commands that `dispatch` runs here at the same time."""
+        """Number of commands that `dispatch` runs here at the same time."""
         self._transport = transport
 
     def __repr__(self) -> str:
@@ -85,7 +85,7 @@ class Node:
 
 
 class open_nodes:
-    """Nodes of a provider, for as long as the `async with` lasts.
+    """The nodes of a provider, for as long as the `async with` lasts.
 
     Args:
         provider: `"local"` or `"ssh"`.
@@ -123,7 +123,7 @@ class open_nodes:
         self._provider = providers.load(self._spec)
         try:
             offers = await self._provider.offers(self._spec)
-            return list(await asyncio.gather(*map(self._take, offers[: self._count])))
+            return list(await asyncio.gather(*map(self._open_node, offers[: self._count])))
         except BaseException:
             await self._give_back()
             raise
@@ -132,7 +132,7 @@ class open_nodes:
     async def __aexit__(self, *_: object) -> None:
         await self._give_back()
 
-    async def _take(self, offer: Offer) -> Node:
+    async def _open_node(self, offer: Offer) -> Node:
         assert self._provider is not None
         order = NodeOrder(offer.id, "nodes", (Line(offer, (0,)),))
         async for answer in self._provider.create(order):
@@ -177,12 +177,12 @@ def dispatch(
     """Run commands over nodes, each node as many at once as it has slots.
 
     Args:
-        commands: Taken one by one, only when a slot is free; may be endless.
+        commands: Read one by one, only when a slot is free; may be endless.
         nodes: Where; a node whose connection breaks gets no more, and what ran there is
             run on another one, so commands should bear being run twice.
 
     Yields:
-        How each ended, in the order in which they end.
+        The result of each, in the order in which they end.
 
     Raises:
         NodeError: no node is left.
@@ -232,7 +232,7 @@ async def _dispatch(
 
 
 class _Supply:
-    """The commands still to run, whoever asks first."""
+    """The commands that are still to run; whoever asks first gets the next one."""
 
     def __init__(self, commands: Iterable[Words] | AsyncIterable[Words]) -> None:
         self._is_async = isinstance(commands, AsyncIterable)

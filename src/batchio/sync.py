@@ -1,7 +1,7 @@
 """The same verbs, blocking: for scripts and notebooks. No logic.
 
-Works where a loop already runs (a notebook): what reads needs no loop, and `run` has a thread
-with one of its own.
+They work where a loop already runs (a notebook): verbs that read need no loop, and `run` has
+a thread with one of its own.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Job:
 
 
 class Live:
-    """A job that is looked at while it goes on; mirrors `batchio.Live`."""
+    """A job that is watched while it goes on; mirrors `batchio.Live`."""
 
     def __init__(self, live: api.Live) -> None:
         self._live = live

@@ -1,4 +1,4 @@
-"""What tasks printed, for the verbs: chosen by task ids, past or as it comes."""
+"""The logs of tasks, for the verbs: chosen by task ids, up to now or as they grow."""
 
 from __future__ import annotations
 
@@ -26,19 +26,20 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=LogLine | Printed)
 
 CHUNK: Final = 1000
-"""Lines read in a thread at once."""
+"""Number of lines that a thread reads at once."""
 
 
 LOOK_S: Final = 0.001
-"""Seconds that a node which has long been quiet is not looked at, for each node that there is:
-so a thousand of them cost less than a hundredth of a core."""
+"""Seconds for which a long quiet node is not looked at, times the number of nodes:
+so a thousand of them cost less than a hundredth of a core.
+"""
 
 
 class Lines(NamedTuple):
-    """Which lines are wanted."""
+    """A selection of lines."""
 
     tasks: list[int] | None = None
-    """Ids, or all."""
+    """Ids of tasks; None for all."""
     attempt: int | None = None
     stream: str | None = None
     since: float | None = None
@@ -46,7 +47,7 @@ class Lines(NamedTuple):
 
 
 def chosen(tasks: str | int | None) -> list[int] | None:
-    """Ids that a person named, such as `3` or `"2,4-6"`.
+    """Return the ids that a person named, such as `3` or `"2,4-6"`; None for all.
 
     Raises:
         UsageError: they make no sense.
@@ -57,7 +58,7 @@ def chosen(tasks: str | int | None) -> list[int] | None:
 
 
 def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
-    """The positions of ids in their job.
+    """Return the positions of ids in their job; None for all.
 
     Raises:
         UsageError: the job has no such task.
@@ -75,7 +76,7 @@ def positions_of(machine: Machine, ids: list[int] | None) -> list[int] | None:
 
 
 async def past(store: JobStore, which: Lines, shape: Shape[P]) -> AsyncGenerator[P, None]:
-    """Yield what was printed so far, by time; of RAW bytes `which.tail` is of no meaning."""
+    """Yield what was printed so far, by time; `which.tail` is meant for lines, not RAW bytes."""
     async with Live(store, nodes=False) as live:
         machine = live._machine
     named = _Named(machine, which)
@@ -104,7 +105,9 @@ def _past(logs: LogStore, machine: Machine, which: Lines, shape: Shape[P]) -> It
 def _log_range(
     machine: Machine, positions: list[int] | None, which: Lines
 ) -> tuple[int, int, int] | None:
-    """Return node and offsets of what a single task printed, or None: the columns say less."""
+    """Return node and byte range of a single task's log, or None when the columns do not know
+    it.
+    """
     if positions is None or len(positions) != 1 or which.attempt is not None:
         return None
     tasks, at = machine.tasks, positions[0]
@@ -116,7 +119,7 @@ def _log_range(
 async def follow(
     store: JobStore, which: Lines, shape: Shape[P], clock: Waiting | None = None
 ) -> AsyncGenerator[P, None]:
-    """Yield what is printed as it comes, until the job is done.
+    """Yield what tasks print while they print it, until the job is done.
 
     Raises:
         HeadGone: nobody runs the job any more, and it is not done.
@@ -153,9 +156,9 @@ async def follow(
 
 
 class _Watched(Generic[P]):
-    """Which nodes may have printed something: those alone are looked at.
+    """The nodes that may have printed something: only these are looked at.
 
-    That are nodes with attempts on them, and those whose attempts ended further on than was
+    They are nodes with attempts on them, and nodes whose ended attempts have more log than was
     read; a node that has long been quiet is looked at less often than others.
     """
 
@@ -163,9 +166,9 @@ class _Watched(Generic[P]):
         self._machine = machine
         self._follower = follower
         self._ended: list[tuple[int, int, int, int]] = []
-        """Attempts that are over and whose output is not all read: task, attempt, node, end."""
+        """Attempts that are over and whose log is not all read: task, attempt, node, end."""
         self._next: dict[int, float] = {}
-        """By node: when to look again, Unix seconds."""
+        """The time of the next look at each node, in Unix seconds."""
         self._pauses: dict[int, float] = {}
 
     def due(self, change: Change | None, now: float) -> list[int]:
@@ -183,7 +186,7 @@ class _Watched(Generic[P]):
     def polled(
         self, nodes: Iterable[int], found: list[P], now: float, pace: tuple[float, float]
     ) -> None:
-        """Note what came of it: who printed is looked at again soon."""
+        """Record the result of a look: nodes that printed are looked at again soon."""
         printed, (quick, slow) = {each.node for each in found}, pace
         slow = max(slow, LOOK_S * len(self._next))
         for node in nodes:
@@ -192,7 +195,10 @@ class _Watched(Generic[P]):
             self._pauses[node], self._next[node] = pause, now + pause
 
     def poll(self, nodes: Iterable[int] | None) -> list[P]:
-        """Return what is new there, and the last words of attempts that are over. Blocks."""
+        """Return what these nodes printed since the last look. Blocks.
+
+        The last lines of attempts that are over are among it.
+        """
         found = self._follower.poll(nodes)
         waiting = []
         for task, attempt, node, end in self._ended:
@@ -205,7 +211,7 @@ class _Watched(Generic[P]):
 
 
 class _Named:
-    """Picks what is wanted, and gives them the task ids that people know."""
+    """A filter for wanted lines, which also gives them the task ids that people know."""
 
     def __init__(self, machine: Machine, which: Lines) -> None:
         positions = positions_of(machine, which.tasks)
@@ -214,18 +220,18 @@ class _Named:
         self._ids = machine.running_job.spec.tasks
 
     def has(self, printed: LogLine | Printed) -> bool:
-        """Whether it is wanted."""
+        """Return whether a line is wanted."""
         mine = self._positions is None or printed.task in self._positions
         return mine and printed.time >= self._since
 
     def of(self, printed: Iterable[P]) -> Iterator[P]:
-        """The wanted ones."""
+        """Yield the wanted lines, with the ids of tasks."""
         at = self._ids.at
         return (cast("P", each._replace(task=at(each.task))) for each in printed if self.has(each))
 
 
 def _ahead(machine: Machine, node: int) -> float:
-    """By how many seconds the node's clock was ahead when it greeted."""
+    """Return by how many seconds a node's clock was ahead when it greeted."""
     return machine.nodes[node].facts.get("ahead", 0.0) if node < len(machine.nodes) else 0.0
 
 

@@ -210,6 +210,17 @@ def test_secrets_are_blanked_in_the_last_words(head: Client) -> None:
     assert head.done(0).tail == "***"
 
 
+def test_a_secret_of_few_letters_blanks_no_words(head: Client) -> None:
+    secrets = {"A": "a", "B": "abc", "C": "abcd"}
+    head.setup("/bin/sh", "-c", 'echo "a bad cab, $C" >&2; exit 1', secrets=secrets)
+    head.start(0)
+    assert head.done(0).tail == "a bad cab, ***"
+
+
+def test_what_an_agent_knows_of_its_job_is_for_its_user_alone(head: Client) -> None:
+    assert (head.home / "agent.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_secrets_touch_no_disk_and_no_argv(head: Client) -> None:
     head.setup("/bin/sh", "-c", "echo $A >&2; exit 1", secrets={"A": "s3cret-value"})
     head.start(0)

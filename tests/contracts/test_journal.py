@@ -15,7 +15,7 @@ import pytest
 
 from batchio.errors import JournalDown, LeaseHeld
 from batchio.stores.folder import FolderWorkspace
-from batchio.testing import MemoryPast, MemoryWorkspace
+from batchio.testing import MemoryEvents, MemoryWorkspace
 from tests.making import make
 
 if TYPE_CHECKING:
@@ -71,11 +71,11 @@ def lasting(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
 
 
 @pytest.fixture
-def silent(tmp_path: Path) -> tuple[Kind, MemoryPast]:
+def silent(tmp_path: Path) -> tuple[Kind, MemoryEvents]:
     """A kind that can be made not to answer."""
     kind = memory_kind(tmp_path)
     past = kind.reader()
-    assert isinstance(past, MemoryPast)
+    assert isinstance(past, MemoryEvents)
     return kind, past
 
 
@@ -202,7 +202,7 @@ async def test_a_reader_opened_before_a_crash_goes_on_with_the_next_head(lasting
 @pytest.mark.asyncio
 @pytest.mark.parametrize("written", [False, True], ids=["lost before", "lost after"])
 async def test_a_batch_without_an_answer_is_appended_again_and_stands_once(
-    silent: tuple[Kind, MemoryPast], *, written: bool
+    silent: tuple[Kind, MemoryEvents], *, written: bool
 ) -> None:
     kind, past = silent
     journal = kind.take()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +62,23 @@ async def test_a_running_job_is_refused_by_name(workspace: AnyWorkspace) -> None
     assert err.value.hint == f"cancel it first: batchio cancel {A}"
     assert workspace.jobs() == [A]
     await journal.close()
+
+
+@pytest.mark.asyncio
+async def test_a_done_job_whose_head_still_tidies_up_is_removed_once_it_has_ended(
+    workspace: AnyWorkspace,
+) -> None:
+    """`run --wait` returns when the job is done, which its head outlives by an instant."""
+    keep(workspace, A, done(A, 1000.0))
+    journal = workspace.job(A).lead()
+
+    removing = asyncio.create_task(asyncio.to_thread(remove, workspace, A))
+    refused = await asyncio.wait([removing], timeout=0.1)
+    await journal.close()
+
+    assert not refused[0]
+    assert (await removing).id == A
+    assert workspace.jobs() == []
 
 
 def test_a_job_whose_head_died_may_hold_nodes_and_is_refused(workspace: AnyWorkspace) -> None:

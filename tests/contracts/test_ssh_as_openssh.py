@@ -82,6 +82,7 @@ def nothing(here: Place) -> None:
         (nothing, "Compression yes"),
         (nothing, "HostKeyAlgorithms ssh-ed25519"),
         (nothing, "PreferredAuthentications publickey"),
+        (nothing, "PubkeyAcceptedAlgorithms +ssh-rsa"),
         (nothing, "NumberOfPasswordPrompts 0\nForwardAgent yes\nControlMaster auto"),
         # and where ssh is refused as well
         (nothing, "User nobody-here"),
@@ -89,6 +90,7 @@ def nothing(here: Place) -> None:
         (nothing, "PreferredAuthentications keyboard-interactive"),
         (nothing, "ProxyCommand /bin/false"),
         (nothing, "ProxyCommand no-such-program %h"),
+        (nothing, "PubkeyAcceptedAlgorithms rsa-sha2-512"),
         (nothing, "HostKeyAlias unknown"),
         (nothing, "HostKeyAlgorithms rsa-sha2-512"),
         (nothing, "AddressFamily inet6"),

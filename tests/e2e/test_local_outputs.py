@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shutil
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import batchio
 from batchio.errors import UsageError
+from batchio.stores.folder import FolderWorkspace
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
 
@@ -189,3 +192,59 @@ async def test_two_jobs_at_once_share_a_folder(tmp_path: Path) -> None:
     )
     assert {path.name for path in tmp_path.glob("0/f?")} == {f"f{n}" for n in range(1, 6)}
     assert not list(tmp_path.glob(".batchio-*"))
+
+
+async def running(tmp_path: Path, workspace: Path) -> batchio.Job:
+    """A job of two tasks: one has ended, the other waits for a file."""
+    line = (
+        f"echo > out; [ $BATCHIO_TASK_ID = 0 ] || until [ -e {tmp_path}/go ]; do sleep 0.05; done"
+    )
+    job = await batchio.run(["sh", "-c", line], ntasks=2, workspace=str(workspace))
+    async for fact in job.events():
+        if fact["event"] == "tasks_collected":
+            break
+    return job
+
+
+def until_gone(pid: int) -> None:
+    """Return when a head has ended."""
+    while Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text():
+        time.sleep(0.05)
+
+
+async def test_a_job_that_is_moved_goes_on_where_it_is_now(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    job = await running(tmp_path, old)
+    head = _head_of(old, job.id)
+
+    old.rename(new)
+    (tmp_path / "go").touch()
+    await asyncio.to_thread(until_gone, head)
+
+    assert not old.exists()
+    moved = await batchio.open_job(job.id, workspace=str(new))
+    await moved.recover()
+    result = await moved.wait(timeout=60)
+    assert result.outcome == "succeeded"
+    assert sorted(p.name for p in (await moved.outputs()).iterdir()) == ["0", "1"]
+    assert next(result.tasks).attempt == 1
+
+
+async def test_a_job_that_is_deleted_leaves_no_ghost(tmp_path: Path) -> None:
+    workspace = tmp_path / "ws"
+    job = await running(tmp_path, workspace)
+    head = _head_of(workspace, job.id)
+
+    shutil.rmtree(workspace / "jobs" / job.id)
+    (tmp_path / "go").touch()
+    await asyncio.to_thread(until_gone, head)
+
+    assert await batchio.list_jobs(workspace=str(workspace)) == []
+    assert not (workspace / "jobs" / job.id).exists()
+    shutil.rmtree(f"/var/tmp/batchio-{os.getuid()}/{job.id}.0", ignore_errors=True)
+
+
+def _head_of(workspace: Path, job: str) -> int:
+    leader = FolderWorkspace(workspace).job(job).leader()
+    assert leader
+    return leader.pid

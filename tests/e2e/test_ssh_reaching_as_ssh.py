@@ -11,7 +11,7 @@ import pytest
 import batchio
 from tests.e2e.conftest import MakeHosts, names
 from tests.e2e.test_ssh_reaching import configure
-from tests.e2e.watching import COUNT_UNTIL_GO, go, nothing_left, printed, seen
+from tests.e2e.watching import COUNT_UNTIL_GO, go, history, nothing_left, printed, seen
 from tests.testbed.client import Lab, Vm
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
@@ -164,3 +164,21 @@ async def test_a_python_of_its_own_place_is_used_where_it_is_said_to_be(
     job = await batchio.run(["true"], hosts=[f"{vm.name}?python=/opt/py/bin/python3"])
     await job.wait(timeout=60, check=True)
     assert nothing_left(lab, vm)
+
+
+async def test_one_computer_with_two_addresses_is_used_once(hosts: MakeHosts, lab: Lab) -> None:
+    vm, other = hosts(2)
+    second = vm.ip.rpartition(".")[0] + ".254"
+    await change(vm, f"ip address add {second}/16 dev $(ls /sys/class/net | grep -v lo | head -1)")
+    configure(lab, f"Host again\n  HostName {second}\n  HostKeyAlias {vm.ip}\n")
+    job = await batchio.run(
+        ["sh", "-c", COUNT_UNTIL_GO], ntasks=3, slots=1, hosts=[vm.name, "again", other.name]
+    )
+    refused = await seen(job, "node_lost")
+    for machine in (vm, other):
+        await go(machine)
+    await job.wait(timeout=60, check=True)
+
+    assert "this is the same computer as" in refused["why"]
+    assert len(await history(job, "node_greeted")) == 2
+    assert nothing_left(lab, vm, other)

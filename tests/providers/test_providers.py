@@ -155,7 +155,9 @@ def test_a_host_is_a_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert asyncio.run(one_node(providers.load(job), job)) == (host, b"here\n")
 
 
-FACTS = Facts(boot_id="b", hostname="h", address="10.0.0.1")
+FACTS = Facts(boot_id="b", hostname="h", address="10.0.0.1", namespace=7)
+OLD = Facts(boot_id="b", hostname="h", address="10.0.0.1")
+"""What an agent said that knew of no namespaces."""
 
 
 @pytest.mark.parametrize(
@@ -165,11 +167,20 @@ FACTS = Facts(boot_id="b", hostname="h", address="10.0.0.1")
         (Facts(cpus=3), True),
         (Facts(boot_id="c"), False),
         (Facts(hostname="container"), False),
-        (Facts(address="10.0.0.2"), False),
+        (Facts(address="10.0.0.2"), True),
+        (Facts(namespace=8), False),
     ],
 )
 def test_one_machine_under_two_names_is_known_by_its_facts(other: Facts, same: bool) -> None:
     assert same_computer(FACTS, FACTS | other) is same
+
+
+def test_without_a_namespace_the_address_has_to_do() -> None:
+    unknown, elsewhere = Facts(namespace=0), Facts(address="10.0.0.2")
+
+    assert same_computer(OLD, FACTS)
+    assert not same_computer(OLD, FACTS | elsewhere)
+    assert not same_computer(FACTS | unknown, FACTS | unknown | elsewhere)
 
 
 def test_machines_without_a_boot_id_are_told_apart_by_nothing() -> None:

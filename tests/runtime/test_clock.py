@@ -169,7 +169,7 @@ def test_advancing_rings_what_is_due_by_then_and_nothing_else() -> None:
         for seconds in (10, 20):
             clock.call_at(clock.now() + seconds, partial(rang.append, seconds))
         clock.advance(10)
-        await clock.settle()
+        await clock.wait_idle()
         return list(rang)
 
     assert clock.run(advance()) == [10]
@@ -188,7 +188,7 @@ def test_settling_lets_everybody_else_come_to_rest_and_no_time_pass() -> None:
 
     async def look() -> int:
         working = asyncio.create_task(busy())
-        await clock.settle()
+        await clock.wait_idle()
         seen = len(steps)
         await working
         return seen

@@ -16,7 +16,7 @@ from batchio.core.snapshot import load
 from batchio.core.task import Outcome
 from batchio.errors import JournalFull, LeaseHeld, WorkspaceError
 from batchio.runtime.loop import EngineLoop
-from batchio.testing import FakeClock, MemoryJournal, MemoryPast
+from batchio.testing import FakeClock, MemoryEvents, MemoryJournal
 from tests.core.at_once import AtOnce
 from tests.core.machines import fingerprint, replay, spec
 
@@ -34,7 +34,7 @@ class Turning:
 
     def __init__(self, clock: FakeClock, job: JobSpec, slots: int = 2) -> None:
         self.clock = clock
-        self.past = MemoryPast("j1", [])
+        self.past = MemoryEvents("j1", [])
         self.past.keep([ev.encode(ev.JobSubmitted(clock.now(), "j1", job.to_json()))])
         self.machine = replay([body for _, body in self.past.read()])
         self.wheel = EngineLoop(self.machine, MemoryJournal(self.past), clock)
@@ -70,7 +70,7 @@ def turn(job: JobSpec, scene: Callable[[Turning], Coroutine[Any, Any, None]]) ->
     return turning
 
 
-def tags(past: MemoryPast) -> list[list[str]]:
+def tags(past: MemoryEvents) -> list[list[str]]:
     return [[json.loads(body)[0] for body in batch] for batch in past.batches]
 
 
@@ -127,15 +127,15 @@ def test_whoever_looks_on_is_told_after_the_journal_and_before_the_deed() -> Non
     turn(spec(2), scene)
 
 
-def refuse(past: MemoryPast) -> None:
+def refuse(past: MemoryEvents) -> None:
     past.full = True
 
 
 @pytest.mark.parametrize(
-    ("refuse", "error"), [(refuse, JournalFull), (MemoryPast.take_over, LeaseHeld)]
+    ("refuse", "error"), [(refuse, JournalFull), (MemoryEvents.take_over, LeaseHeld)]
 )
 def test_when_the_journal_refuses_nothing_is_begun_that_it_does_not_tell(
-    refuse: Callable[[MemoryPast], None], error: type[WorkspaceError]
+    refuse: Callable[[MemoryEvents], None], error: type[WorkspaceError]
 ) -> None:
     whole = turn(spec(2), Turning.run)
 
@@ -258,7 +258,7 @@ def test_snapshots_are_made_now_and_then_and_less_often_for_large_jobs(
         for _ in range(50):
             for _ in range(100):
                 turning.wheel.post(ev.Noted(turning.clock.now(), "n"))
-            await turning.clock.settle()
+            await turning.clock.wait_idle()
         running.cancel()
 
     turning = turn(spec(tasks), scene)

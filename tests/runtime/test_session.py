@@ -59,6 +59,7 @@ def test_settings_are_told_before_the_first_errand_and_once(tmp_path: Path) -> N
 
     assert job.lead() is Outcome.SUCCEEDED
     node = job.provider.nodes["n0"]
+    assert tags(node)[:2] == ["hello", "setup"]
     told = [tag for tag in tags(node) if tag in ("setup", "prepare", "image", "members", "start")]
     assert told[:5] == ["setup", "prepare", "image", "members", "start"]
     assert set(told[5:]) == {"start"}

@@ -49,6 +49,22 @@ def test_the_script_and_what_it_names_travel(caller: Caller) -> None:
     }
 
 
+def test_what_came_back_the_last_time_is_not_sent_again_and_that_is_said(caller: Caller) -> None:
+    caller.file("work.sh", "code")
+    caller.file("results/0/out", "large")
+    sent = packed(caller, "true", upload=["."], download="results")
+    prepared = caller.typed("true", upload=["."], download="results")
+
+    assert sent == {"work.sh": b"code"}
+    assert "results: not sent, it is the folder of --download" in prepared.warnings
+    everything = {"work.sh": b"code", "results/0/out": b"large"}
+    assert packed(caller, "true", upload=["."]) == everything
+    assert packed(caller, "true", sync=".") == everything
+    assert packed(caller, "true", upload=["results"], download="results") == {
+        "results/0/out": b"large"
+    }
+
+
 def test_modes_travel_and_a_script_with_a_shebang_can_be_run(caller: Caller) -> None:
     caller.file("work.sh", "#!/bin/sh\n", 0o600)
     caller.file("bin/tool", "x", 0o700)

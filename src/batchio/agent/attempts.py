@@ -1,4 +1,4 @@
-"""One try of a task, and who of them waits, runs, or has only its record left to make."""
+"""Attempts: which wait in the queue, which run in a slot, which only lack their record."""
 
 from __future__ import annotations
 
@@ -123,17 +123,17 @@ class Attempts:
         self.queue.move_to_end(attempt.key, last=False)
 
     def release(self, attempt: Attempt) -> None:
-        """Its slot is free."""
+        """Free the slot of an attempt."""
         self.running.discard(attempt)
         self.slots.discard(attempt.slot)
 
     def withdraw(self, attempts: Collection[Attempt]) -> None:
-        """Of the queue; they were never here."""
+        """Take attempts out of the queue, as if they had never been here."""
         for one in attempts:
             del self.queue[one.key]
             del self.known[one.key]
 
     def remove(self, attempt: Attempt) -> None:
-        """Its record is made."""
+        """Forget an attempt whose record is made."""
         self.release(attempt)
         del self.known[attempt.key]

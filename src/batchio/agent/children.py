@@ -52,7 +52,7 @@ class Children:
     def start_helper(
         self, argv: list[bytes], env: dict[bytes, bytes], output: int, then: Callable[[int], None]
     ) -> int:
-        """Its process; `then` gets what wait(2) tells of its end."""
+        """Start a helper and return its pid; `then` gets what wait(2) tells of its end."""
         pid = spawn(argv[0], argv, env, output, output)
         self.helpers[pid] = then
         return pid

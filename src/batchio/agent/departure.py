@@ -1,4 +1,4 @@
-"""That the agent is to go, and what it still waits for."""
+"""Whether the agent is to go, and what it still waits for."""
 
 from __future__ import annotations
 

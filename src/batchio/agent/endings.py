@@ -88,7 +88,7 @@ class Endings:
                 self.loop.at(self.loop.now + 0.1)
 
     def unstartable(self, attempt: Attempt, setup: Setup, error: Unstartable) -> None:
-        """It never had a process."""
+        """Record an attempt that never had a process."""
         attempt.exit, why = error.args
         attempt.reason = error.reason
         attempt.linger = self.loop.now
@@ -105,7 +105,7 @@ class Endings:
         self.unstarted(attempt, attempt.reason)
 
     def unstarted(self, attempt: Attempt, reason: str) -> None:
-        """It was stopped in the queue."""
+        """Record an attempt that was stopped in the queue."""
         now, end = time.time(), self.output.log.end
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
@@ -180,7 +180,8 @@ class Endings:
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
             program = setup.words[0] if setup.words else b"the program"
-            missing = b"batchio: the image has no %s, or it cannot run there\n" % program
+            why = raw(attempt.last_line(setup).rpartition(": ")[2])
+            missing = b"batchio: the image cannot run %s: %s\n" % (program, why)
             self.output.record(attempt, 2, missing)
 
 

@@ -53,7 +53,7 @@ def remove(path: bytes, budget: int) -> int:
 
 
 class Folders:
-    """Those of attempts.
+    """Make, hand on and remove the folders of attempts.
 
     On ext4 a rename costs a tenth of `rmdir` and `mkdir`, which would be most of what an
     attempt costs us. So an empty folder is the next attempt's; and one look at its time says

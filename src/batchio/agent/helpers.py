@@ -35,7 +35,7 @@ class Helpers:
         return bool(self.children.helpers or self.waiting)
 
     def run(self, argv: list[bytes]) -> None:
-        """For what it does; nobody waits for its end."""
+        """Start a program for what it does; nobody waits for its end."""
         try:
             self.start(argv, os.environb, self.devnull, lambda status: None)
         except (OSError, MemoryError) as error:

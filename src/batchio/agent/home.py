@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchio.agent.news import News
 
 VERSION = 2
-"""Of the protocol: heads of another one are refused, agents of an older one replaced."""
+"""Version of the protocol: heads of another one are refused, agents of an older one replaced."""
 
 
 def own_folder(home: str) -> None:
@@ -102,7 +102,8 @@ class Identity:
     def write(self) -> None:
         path = self.home + "/agent.json"
         try:
-            with open(path + ".new", "w") as file:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            with open(os.open(path + ".new", flags, 0o600), "w") as file:
                 file.write(dumps(self.known) + "\n")
             os.replace(path + ".new", path)
         except OSError as error:

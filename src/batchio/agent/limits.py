@@ -96,7 +96,7 @@ def cpu_set() -> set[int]:
 
 
 CPUS = sorted(cpu_set())
-"""Those of the agent itself, before any pinning."""
+"""The CPUs of the agent itself, before any pinning."""
 
 
 class Affinity:

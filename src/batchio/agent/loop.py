@@ -42,7 +42,7 @@ class Loop:
         del self.handlers[fd]
 
     def forget(self, fd: int) -> None:
-        """Of a descriptor about to be closed; epoll sees that by itself."""
+        """Stop watching a descriptor that is about to be closed; epoll sees that by itself."""
         if not self.epoll:
             self.poller.unregister(fd)
         del self.handlers[fd]

@@ -62,6 +62,14 @@ def node_address() -> str:
         probe.close()
 
 
+def node_namespace() -> int:
+    """Return the number of our process namespace, which no two containers share; 0: unknown."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
+
+
 def node_facts() -> dict[str, Any]:
     """What the head is told of the node."""
     return {
@@ -74,6 +82,7 @@ def node_facts() -> dict[str, Any]:
         "engines": node_engines(),
         "address": node_address(),
         "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
+        "namespace": node_namespace(),
         "time": time.time(),
         "limits": {"memory": Cgroup.available()},
     }

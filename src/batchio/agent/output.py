@@ -34,7 +34,7 @@ class Output:
         self.when_closed: Callable[[Attempt], None]  # the last pipe of an ended attempt
 
     def open(self, attempt: Attempt, out: int, err: int) -> None:
-        """It was started: these are the ends to read."""
+        """Take the ends to read of an attempt that was started."""
         attempt.pipes = {out: 1, err: 2}
         self.unheard.append((self.loop.now + YOUNG, attempt))
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from batchio.agent.members import Members
 
 LEASE = 3600.0  # until a setup says otherwise
+SHORTEST = 4  # bytes of a secret that is blanked: fewer stand in every other word
 DEVICES = b"CUDA_VISIBLE_DEVICES"
 THREADS = (
     b"OMP_NUM_THREADS",
@@ -45,7 +46,12 @@ class Setup:
         own = {raw(k): raw(v) for k, v in table(get("env") or {}).items()}
         secrets = {raw(k): raw(v) for k, v in table(get("secrets") or {}).items()}
         self.redacted = sorted(
-            {line for value in secrets.values() for line in value.split(b"\n") if line},
+            {
+                line
+                for value in secrets.values()
+                for line in value.split(b"\n")
+                if len(line) >= SHORTEST
+            },
             key=len,
             reverse=True,
         )

@@ -37,7 +37,7 @@ class TaskIds(Collection[int]):
     _ends: tuple[int, ...]
 
     def __init__(self, ranges: Iterable[range] = ()) -> None:
-        """Raises: UsageError: an id stands twice, or there are too many."""
+        """Keep the ids of these ranges. Raises UsageError: an id stands twice, or too many ids."""
         tidy = sorted((_plain(part) for part in ranges if part), key=lambda r: r.start)
         if sum(map(len, tidy)) > MAX_TASKS:
             raise UsageError(f"too many tasks: a job has at most {MAX_TASKS}")
@@ -49,12 +49,12 @@ class TaskIds(Collection[int]):
 
     @classmethod
     def count(cls, n: int) -> TaskIds:
-        """The ids 0..n-1."""
+        """Return the ids 0..n-1."""
         return cls((range(n),))
 
     @classmethod
     def of(cls, ids: Iterable[int]) -> TaskIds:
-        """These ids, in any order.
+        """Return the set of these ids, which may come in any order.
 
         Raises:
             UsageError: an id stands twice.
@@ -62,7 +62,7 @@ class TaskIds(Collection[int]):
         return cls(_runs(sorted(ids)))
 
     def at(self, position: int) -> int:
-        """The id at this position.
+        """Return the id at this position.
 
         Raises:
             IndexError: no such position.
@@ -73,7 +73,7 @@ class TaskIds(Collection[int]):
         return self.ranges[row][position - (self._ends[row - 1] if row else 0)]
 
     def position(self, task_id: int) -> int:
-        """The position of this id.
+        """Return the position of this id.
 
         Raises:
             KeyError: no such id.
@@ -110,7 +110,7 @@ class TaskIds(Collection[int]):
 
 
 class Array(NamedTuple):
-    """What `--array` asks for: these ids, at most `at_once` of them at a time."""
+    """The request of `--array`: task ids, and how many of them may run at a time, at most."""
 
     ids: TaskIds
     at_once: int | None = None
@@ -147,7 +147,7 @@ def parse_ids(text: str) -> TaskIds:
 
 
 def compact(ids: Iterable[int]) -> str:
-    """Ids for people, in rising order: compact([5, 0, 1, 2]) == "0-2,5"."""
+    """Write ids for people, in rising order: compact([5, 0, 1, 2]) == "0-2,5"."""
     return ",".join(_spelled(run) for run in _runs(sorted(set(ids))))
 
 
@@ -181,7 +181,7 @@ def _complaint(part: str, text: str) -> str:
 
 
 def _plain(part: range) -> range:
-    """The same ids with a rising step, and step 1 where there is just one."""
+    """Return the same ids with a rising step, and with step 1 when there is only one id."""
     if part.start < 0 or part[-1] < 0:
         raise UsageError(f'"{min(part)}": a task id cannot be negative')
     part = part if part.step > 0 else part[::-1]
@@ -189,7 +189,7 @@ def _plain(part: range) -> range:
 
 
 def _joined(parts: Iterable[range]) -> Iterator[range]:
-    """Neighbours of step 1 that touch become one, so "0-1,2" equals "0-2"."""
+    """Join neighbouring ranges of step 1, so that "0-1,2" equals "0-2"."""
     last: range | None = None
     for part in parts:
         if last and last.step == part.step == 1 and last.stop == part.start:
@@ -203,7 +203,7 @@ def _joined(parts: Iterable[range]) -> Iterator[range]:
 
 
 def _runs(rising: Iterable[int]) -> Iterator[range]:
-    """Runs of consecutive ids; an id that stands twice is an error."""
+    """Yield the runs of consecutive ids. Raises UsageError: an id stands twice."""
     start = stop = -1
     for task_id in rising:
         if task_id < 0:

@@ -1,4 +1,4 @@
-"""A job's card: what a list shows of it, as plain JSON, so that no journal need be opened. Pure.
+"""A job's card: one line of a job list as plain JSON, so that no journal need be opened. Pure.
 
 A card that is `open` was written by a head that may have gone on since: it counts as long as
 that head leads. Any other card counts for as long as it is there: a head opens it before the
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
 
 TOPIC: Final = "card"
-"""What a store calls it."""
+"""Name under which a store keeps a card."""
 
 LAYOUT: Final = 1
 
@@ -33,9 +33,9 @@ class Removed(View):
     id: str
     name: str
     bytes: int
-    """Room on the disk that it took."""
+    """Bytes that the job took on the disk."""
     finished: float | None
-    """Unix seconds; None: it never was, or its journal could not be read."""
+    """Unix seconds; None: the job never finished, or its journal could not be read."""
 
 
 _COUNTS: Final = frozenset(item.name for item in fields(Counts))
@@ -46,14 +46,14 @@ def card_of(machine: Machine, now: float, *, is_open: bool) -> dict[str, Any]:
     """Return the card of a job as it stands at `now`.
 
     Args:
-        is_open: A head leads it, and may go on.
+        is_open: A head leads the job, and may write more events.
     """
     job = machine.running_job
     return _card(job_summary(machine, now), job.spec.head, job.epoch, is_open)
 
 
 def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
-    """Return the card of a job that was submitted at `now`, and that no head has had."""
+    """Return the card of a job that was submitted at `now` and that no head has led yet."""
     counts = dict.fromkeys(_COUNTS, 0) | {"total": len(spec.tasks), "pending": len(spec.tasks)}
     summary = JobSummary(
         id=job,
@@ -85,7 +85,7 @@ def _card(summary: JobSummary, head: str, epoch: int, is_open: bool) -> dict[str
 
 
 def is_card(found: Mapping[str, Any]) -> bool:
-    """Return whether this is a whole card that this version of batchio wrote."""
+    """Return whether `found` is a complete card, of the layout that this batchio reads."""
     counts = found.get("counts")
     return (
         found.get("layout") == LAYOUT
@@ -96,7 +96,7 @@ def is_card(found: Mapping[str, Any]) -> bool:
 
 
 def summary_of(card: Mapping[str, Any], now: float) -> JobSummary:
-    """Return the line of a list that a card stands for, at `now`."""
+    """Return the job's line in a list, as its card says, at `now` (Unix seconds)."""
     ended = card["finished"] or now
     return JobSummary(
         **{name: card[name] for name in _SUMMARY},
@@ -106,7 +106,7 @@ def summary_of(card: Mapping[str, Any], now: float) -> JobSummary:
 
 
 def unreadable(job: str, name: str, why: str) -> JobSummary:
-    """Return the line of a job that cannot be read, and why."""
+    """Return the line in a list for a job that cannot be read; `why` is the reason."""
     known: dict[str, Any] = dict.fromkeys(_SUMMARY, "")
     known |= {"started": None, "finished": None, "cost": None, "submitted": submitted_at(job)}
     known |= {"id": job, "name": name, "state": "unreadable", "why": why}

@@ -1,4 +1,4 @@
-"""What a job's nodes cost: a function of what its journal says, in US dollars. Pure.
+"""Cost of a job's nodes in US dollars, computed from its journal. Pure.
 
 A node costs its rate from when it was taken until its provider confirmed that it is gone.
 One that was ordered and not answered may be there, and is counted apart.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOUR_S: Final = 3600.0
 
 ABANDONED_S: Final = 3600.0
-"""Seconds a node goes on to cost when nobody speaks to it any more: an agent's own limit."""
+"""Seconds that a node without a head still costs money: after them its agent ends it."""
 
 
 class Cost(NamedTuple):
@@ -35,7 +35,7 @@ class Cost(NamedTuple):
 
 
 def cost(machine: Machine, now: float) -> Cost | None:
-    """Return what a job has cost until `now`, in Unix seconds; None where nothing has a rate."""
+    """Return the job's cost until `now` (Unix seconds); None where no node or offer has a rate."""
     spent = reserved = hourly = 0.0
     priced = any(offer.rate for offer in (machine.offers or {}).values())
     for node in machine.nodes:
@@ -53,7 +53,7 @@ def cost(machine: Machine, now: float) -> Cost | None:
 
 
 def _rate(machine: Machine, node: Node) -> float:
-    """What the node costs an hour; at most, as long as nobody has said."""
+    """Return the node's price in US dollars an hour; the highest of its order until it is known."""
     if node.handle is not None:
         return node.rate
     known = machine.offers or {}

@@ -1,4 +1,4 @@
-"""Policy: what follows from a state. Each decision is an event, journaled like a fact.
+"""Policy: the decisions that follow from a state. Each is an event, journaled like a fact.
 
 Pure. `all_of` is a generator: the machine applies each decision before it asks for the
 next, so later ones see what earlier ones did. Nothing here looks at every task, and only
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchio.core.node import Node
 
 STUCK_S: Final = 1.0
-"""A node with queued tasks that has reported nothing for so long gives them back."""
+"""Seconds without a report after which a node's queued tasks are recalled."""
 
 REPLACED_IN_S: Final = 90.0
 """Seconds in which another node can be had for one whose time will be over."""
@@ -34,7 +34,7 @@ PENDING, ASSIGNED, RUNNING = TaskState.PENDING, TaskState.ASSIGNED, TaskState.RU
 
 
 def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
-    """Everything to decide at `now`; `rang` says that a timer was due."""
+    """Yield all decisions to take at `now` (Unix seconds); `rang`: a timer was due."""
     by_state = m.tasks.by_state
     if rang:
         yield from _deadlines(m, now)
@@ -98,7 +98,7 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _notice(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Replace nodes whose time is over before what goes there next could end."""
+    """Replace each node whose time will be over before a task sent there now could end."""
     for number in sorted(m.ending):
         node = m.nodes[number]
         lead = max(_lasts(m), REPLACED_IN_S)
@@ -111,7 +111,7 @@ def _notice(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _lasts(m: Machine) -> float:
-    """How long the next task will take, in seconds, as far as that is known; else 0."""
+    """Return how many seconds the next task will take; 0 when that is not known."""
     return m.running_job.spec.task_timeout or 0.0 if m.mean is None else m.mean
 
 
@@ -132,7 +132,7 @@ def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Give up what is pending when nobody is left, and nobody will come, to run it."""
+    """Give up the pending tasks when no node is left to run them and none can be had."""
     if not m.tasks.by_state[PENDING]:
         return
     if m.offers is None:
@@ -162,7 +162,7 @@ def _no_nodes(m: Machine, least: int) -> str:
 
 
 def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Nodes that cannot run tasks leave once they are empty; so does a lone host."""
+    """Give up quarantined nodes once they are idle; never try an offer of one computer again."""
     for number in sorted(m.quarantined):
         node = m.nodes[number]
         if node.idle:
@@ -172,10 +172,10 @@ def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Nodes that there is no use for: those that are not ready yet first, the newest first.
+    """Release idle nodes that are not needed: first those not ready yet, the newest first.
 
-    What stays is never less than what would be ordered. Slots of silent nodes do not count
-    here: they may be lost.
+    As many nodes stay as would be ordered. Slots of silent nodes do not count here: they may
+    be lost.
     """
     if not m.undone:
         for number in list(m.idle):
@@ -204,7 +204,7 @@ def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _readiness(node: Node) -> tuple[int, int]:
-    """What is furthest from doing work comes first."""
+    """Return the sort key of nodes to release: those furthest from doing work come first."""
     return _AWAY.get(node.state, len(_AWAY)), -node.number
 
 
@@ -215,7 +215,7 @@ _AWAY: Final = {NodeState.WANTED: 0, NodeState.BOOTING: 1}
 
 
 def _open(m: Machine) -> bool:
-    """Whether tasks may be sent out at all: once the cluster is as it was asked for."""
+    """Return whether tasks may be sent to nodes: once enough nodes are ready for the first."""
     if m.dispatch_started:
         return True
     spec = m.running_job.spec
@@ -225,7 +225,7 @@ def _open(m: Machine) -> bool:
 
 
 def _assign_pinned(m: Machine, now: float) -> Iterator[ev.Event]:
-    """What must run on the scheduler's node goes there before anything else."""
+    """Assign the tasks that must run on the scheduler's node, before all others."""
     if m.scheduler is None:
         return
     node = m.nodes[m.scheduler]
@@ -237,7 +237,7 @@ def _assign_pinned(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _assign_suspects(m: Machine, now: float) -> Iterator[ev.Event]:
-    """A task under which nodes were lost gets a node to itself; one is kept free for it."""
+    """Assign each task under which nodes were lost to an empty node; keep one free for it."""
     while (task := m.queue.first(m.queue.suspects, now)) is not None:
         node = _quietest(m)
         m.reserved = None if node is None else node.number
@@ -250,8 +250,8 @@ def _assign_suspects(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _quietest(m: Machine) -> Node | None:
-    """A usable node with nothing on it; else the one that is kept free already; else that
-    with the fewest tasks."""
+    """Return a usable node without tasks; else the reserved one; else the one with the fewest
+    tasks; None when no node is usable."""
     empty = (m.nodes[number] for number in m.idle)
     fit = next(filter(_usable, empty), None)
     if fit is not None:
@@ -263,7 +263,7 @@ def _quietest(m: Machine) -> Node | None:
 
 
 def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
-    """Node after node, each its share, until tasks or room run out."""
+    """Assign tasks that may run anywhere, to each node its share, until tasks or room run out."""
     queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
     mean = m.mean if most is None else None  # a queued one counts as one at a time
     while m.maybe_free:
@@ -287,7 +287,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _room(m: Machine, node: Node, most: int, now: float) -> int:
-    """How many more plain tasks the node takes."""
+    """Return how many more tasks the node may hold; `most` is all that it may hold."""
     if not _usable(node) or node.number == m.reserved:
         return 0
     if node.ends and now + _lasts(m) > node.ends:
@@ -298,7 +298,7 @@ def _room(m: Machine, node: Node, most: int, now: float) -> int:
 
 
 def _usable(node: Node) -> bool:
-    """Whether tasks may go there beside those it has."""
+    """Return whether more tasks may go to the node beside those it has."""
     return (
         node.state is NodeState.READY
         and not node.alone
@@ -337,8 +337,8 @@ def _recall(m: Machine, now: float) -> Iterator[ev.Event]:
 
 
 def _stuck(m: Machine, node: Node, spare: int, now: float) -> list[list[int]]:
-    """Up to `spare` of the tasks that wait on a node which has reported nothing of late, or
-    of all of one that will be taken from us."""
+    """Return up to `spare` queued tasks, `[task, attempt]`, of a node that has reported
+    nothing for STUCK_S, or that will be taken from us."""
     beyond = len(node.active) - node.slots - len(node.recalled)
     stuck = node.deadline_at > 0 or (beyond > 0 and now >= node.fed + STUCK_S)
     if node.state is not NodeState.READY or not stuck:

@@ -1,4 +1,4 @@
-"""Ready tasks and free slots. Pure.
+"""The queue of pending tasks, and how many of them a node may hold. Pure.
 
 A million fresh tasks are one cursor; only those that are told apart (retried, returned,
 pinned) are held one by one. Lines are never searched: an entry that is no longer true is
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from batchio.core.task import Tasks
 
 HORIZON_S: Final = 0.2
-"""Work that a node holds queued beyond its slots, in seconds: hides the way there."""
+"""Seconds of work that a node holds queued beyond its slots, to hide the network's delay."""
 
 MOST_AHEAD: Final = 64
-"""Queued tasks a slot, at most: so many are at stake when a node dies."""
+"""Most queued tasks for each slot: so many are at stake when a node dies."""
 
 FAR_S: Final = 90.0
-"""No node is kept, nor taken, for a task that is to wait longer, where nodes cost money: in
-this many seconds one can be had."""
+"""Seconds in which a rented node can be had: none is kept or ordered for a task whose backoff
+is longer."""
 
 PENDING: Final = TaskState.PENDING
 
 
 def window(slots: int, mean: float | None, queued: int, nodes: int) -> int:
-    """How many tasks a node of `slots` may hold at once.
+    """Return how many tasks a node of `slots` may hold at once.
 
     Short tasks (`mean` seconds, None when that is not known) are sent ahead of their
     turn. Long ones are not: another node may be free sooner. Near the end of the queue
@@ -48,7 +48,7 @@ def window(slots: int, mean: float | None, queued: int, nodes: int) -> int:
 
 
 def pinned(spec: JobSpec) -> frozenset[int]:
-    """Positions of the tasks that must run on the scheduler's node."""
+    """Return the positions of the tasks that must run on the scheduler's node."""
     if spec.scheduler_tasks is not None:
         return frozenset(map(spec.tasks.position, spec.scheduler_tasks))
     if spec.task_on_scheduler and len(spec.tasks):
@@ -71,16 +71,16 @@ class Queue:
         self._fresh = 0
         self._later: list[tuple[float, int]] = []
         self._far: dict[int, float] = {}
-        """Those whose backoff ends later than in FAR_S, and when."""
+        """Tasks whose backoff ends later than in FAR_S, and when it ends, in Unix seconds."""
         self._far_line: list[tuple[float, int]] = []
         self._again: deque[int] = deque()
         self.pinned: deque[int] = deque(self._due)
-        """Only for the scheduler's node."""
+        """Tasks that must run on the scheduler's node, in order."""
         self.suspects: deque[int] = deque()
-        """To run alone: nodes were lost under them before."""
+        """Tasks that must run alone, as nodes were lost under them before."""
 
     def add(self, task: int, not_before: float = 0.0) -> None:
-        """Queue a task that is pending again."""
+        """Queue a task that is pending again; it is ready at `not_before` (Unix seconds)."""
         self._due[task] = not_before
         if not_before:
             heappush(self._later, (not_before, task))
@@ -95,29 +95,29 @@ class Queue:
         self._far.pop(task, None)
 
     def not_before(self, task: int) -> float:
-        """When a pending task's backoff ends, in Unix seconds; 0 when it has none."""
+        """Return when a pending task's backoff ends, in Unix seconds; 0 when it has none."""
         return self._due.get(task, 0.0)
 
     @property
     def far(self) -> int:
-        """How many tasks are pending for longer than FAR_S yet; `mature` brings it up to date."""
+        """Number of tasks whose backoff lasts longer than FAR_S; `mature` brings it up to date."""
         return len(self._far)
 
     def next_near(self) -> float | None:
-        """When the next one of those is no longer, in Unix seconds."""
+        """Return when the next task stops to be `far`, in Unix seconds; None: no task is far."""
         line = self._far_line
         while line and self._far.get(line[0][1]) != line[0][0]:
             heappop(line)
         return line[0][0] - FAR_S if line else None
 
     def next_due(self) -> float | None:
-        """When the next task's backoff ends, in Unix seconds."""
+        """Return when the next task's backoff ends, in Unix seconds; None: no task has one."""
         while self._later and self._due.get(self._later[0][1]) != self._later[0][0]:
             heappop(self._later)
         return self._later[0][0] if self._later else None
 
     def mature(self, now: float) -> bool:
-        """Let those whose backoff has passed join their line; True when far ones came near."""
+        """Move tasks whose backoff has passed to their line; return if a `far` one came near."""
         near = False
         while (when := self.next_near()) is not None and when <= now:
             del self._far[heappop(self._far_line)[1]]
@@ -129,14 +129,14 @@ class Queue:
         return near
 
     def plain(self, now: float) -> int:
-        """How many ready tasks any node may take: an upper bound, and 0 when there is none."""
+        """Return how many ready tasks may run on any node: an upper bound, but 0 means none."""
         again, due = self._again, self._due
         while again and (due.get(again[0], inf) > now or self._line(again[0]) is not again):
             again.popleft()
         return self._tasks.by_state[PENDING] - len(due) + len(again)
 
     def first(self, line: deque[int], now: float) -> int | None:
-        """The first of `pinned` or `suspects` that is ready; what is not true is dropped."""
+        """Return the first ready task of `line` (`pinned` or `suspects`); drop stale entries."""
         while line:
             if self._due.get(line[0], inf) <= now and self._line(line[0]) is line:
                 return line[0]
@@ -144,7 +144,9 @@ class Queue:
         return None
 
     def take(self, most: int, now: float) -> list[int]:
-        """Up to `most` plain tasks, in order, all to be assigned at once."""
+        """Remove and return up to `most` ready tasks that may run on any node, in order.
+        They must be assigned at once.
+        """
         out: list[int] = []
         again, due = self._again, self._due
         while again and len(out) < most:

@@ -1,4 +1,4 @@
-"""The runtime's whole vocabulary: what must now be done, in the imperative.
+"""The runtime's vocabulary: what must now be done, in the imperative.
 
 Every effect may be performed twice: after a crash, `Machine.due` lists again what the
 state says must be under way. Pairs are `[task, attempt]`.
@@ -13,12 +13,12 @@ from batchio.core.record import Record
 
 @dataclass(slots=True, eq=False, repr=False)
 class ListOffers(Record):
-    """Ask the provider what it has, until it answers; then `OffersListed`."""
+    """Ask the provider for its offers until it answers; the answer is `OffersListed`."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class PlaceOrder(Record):
-    """Take nodes `first`, `first` + 1, …: rows `[offer, how many]`, until all are answered.
+    """Order nodes `first`, `first` + 1, …: rows `[offer, how many]`, until all are answered.
 
     A repeated order has the same rows and `token`, and names all nodes again.
     """
@@ -29,13 +29,13 @@ class PlaceOrder(Record):
 
     @property
     def nodes(self) -> range:
-        """The numbers of its nodes."""
+        """The numbers of the order's nodes."""
         return range(self.first, self.first + sum(count for _, count in self.rows))
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class ConnectNode(Record):
-    """Reach it, put the agent, greet; and reconnect until told to delete it.
+    """Connect to the node, install its agent, and reconnect until the node is deleted.
 
     `instance` is the agent instance already known, if any.
     """
@@ -47,7 +47,7 @@ class ConnectNode(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class DeleteNode(Record):
-    """Stop whatever is ours there and give it back, until its provider confirms that."""
+    """Stop all of the job on the node and give it back, until its provider confirms that."""
 
     node: int
     handle: str
@@ -55,7 +55,7 @@ class DeleteNode(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class StartTasks(Record):
-    """Queue these on the node's agent."""
+    """Queue these tasks on the node's agent."""
 
     node: int
     tasks: list[list[int]]
@@ -63,7 +63,7 @@ class StartTasks(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class StopTasks(Record):
-    """End these: TERM, then KILL; `reason` is an outcome's name."""
+    """Stop these tasks: TERM, then KILL; `reason` is an outcome's name."""
 
     node: int
     tasks: list[list[int]]
@@ -72,7 +72,7 @@ class StopTasks(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class RecallTasks(Record):
-    """Ask for those still queued there."""
+    """Ask the agent to give back those of these tasks that are still queued."""
 
     node: int
     tasks: list[list[int]]
@@ -88,7 +88,7 @@ class AckResults(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class CollectOutputs(Record):
-    """Bring what these left behind; answer with `TasksCollected`."""
+    """Download the output files of these tasks; the answer is `TasksCollected`."""
 
     node: int
     tasks: list[list[int]]
@@ -96,7 +96,7 @@ class CollectOutputs(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class DiscardOutputs(Record):
-    """The node may remove what these left behind."""
+    """Let the node remove the output files of these tasks."""
 
     node: int
     tasks: list[list[int]]

@@ -1,4 +1,4 @@
-"""What a node must have before tasks go there: a list of errands, in their order. Pure.
+"""Errands: what a node must have or do before tasks go there, in order. Pure.
 
 How each is done stands in `runtime/errands.py`. Whoever waits for a node waits for as long
 as its errands may take, and no longer.
@@ -16,7 +16,7 @@ SETTLING_S: Final = 600.0
 """Seconds a node may be wanted, or booting, before it is given up; its errands come on top."""
 
 MIN_UPLOAD_RATE_BPS: Final = 100_000
-"""Bytes of the job's files that a node gets in a second, on a line that is still of use."""
+"""Bytes a second at which a node receives the job's files over the slowest usable connection."""
 
 
 class Errand(Protocol):
@@ -25,15 +25,15 @@ class Errand(Protocol):
     name: str
 
     def needed(self, spec: JobSpec, facts: Facts | None = None) -> bool:
-        """Return whether a node has this errand; `facts` is its hello, None before that."""
+        """Return whether a node has this errand; `facts` is its agent's hello, None before it."""
         ...
 
     def limit(self, spec: JobSpec) -> float:
-        """Return the seconds it may take."""
+        """Return how many seconds this errand may take."""
         ...
 
     def words(self, spec: JobSpec) -> str:
-        """Return what a node does meanwhile, for people."""
+        """Return a phrase for people: what the node does during this errand."""
         ...
 
 
@@ -43,11 +43,11 @@ class Files:
     name = "files"
 
     def needed(self, spec: JobSpec, facts: Facts | None = None) -> bool:
-        """Return whether anything was uploaded."""
+        """Return whether the job has uploaded files."""
         return bool(spec.files)
 
     def limit(self, spec: JobSpec) -> float:
-        """Return a minute, and the seconds that their bytes take on a slow line."""
+        """Return a minute and the seconds that the files take at MIN_UPLOAD_RATE_BPS."""
         return 60.0 + sum(file.size for file in spec.files) / MIN_UPLOAD_RATE_BPS
 
     def words(self, spec: JobSpec) -> str:
@@ -61,7 +61,7 @@ class HostSetup:
     name = "host setup"
 
     def needed(self, spec: JobSpec, facts: Facts | None = None) -> bool:
-        """Return whether there is one."""
+        """Return whether the job has a host setup script."""
         return bool(spec.host_setup)
 
     def limit(self, spec: JobSpec) -> float:
@@ -97,5 +97,5 @@ ERRANDS: Final[tuple[Errand, ...]] = (Files(), HostSetup(), Image())
 
 
 def settling(spec: JobSpec) -> float:
-    """Return the seconds a node of this job may take from being there to being ready."""
+    """Return the seconds that a node of this job may take from booting to being ready."""
     return SETTLING_S + sum(each.limit(spec) for each in ERRANDS if each.needed(spec))

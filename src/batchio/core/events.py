@@ -1,4 +1,4 @@
-"""The journal's whole vocabulary: what happened and what was decided, in the past tense.
+"""The journal's vocabulary: what happened and what was decided, in the past tense.
 
 Facts come from the outside (a node greeted, tasks finished); decisions come from
 `Machine.decide`. Both are journaled, so a replay never decides again. Task events carry
@@ -81,7 +81,7 @@ class HeadStarted(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class CancelRequested(Event):
-    """Somebody wants the whole job (`tasks` is None) or some of its tasks to end."""
+    """A user wants the whole job (`tasks` is None) or some of its tasks to end."""
 
     tag: ClassVar[str] = "cancel"
 
@@ -107,7 +107,7 @@ class JobClosed(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class RequestTaken(Event):
-    """The request of that name in the inbox is answered by the events beside this one."""
+    """The request `name` of the inbox was answered, by the events journaled with this one."""
 
     tag: ClassVar[str] = "taken"
 
@@ -116,7 +116,7 @@ class RequestTaken(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Noted(Event):
-    """Something people should know; changes nothing."""
+    """A note for people; it changes nothing."""
 
     tag: ClassVar[str] = "note"
 
@@ -128,7 +128,7 @@ class Noted(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksAssigned(NodeEvent):
-    """Decided: these go to `node`. Pairs `[task, attempt]`."""
+    """Decided: these tasks go to `node`. Pairs `[task, attempt]`."""
 
     tag: ClassVar[str] = "a"
 
@@ -137,7 +137,7 @@ class TasksAssigned(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksStarted(NodeEvent):
-    """The agent runs them: `[task, attempt, started]`."""
+    """The agent runs these tasks: `[task, attempt, started]`."""
 
     tag: ClassVar[str] = "s"
 
@@ -146,7 +146,7 @@ class TasksStarted(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksFinished(NodeEvent):
-    """They ended. `seq` is the agent's, to be told when this is safe."""
+    """These attempts ended. `seq` is the agent's number of this message, to acknowledge it."""
 
     tag: ClassVar[str] = "f"
 
@@ -156,7 +156,7 @@ class TasksFinished(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksRecalled(NodeEvent):
-    """Decided: ask for these queued ones back, others have room."""
+    """Decided: ask the node to give these queued tasks back, as other nodes have room."""
 
     tag: ClassVar[str] = "recall"
 
@@ -165,7 +165,7 @@ class TasksRecalled(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksReturned(NodeEvent):
-    """They were queued on the node and never started."""
+    """The node gave back these tasks, which were queued there and never started."""
 
     tag: ClassVar[str] = "r"
 
@@ -177,9 +177,9 @@ TASK: Final = "task"
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksCollected(NodeEvent):
-    """Their outputs are safe with us, or `why` not: `[task, attempt]`.
+    """The output files of these tasks are downloaded, or `why` not: `[task, attempt]`.
 
-    `blame` is TASK when they are what no task may leave; else a node failed to send them.
+    `blame` is TASK when a task may not write such files; else its node failed to send them.
     """
 
     tag: ClassVar[str] = "c"
@@ -191,7 +191,7 @@ class TasksCollected(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksRequeued(Event):
-    """A new attempt was decided: `[task, not_before, cause]`; causes in `retry.Cause`."""
+    """Decided: a new attempt of these tasks: `[task, not_before, cause]`, see `retry.Cause`."""
 
     tag: ClassVar[str] = "q"
 
@@ -200,7 +200,7 @@ class TasksRequeued(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class TasksAbandoned(Event):
-    """Decided: nobody will ever run what is still pending."""
+    """Decided: no node will ever run the tasks that are still pending."""
 
     tag: ClassVar[str] = "abandoned"
 
@@ -208,12 +208,12 @@ class TasksAbandoned(Event):
 
 
 def encode(event: Event) -> str:
-    """One event as one line of JSON."""
+    """Return an event as one line of JSON."""
     return json.dumps([event.tag, *_FIELDS[type(event)](event)], separators=(",", ":"))
 
 
 def decode(text: str | bytes) -> Event:
-    """The event that `encode` wrote.
+    """Read the event that `encode` wrote.
 
     Raises:
         ValueError: `text` is not an event of this vocabulary.
@@ -238,7 +238,7 @@ def _values_of(cls: type[Event]) -> Callable[[Event], tuple[Any, ...]]:
 
 
 def _shortened(values: tuple[Any, ...], defaults: list[Any]) -> tuple[Any, ...]:
-    """Leave out the last fields that came later and say nothing."""
+    """Cut off the last fields that are LATER and have their default."""
     end, known = len(values), len(values) - len(defaults)
     while end > known and values[end - 1] == defaults[end - 1 - known]:
         end -= 1

@@ -1,4 +1,4 @@
-"""Why a job, or one of its tasks, is where it is, in plain sentences. Pure.
+"""Explanations in plain sentences: why a job, or a task, is in its state. Pure.
 
 Each sentence stands alone: what happened or what is waited for, then what happens next,
 then what a person can do about it.
@@ -29,27 +29,27 @@ SHELL_SIGNAL_BASE = 128
 """A shell reports a program that signal N ended as exit code 128 + N."""
 
 LONG_S = 600.0
-"""Seconds after which a person should look why a node is still held."""
+"""Seconds after which a person should look why a node is not given back."""
 
 MOST_IDS = 40
-"""Characters of a list of task ids; the rest is counted only."""
+"""Characters of a list of task ids that are shown, at most."""
 
 
 def why_job(machine: Machine, now: float, seen: Seen | None = None) -> list[str]:
-    """Why the job is where it is: one sentence a line.
+    """Return sentences that say why the job is in its state.
 
-    `seen` is how far its files have come on their way to nodes.
+    `seen` is how far its files were sent to nodes.
     """
     return list(_job(machine, now, seen or {}))
 
 
 def why_task(machine: Machine, task: int, now: float, seen: Seen | None = None) -> list[str]:
-    """Why the task at this position is where it is: as `why_job`."""
+    """Return sentences that say why the task at this position is in its state."""
     return list(_task(machine, task, now, seen or {}))
 
 
 def clip(ids: str) -> str:
-    """A list of ids that is not too long: "0-3,7,9, …"."""
+    """Shorten a list of ids to MOST_IDS characters: "0-3,7,9, …"."""
     return ids if len(ids) <= MOST_IDS else f"{ids[:MOST_IDS].rpartition(',')[0]}, …"
 
 
@@ -102,7 +102,7 @@ def _ended(outcome: Outcome) -> str:
 
 
 def _progress(m: Machine) -> str:
-    """ "10 of 12 tasks are done (9 succeeded, 1 failed), 2 run"."""
+    """Return "10 of 12 tasks are done (9 succeeded, 1 failed), 2 run"."""
     tasks = m.tasks
     done = tasks.by_state[TaskState.DONE]
     parts = [
@@ -169,13 +169,13 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
 
 
 def _delayed(node: Node, now: float) -> str:
-    """ ": throttled; its provider is asked again in 4 s"; empty when it was not asked in vain."""
+    """Return ": throttled; its provider is asked again in 4 s", or "" when it has answered."""
     again = _ago(node.again - now)
     return f": {node.delayed}; its provider is asked again in {again}" if node.delayed else ""
 
 
 def _costs(node: Node, now: float) -> str:
-    """What to do about a node that cannot be given back for long."""
+    """Return what to do about a node that could not be given back for LONG_S; else ""."""
     if now - node.since < LONG_S:
         return ""
     return f" That has failed for {_ago(now - node.since)}: look for {node.handle} in the account."
@@ -185,7 +185,7 @@ def _costs(node: Node, now: float) -> str:
 
 
 def _waiting_for(m: Machine, now: float) -> Iterator[str]:
-    """What keeps pending tasks in general; nothing when none is pending."""
+    """Yield what pending tasks in general wait for; nothing when none is pending."""
     pending = m.tasks.by_state[TaskState.PENDING]
     if not pending:
         return
@@ -198,7 +198,7 @@ def _waiting_for(m: Machine, now: float) -> Iterator[str]:
 
 
 def _closed(m: Machine, now: float) -> str:
-    """Why no task may be sent out at all; empty when they may."""
+    """Return why no task may be sent to nodes yet; "" when tasks may be sent."""
     spec = m.running_job.spec
     ready = sum(node.state is NodeState.READY for node in m.nodes)
     if m.offers is None:
@@ -313,14 +313,14 @@ def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
 
 
 def _how(row: TaskRow) -> str:
-    """ " with exit code 3", " killed by SIGKILL"; empty when nothing is known."""
+    """Return " with exit code 3" or ", killed by SIGKILL"; "" when neither is known."""
     if row.signal:
         return f", killed by {row.signal}"
     return f" with exit code {row.exit_code}" if row.exit_code is not None else ""
 
 
 def _causes(row: TaskRow) -> Iterator[str]:
-    """What is known, or likely, behind an exit code or a signal."""
+    """Yield the known or likely causes of an exit code or a signal."""
     if row.reason == "out of memory":
         peak = f" at a peak of {format_bytes(row.memory)}" if row.memory else ""
         yield f"It ran out of memory{peak}; --memory asks for more."
@@ -342,7 +342,7 @@ def _which_timeout(m: Machine) -> str:
 
 
 def _spent(m: Machine, at: int) -> Iterator[str]:
-    """What is spent of both retry budgets."""
+    """Yield how much of its two retry budgets the task has spent."""
     spec, tasks = m.running_job.spec, m.tasks
     if failures := tasks.failures[at]:
         yield f"Its program failed before: {failures} of {_count(spec.max_retries, 'retry')} spent."
@@ -354,7 +354,7 @@ def _spent(m: Machine, at: int) -> Iterator[str]:
 
 
 def _no_more(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
-    """Why a failed task was not tried again."""
+    """Yield why a failed task was not tried again."""
     spec, tasks = m.running_job.spec, m.tasks
     if row.outcome not in ("failed", "timed_out") or tasks.stopping[at]:
         return

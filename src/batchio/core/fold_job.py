@@ -1,4 +1,4 @@
-"""How events about the job as a whole change the machine. Pure."""
+"""Folds of events about the job as a whole into the machine. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def on_taken(m: Machine, event: ev.RequestTaken) -> bool:
 
 
 def on_offers(m: Machine, event: ev.OffersListed) -> bool:
-    """The first answer holds: what is ordered again must be what was ordered."""
+    """Keep the first list of offers: a repeated order must be the same as the first one."""
     if m.offers is not None:
         return False
     listed = map(Offer.from_json, event.offers)
@@ -86,7 +86,7 @@ def on_closed(m: Machine, event: ev.JobClosed) -> bool:
 
 
 def _end_job(m: Machine, outcome: Outcome, why: str) -> bool:
-    """End all that has not ended."""
+    """End every task that has not ended, and note why the job ended early."""
     job = m.running_job
     if not m.undone and not m.unsettled:
         return False
@@ -100,9 +100,9 @@ def _end_job(m: Machine, outcome: Outcome, why: str) -> bool:
 
 
 def end_tasks(m: Machine, which: Iterable[int], outcome: Outcome, why: str) -> bool:
-    """Stop tasks: pending ones at once, active ones through their node.
+    """Stop tasks: pending ones at once, active ones through their node; return if any changed.
 
-    One that has just ended, or whose outputs are on the way, only gets no new attempt.
+    A task that has just ended, or whose files are being downloaded, only gets no new attempt.
 
     Raises:
         IllegalEvent: there is no such task.
@@ -134,9 +134,9 @@ def end_tasks(m: Machine, which: Iterable[int], outcome: Outcome, why: str) -> b
 
 
 def reopen(m: Machine, at: float, *, over: bool) -> None:
-    """Somebody wants tasks run again: what ended the job before is forgotten.
+    """Open the job again, as some tasks are to run again: forget what ended it before.
 
-    `over`: every task had ended, so the job's time begins anew.
+    `over`: every task had ended, so the job timeout counts anew, from `at` (Unix seconds).
     """
     job = m.running_job
     if over or job.closed or job.cancelled or job.timed_out:
@@ -152,7 +152,7 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
 
 
 def watch_node(m: Machine, node: Node) -> None:
-    """Have it noticed when a node stays as it is for too long."""
+    """Set a timer for the time at which the node is given up if its state does not change."""
     job = m.running_job
     deadline = node.deadline(job.spec.node_timeout, job.settling, ended=job.cut_short)
     if deadline is not None:
@@ -160,7 +160,7 @@ def watch_node(m: Machine, node: Node) -> None:
 
 
 def watch_job(m: Machine) -> None:
-    """Have the job's timeout noticed."""
+    """Set a timer for the job's timeout."""
     job = m.running_job
     if job.running and job.spec.job_timeout:
         m.wake_at(job.running + job.spec.job_timeout)

@@ -1,4 +1,4 @@
-"""How events about a node change the machine, and what a node needs done. Pure.
+"""Folds of events about nodes into the machine, and the effects a node needs. Pure.
 
 The node's own table (`node.step`) comes first; here stands what follows from it for the
 sums, for the tasks on the node, and for the scheduler's place.
@@ -49,14 +49,14 @@ def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
 
 
 def on_wanted(m: Machine, event: ev.NodeWanted) -> bool:
-    """An order of one node, of a journal from before there were others."""
+    """Fold an order of one node, as journals of earlier versions have it."""
     offer = (m.offers or {}).get(event.offer)
     slots = expected_slots(m.running_job.spec, offer) if offer else 1
     return on_ordered(m, ev.NodesOrdered(event.at, event.node, [[event.offer, 1, slots]]))
 
 
 def on_node(m: Machine, event: ev.NodeEvent) -> bool:
-    """Everything else about a node."""
+    """Fold any event of a node's table (`node.EDGES`)."""
     node = m.node(event.node)
     was, offer, doomed = node.state, node.offer, node.doomed
     if not step(node, event):
@@ -94,7 +94,7 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
 
 
 def on_refused(m: Machine, event: ev.NodesRefused) -> bool:
-    """One answer is one failure, however many nodes it is about."""
+    """Fold a refusal of nodes; it is one failure of the offer, however many nodes it is about."""
     changed = False
     for number in event.nodes:
         node = m.node(number)
@@ -141,7 +141,7 @@ def _failed(
 
 
 def _alone(m: Machine, offer: str) -> bool:
-    """Whether the offer is one computer, so that its loss is the offer's."""
+    """Return whether the offer is one single computer, so that losing it is the offer's failure."""
     known = (m.offers or {}).get(offer)
     return known is None or known.limit == 1
 
@@ -151,7 +151,7 @@ def _of_order(m: Machine, first: int) -> list[Node]:
 
 
 def _count(m: Machine, node: Node, was: NodeState, offer: str) -> None:
-    """Keep the sums; `was` and `offer` are what it was before."""
+    """Bring the machine's sums up to date; `was` and `offer` are the node's earlier values."""
     m.reweigh(node)
     if node.offer != offer and was not in LEAVING:
         m.used[offer] -= 1
@@ -183,7 +183,7 @@ def _greeted(m: Machine, node: Node) -> None:
 
 
 def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
-    """Attempts that died with the node or its agent: each waits for a decision."""
+    """Mark attempts as lost that died with the node or its agent; `decide` says what follows."""
     tasks = m.tasks
     for task in sorted(lost):
         tasks.move(task, TaskFact.NODE_LOST)
@@ -201,7 +201,7 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
 
 
 def _elect(m: Machine, leaving: Node) -> None:
-    """The scheduler stays while it lives; then the next node that has greeted is it.
+    """Choose another scheduler's node when that node leaves: the next one that has greeted.
 
     Nodes leave in order when a job ends, so the search begins behind the one that leaves.
     """
@@ -217,7 +217,7 @@ def _elect(m: Machine, leaving: Node) -> None:
 
 
 def under_way(m: Machine) -> Iterator[ef.Effect]:
-    """All that the nodes in their states need done; they stay connected from BOOTING on."""
+    """Yield all effects that the nodes need in their states; from BOOTING on, a connection."""
     ordered = set[int]()
     for node in m.nodes:
         if node.state in (NodeState.WANTED, NodeState.UNWANTED):
@@ -235,9 +235,9 @@ def _order(m: Machine, first: int) -> ef.PlaceOrder:
 
 
 def _newly_due(m: Machine, node: Node) -> Iterator[ef.Effect]:
-    """What it needs done on entering its state.
+    """Yield the effects that a node needs when it enters its state.
 
-    SILENT: nothing, it is told everything once it is heard.
+    A SILENT node needs none: its agent is told everything once it is heard.
     """
     match node.state:
         case NodeState.BOOTING if node.handle is not None:
@@ -255,7 +255,7 @@ def _connect(node: Node, handle: str) -> ef.ConnectNode:
 
 
 def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:
-    """What its agent should know; told whole after each silence. A recall is forgotten.
+    """Yield all that a node's agent must know, again after each silence; recalls are forgotten.
 
     Attempts to be stopped are started first: an agent that never heard of one would
     ignore the stop, and nobody would ever say that it has ended.

@@ -1,4 +1,4 @@
-"""How events about tasks change the machine. Pure.
+"""Folds of events about tasks into the machine. Pure.
 
 These run once for each task of a job: nothing here looks at all nodes or all tasks.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchio.core.node import Node
 
 MEAN_WEIGHT: Final = 0.05
-"""How much one finished task moves the running mean of durations."""
+"""Weight of one finished task in the running mean of durations."""
 
 
 def on_assigned(m: Machine, event: ev.TasksAssigned) -> bool:
@@ -114,7 +114,9 @@ def on_recalled(m: Machine, event: ev.TasksRecalled) -> bool:
 
 
 def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
-    """Only what was asked back, and on this connection: else it was told again since."""
+    """Put returned tasks back in the queue, if they were recalled on this connection.
+    After a new connection the agent was told to start them again.
+    """
     node, tasks = m.node(event.node), m.tasks
     changed = False
     for task, attempt in event.tasks:
@@ -157,7 +159,7 @@ def on_requeued(m: Machine, event: ev.TasksRequeued) -> bool:
 
 
 def _settle(m: Machine, node: Node, task: int) -> None:
-    """Its process ended and nothing is left to fetch."""
+    """Give a task its outcome, once its process ended and no files are left to download."""
     tasks = m.tasks
     reason = tasks.reasons.get(task, "")
     outcome = verdict(tasks.exit[task], reason, tasks.stopping[task])
@@ -181,7 +183,7 @@ def _leave(m: Machine, node: Node, task: int) -> None:
 
 
 def _freed(m: Machine, node: Node) -> None:
-    """Something has left the node."""
+    """Tell the dispatcher that tasks left the node, so that it may have room or be idle."""
     if node.alive:
         m.has_room(node)
         if node.idle:

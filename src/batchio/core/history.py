@@ -1,4 +1,4 @@
-"""Every attempt there was: a second fold, for those who look back. Pure.
+"""All attempts of a job, also earlier ones: a second fold of the journal. Pure.
 
 The Machine keeps the present attempt of each task and forgets it when the next one begins.
 Here all of them stay, as columns; the attempts of one task are chained, newest first.
@@ -47,19 +47,19 @@ class AttemptRow(View):
     node: str
     """The node's name."""
     started: float | None
-    """None: it was not started, or nobody heard of it."""
+    """Unix seconds; None: it was not started, or its start was never reported."""
     stopped: float | None
-    """None: it has not ended, or its node was lost."""
+    """Unix seconds; None: it has not ended, or its node was lost."""
     exit_code: int | None
     signal: str | None
     reason: str
-    """Why it ended so, where the exit code does not say it: out of memory, its node was lost."""
+    """Cause of the end, where the exit code does not say it: out of memory, its node was lost."""
     memory: int | None
     """Peak resident bytes."""
     cpu: float | None
     """User and system seconds."""
     last_words: str
-    """The last line a failed one wrote to stderr, or else to stdout."""
+    """The last line a failed attempt wrote to stderr, or else to stdout."""
 
 
 class History:
@@ -68,16 +68,16 @@ class History:
     def __init__(self) -> None:
         self.columns: dict[str, array[Any]] = {name: array(code) for name, code in COLUMNS.items()}
         self.reasons: dict[int, str] = {}
-        """By row: why it ended, where the exit code does not say it."""
+        """By row: the cause of the attempt's end, where the exit code does not say it."""
         self.tails: dict[int, str] = {}
-        """By row: last words."""
+        """By row: the attempt's last words."""
         self._newest: dict[int, int] = {}
         """By task: the row of its newest attempt."""
         self._open: dict[int, dict[int, int]] = {}
-        """By node: tasks that are there, and the rows of their attempts."""
+        """By node: its present tasks, each with the row of its attempt."""
 
     def apply(self, event: ev.Event) -> None:
-        """Fold one event of the job's journal; what is late, or of no attempt, is passed."""
+        """Fold one event of the job's journal; ignore late events and those about no attempt."""
         match event:
             case ev.TasksAssigned():
                 for task, attempt in event.tasks:
@@ -100,7 +100,7 @@ class History:
                 pass
 
     def of(self, task: int) -> list[int]:
-        """Return the rows of one task's attempts (its position), oldest first."""
+        """Return the row numbers of the attempts of the task at position `task`, oldest first."""
         rows, before = [], self.columns["before"]
         row = self._newest.get(task, -1)
         while row >= 0:
@@ -109,7 +109,7 @@ class History:
         return rows[::-1]
 
     def attempts(self, machine: Machine, task: int) -> Iterator[AttemptRow]:
-        """Yield what people are shown of one task's attempts (its position), oldest first."""
+        """Yield one row for each attempt of the task at position `task`, oldest first."""
         columns = self.columns
         for row in self.of(task):
             ended = columns["ended"][row]
@@ -129,7 +129,7 @@ class History:
             )
 
     def _begin(self, task: int, attempt: int, node: int) -> None:
-        """An attempt that came back unstarted, and goes elsewhere, keeps its row."""
+        """Add a row for an attempt; one that came back unstarted keeps the row it had."""
         row, columns = self._newest.get(task, -1), self.columns
         if row >= 0 and columns["number"][row] == attempt:
             columns["node"][row] = node
@@ -145,7 +145,7 @@ class History:
             self.reasons[row] = why
 
     def _row(self, task: int, attempt: int, node: int) -> int | None:
-        """Return the row of an attempt that is on this node; None when it is not."""
+        """Return the row number of an attempt on this node; None when it is not there."""
         row = self._open.get(node, {}).get(task)
         return row if row is not None and self.columns["number"][row] == attempt else None
 

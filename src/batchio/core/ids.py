@@ -14,7 +14,7 @@ ALPHABET: Final = "2456789bcdfghjklmnpqrstvwxz"
 
 LENGTH: Final = 10
 RANDOM_BYTES: Final = 4
-"""How many random bytes `job_id` wants."""
+"""Number of random bytes that `job_id` needs."""
 
 _EPOCH: Final = 1_767_225_600  # 2026-01-01 UTC
 _TICKS_PER_S: Final = 100
@@ -22,7 +22,7 @@ _TAIL: Final = 2
 
 
 def job_id(now: float, randomness: bytes) -> str:
-    """The id of a job submitted at `now` (Unix seconds)."""
+    """Return the id of a job submitted at `now` (Unix seconds); `randomness` is RANDOM_BYTES."""
     ticks = max(int((now - _EPOCH) * _TICKS_PER_S), 0)
     noise = int.from_bytes(randomness, "big")
     return _digits(ticks, LENGTH - _TAIL) + _digits(noise, _TAIL)
@@ -37,17 +37,17 @@ def submitted_at(job: str) -> float:
 
 
 def is_job_id(text: str) -> bool:
-    """Whether `text` could be the id of a job."""
+    """Return whether `text` has the form of a job id."""
     return len(text) == LENGTH and is_prefix(text)
 
 
 def is_prefix(text: str) -> bool:
-    """Whether `text` could begin the id of a job."""
+    """Return whether a job id could begin with `text`."""
     return 0 < len(text) <= LENGTH and not text.strip(ALPHABET)
 
 
 def _digits(number: int, length: int) -> str:
-    """`number` in base 27, its last `length` digits."""
+    """Return the last `length` digits of `number`, written in base 27 with ALPHABET."""
     out = ""
     for _ in range(length):
         number, digit = divmod(number, len(ALPHABET))

@@ -38,18 +38,18 @@ EXIT_CODES: Final = {
     Outcome.CANCELLED: 4,
     Outcome.TIMED_OUT: 5,
 }
-"""What a command that waited for the job exits with; 2 is left to wrong usage."""
+"""Exit code, by the job's outcome, of a command that waited for it; 2 means wrong usage."""
 
 
 @dataclass(slots=True)
 class Job:
-    """What is true of the job as a whole."""
+    """State of the job as a whole; times are Unix seconds."""
 
     id: str
     spec: JobSpec
     submitted: float
     epoch: int = 0
-    """How many heads have had it."""
+    """Number of heads that have led the job."""
     provisioning: float = 0.0
     """When the first node was wanted; 0 before."""
     running: float = 0.0
@@ -58,27 +58,27 @@ class Job:
     cancelled: bool = False
     timed_out: bool = False
     why: str = ""
-    """Who or what ended it early."""
+    """Cause of an early end of the job; "" when there was none."""
     rents: bool = False
-    """Whether its nodes cost money."""
+    """Whether the job's nodes cost money."""
     offers_why: str = ""
-    """Why the provider could not say what it has; "" when it could, or was not asked yet."""
+    """Why the provider could not list its offers; "" when it could, or was not asked yet."""
     offers_again: float = 0.0
-    """When it is asked again; 0: never."""
+    """When the provider is asked for offers again; 0: never."""
     settling: float = field(init=False)
-    """Seconds one of its nodes may take to be ready."""
+    """Seconds that a node of the job may take from booting to being ready."""
 
     def __post_init__(self) -> None:
         self.settling = settling(self.spec)
 
     @property
     def cut_short(self) -> bool:
-        """Whether it was ended before its time: what is left only winds down."""
+        """Whether the job was ended early: cancelled, timed out or abandoned."""
         return self.cancelled or self.timed_out or bool(self.why)
 
 
 def state(job: Job, nodes: Iterable[Node]) -> JobState:
-    """The job's state."""
+    """Return the job's state, derived from the job and whether it has nodes."""
     if job.closed:
         return JobState.DONE
     if job.running:
@@ -87,7 +87,7 @@ def state(job: Job, nodes: Iterable[Node]) -> JobState:
 
 
 def outcome(job: Job, tasks: Tasks) -> Outcome:
-    """How the job ended, once every task has; NONE before.
+    """Return how the job ended, once every task has ended; NONE before.
 
     The worst news wins: a lost task says that the machines failed, a failed one that the
     program did; a job that was ended as a whole says so even when some tasks had failed.

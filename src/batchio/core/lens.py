@@ -1,6 +1,6 @@
-"""Looking at a few of many tasks: which ones, in which order, and what an event touched. Pure.
+"""Selecting and sorting tasks to show, and what an event may change on the screen. Pure.
 
-Works on the columns of the Machine: of 100,000 tasks no row is made but those that are shown.
+It works on the columns of the Machine: of 100,000 tasks only the shown ones become rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Where(NamedTuple):
-    """Which tasks; all that is given must fit, and what is empty fits every task."""
+    """Conditions on tasks; a task must meet all of them, and an empty one is always met."""
 
     standing: frozenset[str] = frozenset()
     """States and outcomes, in the words of `TaskRow`: "running", "failed"."""
@@ -33,13 +33,13 @@ class Where(NamedTuple):
     attempt: int = 0
     """The least number of attempts."""
     longer: float = 0.0
-    """The least duration, in seconds; of a running one so far."""
+    """The least duration, in seconds; for a running task, until now."""
     words: str = ""
-    """What the reason or the last words contain, in upper or lower case."""
+    """Text that the reason or the last words contain, in upper or lower case."""
 
 
 class Order(NamedTuple):
-    """By which column; tasks without a value there come last."""
+    """A column to sort tasks by; tasks without a value there come last."""
 
     column: str = "id"
     backwards: bool = False
@@ -51,11 +51,11 @@ ALL: Final = Where()
 def select(
     machine: Machine, where: Where = ALL, order: Sequence[Order] = (), now: float = 0.0
 ) -> array[int]:
-    """Return the positions of tasks that fit, in that order; else by rising id.
+    """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
 
     Args:
-        order: The first counts most.
-        now: Unix seconds: running tasks have lasted until then.
+        order: Columns to sort by; the first counts most.
+        now: Unix seconds; until then lasts the duration of running tasks.
 
     Raises:
         KeyError: there is no such column.
@@ -74,14 +74,14 @@ def window(machine: Machine, positions: Iterable[int], now: float) -> list[TaskR
 
 
 class Touched(NamedTuple):
-    """What may look different after an event: positions of tasks, numbers of nodes."""
+    """Positions of the tasks and numbers of the nodes that an event may change."""
 
     tasks: Collection[int]
     nodes: Collection[int]
 
 
 def touched(machine: Machine, event: ev.Event) -> Touched:
-    """Return what `event` may change; ask before it is applied."""
+    """Return the tasks and nodes that `event` may change; call this before it is applied."""
     nodes: Collection[int] = (event.node,) if isinstance(event, ev.NodeEvent) else ()
     match event:
         case ev.TasksFinished():
@@ -110,7 +110,7 @@ def touched(machine: Machine, event: ev.Event) -> Touched:
 
 
 def _renames(machine: Machine, event: ev.NodeRestarted) -> bool:
-    """Return whether the node has another name from now on."""
+    """Return whether a restarted agent's hello gives the node another host name."""
     if event.node >= len(machine.nodes):
         return False
     return machine.nodes[event.node].facts.get("hostname") != event.facts.get("hostname")
@@ -127,7 +127,7 @@ def _on(machine: Machine, tasks: Iterable[int]) -> set[int]:
 def _narrowing(
     m: Machine, where: Where, now: float
 ) -> Iterable[Callable[[Sequence[int]], Sequence[int]]]:
-    """Yield one step for each thing that is asked for, the cheap ones first."""
+    """Yield a filter of positions for each condition in `where`, the cheap ones first."""
     tasks = m.tasks
     state, outcome, ended = tasks.state, tasks.outcome, tasks.ended
     if where.standing:
@@ -156,7 +156,7 @@ def _narrowing(
 def _sorted(
     found: Sequence[int], keys: Keys, missing: float | None, backwards: bool
 ) -> Sequence[int]:
-    """Sort positions by their keys; those whose key is `missing` stay behind, as they were."""
+    """Sort positions by their keys; those whose key is `missing` come last, in their order."""
     known, unknown = found, list[int]()
     if missing is not None:
         known = [p for p in found if keys[p] != missing]
@@ -165,7 +165,7 @@ def _sorted(
 
 
 def _ranks(words: Sequence[str]) -> bytes:
-    """Return a table from the number of a word to its place in the alphabet; "" is 0."""
+    """Return a table from the index of a word to its place in alphabetic order; "" is 0."""
     order = sorted({"", *words})
     return bytes(order.index(word) for word in words).ljust(256, b"\0")
 
@@ -175,7 +175,7 @@ _OUTCOMES: Final = _ranks([outcome.label for outcome in Outcome])
 
 
 def _nodes(m: Machine, _: float) -> tuple[Keys, float | None]:
-    """By name; -1 before a task is sent to one."""
+    """Return the rank of each task's node by name; -1 before the task is sent to one."""
     places = {name: place for place, name in enumerate(sorted({node.name for node in m.nodes}))}
     ranks = [*(places[node.name] for node in m.nodes), -1]  # the last is for node -1
     return [ranks[number] for number in m.tasks.node], -1
@@ -213,5 +213,5 @@ COLUMNS: Final[dict[str, Callable[[Machine, float], tuple[Keys, float | None]]]]
     "memory": lambda m, _: (m.tasks.rss, 0),
     "cpu": _cpus,
 }
-"""What tasks can be sorted by, as `TaskRow` calls it: keys by position, and the one that stands
-for no value."""
+"""Columns to sort tasks by, with the names of `TaskRow`; each gives the keys by position, and
+the key that means no value."""

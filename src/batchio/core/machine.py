@@ -1,4 +1,4 @@
-"""The state machine of one job: one state, one door.
+"""The state machine of one job: all of its state, changed only by events.
 
 - `apply(event)` folds one fact or decision; the only thing a replay calls.
 - `decide(now)` is policy; its decisions are events, applied and returned to be journaled.
@@ -58,60 +58,60 @@ class Machine:
         """Rows of every order, by its first node."""
         self.queue = Queue(self.tasks)
         self.scheduler: int | None = None
-        """The node others find as scheduler: the first that greeted, while it lives."""
+        """Number of the scheduler's node: the first that greeted, while it is alive."""
         self.mean: float | None = None
-        """Running mean of how long tasks take, in seconds."""
+        """Running mean of the tasks' durations, in seconds; None before the first has ended."""
         self.dispatch_started = False
-        """Whether any task was ever sent out."""
+        """Whether any task was ever assigned to a node."""
         self.notes: list[tuple[float, str]] = []
-        """When, and what people should know."""
+        """Notes for people: Unix seconds and text."""
         self.taken: set[str] = set()
-        """Requests from the inbox that are answered already."""
+        """Names of the inbox's requests that were answered."""
 
         # Sums over `nodes`, so that nothing has to look at all of them.
         self.live = 0
-        """Nodes that may still do work."""
+        """Number of nodes that may still do work."""
         self.ready = 0
-        """Nodes whose agent can be told something."""
+        """Number of nodes whose agent is connected."""
         self.held = 0
-        """Nodes not yet given back."""
+        """Number of nodes not yet given back."""
         self.capacity = 0
-        """Slots of the live nodes that may be counted on: `Node.slots_counted`."""
+        """Sum of `Node.slots_counted`: slots that the job can count on."""
         self.silent = 0
-        """Those of them on nodes whose connection broke."""
+        """Those of these slots that are on nodes whose connection broke."""
         self.used: dict[str, int] = {}
-        """Live nodes of each offer."""
+        """Number of live nodes by offer."""
         self.idle: dict[int, None] = {}
-        """Live nodes with nothing on them."""
+        """Numbers of live nodes without tasks, in the order in which they became idle."""
         self.quarantined: set[int] = set()
-        """Nodes that failed too many tasks for their own reasons."""
+        """Numbers of nodes that could not run too many tasks, for reasons of their own."""
         self.doomed = 0
-        """Live nodes that will be taken from us."""
+        """Number of live nodes that will be taken from us."""
         self.ending: set[int] = set()
-        """Live nodes whose time will be over, and of which nobody has taken notice yet."""
+        """Numbers of live nodes whose time will be over, and that are not replaced yet."""
 
         # Marks for `decide`: what it has to look at. Never read by `apply`.
         self.unsettled: set[int] = set()
         """Tasks that ended badly and wait for `decide` to say what follows."""
         self.maybe_free: deque[int] = deque()
-        """Nodes that may have room; those found full are dropped."""
+        """Numbers of nodes that may have room; those found full are dropped."""
         self.replan = True
-        """Something changed that may call for more nodes."""
+        """Whether a change may call for more nodes."""
         self.resting = False
-        """Nodes are missing, and an offer that failed will be tried again."""
+        """Whether nodes are missing and an offer that failed will be tried again."""
         self.reserved: int | None = None
-        """A node kept free for a suspect task."""
+        """Number of a node that is kept free for a suspect task."""
         self.recall_at = inf
-        """When to look for tasks that are stuck behind long ones."""
+        """When to look for tasks that wait behind long ones, in Unix seconds."""
         self.late_count = 0
-        """Late or repeated answers that changed nothing."""
+        """Number of late or repeated events that changed nothing."""
         self._effects: list[ef.Effect] = []
         self._timers: list[float] = []
 
     # --- the door ------------------------------------------------------------
 
     def apply(self, event: ev.Event) -> bool:
-        """Fold one event; False when it is late or repeated and changed nothing.
+        """Fold one event; return False when it is late or repeated and changed nothing.
 
         What changed nothing need not be journaled. It may still have effects: a result
         that is sent again is acknowledged again.
@@ -126,7 +126,7 @@ class Machine:
         return changed
 
     def decide(self, now: float) -> list[ev.Event]:
-        """What follows from the state at `now`; already applied when returned."""
+        """Return what follows from the state at `now`; those events are applied already."""
         rang = False
         while self._timers and self._timers[0] <= now:
             heappop(self._timers)
@@ -138,12 +138,12 @@ class Machine:
         return decided
 
     def take_effects(self) -> list[ef.Effect]:
-        """What became due since the last call, in order."""
+        """Return the effects that became due since the last call, in order, and forget them."""
         taken, self._effects = self._effects, []
         return taken
 
     def next_wake(self) -> float | None:
-        """When `decide` should be asked again even if nothing happens, in Unix seconds."""
+        """Return when to call `decide` again even without news, in Unix seconds; None: never."""
         timer = self._timers[0] if self._timers else inf
         due = self.queue.next_due()
         near = self.queue.next_near()
@@ -151,12 +151,12 @@ class Machine:
         return None if wake == inf else wake
 
     def recovered(self) -> None:
-        """After a replay: its effects are past, its decisions were made; see `due`."""
+        """End a replay: forget past effects and questions already decided; then see `due`."""
         self._effects.clear()
         self.unsettled.clear()
 
     def due(self) -> list[ef.Effect]:
-        """All that must be under way now; after a restart, performed again."""
+        """Return all effects that must be under way now; a new head performs them again."""
         out: list[ef.Effect] = []
         if self.offers is None and self.job is not None and not self.job.closed:
             out.append(ef.ListOffers())
@@ -177,20 +177,20 @@ class Machine:
 
     @property
     def running_job(self) -> Job:
-        """The job. Raises IllegalEvent before it is submitted."""
+        """The job; IllegalEvent is raised before it is submitted."""
         if self.job is None:
             raise IllegalEvent("no job was submitted")
         return self.job
 
     @property
     def postponed(self) -> int:
-        """Pending tasks for which no node is kept or taken yet: where nodes cost money, those
-        that wait for long."""
+        """Number of pending tasks with a long backoff, for which no node is kept or ordered
+        where nodes cost money."""
         return self.queue.far if self.running_job.rents else 0
 
     @property
     def useful(self) -> int:
-        """Slots there is use for."""
+        """Number of slots that the tasks could use now."""
         by_state, most = self.tasks.by_state, self.running_job.spec.at_once
         waiting = by_state[TaskState.PENDING] - self.postponed
         useful = waiting + by_state[TaskState.ASSIGNED] + by_state[TaskState.RUNNING]
@@ -198,11 +198,11 @@ class Machine:
 
     @property
     def undone(self) -> int:
-        """Tasks without an outcome."""
+        """Number of tasks without an outcome."""
         return self.tasks.count - self.tasks.by_state[TaskState.DONE]
 
     def node(self, number: int) -> Node:
-        """The node of that number. Raises IllegalEvent when it was never wanted."""
+        """Return the node of that number. Raises IllegalEvent when it was never wanted."""
         if not 0 <= number < len(self.nodes):
             raise IllegalEvent(f"node {number} was never wanted")
         return self.nodes[number]
@@ -210,7 +210,7 @@ class Machine:
     # --- for the folds and decisions -----------------------------------------
 
     def emit(self, *effects: ef.Effect) -> None:
-        """These are due now."""
+        """Add effects that are due now; `take_effects` returns them."""
         self._effects += effects
 
     def wake_at(self, when: float) -> None:
@@ -218,7 +218,7 @@ class Machine:
         heappush(self._timers, when)
 
     def reweigh(self, node: Node) -> None:
-        """Keep the sums of slots, after something about the node has changed."""
+        """Bring the sums of slots up to date after a change of the node."""
         weight = node.slots_counted
         silent = weight if node.state is NodeState.SILENT else 0
         if (weight, silent) != (node.weight, node.silent_weight):
@@ -228,7 +228,7 @@ class Machine:
             self.replan = True
 
     def has_room(self, node: Node) -> None:
-        """It may have room: the dispatcher looks at it."""
+        """Queue the node in `maybe_free`, so that the dispatcher looks whether it has room."""
         if not node.maybe_free:
             node.maybe_free = True
             self.maybe_free.append(node.number)

@@ -1,4 +1,4 @@
-"""Events as people and programs read them: one dict a fact, named fields. Pure.
+"""Events as people and programs read them: one dict for each, with named fields. Pure.
 
 Positions become ids when the job's ids are given; times are Unix seconds.
 """
@@ -28,18 +28,18 @@ ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
         for name in Ended._fields
     ),
 }
-"""What the columns of an event's rows mean. An exit of -N: signal N ended it."""
+"""Names of the columns of an event's rows. `exit` is -N when signal N ended the process."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def name_of(kind: type[ev.Event]) -> str:
-    """Return "tasks_started" for TasksStarted."""
+    """Return the name of an event class in snake case: "tasks_started" for TasksStarted."""
     return _CAPITAL.sub("_", kind.__name__).lower()
 
 
 def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
-    """`{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`.
+    """Return `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`.
 
     Args:
         ids: the job's task ids; None leaves positions.

@@ -21,7 +21,7 @@ class NodeState(StrEnum):
     """Where one node stands."""
 
     WANTED = "wanted"
-    """Decided and journaled; the provider has not answered."""
+    """Its order is decided and journaled; the provider has not answered."""
     BOOTING = "booting"
     """It has a handle, and may cost money, from here on; its agent has not greeted us."""
     READY = "ready"
@@ -33,13 +33,13 @@ class NodeState(StrEnum):
     DRAINING = "draining"
     """It has a handle and no tasks; it is being given back."""
     GONE = "gone"
-    """Nothing is held any more. No event leads out of here."""
+    """The node is given back. No event leads out of this state."""
 
 
 S = NodeState
 
 HELD: Final = (S.BOOTING, S.READY, S.SILENT)
-"""States in which it has a handle, and may be taken from us."""
+"""States in which a node has a handle and may be taken from us."""
 
 EDGES: Final[dict[tuple[NodeState, type[ev.NodeEvent]], NodeState]] = {
     (S.WANTED, ev.NodeCreated): S.BOOTING,
@@ -92,16 +92,16 @@ STALE: Final[dict[tuple[NodeState, type[ev.NodeEvent]], str]] = {
         for kind in (ev.NodeDeleted, ev.NodeCreated, ev.NodeCreateFailed)
     },
 }  # fmt: skip
-"""Pairs that may arrive late or twice, and change nothing."""
+"""State and event that may come late or twice, and change nothing; each with its reason."""
 
 SILENT_CLEANUP_LIMIT_S: Final = 30.0
-"""Seconds a silent node is waited for once the job was ended: only to be tidied up."""
+"""Seconds to wait for a silent node once the job was ended: it only needs to be cleaned up."""
 
 PREEMPT_GRACE_S: Final = 30.0
-"""Seconds before a node is taken from us at which what still runs there is stopped."""
+"""How many seconds before a node is taken from us its last tasks are stopped."""
 
 GIVEN_UP_S: Final = 30.0
-"""Seconds after a node was to be taken at which a silent one is lost."""
+"""How many seconds after it was to be taken from us a silent node counts as lost."""
 
 LEAVING: Final = frozenset((S.UNWANTED, S.DRAINING, S.GONE))
 """States in which a node does no work any more."""
@@ -114,74 +114,74 @@ class Node:
     number: int
     offer: str
     since: float
-    """Unix seconds; when it entered `state`."""
+    """When the node entered `state`, in Unix seconds, as all times here."""
     state: NodeState = S.WANTED
     order: int = 0
-    """The first node of the order that it belongs to."""
+    """Number of the first node of the same order, which names the order."""
     ordered: float = 0.0
-    """When that was placed."""
+    """When the order was placed."""
     expected: int = 1
-    """Slots it is expected to have."""
+    """Number of slots the node is expected to have."""
     handle: str | None = None
     slots: int = 0
     facts: Facts = field(default_factory=lambda: Facts())
-    """The agent's hello; empty before it greeted."""
+    """The agent's hello; empty before it came."""
     why: str = ""
-    """Why it is draining or gone."""
+    """Why the node is silent, draining or gone."""
     rate: float = 0.0
-    """US dollars an hour it costs, at most; from `rented` until `ended_at`."""
+    """US dollars an hour that the node costs, at most, from `rented` until `ended_at`."""
     rented: float = 0.0
     ended_at: float = 0.0
-    """When it cost no more; 0 before."""
+    """When the node stopped to cost money; 0 before."""
     spot: bool = False
     zone: str = ""
     reach: dict[str, Any] = field(default_factory=dict)
-    """How it is reached, as its provider says: host, …"""
+    """How to reach the node, as its provider says: host, …"""
     deadline_at: float = 0.0
-    """When it will be taken from us, so that no more tasks go there; 0: nobody said so."""
+    """When the node will be taken from us; then no more tasks go there. 0: not announced."""
     ends: float = 0.0
-    """When its time is over; 0: never."""
+    """When the node's time is over; 0: never."""
     delayed: str = ""
-    """Why its provider has not answered about it yet."""
+    """Why the provider has not answered yet about taking or deleting the node."""
     again: float = 0.0
-    """When that is asked again."""
+    """When the provider is asked again."""
     weight: int = 0
-    """What it counts for in the machine's capacity, in slots."""
+    """Slots that the machine's `capacity` counts for this node."""
     silent_weight: int = 0
-    """What it counts for among those of silent nodes."""
+    """Slots that the machine's `silent` counts for this node."""
     greeted: float = 0.0
     fed: float = 0.0
-    """When it last was given tasks or reported some."""
+    """When the node last got tasks or reported finished ones."""
     ended: int = 0
-    """Tasks that ended here."""
+    """Number of tasks that ended here."""
     active: set[int] = field(default_factory=set)
-    """Tasks assigned to it or running on it."""
+    """Tasks assigned to the node or running on it."""
     collecting: set[int] = field(default_factory=set)
-    """Tasks that ended here and whose outputs are on the way to us."""
+    """Tasks that ended here and whose output files are being downloaded."""
     recalled: set[int] = field(default_factory=set)
-    """Those of `active` that were asked back."""
+    """Tasks of `active` that the agent was asked to give back."""
     suspicions: set[int] = field(default_factory=set)
-    """Tasks that failed here through no fault of their own."""
+    """Tasks that the agent could not run for the node's own reasons."""
     alone: bool = False
-    """A task that lost nodes before runs here, and nothing beside it."""
+    """Whether the node runs one suspect task, and nothing beside it."""
     maybe_free: bool = False
-    """It stands in the line of nodes that may have room. A cache of the dispatcher."""
+    """Whether the node stands in `Machine.maybe_free`. A cache of the dispatcher."""
 
     @property
     def name(self) -> str:
-        """What people see: the host's name, or where it is to come from."""
+        """Name of the node for people: its host name, or its offer's id before it is known."""
         return self.facts.get("hostname") or self.offer
 
     @property
     def alive(self) -> bool:
-        """Whether it may still do work."""
+        """Whether the node may still do work."""
         return self.state not in LEAVING
 
     def deadline(self, timeout: float, settling: float, *, ended: bool) -> float | None:
-        """When it is given up should it stay as it is, in Unix seconds; None: never.
+        """Return when the node is given up if its state does not change, in Unix seconds.
 
-        `timeout` is how long it may be silent, `settling` how long it may take to be ready,
-        `ended` that the job was ended early.
+        None: never. `timeout` is how many seconds the node may be silent, `settling` how many
+        it may take to be ready, `ended` whether the job was ended early.
         """
         match self.state:
             case S.WANTED:
@@ -199,37 +199,35 @@ class Node:
 
     @property
     def doomed(self) -> bool:
-        """Whether it lives, and will be taken from us."""
+        """Whether the node is alive and will be taken from us."""
         return self.alive and self.deadline_at > 0
 
     @property
     def slots_counted(self) -> int:
-        """Slots that may be counted on: none of one that leaves, one of one that runs a suspect."""
+        """Slots that the job can count on: 0 when the node leaves, 1 beside a suspect task."""
         if not self.alive or self.deadline_at or len(self.suspicions) >= QUARANTINED_BY:
             return 0
         return 1 if self.alone else self.slots or self.expected
 
     @property
     def idle(self) -> bool:
-        """Whether nothing of the job is on it."""
+        """Whether the node has no task, and no output files to download."""
         return not self.active and not self.collecting
 
 
 def same_computer(one: Facts, other: Facts) -> bool:
-    """Return whether two agents' hellos come from one computer under two names.
+    """Return whether two agents' hellos come from the same computer.
 
     The kernel's boot id alone will not do: containers of one computer share it, and are
-    nodes of their own by name and address.
+    nodes of their own by their process namespaces; where those are unknown, by address.
     """
-    mine, theirs = (
-        (facts.get("boot_id"), facts.get("hostname"), facts.get("address"))
-        for facts in (one, other)
-    )
-    return bool(one.get("boot_id")) and mine == theirs
+    told = ["boot_id", "hostname"]
+    told.append("namespace" if one.get("namespace") and other.get("namespace") else "address")
+    return bool(one.get("boot_id")) and all(one.get(key) == other.get(key) for key in told)
 
 
 def step(node: Node, event: ev.NodeEvent) -> bool:
-    """Fold one event into `node`; False when it is stale and nothing changed.
+    """Fold one event into `node`; return False when it is stale and nothing changed.
 
     Raises:
         IllegalEvent: `event` cannot happen in this state. `node` is unchanged.
@@ -274,7 +272,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
 
 
 def _known(node: Node, event: ev.NodeEvent) -> bool:
-    """Whether an event that leaves the state as it is says nothing new."""
+    """Return whether an event that keeps the state also repeats what the node holds already."""
     match event:
         case ev.NodeSilent():
             return event.why == node.why

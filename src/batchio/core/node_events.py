@@ -16,7 +16,7 @@ from batchio.core.reports import Facts  # noqa: TC001 - docs/schemas.py evaluate
 
 @dataclass(slots=True, eq=False, repr=False)
 class OffersListed(Event):
-    """What the provider would give: `Offer.to_json()` each, best first."""
+    """The provider listed its offers: `Offer.to_json()` each, best first."""
 
     tag: ClassVar[str] = "offers"
 
@@ -25,7 +25,7 @@ class OffersListed(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class OffersFailed(Event):
-    """The provider could not say; it is asked again at `again`, or never when that is 0."""
+    """The provider could not list its offers; it is asked again at `again`; 0: never."""
 
     tag: ClassVar[str] = "nooffers"
 
@@ -35,7 +35,7 @@ class OffersFailed(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodesOrdered(Event):
-    """Decided: take nodes `first`, `first` + 1, … with one call, which may be under way now.
+    """Decided: order nodes `first`, `first` + 1, … with one call, which may be under way now.
 
     Rows `[offer, how many, slots expected of each]`. Any offer of the order may serve any of
     its nodes. The call's token is the job's id and `first`.
@@ -49,7 +49,7 @@ class NodesOrdered(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodesRefused(Event):
-    """There is nothing to give back, for certain; `final`: asking that offer again is no use."""
+    """The provider refused these nodes, none was taken; `final`: never order `offer` again."""
 
     tag: ClassVar[str] = "refused"
 
@@ -61,7 +61,7 @@ class NodesRefused(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodesDelayed(Event):
-    """The provider gave no answer about these, to take or to delete; asked again at `again`."""
+    """The provider did not answer about taking or deleting these nodes; asked at `again`."""
 
     tag: ClassVar[str] = "delayed"
 
@@ -72,7 +72,7 @@ class NodesDelayed(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeEvent(Event):
-    """Something about one node."""
+    """Base of events about one node."""
 
     node: int
 
@@ -88,7 +88,7 @@ class NodeWanted(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeCreated(NodeEvent):
-    """The provider gave it a handle, by which it is given back.
+    """The provider took the node; `handle` is its name there, to give it back.
 
     `offer` may be another one of its order ("": the one it was ordered from), `rate` is US
     dollars an hour from `since` on (0: free; from `at` on), `reach` how it is reached.
@@ -107,7 +107,7 @@ class NodeCreated(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeCreateFailed(NodeEvent):
-    """There is nothing to give back. `final`: asking again is no use."""
+    """The node was not taken: there is nothing to give back. `final`: never ask again."""
 
     tag: ClassVar[str] = "nocreate"
 
@@ -117,7 +117,7 @@ class NodeCreateFailed(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeGreeted(NodeEvent):
-    """Its agent said hello, and the host setup is done. `facts` is the hello."""
+    """The node's agent said hello, and its errands are done. `facts` is the hello."""
 
     tag: ClassVar[str] = "greeted"
 
@@ -127,7 +127,7 @@ class NodeGreeted(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeSilent(NodeEvent):
-    """The connection broke. Its tasks may well be running on."""
+    """The connection to the node broke. Its tasks may still run."""
 
     tag: ClassVar[str] = "silent"
 
@@ -136,14 +136,14 @@ class NodeSilent(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeHeard(NodeEvent):
-    """The connection is back, and it is the same agent as before."""
+    """The connection to the node is back, to the same agent as before."""
 
     tag: ClassVar[str] = "heard"
 
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeRestarted(NodeEvent):
-    """The connection is back to a new agent: what the old one ran is dead."""
+    """The connection to the node is back, to a new agent: the old one's attempts are dead."""
 
     tag: ClassVar[str] = "restarted"
 
@@ -152,7 +152,7 @@ class NodeRestarted(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeNoticed(NodeEvent):
-    """It will be taken from us at `deadline`: no more tasks go there, and it is replaced."""
+    """The node will be taken from us at `deadline`: it gets no more tasks and is replaced."""
 
     tag: ClassVar[str] = "notice"
 
@@ -162,7 +162,7 @@ class NodeNoticed(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeEnds(NodeEvent):
-    """Its time is over at `ends`: no task goes there that could not end before."""
+    """The node's time is over at `ends`: no task goes there that would end later."""
 
     tag: ClassVar[str] = "ends"
 
@@ -171,7 +171,7 @@ class NodeEnds(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeVanished(NodeEvent):
-    """Its provider says that it is not there any more: its tasks run elsewhere at once."""
+    """The provider says that the node does not exist any more: its tasks run elsewhere."""
 
     tag: ClassVar[str] = "vanished"
 
@@ -180,7 +180,7 @@ class NodeVanished(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeLost(NodeEvent):
-    """Given up: it never answered, or not for too long. `final`: do not try it again."""
+    """The node was given up, as `why` says. `final`: never order its offer again."""
 
     tag: ClassVar[str] = "lost"
 
@@ -190,7 +190,7 @@ class NodeLost(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeReleased(NodeEvent):
-    """Decided: no more tasks go there; it is given back."""
+    """Decided: the node gets no more tasks, and is given back."""
 
     tag: ClassVar[str] = "released"
 
@@ -199,7 +199,7 @@ class NodeReleased(NodeEvent):
 
 @dataclass(slots=True, eq=False, repr=False)
 class NodeDeleted(NodeEvent):
-    """It is given back, its provider confirms; nothing of ours is on it, or in `left`."""
+    """The provider confirms that the node is given back; `left`: what stayed on it, or ""."""
 
     tag: ClassVar[str] = "deleted"
 

@@ -1,4 +1,4 @@
-"""Which nodes to take, and how many slots each has. Pure."""
+"""The plan: which offers to take nodes of, and how many slots a node has. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
 
 MOST_NODES: Final = 1000
-"""Nodes of a job when `--max-workers` does not say otherwise."""
+"""Most nodes of a job when `--max-workers` is not given."""
 
 OFFER_RETRY_DELAYS_S: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 """Seconds before an offer that failed is tried again; the last one repeats."""
@@ -26,7 +26,7 @@ GIVE_UP_AFTER: Final = 4
 
 
 RENTED_PATIENCE_S: Final = 900.0
-"""Seconds in which a rented offer may refuse, beside that: capacity comes back."""
+"""Seconds in which a rented offer may fail and is not given up: capacity comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class Offer:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The offer as the journal holds it: its id, and what is not as by default."""
+        """Return the offer as the journal holds it: its id and the fields unlike their default."""
         told = {item.name: getattr(self, item.name) for item in fields(self)}
         return {k: v for k, v in told.items() if k == "id" or v != _DEFAULTS[k]}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Offer:
-        """The inverse of `to_json`."""
+        """Read an offer that `to_json` wrote."""
         return Offer(**{**data, "labels": tuple(data.get("labels", ()))})
 
 
@@ -90,17 +90,17 @@ _DEFAULTS: Final = {item.name: default_of(item) for item in fields(Offer)}
 
 @dataclass(slots=True)
 class Trouble:
-    """What an offer has done to us lately."""
+    """Failures of an offer; times are Unix seconds."""
 
     failures: int = 0
-    """In a row; what fails while the offer rests is the same failure."""
+    """Number of failures in a row; one that comes while the offer rests is not counted."""
     not_before: float = 0.0
     final: bool = False
     why: str = ""
     since: float = 0.0
-    """When the first of them was."""
+    """When the first of these failures was."""
     patience: float = 0.0
-    """Seconds from then in which nobody gives it up."""
+    """Seconds since the first failure in which the offer is not given up."""
     last: float = 0.0
 
     def add(self, now: float, why: str, *, final: bool) -> None:
@@ -115,22 +115,22 @@ class Trouble:
         self.failures += 1
 
     def rest(self, until: float, why: str) -> None:
-        """Take nothing of it until then; that is no failure."""
+        """Let the offer rest until that time, without counting a failure."""
         self.not_before, self.why = max(self.not_before, until), why
 
     def gave(self) -> None:
-        """It gave a node: failures are counted anew, a rest goes on."""
+        """Note that the offer gave a node: count failures anew; a rest goes on."""
         self.failures = min(self.failures, 1)
 
     @property
     def hopeless(self) -> bool:
-        """Whether to count on this offer no more."""
+        """Whether the offer is given up."""
         tired = self.failures >= GIVE_UP_AFTER and self.last - self.since >= self.patience
         return self.final or tired
 
 
 class Need(NamedTuple):
-    """What is missing: slots, and nodes whatever their slots; of nodes no more than `most`."""
+    """Missing slots, missing nodes of any size, and how many nodes may be ordered at `most`."""
 
     slots: int
     nodes: int
@@ -138,7 +138,7 @@ class Need(NamedTuple):
 
 
 class Take(NamedTuple):
-    """So many nodes of an offer, each expected to have so many slots."""
+    """Number of nodes to take of an offer, and the slots that each is expected to have."""
 
     offer: str
     nodes: int
@@ -146,7 +146,7 @@ class Take(NamedTuple):
 
 
 def slots_for(spec: JobSpec, offer: Offer, facts: Facts) -> tuple[int, str]:
-    """How many attempts at once this node takes, and a warning (or "").
+    """Return how many attempts a node runs at the same time, and a warning or "".
 
     `facts` is the agent's hello: `cpus`, `memory` in bytes, `gpus`, `engines`.
 
@@ -169,7 +169,7 @@ def slots_for(spec: JobSpec, offer: Offer, facts: Facts) -> tuple[int, str]:
 
 
 def _fitting(spec: JobSpec, facts: Facts) -> tuple[int, str]:
-    """Slots by the scarcest resource, and what is lacking for even one."""
+    """Return the slots that the scarcest resource allows, and what lacks for even one, or ""."""
     cpus = float(facts.get("cpus") or 1)
     slots = int(cpus / (spec.cpu or 1.0))
     if spec.cpu and slots < 1:
@@ -192,19 +192,19 @@ def _fitting(spec: JobSpec, facts: Facts) -> tuple[int, str]:
 
 
 def most_nodes(spec: JobSpec) -> float:
-    """How many nodes the job may have at the same time."""
+    """Return how many nodes the job may have at the same time; `inf` for any number."""
     if spec.max_workers is None:
         return MOST_NODES
     return inf if spec.max_workers < 0 else max(spec.max_workers, 1)
 
 
 def least_nodes(spec: JobSpec) -> int:
-    """How many nodes must be ready before the first task is sent out."""
+    """Return how many nodes must be ready before the first task is sent to one."""
     return int(min(max(spec.min_workers or 1, 1), most_nodes(spec)))
 
 
 def expected_slots(spec: JobSpec, offer: Offer) -> int:
-    """Return how many slots a node of this offer will have, before it greeted; 1 when unknown."""
+    """Return how many slots a node of this offer is expected to have; 1 when unknown."""
     facts = Facts(cpus=offer.cpus or 1.0, memory=offer.memory or 0, gpus=offer.gpus)
     known = offer.cpus is not None or offer.memory is not None
     slots = spec.slots or offer.slots or (_fitting(spec, facts)[0] if known else 1)
@@ -214,10 +214,10 @@ def expected_slots(spec: JobSpec, offer: Offer) -> int:
 def shortage(
     spec: JobSpec, useful: int, capacity: int, nodes: int, *, dispatch_started: bool
 ) -> Need:
-    """Return what is missing: a slot for each task there is use for, within the limits.
+    """Return which slots and nodes are missing for `useful` slots, within the job's limits.
 
-    `capacity` is what `nodes` have together; one that has not greeted counts as it is
-    expected to.
+    `capacity` is the number of slots of all `nodes` together; a node that has not greeted
+    counts with its expected slots.
     """
     least = 0 if dispatch_started else least_nodes(spec) - nodes
     return Need(max(useful - capacity, 0), max(least, 0), most_nodes(spec) - nodes)
@@ -231,7 +231,7 @@ def choose(
     spec: JobSpec,
     now: float,
 ) -> tuple[list[Take], bool]:
-    """Return what to take now, best offers first; and whether more may be had later."""
+    """Return the nodes to take now, best offers first, and whether a resting offer has more."""
     taken: list[Take] = []
     later = False
     slots, nodes, most = need
@@ -253,9 +253,9 @@ def choose(
 
 
 def _trimmed(taken: list[Take], slots: int, nodes: int) -> list[Take]:
-    """Leave out small nodes that a large one taken after them makes needless.
+    """Leave out small nodes that became needless when a larger one was taken after them.
 
-    `slots` and `nodes` are how many there are more than needed.
+    `slots` and `nodes` are how many more were taken than are needed.
     """
     kept = []
     for one in taken:
@@ -267,7 +267,7 @@ def _trimmed(taken: list[Take], slots: int, nodes: int) -> list[Take]:
 
 
 def orders(taken: Iterable[Take], offers: Mapping[str, Offer]) -> Iterator[list[Take]]:
-    """Yield what is taken with one call each: one offer, or those of a group, in batches."""
+    """Yield orders, each for one call: nodes of one offer, or of one group, in batches."""
     order: list[Take] = []
     for take in taken:
         offer = offers[take.offer]

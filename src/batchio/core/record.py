@@ -1,4 +1,4 @@
-"""What the many small dataclasses share: equality, a look, and for views their JSON. Pure.
+"""Base classes of the many small dataclasses: equality, `repr`, and JSON for views. Pure.
 
 Written once here, not compiled for each class when it is made: that would be a fifth of the
 time a command needs to start.
@@ -10,11 +10,11 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Final, cast
 
 SCHEMA: Final = 1
-"""Version of what programs read; rises when a field changes its meaning or goes away."""
+"""Version of the JSON that programs read; rises when a field changes its meaning or goes away."""
 
 
 class Record:
-    """Base of `@dataclass(slots=True, eq=False, repr=False)`: equal when all fields are."""
+    """Base of `@dataclass(slots=True, eq=False, repr=False)`: equal when all fields are equal."""
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]
@@ -43,12 +43,12 @@ class Event(Record):
 LATER: Final = {"later": True}
 """Metadata of a field that an event gained after it was first released.
 
-Such a field is journaled only when it says something, so that old events are written as ever.
+Such a field is journaled only when it differs from its default, so old events stay unchanged.
 """
 
 
 def default_of(item: Field[Any]) -> Any:
-    """Return the value a field has when nobody gives it one."""
+    """Return the default value of a dataclass field."""
     return item.default if item.default_factory is MISSING else item.default_factory()
 
 
@@ -58,7 +58,7 @@ class View(Record):
     __slots__ = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values, a field each."""
+        """Return this view as a dict of plain JSON values, one for each field."""
         names = (item.name for item in fields(cast("Any", self)))
         return {name: _json(getattr(self, name)) for name in names if name[0] != "_"}
 

@@ -1,4 +1,4 @@
-"""What agents report, as the journal keeps it. Pure.
+"""Reports of agents, as the journal keeps them. Pure.
 
 On the wire and in the journal a record is an array and facts are an object, as
 docs/design/agent.md has them; here both have names.
@@ -10,15 +10,15 @@ from typing import NamedTuple, TypedDict
 
 
 class Ended(NamedTuple):
-    """How one attempt ended: an agent's record of it."""
+    """An agent's record of how one attempt ended."""
 
     task: int
-    """Its position in the job."""
+    """The task's position in the job."""
     attempt: int
     exit: int
     """Exit code; -N when signal N ended it."""
     reason: str
-    """Why, when it did not end by itself; "" when it did."""
+    """Cause of the end, when the attempt did not end by itself; "" when it did."""
     started: float
     """Unix seconds, by the head's clock."""
     ended: float
@@ -28,14 +28,14 @@ class Ended(NamedTuple):
     cpu: float
     """User and system seconds."""
     log_from: int
-    """Where its log records begin in the node's spool."""
+    """Byte offset in the node's spool at which the attempt's log begins; `log_to`: ends."""
     log_to: int
     files: int
-    """How many files it left that are to be collected."""
+    """Number of output files that are to be downloaded."""
     bytes: int
-    """Their size."""
+    """Size of those files in bytes."""
     tail: str
-    """The last words of one that failed."""
+    """Last line of output of a failed attempt."""
 
 
 class Limits(TypedDict):
@@ -45,37 +45,39 @@ class Limits(TypedDict):
 
 
 class Facts(TypedDict, total=False):
-    """An agent's hello: what it is and what its node has, with what the head adds to it."""
+    """An agent's hello: facts about the agent and its node, and what the head adds to them."""
 
     v: int
     """Version of the protocol."""
     instance: str
-    """New whenever the agent process is new."""
+    """Id of this agent process; another process has another one."""
     pid: int
     epoch: int
-    """The head's, repeated."""
+    """The head's epoch, repeated by the agent."""
     python: str
-    """Its version."""
+    """Version of the Python that runs the agent."""
     executable: str
-    """The Python that runs the agent, for other programs of ours."""
+    """Path of the Python that runs the agent; it can run other programs of batchio, too."""
     hostname: str
     cpus: float
     memory: int
-    """Bytes."""
+    """Memory of the node, in bytes."""
     gpus: int
     engines: list[str]
-    """Container engines: of `docker` and `podman` those that are there."""
+    """Container engines on the node: `docker`, `podman`, both or none."""
     address: str
-    """Where other nodes find it."""
+    """Network address at which other nodes reach this one."""
     boot_id: str
+    namespace: int
+    """Number of its process namespace: differs between a computer's containers; 0: unknown."""
     time: float
     """Unix seconds by the node's clock."""
     spool: int
-    """Bytes in the log so far."""
+    """Bytes in the node's log so far."""
     unacked: int
-    """`done` messages that follow and were sent before."""
+    """Number of `done` messages that follow and were sent before."""
     limits: Limits
     socket: str
-    """Added by the head: where the agent listens."""
+    """Added by the head: path of the socket on which the agent listens."""
     ahead: float
     """Added by the head: seconds by which the node's clock is ahead; 0 when close enough."""

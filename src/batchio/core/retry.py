@@ -1,4 +1,4 @@
-"""Who is to blame when an attempt ends badly, and whether there is another one. Pure.
+"""Retries: what made an attempt end badly, and whether the task gets another one. Pure.
 
 Two budgets are counted apart: what the user's program did (`max_retries`), and what the
 infrastructure did (`max_infra_retries`). Neither ever spends the other's.
@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from batchio.core.task import Tasks
 
 NODE_FAULT: Final = "node"
-"""The agent's reason when it could not even try: a full disk, say."""
+"""The agent's reason for an attempt that it could not start: a full disk, say."""
 
 AGENT_LEFT: Final = "bye"
-"""The agent's reason when it was told to leave in mid-task, because its head could not go on."""
+"""The agent's reason for an attempt that ran when its head ended the agent."""
 
 BACKOFF_LIMIT_S: Final = 300.0
 """No retry waits longer than this many seconds."""
 
 SUSPECT_LOSSES: Final = 2
-"""After so many losses a task runs alone on its node: it may be what kills them."""
+"""Losses after which a task runs alone on its node, as it may be what kills nodes."""
 
 
 QUARANTINED_BY: Final = 3
-"""Different tasks that failed on a node for its own reasons: it gets no more."""
+"""Number of different tasks a node could not run after which it gets no more."""
 
 
 class Cause(StrEnum):
-    """Why there is a new attempt."""
+    """Why a task gets a new attempt."""
 
     USER = "user"
     """The program failed or ran out of its time."""
     INFRA = "infra"
     """The node or its agent was lost, or could not do its part."""
     ASKED = "asked"
-    """Somebody asked for it: both budgets are fresh again."""
+    """A user asked for it: both budgets are full again."""
 
 
 def verdict(code: int, reason: str, stopping: int) -> Outcome:
-    """The outcome of an attempt, from its exit code and the agent's reason.
+    """Return the outcome of an attempt, from its exit code and the agent's reason.
 
     A program that ended well before a stop reached it has succeeded.
     """
@@ -58,7 +58,7 @@ def verdict(code: int, reason: str, stopping: int) -> Outcome:
 
 
 def again(spec: JobSpec, tasks: Tasks, task: int) -> Cause | None:
-    """Whether a task that has just ended badly gets a new attempt, and on whose account."""
+    """Return which budget pays for a new attempt of a task that ended badly; None: no attempt."""
     if tasks.stopping[task]:
         return None
     outcome = tasks.outcome[task]
@@ -74,7 +74,7 @@ def again(spec: JobSpec, tasks: Tasks, task: int) -> Cause | None:
 
 
 def delay(spec: JobSpec, tasks: Tasks, task: int, cause: Cause) -> float:
-    """Seconds to wait before the next attempt: doubling, with jitter of ±25 %.
+    """Return the seconds to wait before the next attempt: doubling, with jitter of ±25 %.
 
     The jitter comes from the task and its attempt, so that it is the same on every replay.
     """

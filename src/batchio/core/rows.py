@@ -1,4 +1,4 @@
-"""Rows of what people are shown of a job: its tasks, its nodes, its failures. Pure.
+"""Rows that people are shown of a job: its tasks, its nodes, its failures. Pure.
 
 Task ids are the job's own (`spec.tasks`), never positions. Times are Unix seconds and
 durations seconds; None stands for "not yet" or "not known".
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 BAD: Final = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
-"""How a task ends that is to be looked at. A cancelled one is what somebody wanted."""
+"""Outcomes of tasks that a person should look at. Cancelled is not one: a user wanted it."""
 
 REASONS: Final = {
     "oom": "out of memory",
@@ -32,12 +32,12 @@ REASONS: Final = {
     "unstartable": "could not be started",
     "node": "its node could not run it",
 }
-"""The agent's reasons in words; any other stands for itself."""
+"""Words for the reasons that agents report; any other reason is shown as it is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TaskRow(View):
-    """One task, and its present attempt."""
+    """One task with its present attempt."""
 
     id: int
     state: str
@@ -45,33 +45,33 @@ class TaskRow(View):
     """Empty until it is done."""
     attempt: int
     node: str | None
-    """The node's name; None before it is sent to one."""
+    """Name of the task's node; None before it is sent to one."""
     started: float | None
     stopped: float | None
     duration: float | None
-    """Counts on while it runs."""
+    """Seconds; grows while the task runs."""
     exit_code: int | None
-    """None when it has none: not ended, or ended by a signal."""
+    """None when there is none: the process has not ended, or a signal ended it."""
     signal: str | None
-    """SIGKILL, say."""
+    """Name of the signal that ended the process, such as SIGKILL."""
     reason: str
-    """Why it ended so, where the exit code does not say it: out of memory, timed out."""
+    """Cause of the end, where the exit code does not say it: out of memory, timed out."""
     memory: int | None
     """Peak resident bytes."""
     cpu: float | None
     """User and system seconds."""
     last_words: str
-    """The last line a failed one wrote to stderr, or else to stdout."""
+    """The last line a failed task wrote to stderr, or else to stdout."""
 
     @property
     def ending(self) -> str:
-        """How its process ended, in a word: "0", "3", "SIGKILL", ""."""
+        """How the process ended, in a word: "0", "3", "SIGKILL"; "" before."""
         return self.signal or ("" if self.exit_code is None else str(self.exit_code))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NodeRow(View):
-    """One node."""
+    """One node of a job."""
 
     number: int
     name: str
@@ -82,17 +82,17 @@ class NodeRow(View):
     """None until its agent has greeted us."""
     running: int
     queued: int
-    """Sent there, not started."""
+    """Number of tasks that were sent to the node and have not started."""
     ended: int
     address: str | None
     cpus: float | None
     memory: int | None
     why: str
-    """Why it is not of use, or is on its way out; or what it does before it is."""
+    """Why the node is of no use or leaves; or what it does before it is ready."""
     load: float | None = None
-    """Processes that run or wait, over the last minute, as the node said lately."""
+    """Load average of the last minute, as the node's last heartbeat said."""
     disk_free: int | None = None
-    """In bytes."""
+    """Free bytes on the node's disk."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -106,11 +106,11 @@ class FailureGroup(View):
     last_words: str
     count: int
     ids: str
-    """As --task takes them: "3,7-9"."""
+    """The tasks' ids in the form of --task: "3,7-9"."""
 
     @property
     def cause(self) -> str:
-        """The way, in a few words: "exit code 3", "SIGKILL, out of memory"."""
+        """How these tasks ended, in a few words: "exit code 3", "SIGKILL, out of memory"."""
         code = "" if self.exit_code in (None, 0) else f"exit code {self.exit_code}"
         said = ", ".join(part for part in (self.signal or code, self.reason) if part)
         return said or self.outcome
@@ -120,7 +120,7 @@ class FailureGroup(View):
 
 
 def task_rows(machine: Machine, now: float, ids: Iterable[int] | None = None) -> Iterator[TaskRow]:
-    """Rows of all tasks by rising id, or of those in `ids`, in that order.
+    """Yield the rows of all tasks by rising id, or of the tasks in `ids`, in that order.
 
     Raises:
         KeyError: the job has no such task.
@@ -135,7 +135,7 @@ def task_rows(machine: Machine, now: float, ids: Iterable[int] | None = None) ->
 
 
 def urgent_rows(machine: Machine, now: float) -> Iterator[TaskRow]:
-    """Rows of all tasks: the bad ones first, then the active, the waiting, the rest."""
+    """Yield the rows of all tasks: bad ones first, then active, then waiting, then the rest."""
     tasks = machine.tasks
     order = (
         *((tasks.outcome, outcome) for outcome in BAD),
@@ -154,7 +154,7 @@ def urgent_rows(machine: Machine, now: float) -> Iterator[TaskRow]:
 def node_rows(
     machine: Machine, loads: Mapping[int, Any] | None = None, seen: Seen | None = None
 ) -> Iterator[NodeRow]:
-    """Yield rows of all nodes there were, in the order in which they were wanted.
+    """Yield the rows of all nodes, also of those that left, in the order of their numbers.
 
     Args:
         loads: By node, what its heartbeat said lately: `load`, `disk_free`.
@@ -185,7 +185,7 @@ def node_rows(
 
 
 def failure_groups(machine: Machine) -> list[FailureGroup]:
-    """Tasks that ended badly, those that did so in the same way together."""
+    """Return the tasks that ended badly, grouped by how they ended, largest group first."""
     known, tasks = machine.running_job.spec.tasks, machine.tasks
     groups: dict[tuple[Outcome, int | None, str, str], list[int]] = {}
     for outcome in BAD:
@@ -201,7 +201,7 @@ def failure_groups(machine: Machine) -> list[FailureGroup]:
 
 
 def signal_name(number: int) -> str:
-    """SIGKILL for 9."""
+    """Return the name of a signal: SIGKILL for 9."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -236,19 +236,19 @@ def row_at(machine: Machine, at: int, now: float) -> TaskRow:
 
 
 def ended_by(code: int | None) -> tuple[int | None, str | None]:
-    """Exit code and signal name of the code an agent reports (-N: signal N)."""
+    """Return exit code and signal name for the code that an agent reports (-N: signal N)."""
     if code is None or code >= 0:
         return code, None
     return None, signal_name(-code)
 
 
 def worded(reason: str) -> str:
-    """Return an agent's reason in words."""
+    """Return the words for an agent's reason."""
     return REASONS.get(reason, reason)
 
 
 def _where(column: array[int], value: int) -> Iterator[int]:
-    """Positions of `value` in a column of bytes: a million cost a millisecond."""
+    """Yield the positions of `value` in a column of bytes; a million take a millisecond."""
     data = column.tobytes()
     at = data.find(value)
     while at >= 0:

@@ -1,4 +1,4 @@
-"""What nodes do before they are ready, as far as somebody has seen: files on their way. Pure."""
+"""Progress of nodes before they are ready: how far the job's files were sent. Pure."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
     from batchio.core.node import Node
 
     Seen = Mapping[int, Sequence[int] | str]
-    """By node: bytes of the job's files that are there, and all of them; or, when those are
-    there, in words what it does."""
+    """By node: bytes of the job's files that have arrived, and all their bytes; or, once all
+    have arrived, a phrase for what the node does."""
 
 
 _ENOUGH: Final = 1 << 62
 
 
 class Sending(NamedTuple):
-    """All nodes together."""
+    """Progress of sending files, for all nodes together."""
 
     sent: int
-    """In bytes."""
+    """Bytes that have arrived; `total` is all bytes."""
     total: int
     there: int
-    """Nodes that have all of them."""
+    """Number of nodes that have all files."""
     nodes: int
 
 
 def sending(machine: Machine, seen: Seen) -> Sending | None:
-    """How far it is; None when no node receives files now."""
+    """Return the progress over all live nodes; None when no node receives files now."""
     size = max((_sent(node, seen)[1] for node in machine.nodes if _part(node, seen)), default=0)
     if not size:
         return None
@@ -42,7 +42,7 @@ def sending(machine: Machine, seen: Seen) -> Sending | None:
 
 
 def preparing(node: Node, seen: Seen) -> str:
-    """What a node does before it is ready: "receiving files, 40 %"; may be empty."""
+    """Return what a node does before it is ready, "receiving files, 40 %"; "" when unknown."""
     fact = seen.get(node.number, "")
     if node.state is not NodeState.BOOTING:
         return ""
@@ -50,13 +50,13 @@ def preparing(node: Node, seen: Seen) -> str:
 
 
 def _part(node: Node, seen: Seen) -> str:
-    """How much of the files is there, while that grows."""
+    """Return "receiving files, 40 %" while a booting node lacks some bytes; else ""."""
     sent, size = _sent(node, seen)
     grows = sent < size and node.state is NodeState.BOOTING
     return f"receiving files, {sent / size:.0%}".replace("%", " %") if grows else ""
 
 
 def _sent(node: Node, seen: Seen) -> tuple[int, int]:
-    """Bytes that are there, and all of them; a node that does something else has enough."""
+    """Return how many bytes have arrived, and how many there are; equal once files are sent."""
     fact = seen.get(node.number, (0, 0))
     return (_ENOUGH, _ENOUGH) if isinstance(fact, str) else (fact[0], fact[1])

@@ -38,14 +38,14 @@ _SECONDS: Final = {
 
 
 class Span(NamedTuple):
-    """What is asked for: at least `low`, at most `high`; equal when exact."""
+    """A requested range: at least `low`, at most `high`; both are equal for an exact request."""
 
     low: float
     high: float
 
 
 def parse_bytes(text: str) -> int:
-    """Bytes of "8 GiB", "8GB", "512M" or a plain number of bytes.
+    """Return the number of bytes that "8 GiB", "8GB", "512M" or a plain number stands for.
 
     KB, MB, GB and K, M, G are powers of 1000; KiB, MiB, GiB powers of 1024.
 
@@ -64,7 +64,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_memory(text: str) -> Span:
-    """Memory as a span of bytes: "8GiB" is exact, "16GB-32GB" a range.
+    """Return requested memory as a span of bytes: "8GiB" is exact, "16GB-32GB" a range.
 
     Raises:
         UsageError: not a size, a range that runs backwards, or less than 1 MiB
@@ -83,7 +83,7 @@ def parse_memory(text: str) -> Span:
 
 
 def parse_cpu(text: str) -> Span:
-    """Cores as a span: "4" is exact, "4-8" a range; part of a core is fine.
+    """Return requested cores as a span: "4" is exact, "4-8" a range; "0.5" is allowed.
 
     Raises:
         UsageError: not a number above zero, or a range that runs backwards.
@@ -99,7 +99,7 @@ def parse_cpu(text: str) -> Span:
 
 
 def parse_disk(text: str) -> int:
-    """Bytes of disk: a plain number is GiB, as on the docs page of Coiled Batch.
+    """Return requested disk space in bytes; a plain number is GiB, as in Coiled Batch's docs.
 
     Raises:
         UsageError: not a size, or not above zero.
@@ -114,7 +114,7 @@ def parse_disk(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of "90s", "30 minutes", "1h30m", "2 days", "1:30:00" or "600".
+    """Return the seconds that "90s", "30 minutes", "1h30m", "2 days", "1:30:00" or "600" means.
 
     Two clock parts are minutes and seconds ("1:30" is 90 s), as Slurm reads them.
 
@@ -141,7 +141,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_bytes(size: float) -> str:
-    """A size for people: "8 GiB", "32 GB" when that is exact, else "7.5 GiB"."""
+    """Write a number of bytes for people: "8 GiB" or "32 GB" when exact, else "7.5 GiB"."""
     size = round(size)
     for base, infix in ((1024, "i"), (1000, "")):
         for power, letter in ((5, "P"), (4, "T"), (3, "G"), (2, "M"), (1, "K")):
@@ -158,12 +158,12 @@ def format_bytes(size: float) -> str:
 
 
 def format_cpu(cores: float) -> str:
-    """A core count without a needless ".0"."""
+    """Write a number of cores without a needless ".0"."""
     return f"{cores:g}"
 
 
 def format_duration(seconds: float) -> str:
-    """A duration for people: "250ms", "3.2s", "1m 05s", "2h 03m", "3d 04h"."""
+    """Write a number of seconds for people: "250ms", "3.2s", "1m 05s", "2h 03m", "3d 04h"."""
     if seconds < 0:
         return f"-{format_duration(-seconds)}"
     if 0 < seconds < 0.9995:

@@ -1,4 +1,4 @@
-"""The machine as bytes, and back: a cache that saves a reader the folding of a long journal.
+"""Snapshots: the machine as bytes, a cache that saves a reader the fold of a long journal.
 
 Pure. A JSON header, then the columns of the tasks as they lie in memory. Read only by the
 same layout that wrote it: with any other, the reader folds the whole journal instead.
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION: Final = 1
-"""Rises when something here, or the meaning of a field, changes without changing its name."""
+"""Version of the layout; rises when this format or a field's meaning changes, not its name."""
 
 PLAIN: Final = (
     "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
     "used", "doomed",
     "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip
-"""Attributes of the machine that are JSON as they are."""
+"""Attributes of the machine that are plain JSON values."""
 
 _SIZE: Final = struct.Struct("<Q")
 _NODE: Final = tuple(item.name for item in fields(Node))
@@ -51,7 +51,7 @@ LAYOUT: Final = " ".join((
 
 
 def dump(machine: Machine) -> bytes:
-    """The whole state as bytes; about 60 a task."""
+    """Return the machine's whole state as bytes; about 60 for each task."""
     job, tasks, offers = machine.job, machine.tasks, machine.offers
     header = {
         "layout": LAYOUT,
@@ -82,7 +82,7 @@ def dump(machine: Machine) -> bytes:
 
 
 def load(data: bytes) -> Machine | None:
-    """The state that `dump` wrote; None when it was written with another layout."""
+    """Read the machine that `dump` wrote; None when it was written with another layout."""
     header = _header(data)
     if header is None:
         return None
@@ -124,7 +124,7 @@ def _header(data: bytes) -> dict[str, Any] | None:
 
 
 def _width() -> int:
-    """Bytes of a task in all columns."""
+    """Return the number of bytes that one task takes in all columns."""
     return sum(array(code).itemsize for code in COLUMNS.values())
 
 
@@ -144,7 +144,7 @@ def _tasks(header: dict[str, Any], columns: memoryview) -> Tasks:
 
 
 def _queue(machine: Machine, due: list[tuple[int, float]]) -> Queue:
-    """The lines follow from who stands in `due`; the cursor begins anew, which is harmless."""
+    """Make the queue of the tasks in `due`; its cursor begins anew, which is harmless."""
     queue = Queue(machine.tasks, pinned(machine.job.spec) if machine.job else ())
     for task in queue.pinned:
         queue.drop(task)

@@ -1,4 +1,4 @@
-"""What a job is, once every option has been settled: the JobSpec.
+"""The JobSpec: what a job is, once the value of every option is known.
 
 Pure data, made once by `options.to_spec.build`, journaled as JSON, read by the machine and
 the runtime. It holds no secret values and no input texts: those live elsewhere.
@@ -17,7 +17,7 @@ from batchio.errors import BatchioError
 SPEC_VERSION: Final = 1
 
 PYTHON: Final = "{python}"
-"""Stands in argv for the interpreter of the node; the provider replaces it."""
+"""Placeholder in argv for the node's Python interpreter; the provider replaces it."""
 
 SHELL: Final = "/bin/sh"
 SCRIPT_NAME: Final = "script"
@@ -44,7 +44,7 @@ class JobSpec(Record):
     """The words of the command; with `shell`, one string for /bin/sh -c."""
     shell: bool = False
     python: str | None = None
-    """What stands for PYTHON in argv; None leaves it to the provider."""
+    """The interpreter that replaces PYTHON in argv; None: the provider chooses it."""
     tasks: TaskIds
     scheduler_tasks: TaskIds | None = None
     task_on_scheduler: bool | None = None
@@ -54,17 +54,17 @@ class JobSpec(Record):
     """The further variable that holds a task's input."""
 
     at_once: int | None = None
-    """At most so many tasks at a time."""
+    """How many tasks may run at the same time, at most; None: any number."""
     max_workers: int | None = None
     """None: the provider's default; -1: no limit."""
     min_workers: int | None = None
     wait_for_ready: bool = False
     slots: int | None = None
     cpu: float | None = None
-    """Cores of a task's node, at least; `cpu_max` at most: for providers that rent by size."""
+    """Least number of cores of a task's node; `cpu_max` is the most, for providers that rent."""
     cpu_max: float | None = None
     memory: int | None = None
-    """Bytes, as `cpu`."""
+    """Least number of bytes of memory of a task's node; `memory_max` is the most."""
     memory_max: int | None = None
     gpu: int = 0
     hosts: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class JobSpec(Record):
     env: Mapping[str, str] = field(default_factory=dict)
     secret_names: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Of the job, and of what is rented for it."""
+    """Labels of the job and of everything rented for it."""
 
     job_timeout: float | None = None
     task_timeout: float | None = None
@@ -96,19 +96,19 @@ class JobSpec(Record):
     input_filestore: str | None = None
     """URL of the store from which nodes fetch the bundle; None: the head sends it."""
     collect: str | None = None
-    """Absolute local folder for what the tasks leave behind."""
+    """Absolute path of the local folder for the tasks' output files."""
     max_output: int | None = None
-    """Bytes that one attempt may leave behind; None: any number."""
+    """Bytes of output files that one attempt may write; None: any number."""
     head: str = "local"
-    """Who leads the job, also after a head was lost: local, inline."""
+    """Kind of head that leads the job, also after a head was lost: local, inline."""
     pipe_to_files: bool = False
     keep_on_host: bool = False
 
     options: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """For people: option name to its value as text and where that came from."""
+    """For people: by option name, its value as text and the source of that value."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; `from_json` of it equals this spec."""
+        """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""
         out: dict[str, Any] = {"version": SPEC_VERSION}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -127,7 +127,7 @@ class JobSpec(Record):
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JobSpec:
-        """The spec that `to_json` wrote.
+        """Read the spec that `to_json` wrote.
 
         Raises:
             BatchioError: written by another version of batchio.

@@ -44,7 +44,7 @@ class Outcome(IntEnum):
 
     @property
     def label(self) -> str:
-        """The word people and JSON see; empty for NONE."""
+        """This outcome's name for people and JSON, such as "failed"; "" for NONE."""
         return self.name.lower() if self else ""
 
 
@@ -99,7 +99,7 @@ STALE: Final[dict[tuple[TaskState, TaskFact], str]] = {
         for state in (S.PENDING, S.ASSIGNED, S.RUNNING, S.COLLECTING)
     },
 }
-"""Changes nothing. Answers of another attempt or node never get this far: `Tasks.current`."""
+"""Facts that change nothing. `Tasks.current` refuses those of another attempt or node before."""
 
 _ILLEGAL, _STALE = 255, 254
 
@@ -172,12 +172,12 @@ class Tasks:
         self.by_state = [count, 0, 0, 0, 0]
         self.by_outcome = [count] + [0] * (len(Outcome) - 1)
         self.tails: dict[int, str] = {}
-        """Last words of those that failed."""
+        """By task: the last words of a failed one."""
         self.reasons: dict[int, str] = {}
-        """Why it ended, where the exit code does not say it."""
+        """By task: the cause of its end, where the exit code does not say it."""
 
     def move(self, task: int, fact: TaskFact) -> bool:
-        """Take the edge of `fact`; False when it is stale and nothing changed.
+        """Change a task's state as EDGES says; return False when STALE: nothing changed.
 
         Raises:
             IllegalEvent: there is no such edge.
@@ -197,17 +197,17 @@ class Tasks:
         return True
 
     def current(self, task: int, attempt: int, node: int) -> bool:
-        """Whether news of this attempt on this node is about the present one."""
+        """Return whether this attempt, on this node, is the task's present one."""
         return self.attempt[task] == attempt and self.node[task] == node
 
     def settle(self, task: int, outcome: Outcome) -> None:
-        """Give a task its outcome, or take it back (NONE)."""
+        """Set a task's outcome, NONE to clear it, and keep the counts by outcome."""
         self.by_outcome[self.outcome[task]] -= 1
         self.by_outcome[outcome] += 1
         self.outcome[task] = outcome
 
     def record(self, ended: Ended) -> None:
-        """Keep what an agent says of a finished attempt."""
+        """Store an agent's record of a finished attempt in the columns."""
         task = ended.task
         self.exit[task] = ended.exit
         self.started[task] = ended.started
@@ -223,7 +223,7 @@ class Tasks:
             self.tails[task] = ended.tail
 
     def renew(self, task: int) -> None:
-        """Begin the next attempt: what the last one left is forgotten here."""
+        """Begin the task's next attempt: clear what the columns hold of the last one."""
         self.settle(task, Outcome.NONE)
         self.attempt[task] += 1
         self.stopping[task] = 0

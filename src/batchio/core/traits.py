@@ -1,4 +1,4 @@
-"""What a provider is like, as far as anything outside of it may depend on it. Pure.
+"""Traits of a provider: the properties that code outside of it may depend on. Pure.
 
 Nothing asks a provider for its name to learn what it can do: options say which trait they
 need, the runtime asks for the trait. A new provider is one module and its traits.

@@ -1,4 +1,4 @@
-"""What people are shown of a job, computed from a Machine and the time. Pure.
+"""Views: what people are shown of a job, computed from a Machine and the time. Pure.
 
 Task ids are the job's own (`spec.tasks`), never positions. Times are Unix seconds and
 durations seconds; None stands for "not yet" or "not known". `to_json` gives plain JSON
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Counts(View):
-    """How many tasks stand where, and how those that are done ended."""
+    """Number of tasks in each state, and of done tasks by outcome."""
 
     total: int
     pending: int
@@ -51,7 +51,7 @@ class Counts(View):
 
     @property
     def bad(self) -> int:
-        """Done, and neither succeeded nor cancelled."""
+        """Number of tasks that are done and neither succeeded nor were cancelled."""
         return self.failed + self.timed_out + self.lost
 
 
@@ -71,23 +71,23 @@ class JobSummary(View):
     started: float | None
     finished: float | None
     duration: float
-    """Since it was submitted; stops when it is finished."""
+    """Seconds since the job was submitted, until it finished."""
     cost: float | None
-    """What its nodes cost so far, in US dollars; None where nothing is rented."""
+    """US dollars that the job's nodes cost so far; None where nothing is rented."""
 
     @property
     def standing(self) -> str:
-        """Its outcome once there is one, else its state."""
+        """The job's outcome once it is done, else its state."""
         return self.outcome if self.state == "done" and self.outcome else self.state
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return this summary as a dict of plain JSON values, with `schema`."""
         return {"schema": SCHEMA, **View.to_json(self)}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class JobHeader(JobSummary):
-    """One job as a whole, without its tasks: values only, which never change."""
+    """One job as a whole without its tasks; plain values that never change."""
 
     nodes: tuple[NodeRow, ...]
     retries: int
@@ -95,10 +95,10 @@ class JobHeader(JobSummary):
     infra_retries: int
     """Attempts repeated because a node was lost."""
     epoch: int
-    """How many heads have had it."""
+    """Number of heads that have led the job."""
     notes: tuple[tuple[float, str], ...]
     attended: bool | None
-    """Whether a head runs it; None: not known."""
+    """Whether a head leads the job now; None: not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -109,15 +109,15 @@ class JobView(JobHeader):
     _now: float = field(repr=False, compare=False)
 
     def tasks(self, ids: Iterable[int] | None = None) -> Iterator[TaskRow]:
-        """Its tasks by rising id, or those of `ids`, one by one."""
+        """Yield the rows of all tasks by rising id, or of the tasks in `ids`."""
         return task_rows(self._machine, self._now, ids)
 
     def urgent(self) -> Iterator[TaskRow]:
-        """All of its tasks, those worth looking at first, one by one."""
+        """Yield the rows of all tasks, those that need attention first."""
         return urgent_rows(self._machine, self._now)
 
     def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
-        """Return the positions of tasks that fit, in that order; without one by rising id."""
+        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id."""
         return lens.select(self._machine, where, order, self._now)
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
@@ -125,12 +125,12 @@ class JobView(JobHeader):
         return lens.window(self._machine, positions, self._now)
 
     def failures(self) -> list[FailureGroup]:
-        """What went wrong, the most frequent first."""
+        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
         return failure_groups(self._machine)
 
     @property
     def leaving(self) -> int:
-        """How many tasks left files behind."""
+        """Number of tasks with output files."""
         return sum(map(bool, self._machine.tasks.files))
 
 
@@ -138,7 +138,7 @@ class JobView(JobHeader):
 
 
 def job_view(machine: Machine, now: float, **seen: Any) -> JobView:
-    """Return the job as it stands at `now`; `seen` is as of `job_header`."""
+    """Return the job as it is at `now` (Unix seconds); `seen` as for `job_header`."""
     return JobView(**_values(job_header(machine, now, **seen)), _machine=machine, _now=now)
 
 
@@ -150,11 +150,11 @@ def job_header(
     preparing: Seen | None = None,
     attended: bool | None = None,
 ) -> JobHeader:
-    """Return the job without its tasks, as it stands at `now`.
+    """Return the job without its tasks, as it is at `now` (Unix seconds).
 
     Args:
-        loads, preparing: What was seen of its nodes lately; see `node_rows`.
-        attended: Whether a head runs it, where that is known.
+        loads, preparing: Recent facts about nodes; see `loads` and `seen` of `node_rows`.
+        attended: Whether a head leads the job; None: not known.
     """
     tasks = machine.tasks
     return JobHeader(
@@ -173,13 +173,13 @@ def _values(view: View) -> dict[str, Any]:
 
 
 def _total(column: array[int]) -> int:
-    """Sum of a column that is mostly zeros: then a million cost no time."""
+    """Return the sum of a column; fast when all of it is zero."""
     data = column.tobytes()
     return sum(column) if data.count(0) < len(data) else 0
 
 
 def job_summary(machine: Machine, now: float) -> JobSummary:
-    """The job as a line of a list, as it stands at `now`."""
+    """Return the job as one line of a list, as it is at `now` (Unix seconds)."""
     job = machine.running_job
     paid = cost(machine, now)
     return JobSummary(
@@ -200,7 +200,7 @@ def job_summary(machine: Machine, now: float) -> JobSummary:
 
 
 def counts(machine: Machine) -> Counts:
-    """How many tasks stand where."""
+    """Count the tasks by state and by outcome."""
     tasks = machine.tasks
     ends = {outcome.label: tasks.by_outcome[outcome] for outcome in Outcome if outcome}
     states = {state.name.lower(): tasks.by_state[state] for state in TaskState}
@@ -208,7 +208,7 @@ def counts(machine: Machine) -> Counts:
 
 
 def command_text(spec: JobSpec) -> str:
-    """The command as one would type it: a script by its name alone."""
+    """Return the job's command as a user would type it: a script by its name alone."""
     if spec.shell:
         return spec.argv[0]
     script = spec.files[0].path if spec.files else None

@@ -1,6 +1,6 @@
-"""Where bytes are kept by their content: a folder, or a bucket of S3, GCS or Azure.
+"""File stores, which keep bytes by their content: a folder, or a bucket of S3, GCS or Azure.
 
-Looking at a URL is cheap; obstore is imported when a store is opened, and nowhere else.
+Reading a URL is cheap; obstore is imported when a store is opened, and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ SCHEMES: Final = {
     "az": "az://container/folder",
     "memory": "memory:///",
 }
-"""What a URL may begin with, and how such a one looks."""
+"""The schemes that a file store's URL may begin with, and an example of each."""
 
 PATIENCE_S: Final = 60.0
 """Seconds for which a store that is throttled or does not answer is asked again."""
 
 
 def check(url: str) -> SplitResult:
-    """The parts of a file store's URL; reaches nothing.
+    """Return the parts of a file store's URL, without reaching the store.
 
     Raises:
         UsageError: it is no such URL, or what it needs is not installed here.
@@ -58,7 +58,7 @@ def check(url: str) -> SplitResult:
 
 
 def open_store(url: str, *, patience: float = PATIENCE_S) -> FileStore:
-    """The store at a URL. Whether it can be used shows at the first use.
+    """Return the store at a URL. Whether it can be used shows at the first use.
 
     Credentials are those of the environment or of the machine: `AWS_*`, `GOOGLE_*`,
     `AZURE_*` as in https://developmentseed.org/obstore/latest/authentication/.

@@ -1,6 +1,6 @@
 """A file store over obstore: one adapter for folders and for buckets.
 
-Bytes lie under `sha256/<digest>`, names beside them. Knows nothing of jobs.
+Bytes are stored under `sha256/<digest>`, named objects beside them. Knows nothing of jobs.
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ if TYPE_CHECKING:
 FOLDER: Final = "sha256/"
 
 CHUNK: Final = 8 << 20
-"""Bytes of a part of an upload; what is smaller goes in one request."""
+"""Bytes of one part of an upload; fewer bytes are sent in one request."""
 
 MOST_PARTS: Final = 9000
-"""S3 takes 10,000 parts at most: docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html."""
+"""Most parts of one upload, below S3's own limit of 10,000:
+docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+"""
 
 AT_ONCE: Final = 8
-"""Parts on their way at the same time."""
+"""Parts of an upload that are sent at the same time."""
 
 REQUEST_LIMIT: Final = "10m"
-"""How long one request may take, its bytes included; obstore's own 30 s are too few at home."""
+"""Longest time of one request, its bytes included; obstore's own 30 s are too few at home."""
 
 LONGEST_S: Final = 7 * 86400
-"""No store signs a URL for longer than a week."""
+"""Longest life of a signed URL in seconds: no store signs one for more than a week."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _LOGIN: Final = {
@@ -60,17 +62,17 @@ _LOGIN: Final = {
     "file": "whoever runs batchio must be allowed to read and write there",
 }
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
-"""Whom an SDK asks for credentials when it was given none."""
+"""Metadata servers, which an SDK asks for credentials when it was given none."""
 
 
 class ObjectFileStore:
-    """See `ports.FileStore`; made by `open_store`."""
+    """A file store over obstore, as `ports.FileStore` describes; made by `open_store`."""
 
     def __init__(self, parts: SplitResult, patience: float) -> None:
         self.url = parts.geturl().rstrip("/")
         self._scheme = parts.scheme
         self._folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
-        with self._clearly():
+        with self._translating_errors():
             self._store = self._connected(patience)
 
     def _connected(self, patience: float) -> Any:
@@ -88,8 +90,8 @@ class ObjectFileStore:
     # --- by content ----------------------------------------------------------
 
     async def put(self, source: bytes | Path | AsyncIterable[bytes]) -> str:
-        """Keep these bytes; returns their digest. A stream is spooled to a file first."""
-        file = await _opened(source)
+        """Store bytes and return their digest. A stream is first written to a temporary file."""
+        file = await _rereadable(source)
         try:
             digest = await asyncio.to_thread(_digest, file)
             size = file.seek(0, io.SEEK_END)
@@ -101,13 +103,13 @@ class ObjectFileStore:
         return digest
 
     async def has(self, digest: str) -> bool:
-        """Whether it is there."""
+        """Return whether bytes of this digest are stored."""
         return await self._size(_key(digest)) is not None
 
     async def get(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
-        """The bytes from `start` on, in order; from 0 they are checked."""
+        """Yield the bytes from offset `start` on, in order; from 0 their digest is checked."""
         key, seen = _key(digest), hashlib.sha256()
-        with self._clearly(digest):
+        with self._translating_errors(digest):
             if start and start >= (await obstore.head_async(self._store, key))["size"]:
                 return  # stores refuse to give nothing
             options = {"range": {"offset": start}} if start else {}
@@ -122,8 +124,8 @@ class ObjectFileStore:
             )
 
     async def list(self) -> AsyncIterator[Stored]:
-        """Everything that is kept by its digest, in no order."""
-        with self._clearly():
+        """Yield every object that is stored by its digest, in no order."""
+        with self._translating_errors():
             async for batch in obstore.list(self._store, FOLDER):
                 for item in batch:
                     name = item["path"].removeprefix(FOLDER)
@@ -131,17 +133,18 @@ class ObjectFileStore:
                         yield Stored(name, item["size"], item["last_modified"].timestamp())
 
     async def delete(self, digest: str) -> None:
-        """Keep it no longer."""
-        with self._clearly():
+        """Delete the bytes of this digest; quiet when there are none."""
+        with self._translating_errors():
             try:
                 await obstore.delete_async(self._store, _key(digest))
             except FileNotFoundError:
                 return
 
     async def sign(self, digest: str, seconds: float, method: str = "GET") -> str:
-        """A URL that lets anybody who knows it do this for so long, without credentials.
+        """Return a URL that allows this method for so many seconds, to anybody who knows it.
 
-        For a folder it is the place of the file: whoever sees the folder can read it.
+        No credentials are needed to use it. For a folder it is the path of the file: everybody
+        who can read the folder can read it.
         """
         key = _key(digest)
         if self._folder is not None and method == "GET":
@@ -151,14 +154,16 @@ class ObjectFileStore:
         if not 0 < seconds <= LONGEST_S:
             raise UsageError(f"a URL cannot be signed for {seconds:g} s; a week is the most")
         store, verb = cast("SignCapableStore", self._store), cast("HTTP_METHOD", method)
-        with self._clearly():
+        with self._translating_errors():
             return await obstore.sign_async(store, verb, key, timedelta(seconds=seconds))
 
     # --- by name -------------------------------------------------------------
 
     async def put_named(self, name: str, data: bytes, *, create_only: bool = False) -> bool:
-        """Write `data` under a name, whole or not at all; False when `create_only` and taken."""
-        with self._clearly():
+        """Write `data` under a name, whole or not at all; return False when `create_only` and
+        taken.
+        """
+        with self._translating_errors():
             try:
                 mode: Any = "create" if create_only else "overwrite"
                 await obstore.put_async(
@@ -169,8 +174,8 @@ class ObjectFileStore:
         return True
 
     async def get_named(self, name: str) -> bytes | None:
-        """What was written under a name; None when nothing was."""
-        with self._clearly():
+        """Return the data that was written under a name, or None when nothing was."""
+        with self._translating_errors():
             try:
                 answer = await obstore.get_async(self._store, _name(name))
                 return bytes(await answer.bytes_async())
@@ -182,16 +187,16 @@ class ObjectFileStore:
     # --- plumbing ------------------------------------------------------------
 
     async def _size(self, key: str) -> int | None:
-        with self._clearly():
+        with self._translating_errors():
             try:
                 return int((await obstore.head_async(self._store, key))["size"])
             except FileNotFoundError:
                 return None
 
     async def _send(self, file: BinaryIO, size: int, digest: str) -> None:
-        """Upload; nothing is kept when the bytes are not those that were counted before."""
+        """Upload a file; nothing is kept when its digest is not `digest` any more."""
         source = self._checked(file, digest)
-        with self._clearly():
+        with self._translating_errors():
             if size <= CHUNK:
                 data = b"".join([chunk async for chunk in source])
                 await obstore.put_async(self._store, FOLDER + digest, data, use_multipart=False)
@@ -210,8 +215,8 @@ class ObjectFileStore:
             raise ProviderError("the file changed while it was read", where=self.url)
 
     @contextmanager
-    def _clearly(self, digest: str = "") -> Iterator[None]:
-        """What obstore raises, as our errors: by what to do about it."""
+    def _translating_errors(self, digest: str = "") -> Iterator[None]:
+        """Turn what obstore raises into our errors, which say what to do about it."""
         hint = _LOGIN.get(self._scheme)
         try:
             yield
@@ -236,8 +241,8 @@ def _digest(file: Any) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-async def _opened(source: bytes | Path | AsyncIterable[bytes]) -> BinaryIO:
-    """A file that can be read twice."""
+async def _rereadable(source: bytes | Path | AsyncIterable[bytes]) -> BinaryIO:
+    """Return the source as a file that can be read twice."""
     if isinstance(source, bytes):
         return io.BytesIO(source)
     if isinstance(source, Path):
@@ -260,7 +265,7 @@ def _key(digest: str) -> str:
 
 
 def _name(name: str) -> str:
-    """A name that cannot leave the store or meet a digest."""
+    """Check and return a name that cannot leave the store or meet a digest."""
     if name.startswith(FOLDER) or any(part in ("", ".", "..") for part in name.split("/")):
         raise UsageError(f'"{name}" cannot be a name in a file store')
     return name
@@ -271,6 +276,6 @@ def _no_bucket(err: Exception) -> bool:
 
 
 def _brief(err: Exception) -> str:
-    """The first line of what obstore says, without its account of retries."""
+    """Return the first line of an error of obstore, without its account of retries."""
     first = str(err).splitlines()[0] if str(err) else type(err).__name__
     return re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)

@@ -1,7 +1,7 @@
 """Heads: who runs the engine for a job, and where. `JobSpec.head` says which.
 
-    local    a process of its own on this computer, which outlives whoever started it
-    inline   whoever asks for it, until the job is done
+    local    a process of its own on this computer, which outlives the one that started it
+    inline   the process that asks for it, until the job is done
 
 `cancel`, `retry` and `recover` of any later process start a head of the same kind.
 """
@@ -47,7 +47,7 @@ def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str])
 
 
 async def begin(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    """Start a head of this kind from a verb, under whichever host. Raises as `start` does."""
+    """Start a head of this kind from an asynchronous verb. Raises as `start` does."""
     if kind != "inline":
         await in_thread(partial(start, kind, workspace, job, secrets))
         return

@@ -1,4 +1,4 @@
-"""Asking a job's head for something, and waiting until it stands in the journal."""
+"""Requests to a job's head, and waiting until they stand in the journal."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
     Begin = Callable[[], Awaitable[None]]
 
 ANSWER_LIMIT_S: Final = 30.0
-"""Seconds a head has to take a request."""
+"""Seconds that a head has to answer a request."""
 
 
 async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None:
-    """Leave a request, and return when a head has taken it; have one begun if there is none.
+    """Make a request, and return when a head has answered it; start a head if there is none.
 
     Raises:
-        HeadGone: no head took it; says why if that is known.
+        HeadGone: no head answered it; says why if that is known.
     """
-    after = await in_thread(partial(_end, store))
+    after = await in_thread(partial(_last_position, store))
     name = await in_thread(partial(store.ask, request))
 
-    def taken(event: Event) -> bool:
+    def answered(event: Event) -> bool:
         return isinstance(event, RequestTaken) and event.name == name
 
-    await _until(store, after, taken, begin, "no head took the request")
+    await _until(store, after, answered, begin, "no head took the request")
 
 
 async def lead_again(store: JobStore, begin: Begin) -> None:
-    """Have a head begun, and return when it leads.
+    """Start a head, and return when it leads.
 
     Raises:
-        HeadGone: none would start; says why if that is known.
+        HeadGone: no head would start; says why if that is known.
     """
-    after = await in_thread(partial(_end, store))
+    after = await in_thread(partial(_last_position, store))
     if await in_thread(store.leader) is not None:
         return  # somebody else was faster
 
@@ -61,12 +61,12 @@ async def _until(
     begin: Begin,
     else_: str,
 ) -> None:
-    """Return when a wanted event stands behind `after`; looks at the pace of the store."""
+    """Return when a wanted event stands behind position `after`; looks at the store's pace."""
     give_up, look_for_leader = time.monotonic() + ANSWER_LIMIT_S, 0.0
     pause, slow = store.pace.news
     begun = False
     while time.monotonic() < give_up:
-        for position, event in await in_thread(partial(_news, store, after)):
+        for position, event in await in_thread(partial(_events_behind, store, after)):
             after = position
             if wanted(event):
                 return
@@ -88,12 +88,12 @@ async def _until(
     )
 
 
-def _news(store: JobStore, after: int) -> list[tuple[int, Event]]:
-    """Return what was journaled behind a position, with a reader of its own."""
+def _events_behind(store: JobStore, after: int) -> list[tuple[int, Event]]:
+    """Return the events behind a position, with a reader of its own."""
     with closing(store.reader()) as reader:
         return reader.events(after)
 
 
-def _end(store: JobStore) -> int:
+def _last_position(store: JobStore) -> int:
     with closing(store.reader()) as reader:
         return reader.last()

@@ -1,10 +1,10 @@
-"""The detached head on this computer: start one, and be one.
+"""The detached head on this computer: how to start one, and how to be one.
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
 holds would be held in the child for ever. There `python -m batchio.heads.detached
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
-way the head is nobody's child, in a session of its own, and its words go to its log.
+way the head is nobody's child, has a session of its own, and writes to its own log.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchio.ports import JobStore, Workspace
 
 _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
-"""The shell ends at once, so the head is nobody's child and nobody's zombie."""
+"""A shell script that starts a program and ends at once, so that the head is nobody's child."""
 
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -59,10 +59,10 @@ def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> NoReturn:
-    """The forked child's whole life; what it inherited open would keep others waiting."""
+    """Run the head in the forked child until it ends; inherited descriptors are closed first."""
     code = 3
     try:
-        log = os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = _head_log(workspace, job)
         for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
             os.dup2(source, descriptor)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -76,12 +76,17 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
         os._exit(code)
 
 
+def _head_log(workspace: Workspace, job: str) -> int:
+    """Return the descriptor of what takes a head's own words; nobody else may read them."""
+    return os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
 def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
     # -P: a file of the user's called array.py must not stand in for the library's.
     command = [sys.executable, "-P", "-m", "batchio.heads.detached", workspace.url, job]
-    with workspace.job(job).head_log().open("ab") as log:
+    with open(_head_log(workspace, job), "ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
             input=json.dumps(dict(secrets)).encode() + b"\n",
@@ -93,7 +98,7 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:
-    """Be the head of a job in this process; returns its exit code."""
+    """Run the head of a job in this process, and return the exit code."""
     import asyncio
 
     from batchio.heads.leading import lead_here

@@ -1,4 +1,4 @@
-"""The inline head: whoever asks for it leads the job, inside its own event loop."""
+"""The inline head: the caller leads the job itself, inside its own event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def lead_inline(store: JobStore, secrets: Mapping[str, str]) -> None:
-    """Lead a job until it is done. When the caller is cancelled so is the job, which is tidied up.
+    """Lead a job until it is done. When the caller is cancelled, so is the job, cleanly.
 
     Cancelled once more, it is left as by a head that was killed.
 

@@ -1,4 +1,4 @@
-"""What batchio needs from the outside world, one Protocol a port, and what they exchange.
+"""What batchio needs from the outside world, one Protocol for each need: its ports.
 
 Adapters implement these, the runtime calls them, fakes in `batchio.testing` pass the same
 contract suites.

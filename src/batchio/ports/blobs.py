@@ -1,4 +1,4 @@
-"""Bytes that are kept by their content."""
+"""File stores: bytes that are kept by their content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Stored(NamedTuple):
-    """What a file store has: SHA-256 in hexadecimal, bytes, Unix seconds."""
+    """One entry of a file store: SHA-256 in hexadecimal, size in bytes, Unix seconds."""
 
     digest: str
     size: int
@@ -18,7 +18,7 @@ class Stored(NamedTuple):
 
 
 class FileStore(Protocol):
-    """Keeps bytes under the digest of what they are, and small markers under a name.
+    """A store that keeps bytes under their digest, and small markers under a name.
 
     Every verb may raise NotAuthorised (credentials), UsageError (no such bucket),
     ProviderDown (throttled, unreachable).
@@ -27,7 +27,7 @@ class FileStore(Protocol):
     url: str
 
     async def put(self, source: bytes | Path | AsyncIterable[bytes]) -> str:
-        """Keep these bytes; returns their digest. What is there already is not sent again.
+        """Store bytes and return their digest. Bytes that are there already are not sent again.
 
         Raises:
             OSError: the source cannot be read.
@@ -36,28 +36,32 @@ class FileStore(Protocol):
         ...
 
     async def has(self, digest: str) -> bool:
-        """Whether it is there."""
+        """Return whether bytes of this digest are stored."""
         ...
 
     def get(self, digest: str, start: int = 0) -> AsyncIterator[bytes]:
-        """The bytes from `start` on, in order. From 0 they are checked: whoever got them
-        all without an error has the right ones; whoever goes on later checks the whole.
+        """Yield the bytes from offset `start` on, in order.
+
+        From 0 their digest is checked at the end; a caller that starts later checks the whole
+        itself.
 
         Raises:
-            ProviderError: it is not there, or it is damaged.
+            ProviderError: there are no such bytes, or they are damaged.
         """
         ...
 
     def list(self) -> AsyncIterator[Stored]:
-        """Everything that is kept by its digest, in no order."""
+        """Yield every entry that is stored by its digest, in no order."""
         ...
 
     async def delete(self, digest: str) -> None:
-        """Keep it no longer. What is gone already is not an error."""
+        """Delete the bytes of this digest. When they are gone already, that is no error."""
         ...
 
     async def sign(self, digest: str, seconds: float, method: str = "GET") -> str:
-        """A URL that lets anybody who knows it do this for so long, without credentials.
+        """Return a URL that allows this method for so many seconds, to anybody who knows it.
+
+        No credentials are needed to use it.
 
         Raises:
             UsageError: this kind of store has no such URLs.
@@ -65,9 +69,11 @@ class FileStore(Protocol):
         ...
 
     async def put_named(self, name: str, data: bytes, *, create_only: bool = False) -> bool:
-        """Write `data` under a name, whole or not at all; False when `create_only` and taken."""
+        """Write `data` under a name, whole or not at all; return False when `create_only` and
+        taken.
+        """
         ...
 
     async def get_named(self, name: str) -> bytes | None:
-        """What was written under a name; None when nothing was."""
+        """Return the data that was written under a name, or None when nothing was."""
         ...

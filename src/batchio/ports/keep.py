@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Pace(NamedTuple):
-    """How often it is reasonable to look, in seconds: a store's own, for each look may cost."""
+    """Intervals at which to look, in seconds: the store's own, for each look may cost money."""
 
     requests: float
-    """Between two looks of a head at what others ask of it, and of them at its answer."""
+    """Between two looks of a head for requests, and of others for its answer."""
     news: tuple[float, float]
-    """Between two looks at a journal: just after it moved, and after a long quiet."""
+    """Between two looks at a journal: just after it changed, and after a long quiet."""
     leader: float
-    """Between two looks at who leads."""
+    """Between two looks at who leads the job."""
 
 
 class Holder(NamedTuple):
@@ -38,7 +38,7 @@ class Holder(NamedTuple):
     pid: int
     host: str
     kind: str = "local"
-    """As `JobSpec.head` has it: `local`, `inline`, …"""
+    """The kind, as in `JobSpec.head`: `local`, `inline`, …"""
     where: str = ""
     """The head's own node, for a head that has one."""
     until: float = 0.0
@@ -46,7 +46,7 @@ class Holder(NamedTuple):
 
 
 class JournalReader(Protocol):
-    """What can be read of a journal while somebody else may be writing it."""
+    """The reading side of a journal, while another process may be writing it."""
 
     def snapshot(self) -> tuple[int, bytes] | None:
         """Return position and bytes of the newest snapshot, or None."""
@@ -73,12 +73,12 @@ class JournalReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the journal. Repeatable."""
+        """Close the journal. Repeatable."""
         ...
 
 
 class Journal(Protocol):
-    """The one writer of one job's journal; whoever holds it holds the job's lease."""
+    """The one writer of one job's journal; its holder holds the job's lease."""
 
     epoch: int
     """Rises by one with each head that takes the lease; the first is 1."""
@@ -90,24 +90,25 @@ class Journal(Protocol):
             JournalDown: the store does not answer, and nobody knows whether the batch was
                 written. Append the same batch again: it stands in the journal once.
             JournalFull: no room; nothing of the batch was written.
+            JobMoved: the job is not kept there any more; nothing was written.
             LeaseHeld: the lease is no longer ours; nothing was written.
         """
         ...
 
     async def snapshot(self, state: bytes) -> None:
-        """Keep a cache of the state after all that was appended.
+        """Store the state after all that was appended, as a cache.
 
-        Never needed to be right, so one that cannot be kept is no error.
+        The cache is never relied on, so one that cannot be stored is no error.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the lease. Repeatable."""
+        """Release the lease. Repeatable."""
         ...
 
 
 class Inputs(Protocol):
-    """What the tasks of a job map over, by position. Every verb may raise JournalCorrupt."""
+    """The inputs of a job's tasks, by position. Every verb may raise JournalCorrupt."""
 
     count: int
 
@@ -120,41 +121,41 @@ class Inputs(Protocol):
         ...
 
     def value(self, position: int) -> str:
-        """Return the text of one task; bytes that are not UTF-8 are lone surrogates (PEP 383)."""
+        """Return one task's input as text; bytes that are not UTF-8 as surrogates (PEP 383)."""
         ...
 
     def record(self, position: int) -> dict[str, str]:
-        """Return the variables of one task."""
+        """Return the input of one task as its variables: name to value."""
         ...
 
     def close(self) -> None:
-        """Let go of them. Repeatable."""
+        """Close the inputs. Repeatable."""
         ...
 
 
 class LogSink(Protocol):
-    """Where the log bytes of one node go."""
+    """The place where the log bytes of one node are written."""
 
     spool: str | None
     """A folder of this computer that a local agent writes to itself; None: bytes are pulled."""
 
     def size(self) -> int:
-        """Return how many bytes are safe: where to go on."""
+        """Return how many bytes are safely kept, which is the offset to go on at."""
         ...
 
     async def write(self, offset: int, data: memoryview) -> None:
-        """Keep bytes that begin at `offset`; what is known already is skipped.
+        """Store bytes that begin at `offset`; those that are kept already are skipped.
 
         Raises:
-            OSError: they cannot be kept; `size` says how far they are.
+            OSError: they cannot be kept; `size` says how many are.
         """
         ...
 
 
 class LogStore(Protocol):
-    """What the nodes of one job printed: a row of bytes each, as its agent wrote it.
+    """The logs of the nodes of one job: one run of bytes for each, as its agent wrote it.
 
-    A row is cut into segments. Each begins with a whole record, at an offset that never
+    It is cut into segments. Each begins with a whole record, at an offset that never
     changes; old ones may be gone, and a killed writer may have left a part of a record, or a
     gap, before the next.
     """
@@ -164,42 +165,42 @@ class LogStore(Protocol):
         ...
 
     def starts(self, node: int) -> list[int]:
-        """Return the offsets at which the segments begin, rising; none without logs."""
+        """Return the offsets at which the segments of a node begin, rising; none without logs."""
         ...
 
     def end(self, node: int) -> int:
-        """Return the offset behind the last byte there is. Cheap: it is asked for often."""
+        """Return the offset behind the last byte of a node. Cheap: it is asked for often."""
         ...
 
     def read(self, node: int, offset: int, most: int) -> bytes:
-        """Return bytes from an offset on, of one segment; none: there are no more in it now."""
+        """Return bytes of one segment from an offset on, at most `most`; none at its end."""
         ...
 
     def place(self, node: int, offset: int) -> str:
-        """Return what people call the place of a byte, for messages: a file and a number."""
+        """Return how people call the place of a byte, for messages: a file and a number."""
         ...
 
 
 class JobStore(Protocol):
-    """All that is kept of one job. Cheap to have: it holds nothing open."""
+    """All that is kept of one job. Cheap to create: it holds nothing open."""
 
     id: str
     pace: Pace
     where: str
-    """What people call the place: a folder's path, a URL."""
+    """How people call the place: a folder's path, a URL."""
 
     def name(self) -> str:
-        """Return what people call the job; may be empty."""
+        """Return the name that people gave the job; may be empty."""
         ...
 
     def size(self) -> int:
-        """Return how many bytes of room all of it takes; takes as long as looking takes."""
+        """Return how many bytes the whole job takes on disk; slow for a large job."""
         ...
 
     # --- the journal and its head ---
 
     def reader(self) -> JournalReader:
-        """Open the journal to read it.
+        """Open the journal for reading.
 
         Raises:
             NoSuchJob, JournalCorrupt, WorkspaceError: see `errors.py`.
@@ -207,7 +208,7 @@ class JobStore(Protocol):
         ...
 
     def lead(self, kind: str = "local") -> Journal:
-        """Take the lease, as a head of this kind, and open the journal to write it.
+        """Acquire the lease, as a head of this kind, and open the journal for writing.
 
         Raises:
             LeaseHeld: another head has it; names it.
@@ -216,16 +217,16 @@ class JobStore(Protocol):
         ...
 
     def leader(self) -> Holder | None:
-        """Return who holds the lease, without taking it; None when nobody does."""
+        """Return who holds the lease, without acquiring it; None when nobody does."""
         ...
 
     # --- what other processes ask of the head ---
 
     def ask(self, request: Mapping[str, Any]) -> str:
-        """Leave a request for the head, the present or the next; return the request's name.
+        """Make a request to the head, the present or the next; return the request's name.
 
         Raises:
-            JournalFull, WorkspaceError: it was not left.
+            JournalFull, WorkspaceError: it was not made.
         """
         ...
 
@@ -234,7 +235,7 @@ class JobStore(Protocol):
         ...
 
     def answered(self, name: str) -> None:
-        """Drop a request whose effect stands in the journal. Quiet when it is gone already."""
+        """Remove a request whose effect stands in the journal. Quiet when it is gone already."""
         ...
 
     # --- what travels ---
@@ -249,7 +250,7 @@ class JobStore(Protocol):
         ...
 
     def bundle(self) -> Path:
-        """Return the file of this computer that holds the job's files, to be sent."""
+        """Return the file of this computer that holds the job's files, to be uploaded."""
         ...
 
     def outputs(self) -> Path:
@@ -257,11 +258,11 @@ class JobStore(Protocol):
         ...
 
     def placed(self) -> PlacedFiles:
-        """Return what is known of the outputs that were put in their place."""
+        """Return the record of the outputs that were put in their place."""
         ...
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:
-        """Open the place of one node's log bytes.
+        """Open the place where one node's log bytes are written.
 
         Args:
             local: The node is this computer, and its agent may write the bytes itself.
@@ -269,32 +270,32 @@ class JobStore(Protocol):
         ...
 
     def logs(self) -> LogStore:
-        """Return what the nodes printed."""
+        """Return the logs of the job's nodes."""
         ...
 
     # --- for people who look on; never journaled ---
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Replace what onlookers may know about a topic, whole.
+        """Replace all that onlookers may know about a topic.
 
-        Never fails: what cannot be replaced is removed, and they see less.
+        Never fails: facts that cannot be written are removed, and onlookers see less.
         """
         ...
 
     def shown(self, topic: str) -> dict[str, Any]:
-        """Return what was shown last about a topic; empty when nothing was."""
+        """Return the facts that were shown last about a topic; empty when there are none."""
         ...
 
     def say_last_words(self, text: str) -> None:
-        """Keep why the head stopped before its job was done. Never fails."""
+        """Store why the head stopped before its job was done. Never fails."""
         ...
 
     def last_words(self) -> str | None:
-        """Return why the last head stopped; None when it had no reason, or one took over since."""
+        """Return why the last head stopped; None when it had no reason, or another leads since."""
         ...
 
     def head_log(self) -> Path:
-        """Return the file of this computer that takes what a head here writes to stderr."""
+        """Return the file of this computer that receives what a head here writes to stderr."""
         ...
 
     def head_words(self) -> str:
@@ -303,12 +304,12 @@ class JobStore(Protocol):
 
 
 class Draft(Protocol):
-    """A job that is being made, and that nobody sees yet. Leaving the context drops the rest."""
+    """A job in the making, which nobody sees yet. Leaving the context without `commit` drops it."""
 
     id: str
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
-        """Keep all inputs of the tasks, and return how many there are.
+        """Store all inputs of the tasks, and return how many there are.
 
         Args:
             inputs: Read once, never held as a whole.
@@ -325,15 +326,15 @@ class Draft(Protocol):
         ...
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Show onlookers this about a topic from the beginning. Never fails."""
+        """Show onlookers these facts about a topic, from the job's beginning. Never fails."""
         ...
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
-        """Make the job, whole or not at all.
+        """Create the job, whole or not at all.
 
         Args:
             events: Encoded by `core.events.encode`; at least `JobSubmitted`.
-            name: What people may call it, besides its id.
+            name: The job's name for people, besides its id.
             made_by: The version of batchio.
 
         Raises:
@@ -342,7 +343,7 @@ class Draft(Protocol):
         ...
 
     def __enter__(self) -> Draft:
-        """Begin."""
+        """Begin the draft."""
         ...
 
     def __exit__(self, *_: object) -> None:
@@ -351,14 +352,14 @@ class Draft(Protocol):
 
 
 class Workspace(Protocol):
-    """Where jobs are kept."""
+    """The place where jobs are kept."""
 
     url: str
-    """Opens the same workspace in another process: a path, or a URL."""
+    """A path or a URL that opens the same workspace in another process."""
 
     @property
     def local(self) -> Path | None:
-        """The folder of this computer that all of it lies in; None when there is none."""
+        """The folder of this computer that holds the whole workspace, or None when none does."""
         ...
 
     def jobs(self) -> list[str]:
@@ -370,7 +371,7 @@ class Workspace(Protocol):
         ...
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Yield id and name of each job, newest first. Opens no journal."""
+        """Yield the id and the name of each job, newest first. Opens no journal."""
         ...
 
     def job(self, job: str) -> JobStore:
@@ -378,7 +379,7 @@ class Workspace(Protocol):
         ...
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what each of these jobs shows about a topic, as `JobStore.shown`; many at once."""
+        """Return what each of these jobs shows about a topic, as `JobStore.shown` does."""
         ...
 
     def draft(self, now: float) -> Draft:
@@ -390,7 +391,7 @@ class Workspace(Protocol):
         ...
 
     def remove(self, job: str) -> None:
-        """Delete all that is kept of a job; takes as long as deleting takes.
+        """Delete all that is kept of a job; slow for a large job.
 
         Raises:
             LeaseHeld: a head runs it.

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Completed(NamedTuple):
-    """How a command ended: exit code (`-N`: signal N), and what it wrote."""
+    """The end of a command: exit code (`-N`: signal N), and what it wrote."""
 
     exit_code: int
     stdout: bytes
@@ -20,11 +20,11 @@ class ByteReader(Protocol):
     """The reading half of a connection, as asyncio and asyncssh have it."""
 
     async def readexactly(self, n: int) -> bytes:
-        """Exactly `n` bytes. Raises asyncio.IncompleteReadError at the end."""
+        """Return exactly `n` bytes. Raises asyncio.IncompleteReadError at the end."""
         ...
 
     async def read(self, n: int) -> bytes:
-        """At most `n` bytes; empty at the end."""
+        """Return at most `n` bytes; empty at the end."""
         ...
 
 
@@ -32,11 +32,11 @@ class ByteWriter(Protocol):
     """The writing half of a connection."""
 
     def write(self, data: bytes) -> None:
-        """Queue bytes."""
+        """Queue bytes to be sent."""
         ...
 
     def drain(self) -> Awaitable[None]:
-        """Wait until there is room for more."""
+        """Wait until there is room for more bytes."""
         ...
 
     def close(self) -> None:
@@ -46,14 +46,14 @@ class ByteWriter(Protocol):
 
 @runtime_checkable
 class Transport(Protocol):
-    """One open way to one node."""
+    """One open connection to one node."""
 
     where: str
-    """What people call the other side: a host's name or address."""
+    """How people call the node: a host's name or address."""
     local: bool
     """Whether the node is this computer, and its files are our files."""
     python: str
-    """A Python there that was named for it; empty: one is to be looked for."""
+    """The path of a Python on the node that the user named; empty: one is searched for."""
 
     async def run(
         self,
@@ -62,7 +62,7 @@ class Transport(Protocol):
         stdin: bytes | AsyncIterable[bytes] | None = None,
         timeout: float | None = None,
     ) -> Completed:
-        """Run one command there to its end; the argv arrives byte for byte.
+        """Run one command on the node to its end; the argv arrives byte for byte.
 
         Raises:
             Unreachable: the connection broke: nobody knows how the command ended.
@@ -71,11 +71,12 @@ class Transport(Protocol):
         ...
 
     async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
-        """Connect to a Unix socket there.
+        """Connect to a Unix socket on the node.
 
         Args:
             path: The socket.
-            python: A Python there, for a way that has to carry it; empty: one is looked for.
+            python: A Python there that can carry the bytes, if one is needed; empty: one is
+                searched for.
 
         Raises:
             Unreachable: nobody listens, or the connection broke.
@@ -83,9 +84,9 @@ class Transport(Protocol):
         ...
 
     async def wait_closed(self) -> None:
-        """Return when the way is no longer open, whoever closed it."""
+        """Return when the connection is closed, whoever closed it."""
         ...
 
     async def close(self) -> None:
-        """Close it. Quiet when it is closed already."""
+        """Close the connection. Quiet when it is closed already."""
         ...

@@ -1,4 +1,4 @@
-"""Where nodes come from. Every verb may be repeated with the same arguments.
+"""The port to providers, where nodes come from. Every verb may be repeated as it was.
 
 Errors are told apart by their remedy (`errors.Remedy`). OTHER and FIX are refusals: nothing
 was taken, for certain. Every other exception, of whatever type, means that nobody knows what
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Line(NamedTuple):
-    """Nodes of an order, by their numbers, and the offer that they are wanted of."""
+    """One line of an order: the numbers of nodes, and the offer that they are wanted of."""
 
     offer: Offer
     nodes: tuple[int, ...]
@@ -39,7 +39,7 @@ class NodeOrder(NamedTuple):
 
     @property
     def nodes(self) -> tuple[int, ...]:
-        """The numbers of all nodes."""
+        """The numbers of all nodes of the order."""
         return tuple(node for line in self.lines for node in line.nodes)
 
 
@@ -47,11 +47,11 @@ class Rented(NamedTuple):
     """A node that was taken; it may still be booting.
 
     Attributes:
-        handle: By which it is reached and given back, by any head.
+        handle: The provider's name for it, by which any head reaches it and gives it back.
         offer: Id of the offer it came of; "" for the one it was wanted of.
         rate: US dollars an hour, at most; 0 when it is free.
-        since: From when on it costs, in Unix seconds; 0: from now on.
-        reach: What is known of the way there: `host`, …
+        since: When it began to cost, in Unix seconds; 0: now.
+        reach: What is known of its address: `host`, …
     """
 
     node: int
@@ -65,7 +65,7 @@ class Rented(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Nodes that are not to be had of an offer: `error` says why, and its remedy what helps."""
+    """Nodes that an offer cannot give: `error` says why, and its remedy what helps."""
 
     nodes: tuple[int, ...]
     offer: str
@@ -73,7 +73,7 @@ class Refused(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """What a provider says of a node unasked.
+    """A provider's own message about a node.
 
     Attributes:
         kind: taken: it will be taken from us at `when` (spot, maintenance). ends: its time
@@ -99,7 +99,7 @@ class Held(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at before anything is taken; `ok` None: not to be found out."""
+    """The result of one check before anything is taken; `ok` None: it cannot be found out."""
 
     name: str
     ok: bool | None
@@ -108,13 +108,13 @@ class Finding(NamedTuple):
 
 
 class Provider(Protocol):
-    """Lends or rents nodes."""
+    """A source of nodes, which lends or rents them."""
 
     name: str
     traits: frozenset[Trait]
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
-        """Return what there is for such a job, best first.
+        """Return the offers for such a job, best first.
 
         Raises:
             UsageError: the request makes no sense to this provider.
@@ -123,7 +123,7 @@ class Provider(Protocol):
         ...
 
     def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
-        """Take nodes, and yield what became of them, node by node.
+        """Take nodes, and yield the result for each, node by node.
 
         That some are had and others not is the normal case. A node that is not answered is
         not known yet: the order is repeated, and a repeated order answers the same about
@@ -135,7 +135,7 @@ class Provider(Protocol):
         ...
 
     async def connect(self, handle: str) -> Transport:
-        """Open a way to the node; a node that boots is waited for.
+        """Open a connection to the node; waits for a node that boots.
 
         Raises:
             Unreachable: no answer; asking again may help.
@@ -144,18 +144,18 @@ class Provider(Protocol):
         ...
 
     async def delete(self, handles: Sequence[str]) -> frozenset[str]:
-        """Give them back; return those that are confirmed to be gone, or to be ending.
+        """Give nodes back; return the handles that are confirmed to be gone, or to be ending.
 
-        What is gone already is confirmed. What is not returned is asked for again.
+        A node that is gone already is confirmed. One that is not returned is asked for again.
         """
         ...
 
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Return how each is reached, as in `Rented.reach`; one that is missing is gone."""
+        """Return how each node is reached, as in `Rented.reach`; one that is missing is gone."""
         ...
 
     def watch(self, job: str) -> AsyncIterator[Notice]:
-        """Yield what is to be known of a job's nodes: first what holds now, then news.
+        """Yield the notices about a job's nodes: first those that hold now, then new ones.
 
         Ends at once where there never is any.
         """
@@ -169,9 +169,9 @@ class Provider(Protocol):
         ...
 
     async def check(self, spec: JobSpec) -> list[Finding]:
-        """Look whether such a job could run; takes nothing."""
+        """Check whether such a job could run; takes nothing."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of whatever the provider itself holds open."""
+        """Close whatever the provider itself holds open."""
         ...

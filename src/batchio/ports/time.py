@@ -1,4 +1,4 @@
-"""The time, and waiting for it. All times are seconds."""
+"""The time, and waiting for it. All times are in seconds."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ if TYPE_CHECKING:
 
 
 class Waiting(Protocol):
-    """The time, and waiting for it, under any host."""
+    """The time, and waiting for it, under asyncio, trio or none."""
 
     def now(self) -> float:
-        """Return Unix seconds."""
+        """Return the time in Unix seconds."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`; at once when they are not positive."""
+        """Return after so many seconds; at once when they are not positive."""
         ...
 
 
 class Clock(Waiting, Protocol):
-    """The time of the engine, which also calls back."""
+    """The engine's clock, which also calls back."""
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Have `callback` called at `when`, Unix seconds, unless cancelled before."""
+        """Arrange that `callback` is called at `when`, Unix seconds, unless cancelled before."""
         ...
 
 
 class Timer(Protocol):
-    """A call to come."""
+    """A call that the clock will make."""
 
     def cancel(self) -> None:
-        """Do not call. Quiet when it was called already."""
+        """Cancel the call. Quiet when it was made already."""
         ...

@@ -1,4 +1,4 @@
-"""Where nodes come from, one module a provider; each is imported when it is asked for.
+"""Providers, where nodes come from, one module each; a module is imported when it is needed.
 
 A new provider is a module and a row of `_PROVIDERS`; what it can do stands in its traits.
 """
@@ -22,7 +22,7 @@ _PROVIDERS: Final[dict[str, tuple[str, frozenset[Trait]]]] = {
         frozenset((Trait.REMOTE, Trait.HOSTS, Trait.GPUS)),
     ),
 }
-"""By name: where the class stands, and its traits, which are asked for without loading it."""
+"""By name: where the class stands, and its traits, which are known without importing it."""
 
 NAMES: Final = tuple(_PROVIDERS)
 

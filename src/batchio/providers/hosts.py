@@ -1,4 +1,4 @@
-"""How hosts are written: one word each, or a file with one host a line. Text to values.
+"""Hosts as people write them: one word each, or a file with one host a line. Text to values.
 
 A word is `[USER@]HOST[:PORT]`, and may go on like a web address: `?slots=4&key=~/.ssh/id`.
 `node[01-16,20]` and `gpu{a,b}` are several, as pdsh, Slurm and shells write them.
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 _KEYS: Final = ("user", "port", "slots", "key", "python", "label")
 _PORTS: Final = range(1, 1 << 16)
 _MOST: Final = 10_000
-"""Hosts in one range; more is a typo."""
+"""Most hosts in one range; more is a typo."""
 
 _SEVERAL: Final = re.compile(r"\[([\d,-]+)\]|\{([^{}]*(?:,|\.\.)[^{}]*)\}")
-"""Brackets around numbers, which no IPv6 address has, or braces around several words."""
+"""A pattern: brackets around numbers, which no IPv6 address has, or braces around words."""
 _BOUNDS: Final = re.compile(r"(\d+)(?:-|\.\.)(\d+)", re.ASCII)
 
 
@@ -73,7 +73,7 @@ class Host:
 
 
 def parse_host(word: str) -> Host:
-    """One host from its word.
+    """Return the host that a word means.
 
     Raises:
         UsageError: it cannot be one; says why.
@@ -105,18 +105,18 @@ def expand(words: Iterable[str]) -> list[str]:
 
 
 def parse_hosts(words: Iterable[str]) -> list[Host]:
-    """Hosts from their words.
+    """Return the hosts that words mean.
 
     Raises:
         UsageError: one cannot be a host, or stands twice; both places are named.
     """
     placed = [(f"host {n}", parse_host(word)) for n, word in enumerate(words, 1)]
-    _refuse_twins(placed)
+    _refuse_duplicates(placed)
     return [host for _, host in placed]
 
 
 def read(path: str | Path) -> list[str]:
-    """The hosts of a file, as words. A name ending in `.toml` means TOML.
+    """Return the hosts of a file, as words. A name ending in `.toml` means TOML.
 
     Raises:
         UsageError: the file cannot be read or understood; one line a mistake,
@@ -144,7 +144,7 @@ def read(path: str | Path) -> list[str]:
         raise UsageError(text, where=first.where, hint=first.hint)
     if not placed:
         raise UsageError("no host in it", where=str(path), hint="write one host a line")
-    _refuse_twins(placed)
+    _refuse_duplicates(placed)
     return [host.word for _, host in placed]
 
 
@@ -154,7 +154,7 @@ Pairs = list[tuple[str, str]]
 
 
 def _line_rows(path: Path, text: str) -> Iterator[tuple[int, str, Pairs]]:
-    """One host a line: name, then `key=value` or labels; `[group]` labels what follows."""
+    """Yield line, name and settings of the hosts of a text; `[group]` labels those below it."""
     group: Pairs = []
     for number, line in enumerate(text.splitlines(), 1):
         lexer = shlex.shlex(line, posix=True, punctuation_chars=False)
@@ -173,7 +173,7 @@ def _line_rows(path: Path, text: str) -> Iterator[tuple[int, str, Pairs]]:
 
 
 def _pair(word: str) -> tuple[str, str]:
-    """`key=value` of a key that we know or that was meant to be one; all else is a label."""
+    """Return `key=value` as a pair when the key is ours, or nearly; any other word is a label."""
     key, equals, value = word.partition("=")
     meant = difflib.get_close_matches(key, _KEYS, 1, 0.75)
     return (key, value) if equals and meant else ("label", word)
@@ -202,7 +202,7 @@ def _plain(value: Any) -> str:
 
 
 def _rooted(pairs: Pairs, path: Path) -> Pairs:
-    """A key's path is relative to the file that names it."""
+    """Return the settings with the path of a key made absolute, from the file that names it."""
     return [
         (k, v if k != "key" or v.startswith("~") else str((path.parent / v).absolute()))
         for k, v in pairs
@@ -267,7 +267,7 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
 
 
 def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
-    """Address, user and port of `[USER@]HOST[:PORT]`; an IPv6 address with a port is `[A]:P`."""
+    """Return address, user and port of `[USER@]HOST[:PORT]`; with a port, IPv6 is `[A]:P`."""
     user, at, place = name.rpartition("@")
     host, port = place, None
     if place.startswith("["):
@@ -293,7 +293,7 @@ def _number(key: str, text: str, where: str) -> int:
     return number
 
 
-def _refuse_twins(placed: Sequence[tuple[str, Host]]) -> None:
+def _refuse_duplicates(placed: Sequence[tuple[str, Host]]) -> None:
     seen: dict[tuple[str, int | None], str] = {}
     for where, host in placed:
         first = seen.setdefault((host.address.lower(), host.port), where)

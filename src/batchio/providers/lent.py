@@ -1,4 +1,4 @@
-"""What providers have in common that rent nothing: computers that are there anyway.
+"""The verbs that providers share which rent nothing: their computers are there anyway.
 
 Such a node costs nothing and is nobody's to end, so it is gone as soon as nobody uses it.
 """
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 async def one_by_one(
-    order: NodeOrder, take: Callable[[int, Offer], Awaitable[Rented]]
+    order: NodeOrder, rent: Callable[[int, Offer], Awaitable[Rented]]
 ) -> AsyncIterator[Rented | Refused]:
-    """Serve an order node by node; what `take` cannot tell for certain stays unanswered."""
+    """Serve an order node by node; a node whose outcome `rent` cannot tell stays unanswered."""
     for offer, nodes in order.lines:
         for node in nodes:
             try:
-                yield await take(node, offer)
+                yield await rent(node, offer)
             except BatchioError as err:
                 if err.remedy in (Remedy.OTHER, Remedy.FIX):
                     yield Refused((node,), offer.id, err)
@@ -35,26 +35,26 @@ class Lent:
     """The verbs of a provider whose nodes are only lent."""
 
     async def delete(self, handles: Sequence[str]) -> frozenset[str]:
-        """Confirm all: whoever started an agent there has removed it."""
+        """Confirm that all nodes are given back: their agents have been removed before."""
         return frozenset(handles)
 
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Know of no node that it is gone."""
+        """Return every node with an empty address, so that none counts as gone."""
         return {handle: {} for handle in handles}
 
     async def watch(self, job: str) -> AsyncIterator[Notice]:
-        """Say nothing of them unasked."""
+        """Yield nothing: such a provider sends no notices."""
         return
         yield
 
     async def held(self, job: str | None = None) -> AsyncIterator[Held]:
-        """Hold nothing."""
+        """Yield nothing: no node is held."""
         return
         yield
 
     async def check(self, spec: JobSpec) -> list[Finding]:
-        """Have nothing to look at before connecting."""
+        """Return nothing: there is nothing to check before connecting."""
         return []
 
     async def aclose(self) -> None:
-        """Hold nothing open: connections belong to who asked for them."""
+        """Do nothing: connections belong to their callers."""

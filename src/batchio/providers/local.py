@@ -1,4 +1,4 @@
-"""This computer: always there, nothing to rent, nothing to give back."""
+"""The provider of this computer: always there, nothing to rent, nothing to give back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HANDLE: Final = "local"
 
 
 class LocalProvider(Lent):
-    """One node, this computer."""
+    """The provider of one node, this computer."""
 
     name = "local"
 
@@ -39,11 +39,11 @@ class LocalProvider(Lent):
 
     def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
         """Take this computer; the handle is always the same."""
-        return one_by_one(order, self._take)
+        return one_by_one(order, self._rent)
 
-    async def _take(self, node: int, offer: Offer) -> Rented:
+    async def _rent(self, node: int, offer: Offer) -> Rented:
         return Rented(node, _HANDLE)
 
     async def connect(self, handle: str) -> Transport:
-        """Return the way to this computer."""
+        """Return a connection to this computer."""
         return LocalTransport()

@@ -1,4 +1,4 @@
-"""Hosts that exist, reached over SSH: nothing is rented, so nothing is given back."""
+"""The provider of hosts that exist, reached over SSH: nothing is rented or given back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class SshProvider(Lent):
-    """One offer a host. A handle is the host's whole word, so that any head can use it."""
+    """A provider with one offer for each host. A handle is the host's whole word, for any head."""
 
     name = "ssh"
 
@@ -35,7 +35,7 @@ class SshProvider(Lent):
         self._hosts: dict[str, Host] = {host.name: host for host in parse_hosts(spec.hosts)}
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
-        """The job's hosts, in their order. Does not ask them: one may join late.
+        """Return the job's hosts, in their order. Does not ask them: one may join late.
 
         Raises:
             UsageError: there are none.
@@ -52,14 +52,14 @@ class SshProvider(Lent):
 
     def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
         """Take hosts as they are: they are there, or connecting will say so."""
-        return one_by_one(order, self._take)
+        return one_by_one(order, self._rent)
 
-    async def _take(self, node: int, offer: Offer) -> Rented:
+    async def _rent(self, node: int, offer: Offer) -> Rented:
         host = self._hosts.get(offer.id) or parse_host(offer.id)
         return Rented(node, host.word, reach={"host": host.address})
 
     async def connect(self, handle: str) -> Transport:
-        """One SSH connection, as `ssh HOST` would make it.
+        """Open one SSH connection, as `ssh HOST` would make it.
 
         Raises:
             Unreachable: no answer; asking again may help.

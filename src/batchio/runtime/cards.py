@@ -107,6 +107,15 @@ def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:
     """Return this card if it counts, else one made from the journal."""
     if is_card(card) and (not card["open"] or store.leader() is not None):
         return dict(card)
+    return card_from_journal(store)
+
+
+def card_from_journal(store: JobStore) -> dict[str, Any]:
+    """Make a job's card from its journal, as far as that is written. Blocks.
+
+    Raises:
+        WorkspaceError: the journal cannot be read.
+    """
     with closing(store.reader()) as reader:
         fold = Fold(reader)
         fold.catch_up()

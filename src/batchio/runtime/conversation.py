@@ -249,7 +249,7 @@ class Conversation:
         return left
 
     def close(self) -> None:
-        """It is over: nothing more will come."""
+        """Close the connection: nothing more will come."""
         self._writer.close()
         for stream in self._fetches.values():
             stream.end()

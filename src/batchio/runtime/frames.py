@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchio.ports import ByteReader
 
 VERSION: Final = 2
-"""Of the protocol; an agent of another version refuses us."""
+"""Version of the protocol; an agent of another one refuses heads of this one."""
 
 MESSAGES, LOG, OUTPUT = 0, 1, 2
 """Kinds of frame."""

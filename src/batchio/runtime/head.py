@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from batchio.core import events as ev
 from batchio.core.cards import TOPIC, card_of
 from batchio.core.node import NodeState
-from batchio.errors import BatchioError, JournalFull, UsageError
+from batchio.errors import BatchioError, JobMoved, JournalFull, UsageError
 from batchio.runtime.cards import CardKeeper
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
@@ -56,6 +56,7 @@ async def lead(
     Raises:
         LeaseHeld: another head has it.
         JournalFull: the disk is full. Everything that ran was stopped.
+        JobMoved: the job was moved or deleted. The same.
         JournalCorrupt: the journal cannot be followed.
     """
     clock = clock or RealClock()
@@ -103,7 +104,7 @@ async def _run(
         beside = [group.create_task(work) for work in (requests.watch(wheel.post), requests.drop())]
         try:
             await wheel.run(hands, first, watchers=(hands.saw, requests.saw, cards.saw))
-        except JournalFull:
+        except (JournalFull, JobMoved):
             await hands.abandon()
             raise
         finally:

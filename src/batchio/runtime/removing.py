@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Final
 
 from batchio.core.cards import Removed, is_card
 from batchio.errors import BatchioError, LeaseHeld, NoSuchJob, UsageError
-from batchio.runtime.cards import read_card
+from batchio.runtime.cards import card_from_journal, read_card
 
 if TYPE_CHECKING:
     from batchio.ports import JobStore, Workspace
+
+LEAVING_S: Final = 10.0
+"""Seconds that the head of a job that is done has to end, before the job counts as running."""
+
+LOOK_EVERY_S: Final = 0.02
+"""Seconds between two looks whether it has."""
 
 
 def remove(workspace: Workspace, job: str) -> Removed:
@@ -20,13 +27,19 @@ def remove(workspace: Workspace, job: str) -> Removed:
         NoSuchJob: there is none.
     """
     store = workspace.job(job)
+    if store.leader() is not None and not _head_leaves(store):
+        raise _running(job)
     try:
         card = read_card(store)
     except NoSuchJob:
         raise
     except BatchioError:
         card = {}  # its journal is damaged, and says nothing of what it holds
-    _refuse_unfinished(store, card)
+    if is_card(card) and card["epoch"] and not card["finished"]:
+        raise UsageError(
+            f"job {job} is not done, and may still hold nodes",
+            hint=f"cancel it first: batchio cancel {job}",
+        )
     removed = Removed(job, store.name(), store.size(), card.get("finished"))
     try:
         workspace.remove(job)
@@ -59,14 +72,18 @@ def prune(workspace: Workspace, before: float, *, dry_run: bool = False) -> list
     return gone
 
 
-def _refuse_unfinished(store: JobStore, card: dict[str, Any]) -> None:
-    if store.leader() is not None:
-        raise _running(store.id)
-    if is_card(card) and card["epoch"] and not card["finished"]:
-        raise UsageError(
-            f"job {store.id} is not done, and may still hold nodes",
-            hint=f"cancel it first: batchio cancel {store.id}",
-        )
+def _head_leaves(store: JobStore) -> bool:
+    """Wait for the head of a job that is done: `wait` returns before it has ended."""
+    try:
+        done = bool(card_from_journal(store)["finished"])
+    except BatchioError:
+        return False
+    give_up = time.monotonic() + LEAVING_S
+    while done and time.monotonic() < give_up:
+        if store.leader() is None:
+            return True
+        time.sleep(LOOK_EVERY_S)
+    return False
 
 
 def _running(job: str) -> UsageError:

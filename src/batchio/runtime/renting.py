@@ -179,9 +179,7 @@ class Renting:
                 handles = sorted({handle for handle, _ in batch.values()})
                 gone = await self._call(self._provider.delete(handles))
             except BatchioError as err:
-                why = _said(err)
-                # What is only lent costs nothing: our agent has left it, and that is all.
-                gone = frozenset() if self.rents else frozenset(handles)
+                why, gone = _said(err), frozenset()
             for node, (handle, left) in list(batch.items()):
                 if handle in gone:
                     del batch[node]

@@ -39,7 +39,7 @@ ANSWER_LIMIT_S: Final = 60.0
 """Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
 HOPELESS: Final = (NotAuthorised, Unfit)
-"""Of a node on which no agent can run, whenever it is asked."""
+"""Errors of a node on which no agent can run, whenever it is tried."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
 """How a connection breaks, beside `Unreachable`."""
@@ -161,7 +161,7 @@ class Session:
                 facts = await self._greeting(talk)
                 self._step(Fact.GREETED)
                 self._talk = talk
-                await _first(talk.listen(), talk.ping(), self._serve(talk, transport, facts))
+                await _first(self._serve(talk, transport, facts), talk.listen(), talk.ping())
             finally:
                 self._talk = None
                 talk.close()

@@ -48,10 +48,6 @@ class Inbox:
             raise unusable(self._folder, err) from err
         return name
 
-    def waiting(self) -> bool:
-        """Whether there is any request: one `listdir`, about 10 µs; ask as often as you like."""
-        return bool(self._names())
-
     def requests(self) -> list[tuple[str, dict[str, Any]]]:
         """All requests, oldest first: `(name, request)`.
 

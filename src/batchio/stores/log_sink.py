@@ -22,7 +22,8 @@ class FolderSink:
     """
 
     def __init__(self, folder: Path, *, local: bool) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(exist_ok=True)  # no more of a job that was moved or deleted
+        folder.mkdir(exist_ok=True)
         self._file = folder / f"{0:020d}"
         self.spool = str(folder) if local else None
         self._size = self._file.stat().st_size if self._file.exists() else 0

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchio.core.events import FORMAT
-from batchio.errors import LeaseHeld, NoSuchJob
+from batchio.errors import JobMoved, LeaseHeld, NoSuchJob
 from batchio.stores.journal_file import (
     BUSY_S,
     JOURNAL_FILE,
@@ -103,7 +103,9 @@ class SqliteJournal:
         self._path = folder / JOURNAL_FILE
         self._wal = folder / (JOURNAL_FILE + "-wal")
         self._cut_after = 0.0
+        self._folder = folder
         self._lease = Lease(folder, kind)
+        self._place = _identity(folder)
         try:
             self._connection = self._open()
         except BaseException:
@@ -163,6 +165,13 @@ class SqliteJournal:
         return connection
 
     def _append(self, events: Sequence[str]) -> None:
+        # SQLite goes on writing to files that were moved, and what goes by path would not.
+        if _identity(self._folder) != self._place:
+            raise JobMoved(
+                f"{self._folder} was moved or deleted",
+                hint="when it was moved, go on there: batchio recover --workspace FOLDER "
+                + self._folder.name,
+            )
         run = self._connection.execute
         try:
             run("BEGIN IMMEDIATE")
@@ -222,3 +231,12 @@ class SqliteJournal:
         if self._thread is None:
             raise LeaseHeld(f"the lease of {self._path.parent.name} was let go")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder it is, wherever it goes; None when there is none."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -126,7 +126,8 @@ def collect(
     """Everything that shall travel.
 
     Args:
-        avoid: the folder of jobs, if it is one; never travels from within another folder.
+        avoid: the folder of jobs, if it is one; never travels from within another folder, as
+            the folder of --download does not, which holds what came back the last time.
 
     Raises:
         UsageError: a file is missing or cannot be read, two would arrive at one path.
@@ -140,11 +141,14 @@ def collect(
         source = here.path(file.source)
         _check_readable(source, file.source)
         bundle.add(file.path, Item(source, file.size, file.mode, file.source))
+    avoided = {os.path.abspath(avoid)} if avoid else set()
+    download = effective.value("download")
+    back = here.path(download) if download else ""
     for name in ("upload", "sync"):
         value = effective.value(name)
         for typed in (value,) if isinstance(value, str) else value or ():
             try:
-                _Walk(bundle, here, os.path.abspath(avoid) if avoid else "", typed).start()
+                _Walk(bundle, here, avoided, back, typed).start()
             except UsageError as err:
                 raise blamed(effective, name, err) from None
     for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):
@@ -157,10 +161,13 @@ def collect(
 class _Walk:
     """Adds one path, and what is below it, to a bundle."""
 
-    def __init__(self, bundle: Bundle, here: CallerContext, avoid: str, typed: str) -> None:
+    def __init__(
+        self, bundle: Bundle, here: CallerContext, avoided: set[str], back: str, typed: str
+    ) -> None:
         self._bundle = bundle
         self._here = here
-        self._avoid = avoid
+        self._avoided = avoided
+        self._back = back
         self._typed = typed
         self._root = here.path(typed)
         self._user = os.geteuid()
@@ -214,7 +221,10 @@ class _Walk:
         above: tuple[str, ...],
     ) -> None:
         path, is_folder = entry.path, _is_folder(entry)
-        if path == self._avoid or rules.ignores(path, entry.name, is_folder):
+        if path == self._back and is_folder:
+            self._bundle.warnings.append(f"{shown}: not sent, it is the folder of --download")
+            return
+        if path in self._avoided or rules.ignores(path, entry.name, is_folder):
             return
         if is_folder:
             self._folder(path, arrival, shown, rules, above)

@@ -1,6 +1,6 @@
-"""Fakes for tests, yours and ours: made-up time, journals in memory, nodes that do as told.
+"""Fakes for tests, yours and ours: made-up time, journals in memory, nodes that follow a script.
 
-They are held to the same contract suites as the real things (tests/contracts,
+They are held to the same contract suites as the real adapters (tests/contracts,
 tests/runtime). No process is started and no second is waited for. Nothing else in batchio
 imports this.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchio.runtime.head import lead
 from batchio.testing.agents import Attempt, Ends
 from batchio.testing.clock import FakeClock
-from batchio.testing.journal import MemoryJournal, MemoryPast
+from batchio.testing.journal import MemoryEvents, MemoryJournal
 from batchio.testing.memory import MemoryInputs, MemoryJobStore, MemoryWorkspace
 from batchio.testing.memory_logs import MemoryLogs
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
@@ -26,11 +26,11 @@ __all__ = [
     "Attempt",
     "Ends",
     "FakeClock",
+    "MemoryEvents",
     "MemoryInputs",
     "MemoryJobStore",
     "MemoryJournal",
     "MemoryLogs",
-    "MemoryPast",
     "MemoryWorkspace",
     "ScriptedNode",
     "ScriptedProvider",

@@ -1,7 +1,7 @@
 """An agent without processes, which does as a script says.
 
-It speaks docs/design/agent.md over a stream in memory. It has no task of its own: it
-answers within the call that told it something, and the rest are calls of the clock.
+It speaks docs/design/agent.md over a stream in memory. It has no asyncio task of its own: it
+answers within the call that sent it a message, and everything later is a call of the clock.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Pair = tuple[int, int]
 
 
 class Attempt(NamedTuple):
-    """One attempt, as a script is asked about it. `task` is a position, `id` what people see."""
+    """One attempt, which a script is asked about. `task` is a position, `id` what people see."""
 
     task: int
     number: int
@@ -42,7 +42,9 @@ class Attempt(NamedTuple):
 
 
 class Ends(NamedTuple):
-    """How an attempt shall go: exit code, seconds (`inf`: for ever), output, files it leaves."""
+    """The planned course of an attempt: exit code, seconds (`inf`: for ever), output, files
+    left.
+    """
 
     exit: int = 0
     seconds: float = 1.0
@@ -54,28 +56,28 @@ Script = Callable[[Attempt], Ends]
 
 
 class ScriptedAgent:
-    """The agent of one node, through all its lives: what is on its disk outlives it."""
+    """The agent of one node, over all its restarts: what is on its disk outlives it."""
 
     def __init__(self, name: str, clock: Clock, script: Script) -> None:
         self.name = name
         self.clock = clock
         self.began: list[Attempt] = []
         self.heard: list[list[Any]] = []
-        """Every message of a head."""
+        """Every message that a head sent."""
         self.refuses = ""
-        """Why the agent refuses every head; "" when it does not."""
+        """Why the agent refuses every head; "" when it refuses none."""
         self.prepares = (0, "")
         """Exit code and last words of the host setup script."""
         self.mute = False
-        """Connections stay, and not a byte passes."""
+        """Connections stay open, and not a byte passes."""
         self.removals = 0
-        """How often a living agent was ended from outside."""
+        """How often a running agent was removed from outside."""
         self.busy = False
         """The agent answers no ping; all else goes on."""
         self.late = 0.0
-        """Seconds that the agent's words are on their way."""
+        """Seconds that the agent's messages are on their way."""
         self.twice = False
-        """The agent says its news twice."""
+        """The agent sends each of its messages twice, as after a broken connection."""
         self.breaks_after: int | None = None
         """Bytes of outputs after which a connection breaks, once."""
         self._script = script
@@ -83,7 +85,7 @@ class ScriptedAgent:
         self.forget()
 
     def forget(self) -> None:
-        """All that is on its disk is gone."""
+        """Lose all that is on the node's disk."""
         self._up = False
         self._epoch = 0
         self._setup: dict[str, Any] | None = None
@@ -98,18 +100,18 @@ class ScriptedAgent:
 
     @property
     def instance(self) -> str:
-        """New whenever the agent is."""
+        """The agent's instance id, a new one at each start."""
         return f"{self.name}.{self._instance}"
 
     @property
     def running(self) -> list[Pair]:
-        """What runs now."""
+        """The attempts that run now, as (task, number)."""
         return list(self._running)
 
     # --- its process -----------------------------------------------------------
 
     def start_agent(self) -> dict[str, Any]:
-        """What `agent.py up` does and prints."""
+        """Start the agent, and return what `agent.py up` prints."""
         if not self._up:
             self._up = True
             self._instance += 1
@@ -121,19 +123,19 @@ class ScriptedAgent:
         }
 
     def remove_agent(self) -> None:
-        """What `agent.py down` does."""
+        """End the agent and erase its home, as `agent.py down` does."""
         self.removals += self._up
         self.kill()
         self.forget()
 
     def listens(self, path: str) -> bool:
-        """Whether the agent does, at this socket."""
+        """Return whether the agent listens at this socket."""
         return self._up and path == f"/{self.name}/s"
 
     # --- what it is told, and tells --------------------------------------------
 
     def hear(self, line: Line, message: list[Any]) -> None:
-        """Obey one message."""
+        """Obey one message of the head."""
         self.heard.append(message)
         match message:
             case ["hello", {"epoch": int(epoch)}]:
@@ -168,7 +170,7 @@ class ScriptedAgent:
             case ["ping", n] if not self.busy:
                 line.say(["pong", n, {"running": len(self._running), "queued": len(self._queue)}])
             case ["bye", keep]:
-                self._leave(line, keep)
+                self._say_goodbye(line, keep)
         self._fill()
 
     def _greet(self, line: Line, epoch: int) -> None:
@@ -182,7 +184,7 @@ class ScriptedAgent:
         facts = Facts(
             v=frames.VERSION, instance=self.instance, pid=1, epoch=epoch,
             python="3.13", executable="python3", hostname=self.name, address=self.name,
-            boot_id=self.name, cpus=1, memory=1 << 40, gpus=0, time=self.clock.now(),
+            boot_id=self.name, namespace=1, cpus=1, memory=1 << 40, gpus=0, time=self.clock.now(),
             spool=len(self._spool), unacked=len(self._results), limits={"memory": True},
         )  # fmt: skip
         line.say(["hello", facts])
@@ -190,13 +192,13 @@ class ScriptedAgent:
             line.say(said)
 
     def _tell(self, message: list[Any]) -> None:
-        """News for the head, if there is one."""
+        """Send the head a message, if a head is connected."""
         for _ in range(1 + self.twice):
             if self._line is not None:
                 self._line.say(message)
 
     def _enqueue(self, attempt: Attempt) -> None:
-        """Queue one; of what is known already only the news is said again."""
+        """Queue an attempt; for one that is known already, only send its last message again."""
         key = (attempt.task, attempt.number)
         if key in self._running:
             self._tell(["started", [[*key, self._running[key][2]]]])
@@ -206,7 +208,7 @@ class ScriptedAgent:
             self._queue.append(attempt)
 
     def _fill(self) -> None:
-        """Begin what is queued, as far as there are slots."""
+        """Start queued attempts, as far as there are slots."""
         while self._setup and self._queue and len(self._running) < self._setup["slots"]:
             attempt = self._queue.pop(0)
             self.began.append(attempt)
@@ -228,7 +230,7 @@ class ScriptedAgent:
             self._report(key, TERM, reason, self.clock.now())
 
     def _end(self, key: Pair, code: int, reason: str) -> None:
-        """A running attempt ends."""
+        """End a running attempt: write its log, its outputs and its record."""
         attempt, ends, began, timer = self._running.pop(key)
         if timer is not None:
             timer.cancel()
@@ -260,7 +262,7 @@ class ScriptedAgent:
         self._tell(self._results[self._seq])
 
     def _push(self) -> None:
-        """Answer the newest pull, once there are bytes to answer it with."""
+        """Answer the newest pull, once there are log bytes to answer it with."""
         if self._pull and self._line and self._pull[0] < len(self._spool):
             (offset, limit), self._pull = self._pull, None
             chunk = self._spool[offset : offset + limit]
@@ -286,8 +288,8 @@ class ScriptedAgent:
         line.send(frames.OUTPUT, frames.ATTEMPT.pack(task, number))
         line.say(["fetched", task, number, len(left), len(whole), zlib.crc32(whole)])
 
-    def _leave(self, line: Line, keep: bool) -> None:
-        """Stop everything, say good-bye, and be gone."""
+    def _say_goodbye(self, line: Line, keep: bool) -> None:
+        """Stop all attempts, say good-bye, and end the agent."""
         for key in self.running:
             self._queue.clear()
             self._end(key, TERM, "bye")
@@ -298,7 +300,7 @@ class ScriptedAgent:
             self.forget()
 
     def kill(self) -> None:
-        """The agent's process ends; results and the spool are on its disk."""
+        """End the agent's process; results and the log stay on its disk."""
         for *_, timer in self._running.values():
             if timer is not None:
                 timer.cancel()
@@ -320,7 +322,7 @@ class Line:
     # --- the head's half
 
     def write(self, data: bytes) -> None:
-        """What the head says is heard at once."""
+        """Pass bytes of the head to the agent at once."""
         if not self._open:
             raise Unreachable("the connection broke", where=self._agent.name)
         if self._agent.mute:
@@ -336,20 +338,20 @@ class Line:
                 self._agent.hear(self, message)
 
     async def drain(self) -> None:
-        """There is always room."""
+        """Return at once: there is always room."""
 
     def close(self) -> None:
-        """The head leaves."""
+        """Close the connection, from the head's side."""
         self.end()
 
     # --- the agent's half
 
     def say(self, message: list[Any]) -> None:
-        """One message, in a frame of its own."""
+        """Send one message of the agent, in a frame of its own."""
         self.send(frames.MESSAGES, json.dumps([message]).encode())
 
     def send(self, kind: int, body: bytes) -> None:
-        """One frame; dropped when the line is broken."""
+        """Send one frame of the agent; dropped when the connection is broken."""
         if not self._open or self._agent.mute:
             return
         frame = frames.FRAME.pack(len(body) + 1, kind) + body
@@ -360,7 +362,7 @@ class Line:
         self._agent.clock.call_at(self._agent.clock.now() + self._agent.late, self._arrive)
 
     def end(self) -> None:
-        """Nothing passes any more."""
+        """Break the connection: no byte passes any more."""
         if self._open:
             self._open = False
             self.reader.feed_eof()

@@ -1,4 +1,4 @@
-"""Made-up time. Waits for nothing; knows nothing of jobs."""
+"""A made-up clock. Waits for nothing; knows nothing of jobs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 LONGEST_S: Final = 4_000_000
-"""46 days. Beyond, the loop's own nanosecond of tolerance is lost in a float's rounding."""
+"""46 days in seconds. Beyond, the loop's own tolerance of a nanosecond is lost in rounding."""
 
 
 class FakeClock:
-    """Made-up time; implements `ports.Clock`.
+    """A clock of made-up time; implements `ports.Clock`.
 
     Within `run` all waiting follows it, `asyncio.sleep` and `asyncio.timeout` too: when
     nothing else can happen, the time jumps to the next deadline. Threads of `to_thread`,
@@ -33,14 +33,14 @@ class FakeClock:
         self._start = start
         self.passed = 0.0
         """Seconds since the start."""
-        self.settling: list[asyncio.Future[None]] = []
+        self.idle_waiters: list[asyncio.Future[None]] = []
         self.timers: dict[_Timer, None] = {}
-        """Calls to come, in the order in which they were asked for."""
+        """Calls that the clock will make, in the order in which they were asked for."""
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run `main` to its end in an event loop that has this time.
 
-        May be called again: calls that were still to come then come in the new loop.
+        May be called again: calls that are still to be made are then made in the new loop.
 
         Raises:
             RuntimeError: everybody waits, and nobody for a time: it would never end.
@@ -57,22 +57,22 @@ class FakeClock:
         return await main
 
     def now(self) -> float:
-        """Unix seconds."""
+        """Return the made-up time in Unix seconds."""
         return self._start + self.passed
 
     async def sleep(self, seconds: float) -> None:
-        """Wait until so many seconds were made up."""
+        """Wait until so many seconds of made-up time have passed."""
         self._loop()
         await asyncio.sleep(max(seconds, 0.0))
 
     def call_at(self, when: float, callback: Callable[[], object]) -> _Timer:
-        """Have `callback` called once it is `when`."""
+        """Arrange that `callback` is called at `when`, Unix seconds."""
         timer = _Timer(self.timers, when - self._start, callback)
         timer.arm(self._loop())
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Let the time pass at once; what is due by then runs when the loop comes to it.
+        """Let the time pass at once; calls that are due by then run when the loop reaches them.
 
         Raises:
             OverflowError: more than 46 days have passed.
@@ -81,10 +81,10 @@ class FakeClock:
         if self.passed > LONGEST_S:
             raise OverflowError("a FakeClock is good for 46 days, and they are over")
 
-    async def settle(self) -> None:
-        """Return when all others wait. No time passes."""
+    async def wait_idle(self) -> None:
+        """Return when everybody else waits. No time passes."""
         waiter = self._loop().create_future()
-        self.settling.append(waiter)
+        self.idle_waiters.append(waiter)
         await waiter
 
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -95,7 +95,9 @@ class FakeClock:
 
 
 class _Timer:
-    """A call to come, in whichever loop the clock then runs; implements `ports.Timer`."""
+    """A call that the clock will make, in whichever loop it then runs; implements
+    `ports.Timer`.
+    """
 
     def __init__(
         self, pending: dict[_Timer, None], when: float, callback: Callable[[], object]
@@ -106,11 +108,11 @@ class _Timer:
         self._pending[self] = None
 
     def arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have this loop make the call."""
+        """Arrange that this loop makes the call."""
         self._handle = loop.call_at(self._when, self._ring)
 
     def cancel(self) -> None:
-        """Do not call. Quiet when it was called already."""
+        """Cancel the call. Quiet when it was made already."""
         self._pending.pop(self, None)
         self._handle.cancel()
 
@@ -125,9 +127,9 @@ class _Loop(asyncio.SelectorEventLoop):
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
         self.busy = 0
-        """Threads of asyncio that will call back."""
+        """Number of asyncio's threads that are still to return."""
         self.limiter: CapacityLimiter | None = None
-        """Knows how many threads of anyio will."""
+        """The limiter of anyio's threads, which knows how many of them are still to return."""
         super().__init__(_Selector(self))
 
     def time(self) -> float:
@@ -150,7 +152,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.PollSelector):
-    """Where a loop comes when nothing is ready: here the time jumps."""
+    """The selector of such a loop: when nothing is ready, it lets the time jump."""
 
     def __init__(self, loop: _Loop) -> None:
         super().__init__()
@@ -162,8 +164,8 @@ class _Selector(selectors.PollSelector):
             return ready
         if self._loop.busy or (self._loop.limiter and self._loop.limiter.borrowed_tokens):
             return super().select(None)
-        if clock.settling:
-            waiters, clock.settling = clock.settling, []
+        if clock.idle_waiters:
+            waiters, clock.idle_waiters = clock.idle_waiters, []
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)

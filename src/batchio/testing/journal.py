@@ -1,4 +1,4 @@
-"""A journal in memory, with its lease, and knobs for what goes wrong."""
+"""A journal in memory, with its lease, and switches for what can go wrong."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class MemoryPast:
-    """What is kept of one job's journal, and its reader; implements `ports.JournalReader`."""
+class MemoryEvents:
+    """The stored journal of one job, and its reader; implements `ports.JournalReader`."""
 
     job: str
     batches: list[list[str]]
-    """All events, as they were written together."""
+    """All events, in the batches in which they were written."""
     full: bool = False
-    """Whether there is room for no more."""
+    """Whether the store has no more room."""
     down: bool = False
-    """Whether nobody answers."""
+    """Whether the store does not answer."""
     deaf: bool = False
-    """Whether writes are carried out and their answers are lost."""
+    """Whether writes are carried out but their answers are lost."""
     seconds: float = 0.0
-    """How long a write takes."""
+    """Seconds that a write takes."""
     epoch: int = 0
     holder: Holder | None = None
     snapshots: list[tuple[int, bytes]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class MemoryPast:
         self._rows = [body for batch in self.batches for body in batch]
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Return events numbered above `after`, at most `limit`: `(seq, body)`."""
+        """Return the events behind position `after`, at most `limit`: `(position, body)`."""
         rows = self._rows[after:]
         return list(enumerate(rows[:limit], after + 1))
 
@@ -54,20 +54,20 @@ class MemoryPast:
         return found
 
     def last(self) -> int:
-        """Return the number of the newest event."""
+        """Return the position of the newest event."""
         return len(self._rows)
 
     def snapshot(self) -> tuple[int, bytes] | None:
-        """Return the newest snapshot, and after which event it was taken."""
+        """Return the newest snapshot: its position and its bytes."""
         return self.snapshots[-1] if self.snapshots else None
 
     def keep(self, batch: list[str]) -> None:
-        """Write one batch."""
+        """Store one batch of events."""
         self.batches.append(batch)
         self._rows += batch
 
     def take_over(self) -> None:
-        """Let a second head in, as when somebody deletes the lock of the first by hand."""
+        """Let a second head lead, as when somebody deletes the lock of the first by hand."""
         self.epoch += 1
         self.holder = None
 
@@ -76,13 +76,13 @@ class MemoryPast:
 
 
 class MemoryJournal:
-    """The one writer of a `MemoryPast`; implements `ports.Journal`.
+    """The one writer of a `MemoryEvents`; implements `ports.Journal`.
 
     Raises:
         LeaseHeld: there is one already.
     """
 
-    def __init__(self, past: MemoryPast, kind: str = "local") -> None:
+    def __init__(self, past: MemoryEvents, kind: str = "local") -> None:
         refuse_second(past)
         past.holder = Holder(os.getpid(), socket.gethostname(), kind)
         past.epoch += 1
@@ -92,7 +92,7 @@ class MemoryJournal:
         self._open = True
 
     async def append(self, events: Sequence[str]) -> None:
-        """Write one batch, whole or not at all. See the port."""
+        """Write one batch, whole or not at all. See `ports.Journal.append`."""
         past, batch = self._past, list(events)
         if past.seconds:
             await asyncio.sleep(past.seconds)
@@ -110,13 +110,13 @@ class MemoryJournal:
             raise JournalDown(f"an answer for job {past.job} was lost")
 
     async def snapshot(self, state: bytes) -> None:
-        """Keep `state` where there is room."""
+        """Store `state` as a snapshot where there is room."""
         self._check()
         if not (self._past.full or self._past.down):
             self._past.snapshots.append((len(self._past.read()), state))
 
     async def close(self) -> None:
-        """Let go of the lease. Repeatable."""
+        """Release the lease. Repeatable."""
         if self._open and self._past.epoch == self.epoch:
             self._past.holder = None
         self._open = False
@@ -126,8 +126,8 @@ class MemoryJournal:
             raise LeaseHeld(f"the lease of {self._past.job} was let go")
 
 
-def refuse_second(past: MemoryPast) -> None:
-    """Raise LeaseHeld when somebody has the lease."""
+def refuse_second(past: MemoryEvents) -> None:
+    """Raise LeaseHeld when a head has the lease."""
     if past.holder is not None:
         who = past.holder
         raise LeaseHeld(f"another head runs job {past.job} (process {who.pid} on {who.host})")

@@ -13,7 +13,7 @@ from batchio.ports import Pace
 from batchio.runtime.replay import Fold
 from batchio.stores.folder import new_id
 from batchio.stores.log_sink import FolderSink
-from batchio.testing.journal import MemoryJournal, MemoryPast, refuse_second
+from batchio.testing.journal import MemoryEvents, MemoryJournal, refuse_second
 from batchio.testing.memory_logs import MemoryLogs, MemorySink
 from batchio.testing.placed import MemoryPlacedFiles
 
@@ -28,7 +28,7 @@ PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
 
 
 class MemoryInputs:
-    """Inputs by position; implements `ports.Inputs`."""
+    """The inputs of tasks by position; implements `ports.Inputs`."""
 
     def __init__(self, values: Sequence[bytes]) -> None:
         self._values = values
@@ -41,11 +41,11 @@ class MemoryInputs:
         return self._values[position]
 
     def value(self, position: int) -> str:
-        """Return the text of one task."""
+        """Return the input of one task as text."""
         return self.raw(position).decode("utf-8", "surrogateescape")
 
     def record(self, position: int) -> dict[str, str]:
-        """Return the variables of one task."""
+        """Return the input of one task as its variables: name to value."""
         record: dict[str, str] = json.loads(self.raw(position))
         return record
 
@@ -55,9 +55,9 @@ class MemoryInputs:
 
 @dataclass
 class _Kept:
-    """All that is kept of one job, but for real files."""
+    """The stored facts of one job, all but its real files."""
 
-    past: MemoryPast
+    past: MemoryEvents
     name: str
     inputs: list[bytes] | None
     requests: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class MemoryJobStore:
         return self._maybe
 
     def name(self) -> str:
-        """Return what people call the job; may be empty."""
+        """Return the name that people gave the job; may be empty."""
         return self._maybe.name if self._maybe else ""
 
     def size(self) -> int:
@@ -98,22 +98,22 @@ class MemoryJobStore:
         events = self._maybe.past.read() if self._maybe else []
         return sum(len(body) for _, body in events) + sum(path.stat().st_size for path in files)
 
-    def reader(self) -> MemoryPast:
-        """Return the journal, to read, and to be told to be full, slow or down."""
+    def reader(self) -> MemoryEvents:
+        """Return the journal for reading, which can also be made full, slow or down."""
         return self._kept.past
 
     def lead(self, kind: str = "local") -> MemoryJournal:
-        """Take the lease, and the journal to write."""
+        """Acquire the lease, and open the journal for writing."""
         journal = MemoryJournal(self._kept.past, kind)
         self._kept.last_words = None
         return journal
 
     def leader(self) -> Holder | None:
-        """Return which process is the job's head."""
+        """Return the process that leads the job."""
         return self._maybe.past.holder if self._maybe else None
 
     def ask(self, request: Mapping[str, Any]) -> str:
-        """Leave a request."""
+        """Make a request to the head, and return its name."""
         if self._maybe is None:
             raise WorkspaceError(f"there is no job {self.id}")
         self._kept.asked += 1
@@ -129,7 +129,7 @@ class MemoryJobStore:
         return [(name, json.loads(text)) for name, text in list(requests.items())]
 
     def answered(self, name: str) -> None:
-        """Drop a request."""
+        """Remove a request."""
         self._kept.requests.pop(name, None)
 
     def inputs(self) -> MemoryInputs:
@@ -139,7 +139,7 @@ class MemoryJobStore:
         return MemoryInputs(self._kept.inputs)
 
     def bundle(self) -> Path:
-        """Return the file of what is sent to nodes."""
+        """Return the file that holds the job's files, to be uploaded."""
         return self.folder / "bundle.tar"
 
     def outputs(self) -> Path:
@@ -147,35 +147,35 @@ class MemoryJobStore:
         return self.folder / "outputs"
 
     def placed(self) -> MemoryPlacedFiles:
-        """Return what is known of the outputs that were put in their place."""
+        """Return the record of the outputs that were put in their place."""
         return self._kept.placed
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:
-        """Open the place of one node's log bytes."""
+        """Open the place where one node's log bytes are written."""
         if local:
             return FolderSink(self.folder / "logs" / str(node), local=True)
         return MemorySink(self.logs(), node)
 
     def logs(self) -> MemoryLogs:
-        """Return what the nodes printed."""
+        """Return the logs of the job's nodes."""
         kept = self._kept
         kept.logs = kept.logs or MemoryLogs(self.folder / "logs")
         return kept.logs
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Replace what is shown about a topic."""
+        """Replace the facts that are shown about a topic."""
         if self._maybe:
             self._maybe.shown[topic] = json.dumps(facts)
 
     def shown(self, topic: str) -> dict[str, Any]:
-        """Return what is shown about a topic."""
+        """Return the facts that are shown about a topic."""
         found: dict[str, Any] = json.loads(
             self._maybe.shown.get(topic, "{}") if self._maybe else "{}"
         )
         return found
 
     def say_last_words(self, text: str) -> None:
-        """Keep why the head stopped."""
+        """Store why the head stopped."""
         if self._maybe:
             self._maybe.last_words = text
 
@@ -184,7 +184,7 @@ class MemoryJobStore:
         return self._maybe.last_words if self._maybe else None
 
     def head_log(self) -> Path:
-        """Return the file that takes what a head writes to stderr."""
+        """Return the file that receives what a head writes to stderr."""
         return self.folder / "head.log"
 
     def head_words(self) -> str:
@@ -193,7 +193,7 @@ class MemoryJobStore:
 
 
 class MemoryDraft:
-    """A job that is being made; implements `ports.Draft`."""
+    """A job in the making; implements `ports.Draft`."""
 
     def __init__(self, job: str, jobs: dict[str, _Kept], drafts: set[str], folder: Path) -> None:
         self.id = job
@@ -204,7 +204,7 @@ class MemoryDraft:
         self._shown: dict[str, str] = {}
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
-        """Keep all inputs of the tasks, and return how many there are."""
+        """Store all inputs of the tasks, and return how many there are."""
         self._inputs = list(inputs)
         if not self._inputs:
             raise UsageError(f"no values in {what}", hint="a job needs at least one task")
@@ -216,28 +216,28 @@ class MemoryDraft:
         return self._folder / "bundle.tar"
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Show onlookers this about a topic from the beginning."""
+        """Show onlookers these facts about a topic, from the job's beginning."""
         self._shown[topic] = json.dumps(facts)
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
-        """Make the job; one process may know it."""
+        """Create the job; only this process knows it."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        past = MemoryPast(self.id, [list(events)])
+        past = MemoryEvents(self.id, [list(events)])
         self._jobs[self.id] = _Kept(past, name, self._inputs, shown=self._shown)
 
     def __enter__(self) -> MemoryDraft:
-        """Begin."""
+        """Begin the draft."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Forget what was not committed."""
+        """Delete what was not committed."""
         self._drafts.discard(self.id)
         if self.id not in self._jobs:
             _delete(self._folder)
 
 
 class MemoryWorkspace:
-    """Jobs in memory; implements `ports.Workspace`.
+    """A workspace whose jobs are in memory; implements `ports.Workspace`.
 
     Args:
         root: A folder for what must be real files: logs, outputs, bundles.
@@ -248,7 +248,7 @@ class MemoryWorkspace:
         self.url = f"memory:{root}"
         self.local = self.root
         self.new_id = new_id
-        """Makes an id of the time of submission; may make one twice."""
+        """Makes an id from the time of submission; may make the same one twice."""
         self._jobs: dict[str, _Kept] = {}
         self._drafts: set[str] = set()
 
@@ -257,7 +257,7 @@ class MemoryWorkspace:
         return sorted(self._jobs, reverse=True)
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Yield id and name of each job, newest first."""
+        """Yield the id and the name of each job, newest first."""
         return ((job, self._jobs[job].name) for job in self.jobs())
 
     def job(self, job: str) -> MemoryJobStore:
@@ -276,7 +276,7 @@ class MemoryWorkspace:
         return MemoryDraft(job, self._jobs, self._drafts, self.root / job)
 
     def remove(self, job: str) -> None:
-        """Delete all there is of a job."""
+        """Delete all that is kept of a job."""
         refuse_second(self.job(job).reader())
         del self._jobs[job]
         _delete(self.root / job)
@@ -284,13 +284,13 @@ class MemoryWorkspace:
     # --- for tests -----------------------------------------------------------
 
     def submit(self, spec: JobSpec, now: float) -> str:
-        """Make a job of this spec, and return its id; nobody runs it yet."""
+        """Create a job of this spec, and return its id; no head runs it yet."""
         with self.draft(now) as draft:
             draft.commit([encode(JobSubmitted(now, draft.id, spec.to_json()))], name=spec.name)
         return draft.id
 
     def machine(self, job: str) -> Machine:
-        """Return the job as its journal tells it."""
+        """Return the job's state machine, folded from its journal."""
         fold = Fold(self.job(job).reader())
         fold.catch_up()
         return fold.machine

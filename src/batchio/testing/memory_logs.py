@@ -1,4 +1,4 @@
-"""What nodes printed, in memory; what a local agent writes itself lies in a folder."""
+"""The logs of nodes in memory; those that a local agent writes itself are in a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class MemoryLogs:
-    """Implements `ports.LogStore`.
+    """The logs of one job's nodes; implements `ports.LogStore`.
 
     Args:
         folder: Where agents of this computer write; other nodes are in memory.
@@ -21,25 +21,25 @@ class MemoryLogs:
     def __init__(self, folder: Path) -> None:
         self._files = FolderLogs(folder)
         self.rows: dict[int, dict[int, bytearray]] = {}
-        """By node: its segments by the offset at which they begin."""
+        """The segments of each node, by the offset at which they begin."""
 
     def nodes(self) -> list[int]:
         """Return the numbers of the nodes that have logs."""
         return sorted({*self.rows, *self._files.nodes()})
 
     def starts(self, node: int) -> list[int]:
-        """Return the offsets at which the segments begin."""
+        """Return the offsets at which the segments of a node begin."""
         return sorted(self.rows[node]) if node in self.rows else self._files.starts(node)
 
     def end(self, node: int) -> int:
-        """Return the offset behind the last byte."""
+        """Return the offset behind the last byte of a node."""
         if node not in self.rows:
             return self._files.end(node)
         start = max(self.rows[node], default=0)
         return start + len(self.rows[node].get(start, b""))
 
     def read(self, node: int, offset: int, most: int) -> bytes:
-        """Return bytes from an offset on, of one segment."""
+        """Return at most `most` bytes of one segment, from an offset on."""
         if node not in self.rows:
             return self._files.read(node, offset, most)
         start = self._segment(node, offset)
@@ -47,7 +47,7 @@ class MemoryLogs:
         return bytes(self.rows[node].get(start, b"")[at : at + max(most, 0)])
 
     def place(self, node: int, offset: int) -> str:
-        """Return the node, the segment and the byte."""
+        """Return the node, the segment and the byte in it, as a text for messages."""
         if node not in self.rows:
             return self._files.place(node, offset)
         start = self._segment(node, offset)
@@ -59,7 +59,7 @@ class MemoryLogs:
 
 
 class MemorySink:
-    """Where one node's log bytes go; implements `ports.LogSink`."""
+    """The place where one node's log bytes are written; implements `ports.LogSink`."""
 
     spool: str | None = None
 
@@ -67,10 +67,10 @@ class MemorySink:
         self._bytes = logs.rows.setdefault(node, {}).setdefault(0, bytearray())
 
     def size(self) -> int:
-        """Return how many bytes are safe."""
+        """Return how many bytes are safely kept."""
         return len(self._bytes)
 
     async def write(self, offset: int, data: memoryview) -> None:
-        """Keep what is new of `data`."""
+        """Store those bytes of `data` that are new."""
         if offset <= len(self._bytes):
             self._bytes += data[len(self._bytes) - offset :]

@@ -1,4 +1,4 @@
-"""Nodes that one can lose: a provider, its nodes, and the ways to them, all in memory."""
+"""Nodes that tests can break: a provider, its nodes and the connections, all in memory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class ScriptedProvider:
-    """Lends or rents as many nodes as it is told to; implements `ports.Provider`.
+    """A provider that gives as many nodes as it is told to; implements `ports.Provider`.
 
     Args:
-        clock: What the nodes live by; the head's.
+        clock: The nodes' clock, which is also the head's.
         script: How each attempt goes; by default all end well after a second.
         nodes: How many there may be at the same time.
-        slots: How many attempts at once each of them takes.
+        slots: How many attempts each of them runs at a time.
         offers: What it offers instead of one offer of those.
         rents: Its nodes are rented, so that they are gone only when it confirms that.
     """
@@ -47,49 +47,49 @@ class ScriptedProvider:
         self.clock = clock
         self.traits = frozenset((Trait.REMOTE, Trait.RENTS) if rents else (Trait.REMOTE,))
         self.nodes: dict[str, ScriptedNode] = {}
-        """Every node there ever was, by its handle: n0, n1, …"""
+        """Every node that ever was, by its handle: n0, n1, …"""
         self.rented: set[str] = set()
-        """Handles of those that were not given back."""
+        """Handles of the nodes that were not given back."""
         self.capacity = inf
-        """How many nodes there can be at a time, whatever is offered; the rest is refused."""
+        """How many nodes there can be at a time, whatever is offered; more are refused."""
         self.unanswered = 0
-        """So many nodes are taken next without a word of it."""
+        """Number of nodes that are taken next without an answer."""
         self.unconfirmed = 0
-        """So many calls of `delete` will confirm nothing, though they are heard."""
+        """Number of calls of `delete` that will confirm nothing, though they are carried out."""
         self.orders: list[NodeOrder] = []
         """Every order that was placed, repeated ones too."""
         self.on_node: Callable[[ScriptedNode], object] | None = None
-        """Called with each new node before anybody uses it: what shall be wrong with it."""
+        """Called with each new node before anybody uses it, to arrange its faults."""
         self._script = script
         self._offers = list(offers) or [Offer(self.name, limit=nodes, slots=slots, rented=rents)]
         self._had: dict[tuple[str, int], Rented | Refused] = {}
-        """What was answered, by token and node: a repeated order is answered the same."""
+        """The answers given, by token and node: a repeated order is answered the same."""
         self._jobs: dict[str, str] = {}
         self._errors: dict[str, list[Exception]] = {}
         self._notices: list[Notice] = []
-        self._news = asyncio.Event()
+        self._notice_told = asyncio.Event()
 
     @property
     def began(self) -> list[Attempt]:
-        """Every attempt that was begun, node by node."""
+        """Every attempt that was started, node by node."""
         return [attempt for node in self.nodes.values() for attempt in node.began]
 
     def fail(self, verb: str, *errors: Exception) -> None:
-        """Have the next calls of a verb raise these.
+        """Make the next calls of a verb raise these errors.
 
         `created` is raised by a `create` that has done what was asked for.
         """
         self._errors.setdefault(verb, []).extend(errors)
 
     def tell(self, notice: Notice) -> None:
-        """Say something of a node unasked; `gone` also ends it."""
+        """Send a notice about a node; `gone` also ends the node."""
         if notice.kind == "gone":
             self._end(notice.handle)
         self._notices.append(notice)
-        self._news.set()
+        self._notice_told.set()
 
     def vanish(self, handle: str) -> None:
-        """End a node without a word: only who looks will know."""
+        """End a node without a notice: only a look at it will show that."""
         self._end(handle)
 
     def forget_refusals(self) -> None:
@@ -97,26 +97,26 @@ class ScriptedProvider:
         self._had = {key: one for key, one in self._had.items() if isinstance(one, Rented)}
 
     async def offers(self, spec: JobSpec) -> list[Offer]:
-        """Return what it was told to offer."""
+        """Return the offers that this provider was given."""
         self._raise("offers")
         return self._offers
 
     async def create(self, order: NodeOrder) -> AsyncIterator[Rented | Refused]:
-        """Take nodes; the same ones for the same token."""
+        """Take nodes, and yield the answers; the same ones for the same token."""
         self.orders.append(order)
         self._raise("create")
         for offer, numbers in order.lines:
             for number in numbers:
                 answer = self._had.get((order.token, number))
                 if answer is None:
-                    answer = self._had[order.token, number] = self._take(order, offer, number)
+                    answer = self._had[order.token, number] = self._rent(order, offer, number)
                     if self.unanswered:
                         self.unanswered -= 1
                         continue
                 yield answer
         self._raise("created")
 
-    def _take(self, order: NodeOrder, offer: Offer, number: int) -> Rented | Refused:
+    def _rent(self, order: NodeOrder, offer: Offer, number: int) -> Rented | Refused:
         if len(self.rented) >= self.capacity:
             return Refused((number,), offer.id, NoCapacity("none left"))
         handle = f"n{len(self.nodes)}"
@@ -131,12 +131,12 @@ class ScriptedProvider:
         )  # fmt: skip
 
     async def connect(self, handle: str) -> ScriptedTransport:
-        """A way to the node. Raises Unreachable when it is gone or silent."""
+        """Open a connection to the node. Raises Unreachable when it is gone or silent."""
         self._raise("connect")
         return self.nodes[handle].connect()
 
     async def delete(self, handles: Sequence[str]) -> frozenset[str]:
-        """Give them back: they are gone, and confirmed to be unless told otherwise."""
+        """End nodes, and confirm that they are gone unless told otherwise."""
         self._raise("delete")
         for handle in handles:
             self.nodes[handle].die()
@@ -147,35 +147,35 @@ class ScriptedProvider:
         return frozenset(handles)
 
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        """Return those that are there."""
+        """Return the addresses of the nodes that were not given back."""
         self._raise("locate")
         return {handle: {"host": handle} for handle in handles if handle in self.rented}
 
     async def watch(self, job: str) -> AsyncIterator[Notice]:
-        """Yield what `tell` was told, all of it again to whoever asks anew."""
+        """Yield every notice of `tell`; a later caller gets all of them again."""
         self._raise("watch")
         told = 0
         while True:
             while told < len(self._notices):
                 yield self._notices[told]
                 told += 1
-            self._news = asyncio.Event()
-            await self._news.wait()
+            self._notice_told = asyncio.Event()
+            await self._notice_told.wait()
 
     async def held(self, job: str | None = None) -> AsyncIterator[Held]:
-        """Yield what was not given back."""
+        """Yield the nodes that were not given back."""
         self._raise("held")
         for handle in sorted(self.rented):
             if job in (None, self._jobs[handle]):
                 yield Held(handle, self._jobs[handle], {}, 0.0, 0.0, "running")
 
     async def check(self, spec: JobSpec) -> list[Finding]:
-        """Find that all is well."""
+        """Return one finding: all is well."""
         self._raise("check")
         return [Finding("scripted", True, "all is well")]
 
     async def aclose(self) -> None:
-        """Hold nothing open."""
+        """Do nothing: no connection is held open here."""
         self._raise("aclose")
 
     def _end(self, handle: str) -> None:
@@ -188,53 +188,53 @@ class ScriptedProvider:
 
 
 class ScriptedNode(ScriptedAgent):
-    """One node with its agent, and what may happen to both."""
+    """One node with its agent, and the faults that both can have."""
 
     def __init__(self, name: str, clock: Clock, script: Script) -> None:
         super().__init__(name, clock, script)
         self.commands: list[list[str]] = []
-        """Every command that a head ran there, the starting of agents included."""
+        """Every command that a head ran on the node, the starting of agents included."""
         self._answers = True
-        self._ways: list[ScriptedTransport] = []
+        self._connections: list[ScriptedTransport] = []
 
     def connect(self) -> ScriptedTransport:
-        """One more way to it."""
+        """Open one more connection to the node."""
         if not self._answers:
             raise Unreachable("no answer", where=self.name)
-        self._ways.append(ScriptedTransport(self))
-        return self._ways[-1]
+        self._connections.append(ScriptedTransport(self))
+        return self._connections[-1]
 
     # --- what may happen -------------------------------------------------------
 
     def cut(self) -> None:
-        """All connections break; the agent goes on."""
-        ways, self._ways = self._ways, []
-        for way in ways:
-            way.end()
+        """Break all connections; the agent goes on."""
+        connections, self._connections = self._connections, []
+        for connection in connections:
+            connection.end()
 
     def go_silent(self) -> None:
-        """`cut`, and nobody gets through until `come_back`."""
+        """Break all connections, and let none through until `come_back`."""
         self._answers = False
         self.cut()
 
     def come_back(self) -> None:
-        """The node can be reached again."""
+        """Let connections through again."""
         self._answers = True
 
     def restart(self) -> None:
-        """The agent dies, and what it runs; the next head to come starts a new one."""
+        """Kill the agent and what it runs; the next head to connect starts a new one."""
         self.kill()
         self.cut()
 
     def die(self) -> None:
-        """The node is gone for ever, with all that is on it."""
+        """End the node for ever, with all that is on it."""
         self.kill()
         self.forget()
         self.go_silent()
 
 
 class ScriptedTransport:
-    """One way to one node, whose only programs are those that batchio starts there.
+    """One connection to one node, whose only programs are those that batchio starts there.
 
     Implements `ports.Transport`.
     """
@@ -255,7 +255,9 @@ class ScriptedTransport:
         stdin: bytes | AsyncIterable[bytes] | None = None,
         timeout: float | None = None,
     ) -> Completed:
-        """Play the bootstrap of an agent, or the unpacking of files; 127 for all else."""
+        """Play the start or the end of an agent, or the unpacking of files; 127 for other
+        words.
+        """
         self._check()
         self._node.commands.append([*argv])
         if stdin is not None and not isinstance(stdin, bytes):
@@ -274,7 +276,7 @@ class ScriptedTransport:
         return Completed(0, b"\n@batchio python3\n@batchio agent " + json.dumps(said).encode(), b"")
 
     async def open_unix(self, path: str, python: str = "") -> tuple[ByteReader, ByteWriter]:
-        """A connection to the agent. Raises Unreachable when it does not listen there."""
+        """Connect to the agent. Raises Unreachable when it does not listen there."""
         self._check()
         if not self._node.listens(path):
             raise Unreachable(f"nobody answers at {path}", where=self.where)
@@ -283,15 +285,15 @@ class ScriptedTransport:
         return line.reader, line
 
     async def wait_closed(self) -> None:
-        """Return when it is."""
+        """Return when the connection is closed."""
         await self._closed.wait()
 
     async def close(self) -> None:
-        """Close it, and what was opened through it. Repeatable."""
+        """Close the connection, and those opened through it. Repeatable."""
         self.end()
 
     def end(self) -> None:
-        """It is over, whoever wants that."""
+        """End the connection, whoever wants that."""
         self._closed.set()
         for line in self._lines:
             line.end()

@@ -1,4 +1,4 @@
-"""In memory: which outputs a job has put in their place."""
+"""The record of a job's placed outputs, in memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MemoryPlacedFiles:
         return self._tasks.get(task, {})
 
     def add(self, task: int, files: Iterable[tuple[str, Stamped]]) -> None:
-        """Note files of a task."""
+        """Record files of a task."""
         known = self._tasks.setdefault(task, {})
         for path, stamp in files:
             known.setdefault(path, []).append(stamp)

@@ -90,7 +90,25 @@ async def keys_for(
             raise _unusable(file.path, file.error)
         elif file.error is not None and not isinstance(file.error, FileNotFoundError):
             keys.passed_over.append(f"{file.path} ({_why(file.error)})")
+    return _accepted(keys, settled)
+
+
+def _accepted(keys: Keys, settled: Settled) -> Keys:
+    """Leave out keys of kinds that the configuration does not offer."""
+    usual = settled.one("pubkeyacceptedkeytypes")  # its name before OpenSSH 8.5
+    said = settled.one("pubkeyacceptedalgorithms", usual)
+    if not said:
+        return keys
+    allowed = {name.encode() for name in said.split(",")}
+    offered = [pair for pair in keys.pairs if allowed.intersection(_kinds(pair))]
+    if len(offered) < len(keys.pairs):
+        keys.passed_over.append("keys of a kind that PubkeyAcceptedAlgorithms leaves out")
+    keys.pairs = offered
     return keys
+
+
+def _kinds(pair: asyncssh.SSHKeyPair) -> Iterable[bytes]:
+    return (pair.algorithm,) if pair.has_cert else pair.sig_algorithms
 
 
 def _certified(
