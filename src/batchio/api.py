@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from batchio import heads, submit
 from batchio.core.sizes import parse_duration
+from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
 from batchio.job import Result as Result
 from batchio.runtime import cards, removing
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from batchio.core.cards import Removed
     from batchio.core.views import JobSummary, JobView
+    from batchio.heads import Leading as Leading
     from batchio.options.keywords import RunOptions
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
@@ -59,11 +61,15 @@ async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Jo
     return Job(prepared.workspace, job)
 
 
-def launch(prepared: submit.Prepared) -> Job:
-    """Create the job that `submit.prepare` planned, and start its head. Blocks; needs no loop."""
+def launch(prepared: submit.Prepared) -> tuple[Job, Leading | None]:
+    """Create the job that `submit.prepare` planned, and start its head; needs no loop.
+
+    An inline head leads the job in a thread of this process from here on: it is returned, to
+    be waited for, or cancelled.
+    """
     job = prepared.create()
-    heads.start(prepared.head, prepared.workspace, job, prepared.secrets)
-    return Job(prepared.workspace, job)
+    leading = heads.start(prepared.head, prepared.workspace, job, prepared.secrets)
+    return Job(prepared.workspace, job), leading
 
 
 async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:

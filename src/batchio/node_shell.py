@@ -53,7 +53,7 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
     if Trait.REMOTE not in traits(machine.running_job.spec.provider):
         return visit
     host = parse_host(node.handle)
-    options = ["-t"] if sys.stdin.isatty() else []
+    options = ["-t"] if sys.stdin is not None and sys.stdin.isatty() else []
     options += ["-p", str(host.port)] if host.port else []
     options += ["-i", os.path.expanduser(host.key)] if host.key else []
     there = f"{host.user}@{host.address}" if host.user else host.address

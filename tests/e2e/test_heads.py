@@ -33,7 +33,7 @@ from batchio import api, submit
 {before}
 forks, fork = [], os.fork
 os.fork = lambda: forks.append(1) or fork()
-job = api.launch(submit.prepare(["true"], {{"ntasks": 2}}))
+job, _ = api.launch(submit.prepare(["true"], {{"ntasks": 2}}))
 print(json.dumps([job.id, len(forks), len(os.listdir("/proc/self/task"))]))
 """
 

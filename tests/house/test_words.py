@@ -11,11 +11,16 @@ from tests.house.source import PACKAGE
 
 FOLDERS: Final = (
     ".",
+    "agent",
     "core",
     "filestores",
     "heads",
+    "options",
     "ports",
     "providers",
+    "runtime",
+    "stores",
+    "submit",
     "testing",
 )
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""

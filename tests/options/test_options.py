@@ -207,6 +207,7 @@ def test_the_command_line_and_python_give_the_same(name: str, typed: str, passed
         ("map-over-delimiter", "\\\\n", "\\n"),
         ("map-over-delimiter", " ", " "),
         ("retry-on", "130-140,1", ((1, 1), (130, 140))),
+        ("retry-on", "SIGKILL,term,-2,1", ((1, 1), (130, 130), (137, 137), (143, 143))),
         ("env", "A", {"A": None}),
         ("head", "INLINE", "inline"),
         ("name", "", CLEAR),
@@ -244,6 +245,8 @@ BAD_TEXT = [
     ("env", "1A=x", 'env: "1A" is not a name for an environment variable'),
     ("tag", "team", 'tag: "team" has no value'),
     ("retry-on", "0", 'retry-on: "0" is not an exit code of a failure'),
+    ("retry-on", "SIGKIL", 'retry-on: "SIGKIL" is not an exit code of a failure'),
+    ("retry-on", "-99", 'retry-on: "-99" is not an exit code of a failure'),
     ("retry-on", "1,300", 'retry-on: "300" is not an exit code of a failure'),
     ("array", "5-3", 'array: "5-3": the first id is larger than the last'),
     (

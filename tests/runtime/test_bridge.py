@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -65,6 +67,29 @@ def test_what_it_raises_arrives_as_it_is(host: Callable[..., Any]) -> None:
 
 def test_it_can_be_called_from_no_loop_at_all() -> None:
     assert blocking(where) == "_asyncio"
+
+
+FORKED = """
+import os
+from batchio.runtime.bridge import blocking
+
+async def work():
+    return 42
+
+assert blocking(work) == 42  # the engine's thread is there now, and no fork takes it along
+child = os.fork()
+if not child:
+    os._exit(blocking(work))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_has_an_engine_of_its_own() -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert child.stdout == "42\n"
 
 
 def test_it_can_be_called_where_a_loop_runs_already() -> None:

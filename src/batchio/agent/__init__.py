@@ -1,10 +1,10 @@
-"""The program that runs on nodes: rooms here, one file when it travels.
+"""The program that runs on nodes: a package here, one file when it travels.
 
-Nothing of it is imported by the head. `source` puts the rooms one below the other, as
+Nothing of it is imported by the head. `source` puts the modules one below the other, as
 SQLite does with its own: the file needs no folder beside it, and all names share one
-namespace (`tests/house/test_agent.py` sees to it that no two rooms use the same one).
+namespace (`tests/house/test_agent.py` sees to it that no two modules use the same one).
 
-Two rooms travel alone, because they are seldom wanted and needed beside the agent, not by
+Two modules travel alone, because they are seldom wanted and needed beside the agent, not by
 it: `fetch` brings the uploaded files from a store, `visit` opens a shell where a task runs.
 """
 
@@ -58,10 +58,10 @@ ROOMS: Final = (
     "daemon",
     "commands",
 )
-"""The agent's; each uses only those before it."""
+"""The modules of the agent; each uses only those before it."""
 
 ALONE: Final = ("fetch", "visit")
-"""Each is a whole program, short enough to be a word of a command line."""
+"""The programs beside the agent, each short enough to be a word of a command line."""
 
 _TITLE: Final = '''\
 """The agent of batchio: runs attempts on one node, remembers how they ended.
@@ -78,12 +78,12 @@ _DROPPED: Final = (
     "from typing import ",
     "if TYPE_CHECKING:",
 )
-"""How statements begin that the one file does not need."""
+"""How the statements begin that the one file does not need."""
 
 
 @functools.cache
 def source(program: str = "agent") -> bytes:
-    """The bytes of the file that travels: the agent, or one of those in ALONE."""
+    """Return the bytes of a program that travels: the agent, or one of those in ALONE."""
     if program != "agent":
         return _room(program).encode()
     parts = [_TITLE]
@@ -93,9 +93,9 @@ def source(program: str = "agent") -> bytes:
 
 
 def command(python: str, program: str, *words: str) -> list[str]:
-    """The argv that runs one of those in ALONE on a node, whatever its login shell is.
+    """Return the argv that runs a program of ALONE on a node, whatever the login shell is.
 
-    In one line, because csh takes no newlines in a word.
+    It is one line, because csh takes no newlines in a word.
     """
     packed = base64.b64encode(zlib.compress(source(program), 9)).decode()
     line = f'import base64, zlib; exec(zlib.decompress(base64.b64decode("{packed}")))'
@@ -104,7 +104,7 @@ def command(python: str, program: str, *words: str) -> list[str]:
 
 @functools.cache
 def digest() -> str:
-    """SHA-256 of those bytes, in hexadecimal: which agent a node has."""
+    """Return the SHA-256 of the agent's bytes, in hexadecimal: which agent a node has."""
     return hashlib.sha256(source()).hexdigest()
 
 
@@ -113,7 +113,7 @@ def _room(name: str) -> str:
 
 
 def _kept(text: str) -> Iterator[str]:
-    """The lines of a room without its dropped statements.
+    """Yield the lines of a module without its dropped statements.
 
     A line that is not indented begins a statement, except for a closing bracket. So no
     parser is needed, which would cost more than starting the agent.

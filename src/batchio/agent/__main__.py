@@ -1,4 +1,4 @@
-"""Print the agent as it travels, for who reads a traceback in a node's agent.log."""
+"""Print the agent as it travels, for people who read a traceback in a node's agent.log."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Attempts: which wait in the queue, which run in a slot, which only lack their record."""
+"""Attempts: those in the queue, those in a slot, and those that only lack their record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TAIL = 4096  # bytes of each stream kept to find its last line
 
 
 class Attempt:
-    """One try of a task, from the head's `start` to its record."""
+    """One try of a task, from the head's `start` message to its record."""
 
     __slots__ = (
         "cgroup",
@@ -80,7 +80,7 @@ class Attempt:
         self.linger: float | None = None  # its end has come; who holds its pipes has until then
 
     def last_line(self, setup: Setup) -> str:
-        """The last words: of stderr, else of stdout."""
+        """Return the last line that the attempt printed: on stderr, else on stdout."""
         for stream in (1, 0):
             # what a progress bar wrote over is not what was last on the screen
             lines = setup.blank(self.tails[stream]).replace(b"\r", b"\n").split(b"\n")
@@ -94,7 +94,7 @@ class Attempt:
 
 
 class Attempts:
-    """All that have no record yet: they wait, they run in a slot, or their pipes are open."""
+    """All attempts without a record: they wait, they run in a slot, or their pipes are open."""
 
     def __init__(self) -> None:
         self.known: dict[Key, Attempt] = {}
@@ -107,7 +107,7 @@ class Attempts:
         self.queue[attempt.key] = attempt
 
     def take(self) -> Attempt:
-        """The next one, in the lowest slot that is free."""
+        """Remove the next attempt from the queue and give it the lowest free slot."""
         _, attempt = self.queue.popitem(last=False)
         slot = 0
         while slot in self.slots:
@@ -128,7 +128,7 @@ class Attempts:
         self.slots.discard(attempt.slot)
 
     def withdraw(self, attempts: Collection[Attempt]) -> None:
-        """Take attempts out of the queue, as if they had never been here."""
+        """Remove attempts from the queue and forget them, as if they had never been here."""
         for one in attempts:
             del self.queue[one.key]
             del self.known[one.key]

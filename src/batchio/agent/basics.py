@@ -1,4 +1,4 @@
-"""What every room needs: a word of the agent's own, JSON, bytes for the system, small files."""
+"""What every module needs: messages to agent.log, JSON, bytes for the system, small files."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from typing import Any
 
     Key = tuple[int, int]
-    """Task and attempt."""
+    """The number of a task and of its attempt."""
     Record = list[Any]
-    """How an attempt ended, as the head gets it."""
+    """How an attempt ended, as the head is told."""
 
 loads = json.loads
 dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""A disk takes no more."""
+"""The error numbers of a disk that has no more room."""
 SHORT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS)
-"""Descriptors, processes or memory have run out, which passes."""
+"""The error numbers of a shortage, of descriptors, processes or memory, which passes."""
 
 
 def say(text: str) -> None:
-    """A word of the agent's own; a full disk must not turn it into a crash."""
+    """Write a line to agent.log; a full disk must not make the agent crash."""
     try:
         sys.stderr.write("%s %s\n" % (time.strftime("%Y-%m-%dT%H:%M:%S"), text))
         sys.stderr.flush()
@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 def short_of(error: BaseException) -> str:
-    """Return what this node has run out of for now, or nothing when that is not the trouble."""
+    """Return the name of the shortage on this node that an error means, or "" for other errors."""
     if isinstance(error, MemoryError):
         return os.strerror(errno.ENOMEM)
     if isinstance(error, OSError) and error.errno in SHORT:
@@ -45,7 +45,7 @@ def short_of(error: BaseException) -> str:
 
 
 def raw(value: Any) -> bytes:
-    """What the operating system gets for a JSON value, byte for byte.
+    """Return the bytes that the operating system gets for a JSON value, exactly.
 
     Raises ValueError for a text that has no bytes: with half of a pair of surrogates.
     """
@@ -60,7 +60,7 @@ def raw(value: Any) -> bytes:
 
 
 def slurp(path: str) -> bytes:
-    """A small file's bytes, or none where it cannot be read."""
+    """Return the bytes of a small file, or none where it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read()

@@ -1,7 +1,7 @@
 """The uploaded files: one tar on the node, unpacked into the directory of each attempt.
 
 `submit/bundle.py` writes it: files and empty folders, plain headers or pax ones. `tarfile`
-could read it too, but costs a node 20 ms to import and ten times our work a file.
+could read it too, but costs a node 20 ms to import and ten times our work for each file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LARGE = 1 << 20  # bytes of a file whose content begins at a page: a disk may sh
 
 
 class Bundle:
-    """Where each file is in the tar. Whatever an attempt leaves as it came is no output."""
+    """The place of each file in the tar. A file that an attempt leaves unchanged is no output."""
 
     sharing = True  # until the file system says that it cannot
 
@@ -32,7 +32,7 @@ class Bundle:
         self.left: Iterator[tuple[bytes, int, int, int, int]] = entries(self.fd)  # not yet read
 
     def read(self) -> Iterator[None]:
-        """What is in the tar; several may be at it at once."""
+        """Read which files are in the tar, in slices; several callers may do so at once."""
         done = 0
         try:
             for name, mode, size, mtime, offset in self.left:
@@ -49,7 +49,7 @@ class Bundle:
             raise
 
     def add_above(self, path: bytes) -> None:
-        """Only empty folders stand in the tar."""
+        """Add the folders above a path: only empty folders stand in the tar themselves."""
         above = os.path.dirname(path.rstrip(b"/"))
         if above and above not in self.folders:
             self.add_above(above)
@@ -102,7 +102,7 @@ class Bundle:
         return os.sendfile(copy, self.fd, offset, size)
 
     def has(self, path: bytes, status: os.stat_result) -> bool:
-        """Whether the file or folder is there as it was uploaded."""
+        """Return whether the file or folder is still as it was uploaded."""
         if stat.S_ISDIR(status.st_mode):
             return path in self.folders
         known = self.files.get(path)
@@ -112,7 +112,10 @@ class Bundle:
 
 
 def entries(fd: int) -> Iterator[tuple[bytes, int, int, int, int]]:
-    """(path, mode, size, mtime in seconds, offset of the content); a folder's path ends in /."""
+    """Yield (path, mode, size, mtime in seconds, offset of the content) of each member.
+
+    The path of a folder ends in /.
+    """
     more: dict[bytes, bytes] = {}  # what a pax header says of the next entry
     at = 0
     while True:
@@ -133,7 +136,10 @@ def entries(fd: int) -> Iterator[tuple[bytes, int, int, int, int]]:
 
 
 def pax(body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Records `length key=value`. Source: POSIX.1-2017, pax, "Extended Header"."""
+    """Yield name and value of the records `length key=value` of a pax header.
+
+    Source: POSIX.1-2017, pax, "Extended Header".
+    """
     while body.strip(b"\0"):
         digits = body.split(b" ", 1)[0]
         key, _, value = body[len(digits) + 1 : int(digits) - 1].partition(b"=")

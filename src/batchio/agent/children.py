@@ -1,4 +1,4 @@
-"""The processes the agent started: which belong to whom, and which have ended."""
+"""The processes that the agent started: whose they are, and which have ended."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def open_children() -> int:
-    """The kernel's list of our children, to be read again and again; -1 without one."""
+    """Open the kernel's list of our children, to be read again and again; return -1 without
+    one.
+    """
     try:
         return os.open("/proc/self/task/%d/children" % os.getpid(), os.O_RDONLY)
     except OSError:
@@ -28,7 +30,7 @@ def open_children() -> int:
 
 
 class Children:
-    """Main processes of attempts, and helpers."""
+    """The main processes of attempts, and the helpers."""
 
     def __init__(self) -> None:
         self.attempts: dict[int, Attempt] = {}
@@ -52,13 +54,15 @@ class Children:
     def start_helper(
         self, argv: list[bytes], env: dict[bytes, bytes], output: int, then: Callable[[int], None]
     ) -> int:
-        """Start a helper and return its pid; `then` gets what wait(2) tells of its end."""
+        """Start a helper and return its pid; `then` is called with the status of wait(2) at its
+        end.
+        """
         pid = spawn(argv[0], argv, env, output, output)
         self.helpers[pid] = then
         return pid
 
     def reap(self) -> list[Attempt]:
-        """Attempts whose main process has ended."""
+        """Reap the processes that have ended, and return the attempts whose main process did."""
         ended: list[Attempt] = []
         while True:
             try:
@@ -78,7 +82,7 @@ class Children:
                 self.helpers.pop(pid)(status)
 
     def has_strays(self, attempt: Attempt) -> bool:
-        """Whether we have children that are neither attempts nor helpers. Cheap."""
+        """Return whether there are children that are neither attempts nor helpers. Cheap."""
         if self.list >= 0:
             children = os.pread(self.list, 4096, 0)
             known = len(self.attempts) + len(self.helpers)
@@ -92,10 +96,10 @@ class Children:
         return True
 
     def members(self, attempt: Attempt, table: dict[int, tuple[int, int]]) -> set[int]:
-        """Every process of an attempt.
+        """Return every process of an attempt.
 
-        Those below its main process, and below each orphan that came to us and belongs to
-        it: by its group, by its control group, by the scratch folder in its environment;
+        These are the ones below its main process, and below each orphan that came to us and
+        belongs to it: by its group, by its control group, by the scratch folder in its environment;
         or by default, when no other attempt runs that could own it.
         """
         me = os.getpid()

@@ -1,4 +1,4 @@
-"""Long work, a slice at a time: between two slices the loop hears everybody."""
+"""Long work, done in slices: between two slices the loop serves all others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLICE_BYTES = 4 << 20
 
 
 class Chores:
-    """Generators that pause with a `yield` when a slice is done, and see to their own errors."""
+    """Generators that pause with a `yield` after each slice, and handle their own errors."""
 
     def __init__(self) -> None:
         self.waiting: Deque[Iterator[None]] = deque()
@@ -25,6 +25,6 @@ class Chores:
             self.waiting.append(work)
 
     def turn(self) -> None:
-        """Do a slice of the one that has waited longest."""
+        """Do one slice of the work that has waited longest."""
         if self.waiting:
             self.do(self.waiting.popleft())

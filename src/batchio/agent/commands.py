@@ -1,4 +1,4 @@
-"""The commands: up, run, down, logs."""
+"""The commands of the agent's command line: up, run, down, logs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def run(home: str, spool: str | None) -> int:
 
 
 def up(home: str, spool: str | None) -> int:
-    """Says where the agent of a home listens; when there is none, this process becomes it.
+    """Print where the agent of a home listens; when there is none, become it.
 
-    One of an older version is ended with what it runs, like one that was killed: its results
-    are kept. Whoever starts us waits for the end of our output, not for ours.
+    An agent of an older version is ended with what it runs, like one that was killed: its
+    results are kept. The caller waits for the end of our output, not of our process.
     """
     Caller.umask = os.umask(0o077)
     own_folder(home)
@@ -54,7 +54,10 @@ def up(home: str, spool: str | None) -> int:
 
 
 def evict(home: str) -> int:
-    """Ends the daemon of a home. The descriptor that makes us its owner; -1 when it stays."""
+    """End the daemon of a home, and lock the home; return the lock's descriptor, or -1.
+
+    -1 means that the daemon did not end.
+    """
     known = read_identity(home)
     pid = known.get("pid", 0)
     for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
@@ -67,7 +70,7 @@ def evict(home: str) -> int:
 
 
 def live(home: str, spool: str | None, used: bool) -> int:
-    """The daemon's whole life, in a session of its own, away from who started it."""
+    """Run the daemon until its end, in a session of its own, away from its caller."""
     try:
         os.setsid()
     except PermissionError:  # it leads one already
@@ -95,7 +98,7 @@ def live(home: str, spool: str | None, used: bool) -> int:
 
 
 def begun(home: str, spool: str | None, used: bool) -> Agent:
-    """The agent of a home that is ours, after the end of what an older one ran."""
+    """Return the agent of a home that is locked by us, after ending what an older one ran."""
     if used:  # looking at every process of the node is most of what a start costs
         sweep(home)
         remove_containers(home)
@@ -109,7 +112,7 @@ def begun(home: str, spool: str | None, used: bool) -> Agent:
 
 
 def answer(line: str) -> None:
-    """What the command line says to the head."""
+    """Print the command line's answer to the head."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
@@ -128,7 +131,7 @@ def down(home: str) -> int:
 
 
 def logs(paths: list[str]) -> int:
-    """Prints segments: time, task.attempt, stream, text."""
+    """Print log segments: time, task.attempt, stream, text."""
     for path in paths:
         data = memoryview(slurp(path))
         for at, (size, task, attempt, stream, _, when) in records(data):

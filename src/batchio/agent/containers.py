@@ -1,4 +1,4 @@
-"""Attempts in containers: the engine, its command line, and the end of what it runs."""
+"""Attempts in containers: the engine, its command line, and how containers are ended."""
 
 from __future__ import annotations
 
@@ -32,17 +32,22 @@ done
 printf '%s\\n' "$said"
 exit 1
 """
-"""What a registry refuses for a moment is asked for again; what it will never give is not."""
+"""A script that pulls an image: refusals that may pass are tried again, others are not."""
 ENGINE_WORDS = (b"Error: ", b"docker: ", b"podman: ", b"Error response from daemon")
 
 
 def said_by_engine(line: bytes) -> bool:
-    """Whether a container's last line on stderr is its engine's; exit 125 may be anybody's."""
+    """Return whether a container's last line on stderr is its engine's; any program may exit
+    125.
+    """
     return line.startswith(ENGINE_WORDS) or b": executable file not found in" in line
 
 
 def find_engine(setup: Setup | None) -> bytes:
-    """The path of docker, if its daemon can be reached, or of podman."""
+    """Return the path of docker, if its daemon can be reached, or of podman.
+
+    Raises Unstartable when there is neither.
+    """
     if setup is None or not setup.container or "image" not in setup.container:
         raise Unstartable(126, "no container was set up")
     wanted = setup.container.get("engine")
@@ -61,10 +66,11 @@ def find_engine(setup: Setup | None) -> bytes:
 def container_command(
     setup: Setup, attempt: Attempt, argv: list[bytes], env: dict[bytes, bytes], home: bytes
 ) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """The engine's command line for one attempt, and its environment.
+    """Return the engine's command line for one attempt, and its environment.
 
     Values travel in the environment and only names in the argv, which anybody may read; but
-    what would steer the engine itself (HOME, PATH, ...) is written out, unless secret.
+    variables that would steer the engine itself (HOME, PATH, ...) are written out, unless
+    secret.
     """
     engine = find_engine(setup)
     given = setup.container or {}
@@ -113,7 +119,7 @@ def container_command(
 
 
 def find_init(setup: Setup) -> bytes | None:
-    """Find the first process that podman is to put before a program; None: there is none.
+    """Return the first process that podman is to put before a program, or None without one.
 
     Debian only recommends catatonit, and podman refuses `--init` where it is missing.
     """
@@ -129,7 +135,7 @@ def container_name(setup: Setup, attempt: Attempt) -> bytes:
 
 
 def attempt_names(attempt: Attempt, setup: Setup) -> set[bytes]:
-    """The variables that belong to one attempt."""
+    """Return the names of the variables that belong to one attempt alone."""
     names = b"""BATCHIO_TASK_ID COILED_BATCH_TASK_ID COILED_ARRAY_TASK_ID BATCHIO_ATTEMPT
         BATCHIO_OUTPUT_DIR BATCHIO_SCRATCH_DIR TMPDIR COILED_BATCH_TASK_INPUT
         CUDA_VISIBLE_DEVICES""".split()
@@ -138,17 +144,17 @@ def attempt_names(attempt: Attempt, setup: Setup) -> set[bytes]:
 
 
 def stop_container(attempt: Attempt) -> list[bytes]:
-    """The command that ends its container."""
+    """Return the command that ends an attempt's container."""
     return [b"/bin/sh", b"-c", ERASE, find_engine(attempt.setup), attempt.container]
 
 
 def pull_image(setup: Setup | None, image: str) -> list[bytes]:
-    """The command that has an image here."""
+    """Return the command that pulls an image to this node."""
     return [b"/bin/sh", b"-c", PULL, find_engine(setup), raw(image)]
 
 
 def remove_containers(home: str) -> None:
-    """Containers of this home, should any have outlived their client."""
+    """Remove containers of this home that have outlived their client."""
     engine = slurp(home + "/engine")
     if engine:
         script = (

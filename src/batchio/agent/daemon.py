@@ -1,4 +1,4 @@
-"""The daemon of one home: its rooms put together, and the turns of its loop."""
+"""The daemon of one home: its parts put together, and the turns of its loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Agent:
-    """One thread and one poll loop; nothing blocks but short file operations."""
+    """The daemon: one thread and one poll loop; nothing blocks but short file operations."""
 
     def __init__(self, home: str, spool: str | None) -> None:
         self.home = home
@@ -68,7 +68,7 @@ class Agent:
         self.ended: Deque[Attempt] = deque()
 
     def begin(self) -> None:
-        """From now on heads may come."""
+        """Set up signals and standard input, and listen for heads."""
         os.dup2(self.helpers.devnull, 0)  # what every child inherits as its standard input
         become_subreaper()
         woken, waker = os.pipe()
@@ -91,7 +91,7 @@ class Agent:
         self.child_ended = True
 
     def serve(self) -> None:
-        """Until it is time to go; by then nothing of ours runs."""
+        """Serve until it is time to end; by then no process of ours runs."""
         Caller.depart_from()
         while not self.departing():
             self.try_turn()
@@ -155,7 +155,7 @@ class Agent:
             self.launcher.retry_at = 0.0  # there may be room for another one now
 
     def watch(self) -> None:
-        """Everything that happens because time went by; sets the next wake."""
+        """Do all that is due because time went by, and set the next wake-up."""
         now = self.loop.now
         self.loop.wake = now + 60.0
         self.endings.watch()

@@ -1,10 +1,10 @@
-"""Whether the agent is to go, and what it still waits for."""
+"""Whether the agent is to end, and what it still waits for."""
 
 from __future__ import annotations
 
 
 class Departure:
-    """Wanted by the head's `bye`, by a signal, or because nobody has come for too long."""
+    """The end of the agent: wanted by the head's `bye`, by a signal, or because no head came."""
 
     def __init__(self) -> None:
         self.wanted = False
@@ -19,5 +19,5 @@ class Departure:
         self.wanted = self.forced = True
 
     def due(self, now: float, running: bool, cleaning: bool) -> bool:
-        """Whether it is time to go."""
+        """Return whether it is time to end."""
         return self.wanted and (self.forced or not (running or (cleaning and now < self.by)))

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Devices:
-    """Each GPU that is taken is a locked file, beside the homes of all agents of the account.
+    """The GPUs that are in use, each a locked file beside the homes of all agents of the account.
 
-    The lock is the truth; it ends with its agent. The file is removed with it, so whoever
-    locked one looks whether it is still the one of that name.
+    The lock is the truth; it ends with its agent. The file is removed with it, so a process
+    that locked a file checks whether it is still the one of that name.
     """
 
     def __init__(self, home: str) -> None:
@@ -22,7 +22,7 @@ class Devices:
         self.held: dict[bytes, int] = {}  # name: descriptor
 
     def take(self, names: Sequence[bytes], first: int, count: int) -> list[bytes]:
-        """As many that nobody has, beginning with the slot's own; none when they are too few.
+        """Reserve free GPUs, beginning with the slot's own; return none when too few are free.
 
         Where there are fewer than an attempt wants in all, it gets what there is, unlocked.
         """
@@ -59,7 +59,7 @@ class Devices:
         return False
 
     def give(self, names: Sequence[bytes]) -> None:
-        """They are free again."""
+        """Release GPUs, so that others can have them."""
         for name in names:
             fd = self.held.pop(name, -1)
             if fd >= 0:

@@ -1,4 +1,4 @@
-"""What a message may hold: each value is checked once, where it comes in."""
+"""Checks of what a message may hold: each value is checked once, where it comes in."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 MOST = (1 << 63) - 1
 MOST_TASKS = (1 << 32) - 1
-"""What frames and log records have room for."""
+"""The largest numbers that frames and log records have room for."""
 MOST_SLOTS = 1 << 16
 MOST_SECONDS = 1e10
 
 
 def whole_number(value: Any, most: int = MOST, least: int = 0) -> int:
-    """Return a whole number within limits. Raises ValueError, as all here."""
+    """Check and return a whole number within limits. Raises ValueError, as all checks here."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError("%.80r is no whole number from %d to %d" % (value, least, most))
     return int(value)
@@ -39,7 +39,7 @@ def text(value: Any) -> str:
 
 
 def task_id(value: Any) -> str:
-    """Return the id that people see: a text, or a whole number of either sign."""
+    """Check and return the id that people see: a text, or a whole number of either sign."""
     return str(value) if type(value) is int else text(value)
 
 
@@ -56,7 +56,7 @@ def table(value: Any) -> dict[str, Any]:
 
 
 def maybe(check: Callable[[Any], T], value: Any) -> T | None:
-    """Return what the check makes of a value, or None for none."""
+    """Return the checked value, or None for None."""
     return None if value is None else check(value)
 
 

@@ -27,9 +27,9 @@ LOST = b"batchio: the last output is lost: %s"
 
 
 class Endings:
-    """From the exit of the main process to the record in the results.
+    """The steps from the exit of an attempt's main process to its record in the results.
 
-    Output has an end when nobody holds the pipe any more, and that is waited for: whoever
+    Output ends when no process holds the pipe any more, and that is waited for: a process that
     holds it has the grace to end by itself, then gets TERM, and KILL after the grace.
     """
 
@@ -47,7 +47,9 @@ class Endings:
         self.output.when_closed = self.finish
 
     def exited(self, attempt: Attempt) -> None:
-        """The main process is gone; what it wrote may still be in the pipes."""
+        """Begin the end of an attempt whose main process is gone; its pipes may still hold
+        output.
+        """
         now = self.loop.now
         attempt.linger = now
         self.lingering.add(attempt)
@@ -62,14 +64,14 @@ class Endings:
             self.loop.at(attempt.linger)
 
     def hurry(self, attempt: Attempt) -> None:
-        """It has ended; whoever holds its output has only the grace that follows TERM."""
+        """Shorten the wait for an ended attempt's output to the grace that follows TERM."""
         if attempt in self.lingering and attempt.linger is not None:
             attempt.linger = min(attempt.linger, self.loop.now)
             self.loop.at(attempt.linger)
         attempt.killed = True
 
     def watch(self) -> None:
-        """Ends those who still hold the output of an ended attempt."""
+        """End the processes that still hold the output of an ended attempt."""
         for attempt in list(self.lingering):
             if self.loop.now < (attempt.linger or 0.0):
                 self.loop.at(attempt.linger or 0.0)
@@ -98,7 +100,7 @@ class Endings:
         self.finish(attempt)
 
     def stopped(self, attempt: Attempt) -> None:
-        """It was stopped while it was set up."""
+        """Clean up and record an attempt that was stopped while it was set up."""
         self.devices.give(attempt.devices)
         self.folders.unmake(attempt)
         self.attempts.remove(attempt)
@@ -112,7 +114,7 @@ class Endings:
         self.news.dirty = True
 
     def finish(self, attempt: Attempt) -> None:
-        """Everything about an ended attempt, into its record."""
+        """Finish an ended attempt: judge its end, free its slot and GPUs, and begin its record."""
         setup = attempt.setup
         assert setup is not None
         self.output.close(attempt)
@@ -128,12 +130,15 @@ class Endings:
         self.chores.do(self.recording(attempt, setup, strays, self.log_end(attempt)))
 
     def log_end(self, attempt: Attempt) -> int:
-        """Where its log ends: on disk, when it was stopped and the disk takes no more."""
+        """Return the offset at which the attempt's log ends.
+
+        That is what is on disk, when it was stopped and the disk has no more room.
+        """
         lost = attempt.killed and self.output.choked not in ("", "backlog")
         return self.output.log.end if lost else self.output.log.tail
 
     def recording(self, attempt: Attempt, setup: Setup, strays: bool, end: int) -> Iterator[None]:
-        """Looks at what it left, then makes its record."""
+        """Look for the attempt's outputs, in slices, then make its record."""
         files = size = seen = 0
         lacking: list[str] = []
         self.folders.leave_scratch(attempt.scratch, strays)
@@ -161,7 +166,7 @@ class Endings:
         self.news.dirty = True
 
     def judge(self, attempt: Attempt) -> None:
-        """Was it the kernel, for lack of memory?"""
+        """Give the attempt the reason "oom" when the kernel killed it for lack of memory."""
         killed = 0
         if attempt.cgroup:
             killed = Cgroup.kills(attempt.cgroup) if attempt.exit else 0
@@ -171,7 +176,9 @@ class Endings:
             attempt.reason = "oom"
 
     def judge_container(self, attempt: Attempt, setup: Setup) -> None:
-        """What the engine's exit code means; its own memory and time mean nothing."""
+        """Interpret the engine's exit code, and drop its own memory and time, which mean
+        nothing.
+        """
         attempt.rss, attempt.spent = 0, 0.0
         if attempt.exit == 125 and said_by_engine(raw(attempt.last_line(setup))):
             why = "the container could not be started: " + attempt.last_line(setup)
@@ -180,8 +187,8 @@ class Endings:
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
             program = setup.words[0] if setup.words else b"the program"
-            why = raw(attempt.last_line(setup).rpartition(": ")[2])
-            missing = b"batchio: the image cannot run %s: %s\n" % (program, why)
+            reason = raw(attempt.last_line(setup).rpartition(": ")[2])
+            missing = b"batchio: the image cannot run %s: %s\n" % (program, reason)
             self.output.record(attempt, 2, missing)
 
 

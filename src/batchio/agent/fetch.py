@@ -1,8 +1,8 @@
-"""A program of its own: fetch the uploaded files into a home, and check that they are right.
+"""A program of its own: download the uploaded files into a home, and check their digest.
 
-Its word is the home. Its standard input is a JSON object of `url` and `digest`, because a
-signed URL is a secret and everybody on the node can read a command line. What breaks off is
-taken up where it broke; what is there already is not fetched again.
+Its only word is the home. Its standard input is a JSON object of `url` and `digest`, because
+a signed URL is a secret and everybody on the node can read a command line. A download that
+breaks off goes on where it broke; files that are there already are not downloaded again.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ AGAIN = (408, 425, 429, 500, 502, 503, 504)
 
 
 class Refused(Exception):
-    """Asking again is no use."""
+    """The store refuses for good: asking again is no use."""
 
 
 def chunks(url: str) -> Iterator[bytes]:
-    """All bytes behind a URL, once and in order, whatever breaks in between."""
+    """Yield all bytes behind a URL, once and in order, over broken connections too."""
     done = failures = 0
     while True:
         why = "the connection broke off"
@@ -64,16 +64,17 @@ def chunks(url: str) -> Iterator[bytes]:
 
 
 def explained(error: HTTPError) -> str:
-    """With the store's own words: 403 alone does not say that a URL has expired.
+    """Return an HTTP error with the store's own message: 403 alone does not say that a URL
+    expired.
 
-    Only these: the rest of such an answer may repeat the signature.
+    Only the message: the rest of such an answer may repeat the signature.
     """
     said = re.search(rb"<Message>([^<\n]+)", error.read(1 << 16))
     return f"{error}: {said.group(1).decode('utf-8', 'replace')}" if said else str(error)
 
 
 def opened(url: str, start: int) -> Any:
-    """A reader of the bytes from `start` on."""
+    """Open a URL and return a reader of its bytes from `start` on."""
     if url.startswith("file:"):
         file = open(url2pathname(urlsplit(url).path), "rb")  # noqa: SIM115  as urlopen does
         file.seek(start)
@@ -86,13 +87,13 @@ def opened(url: str, start: int) -> Any:
 
 
 def length(source: Any) -> int:
-    """How many bytes the reader promises; 0 when it does not say."""
+    """Return how many bytes a reader promises; 0 when it does not say."""
     headers = getattr(source, "headers", {})
     return int(headers.get("Content-Length") or 0)
 
 
 def fetch(url: str, digest: str, target: str) -> None:
-    """Writes the file `target` when all that came has this SHA-256. Raises Refused, OSError."""
+    """Download a URL to the file `target`, if its SHA-256 is right. Raises Refused, OSError."""
     seen = hashlib.sha256()
     part = target + ".part"
     try:
@@ -109,7 +110,7 @@ def fetch(url: str, digest: str, target: str) -> None:
 
 
 def main(home: str) -> str:
-    """Why the files are not there, or nothing."""
+    """Download the files into a home; return why that failed, or ""."""
     asked = json.load(sys.stdin)
     target = home + "/bundle.tar"
     if not os.path.exists(target):

@@ -1,6 +1,6 @@
-"""What attempts leave: the files among what they were given, and the tar of them.
+"""The outputs of attempts: files that are new or changed, and the tar of them.
 
-All of it goes by slices: a generator here yields None, or an empty piece, when one is done.
+All work goes in slices: a generator here yields None, or an empty piece, after each.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 DATA_FRAME = 256 << 10  # of log or output bytes
 SMALL_FRAME = 64 << 10  # a frame may begin to hold more than one small file up to here
 MOST_SEGMENTS = 1 << 16
-"""Pieces of data between holes; a file with more is sent as if it had none."""
+"""Most pieces of data between holes; a file with more is sent as if it had no hole."""
 TOLD = 3
-"""Of the files that cannot be read, so many are named."""
+"""Number of unreadable files that a message names."""
 
 
 def names_in(folder: bytes) -> Iterator[bytes | None]:
-    """The names in a folder, sorted; None after each slice. Raises OSError."""
+    """Yield the names in a folder, sorted; None after each slice. Raises OSError."""
     rows: list[list[bytes]] = [[]]
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -51,7 +51,7 @@ def names_in(folder: bytes) -> Iterator[bytes | None]:
 
 
 def admit(path: bytes, status: os.stat_result) -> None:
-    """Make something readable that is ours and was locked. Raises OSError when we may not read."""
+    """Make a locked file or folder of ours readable. Raises OSError when we may not read it."""
     wanted = 0o500 if stat.S_ISDIR(status.st_mode) else 0o400
     if os.geteuid() == 0 or (status.st_uid == os.geteuid() and status.st_mode & wanted == wanted):
         return
@@ -62,7 +62,10 @@ def admit(path: bytes, status: os.stat_result) -> None:
 
 
 def walk(folder: bytes, lacking: list[str]) -> Iterator[Found | None]:
-    """(path, status) of every file, link and empty folder below; of what is left out, why."""
+    """Yield (path, status) of every file, link and empty folder below a folder.
+
+    None is yielded after each slice. What cannot be read is named in `lacking`, with the reason.
+    """
     waiting = [b""]
     while waiting:
         inside = waiting.pop()
@@ -99,7 +102,7 @@ def walk(folder: bytes, lacking: list[str]) -> Iterator[Found | None]:
 
 
 def outputs(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterator[Found | None]:
-    """What an attempt made or changed, of what `walk` finds."""
+    """Yield the files that an attempt made or changed, of those that `walk` finds."""
     if bundle is not None:
         yield from bundle.read()
     for found in walk(folder, lacking):
@@ -107,14 +110,14 @@ def outputs(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterato
 
 
 def told(lacking: list[str]) -> str:
-    """In one line, what of an attempt's outputs could not be read."""
+    """Return one line that names the outputs of an attempt that could not be read."""
     more = len(lacking) - TOLD
     named = "; ".join(lacking[:TOLD])
     return named + ("; and %d more" % more if more > 0 else "")
 
 
 def tar(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterator[tuple[bytes, int]]:
-    """A pax tar stream of the outputs, in (bytes, files begun) pieces of one frame."""
+    """Yield a pax tar stream of the outputs, as (bytes, files begun) of at most one frame."""
     import tarfile
 
     known: list[str] = []  # what could not be read was told with the attempt's end
@@ -144,7 +147,7 @@ def tar(folder: bytes, bundle: Bundle | None, lacking: list[str]) -> Iterator[tu
 
 
 def tar_file(path: bytes, info: Any, lacking: list[str]) -> Iterator[tuple[bytes, int]]:
-    """One file's header and content; of holes only where they are. Raises OSError before both."""
+    """Yield one file's header and content, without its holes. Raises OSError before both."""
     import tarfile
 
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -191,7 +194,7 @@ def tar_file(path: bytes, info: Any, lacking: list[str]) -> Iterator[tuple[bytes
 
 
 def segments_of(fd: int, size: int) -> Iterator[Segments | None]:
-    """Where a file has data, as (offset, length); None after each slice, the whole at the end."""
+    """Find where a file has data, as (offset, length); yield None after each slice, then all."""
     import errno
 
     found: Segments = []

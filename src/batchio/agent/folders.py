@@ -1,4 +1,4 @@
-"""Working directories and scratch folders: made, handed on when empty, removed."""
+"""Working directories and scratch folders: created, reused when empty, removed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ REMOVE = (b"/bin/sh", b"-c", b'chmod -R u+rwX "$0" 2>/dev/null; exec rm -rf "$0"
 
 
 def make_folder(path: bytes) -> None:
-    """The agent's umask takes nothing of it."""
+    """Create a folder of mode 0700 and mark it as untouched by its time."""
     os.mkdir(path, 0o700)
     os.utime(path, ns=(UNTOUCHED, UNTOUCHED))
 
 
 def remove(path: bytes, budget: int) -> int:
-    """Removes a tree of at most `budget` entries; what remains of the budget, or -1."""
+    """Remove a tree of at most `budget` entries; return the rest of the budget, or -1."""
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -53,7 +53,7 @@ def remove(path: bytes, budget: int) -> int:
 
 
 class Folders:
-    """Make, hand on and remove the folders of attempts.
+    """The folders of attempts: created, reused and removed.
 
     On ext4 a rename costs a tenth of `rmdir` and `mkdir`, which would be most of what an
     attempt costs us. So an empty folder is the next attempt's; and one look at its time says
@@ -74,7 +74,7 @@ class Folders:
             self.remove(self.home + b"/tmp/" + os.fsencode(name))
 
     def make(self, attempt: Attempt, setup: Setup) -> Iterator[None]:
-        """An attempt's folders, with what it starts with; at the end we are in its working one.
+        """Make an attempt's folders and files, in slices; at the end, change to its directory.
 
         Raises NodeFault, and OSError of a shortage that passes.
         """
@@ -109,7 +109,7 @@ class Folders:
             raise NodeFault(126, why) from None
 
     def open_copies(self, attempt: Attempt) -> None:
-        """The files of `--pipe-to-files`, with the rights that a task's own would have."""
+        """Open the files of `--pipe-to-files`, with the rights that a task's own would have."""
         for end in (b"out", b"err"):
             path = b"%s/task-%s.%s" % (attempt.work, raw(attempt.id), end)
             copy = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -117,7 +117,7 @@ class Folders:
             os.fchmod(copy, 0o666 & ~Caller.umask)
 
     def unmake(self, attempt: Attempt) -> None:
-        """Of one that was not started."""
+        """Remove the folders of an attempt that was not started."""
         while attempt.copies:
             os.close(attempt.copies.pop())
         if attempt.scratch:
@@ -126,7 +126,7 @@ class Folders:
         self.remove(attempt.work)
 
     def given(self) -> Bundle | None:
-        """What was uploaded, if anything was; opened when it is first needed."""
+        """Return the uploaded files, or None when there are none; opened when first needed."""
         path = self.home + b"/bundle.tar"
         if self.bundle is None and os.path.exists(path):
             self.bundle = Bundle(path)
@@ -140,7 +140,7 @@ class Folders:
             make_folder(path)
 
     def vacate(self, path: bytes, spare: list[bytes]) -> bool:
-        """Whether a folder is empty. Then the next attempt has it, or it is removed."""
+        """Return whether a folder is empty; if so, keep it in `spare` for the next attempt."""
         try:
             info = os.stat(path)
             if info.st_mtime_ns != UNTOUCHED or info.st_mode != stat.S_IFDIR | 0o700:
@@ -158,12 +158,12 @@ class Folders:
         return self.vacate(path, self.spare_work)
 
     def leave_scratch(self, path: bytes, strays: bool) -> None:
-        """Nobody collects it; but strays may still write there."""
+        """Reuse or remove a scratch folder; one in which strays may write is removed."""
         if strays or not self.vacate(path, self.spare_scratch):
             self.remove(path)
 
     def remove_spare(self) -> None:
-        """Working directories that no attempt of this turn took."""
+        """Remove the spare working directories that no attempt of this turn reused."""
         while self.spare_work:
             path = self.spare_work.pop()
             try:
@@ -172,7 +172,7 @@ class Folders:
                 self.remove(path)
 
     def remove(self, path: bytes) -> None:
-        """A small tree at once, a large one by somebody else."""
+        """Remove a tree: a small one at once, a large one by a helper."""
         if remove(path, SLICE) >= 0:
             return
         trash = b"%s/tmp/.gone.%s" % (self.home, os.urandom(6).hex().encode())
@@ -183,7 +183,7 @@ class Folders:
         self.helpers.run([*REMOVE, trash])
 
     def leave(self) -> None:
-        """All of them may go; what is much, by somebody else."""
+        """Remove them all: a small tree at once, a large one by a helper."""
         for path in (self.home + b"/work", self.home + b"/tmp"):
             if remove(path, SLICE) < 0:
                 self.helpers.run([*REMOVE, path])

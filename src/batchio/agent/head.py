@@ -1,4 +1,4 @@
-"""The conversation with the head: who it is, and what it is sent."""
+"""The conversation with the head: who commands, and what it is sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TASK = Struct(">II")
 
 
 class Head:
-    """All who connect, and the one of them that commands."""
+    """All connected peers, and the one of them that commands: the head."""
 
     def __init__(self, agent: Agent) -> None:
         self.loop = agent.loop
@@ -50,7 +50,9 @@ class Head:
     # -- who is there
 
     def listen(self, obey: Obey) -> None:
-        """In the home, which is the working directory: a socket's path has to be short."""
+        """Listen on a socket in the home, which is the working directory: its path has to be
+        short.
+        """
         self.obey = obey
         if os.path.lexists("s"):
             os.unlink("s")
@@ -77,7 +79,7 @@ class Head:
         self.loop.watch(peer.fd, lambda mask: self.on_bytes(peer, mask))
 
     def watch(self) -> None:
-        """Listens again."""
+        """Listen again after a shortage of descriptors."""
         if self.deaf_until and self.loop.now >= self.deaf_until:
             self.deaf_until = 0.0
             self.loop.watch(self.listener.fileno(), self.on_peer)
@@ -120,7 +122,7 @@ class Head:
             self.news.alone()
 
     def greet(self, peer: Connection, given: dict[str, Any]) -> None:
-        """A hello: from now on this peer commands, unless it is late or a stranger."""
+        """Let a peer that said hello command, unless its epoch is old or its job is another."""
         epoch = whole_number(given["epoch"])
         why = self.identity.objection(given, epoch)
         if why:
@@ -148,7 +150,7 @@ class Head:
         }
 
     def lost(self, lease: float) -> bool:
-        """Whether the head has just been silent for longer than its lease."""
+        """Return whether the head has just been silent for longer than its lease."""
         now = self.loop.now
         if self.orphaned or now < self.heard + lease:
             self.loop.at(self.heard + lease if not self.orphaned else now + 1.0)
@@ -161,7 +163,7 @@ class Head:
     # -- what it is sent
 
     def flush(self) -> None:
-        """Results to disk, then everything new to the head, then log bytes."""
+        """Write results to disk, then send the head all new messages, then log bytes."""
         news, log = self.news, self.log
         news.dirty = False
         self.flushed = self.loop.now
@@ -181,7 +183,7 @@ class Head:
             self.hang_up(self.commander)
 
     def farewell(self) -> None:
-        """The head should hear the last words; two seconds are enough."""
+        """Send the head the last messages; two seconds are enough."""
         if self.commander:
             self.commander.sock.settimeout(2.0)
             try:
@@ -190,7 +192,7 @@ class Head:
                 pass
 
     def pump(self, peer: Connection) -> None:
-        """Control messages, then data a frame at a time, as long as the kernel takes it."""
+        """Send messages, then data frame by frame, as long as the kernel takes them."""
         blocked = peer.blocked
         peer.write()
         frames = 0
@@ -203,7 +205,9 @@ class Head:
             self.loop.modify(peer.fd, READABLE | (WRITABLE if more else 0))
 
     def next_data(self, peer: Connection) -> bool:
-        """Puts one frame of log or output bytes into the outbox, if there is any."""
+        """Put one frame of log or output bytes into the outbox, and return whether there was
+        any.
+        """
         found = False
         if peer.pull and peer.pull[1] > 0:
             offset, data = self.log.read(peer.pull[0], min(DATA_FRAME, peer.pull[1]))

@@ -1,4 +1,4 @@
-"""Programs of ours beside the tasks: to remove a tree, to pull an image, to prepare the node."""
+"""Programs beside the tasks: to remove a tree, to pull an image, to prepare the node."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Helpers:
-    """Runs them, silently or for their last words."""
+    """The helpers: programs of which the last words are kept, or nothing is."""
 
     def __init__(self, loop: Loop, children: Children, home: str) -> None:
         self.loop = loop
@@ -35,7 +35,7 @@ class Helpers:
         return bool(self.children.helpers or self.waiting)
 
     def run(self, argv: list[bytes]) -> None:
-        """Start a program for what it does; nobody waits for its end."""
+        """Start a program without waiting for its end or reading its output."""
         try:
             self.start(argv, os.environb, self.devnull, lambda status: None)
         except (OSError, MemoryError) as error:
@@ -48,7 +48,10 @@ class Helpers:
         timeout: float | None,
         then: Callable[[int, str], None],
     ) -> None:
-        """Calls `then(exit code, last words)` once; a text of its own when it took too long."""
+        """Start a program; call `then(exit code, last words)` once at its end.
+
+        A program that takes too long is killed, and its last words say so.
+        """
         output = into = -1
         try:
             output, into = os.pipe()
@@ -89,7 +92,7 @@ class Helpers:
         return self.children.start_helper(argv, marked_env, output, then)
 
     def watch(self) -> None:
-        """Ends those that took too long; starts those that wait."""
+        """Kill the helpers that took too long; start those that wait for resources."""
         waiting, self.waiting = self.waiting, []
         for again in waiting:
             again()
@@ -98,7 +101,7 @@ class Helpers:
 
 
 class Helper:
-    """One whose last words count."""
+    """One helper whose last words are kept."""
 
     def __init__(
         self, helpers: Helpers, output: int, setup: Setup | None, then: Callable[[int, str], None]
@@ -113,7 +116,7 @@ class Helper:
         self.deadline: float | None = None
 
     def read(self, mask: int = 0) -> bool:
-        """Whether there may be more to read."""
+        """Read output of the helper; return whether there may be more to read."""
         try:
             data = os.read(self.output, CHUNK)
         except BlockingIOError:

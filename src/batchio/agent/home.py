@@ -1,4 +1,4 @@
-"""The agent's folder: who owns it, who it says it is, and its end."""
+"""The agent's folder: its owner, its identity, and its end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = 2
 
 
 def own_folder(home: str) -> None:
-    """Makes the home and the user's folder around it; refuses what others could have put there."""
+    """Make the home and the user's folder around it; refuse what others could have put there."""
     for folder in (os.path.dirname(home), home):
         try:
             os.mkdir(folder, 0o700)
@@ -39,7 +39,7 @@ def own_folder(home: str) -> None:
 
 
 def lock(home: str, wait: float = 0.0) -> int:
-    """The descriptor that makes us the owner of the home; -1 when there is one."""
+    """Lock the home, which makes us its owner; return the descriptor, or -1 when it has one."""
     fd = os.open(home + "/lock", os.O_RDWR | os.O_CREAT, 0o600)
     end = time.monotonic() + wait
     while True:
@@ -54,7 +54,7 @@ def lock(home: str, wait: float = 0.0) -> int:
 
 
 def listening(home: str) -> bool:
-    """Whether an agent answers at the home's socket."""
+    """Return whether an agent answers at the home's socket."""
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.chdir(home)  # a socket's path has room for 107 bytes only
@@ -67,7 +67,7 @@ def listening(home: str) -> bool:
 
 
 class Identity:
-    """`agent.json`: which daemon this is; the job and the epoch it has seen outlive it."""
+    """The contents of `agent.json`: which daemon this is; its job and epoch outlive it."""
 
     def __init__(self, home: str, news: News) -> None:
         self.home = home
@@ -83,7 +83,7 @@ class Identity:
         )
 
     def objection(self, given: dict[str, Any], epoch: int) -> str:
-        """Why a head is refused, or nothing."""
+        """Return why a head is refused, or ""."""
         job, seen = self.known.get("job"), self.known.get("epoch", -1)
         if given["v"] != VERSION:
             return "this agent speaks protocol %d, not %s" % (VERSION, given["v"])
@@ -94,7 +94,7 @@ class Identity:
         return ""
 
     def serve(self, job: Any, epoch: int) -> None:
-        """From now on it works for this head."""
+        """Store the job and the epoch of the head that commands now."""
         if (epoch, job) != (self.known.get("epoch"), self.known.get("job")):
             self.known.update(epoch=epoch, job=job)
             self.write()
@@ -111,7 +111,7 @@ class Identity:
 
 
 def read_identity(home: str) -> dict[str, Any]:
-    """agent.json as the last daemon of this home left it."""
+    """Return the contents of agent.json as the last daemon of this home left it."""
     try:
         known = loads(slurp(home + "/agent.json") or b"{}")
     except ValueError:
@@ -120,14 +120,14 @@ def read_identity(home: str) -> dict[str, Any]:
 
 
 def public(known: dict[str, Any]) -> str:
-    """The line that `up` prints."""
+    """Return the line that `up` prints."""
     return dumps({name: known.get(name) for name in ("v", "instance", "pid", "socket")})
 
 
 def erase(home: str) -> str:
-    """Removes the home, and the user's folder around it when nothing else is in there.
+    """Remove the home, and the user's folder around it when nothing else is in there.
 
-    What could not be removed and why, or nothing.
+    Return what could not be removed and why, or "".
     """
     os.chdir("/")
     if remove(os.fsencode(home), 1 << 30) < 0:
@@ -144,7 +144,7 @@ def erase(home: str) -> str:
 
 
 def insist(home: str) -> str:
-    """Removes what a task has locked too; `shutil` takes a node ten milliseconds to import."""
+    """Remove the home with folders that a task has locked; importing `shutil` costs 10 ms."""
     import shutil
 
     left: list[str] = []

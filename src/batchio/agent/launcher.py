@@ -25,7 +25,7 @@ INPUT_NAMES = (b"BATCHIO_TASK_INPUT", b"COILED_BATCH_TASK_INPUT")
 
 
 class Launcher:
-    """Starts what is queued, as long as a slot is free."""
+    """Starts queued attempts, as long as a slot is free."""
 
     def __init__(self, agent: Agent) -> None:
         self.loop = agent.loop
@@ -53,7 +53,10 @@ class Launcher:
             self.chores.do(self.launching(attempt, setup))
 
     def take_devices(self, attempt: Attempt, setup: Setup) -> bool:
-        """Whether there are GPUs for it; else it waits, for another job has them."""
+        """Reserve GPUs for an attempt; without them it waits, for another job has them.
+
+        Return whether it has them.
+        """
         try:
             first = attempt.slot * setup.gpus
             attempt.devices = self.devices.take(setup.devices, first, setup.gpus)
@@ -65,7 +68,9 @@ class Launcher:
         return bool(attempt.devices)
 
     def may_launch(self, setup: Setup) -> bool:
-        """Whether a slot is free; for too many whose pipes are held, others wait."""
+        """Return whether a slot is free; too many attempts with open pipes count as taken
+        slots.
+        """
         taken = len(self.attempts.running) + max(0, len(self.endings.lingering) - setup.slots)
         may = taken < setup.slots and not self.output.choked
         return bool(may and self.attempts.queue and self.loop.now >= self.retry_at)
@@ -75,7 +80,7 @@ class Launcher:
             self.loop.at(self.retry_at)
 
     def launching(self, attempt: Attempt, setup: Setup) -> Iterator[None]:
-        """All of one start; whatever goes wrong ends, or delays, this attempt alone."""
+        """Start one attempt, in slices; any error ends or delays this attempt alone."""
         try:
             for _ in self.folders.make(attempt, setup):
                 if attempt.killed:
@@ -100,7 +105,9 @@ class Launcher:
             self.endings.unstartable(attempt, setup, kind(126, why))
 
     def put_back(self, attempt: Attempt, lacking: str) -> None:
-        """It waits for a second, or for the next end of another."""
+        """Put an attempt back into the queue; it waits a second, or for the next end of
+        another.
+        """
         if attempt.killed:
             self.endings.stopped(attempt)
             return
@@ -113,7 +120,7 @@ class Launcher:
         self.loop.at(self.retry_at)
 
     def launch(self, attempt: Attempt, setup: Setup) -> None:
-        """Starts its program in the folder that we are in."""
+        """Start the attempt's program in the current directory."""
         attempt.started = time.time()
         env, extra = environment(attempt, setup)
         argv = setup.command(env, extra)
@@ -182,7 +189,7 @@ class Launcher:
 
 
 def environment(attempt: Attempt, setup: Setup) -> tuple[dict[bytes, bytes], tuple[bytes, ...]]:
-    """The attempt's variables, and the names its input brought along.
+    """Return the attempt's variables, and the names that its input added.
 
     One dict serves all attempts: each sets the same keys, and spawn copies it.
     """
@@ -214,7 +221,7 @@ def environment(attempt: Attempt, setup: Setup) -> tuple[dict[bytes, bytes], tup
 
 
 def limited(attempt: Attempt, setup: Setup, argv: list[bytes]) -> list[bytes]:
-    """The command inside a control group of its own, where the kernel gives us one."""
+    """Return the command inside a control group of its own, where the kernel allows one."""
     if not Cgroup.available() or not argv or not setup.which(argv[0]):
         return argv
     attempt.cgroup = Cgroup.make(attempt.name, int(setup.memory or 0))

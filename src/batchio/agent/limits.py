@@ -1,4 +1,4 @@
-"""What an attempt may use: memory through a control group, CPUs through affinity."""
+"""Limits of an attempt: memory through a control group, CPUs through affinity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Cgroup:
-    """A control group an attempt, for its memory; version 2, or version 1's own tree."""
+    """A control group for each attempt, for its memory; of version 2, or version 1's own tree."""
 
     base: bytes | None = None  # where ours are made; empty: nowhere
     limit = b"memory.max"
@@ -79,12 +79,12 @@ class Cgroup:
 
 
 def oom_kills() -> int:
-    """How many processes the kernel has killed for lack of memory since it booted."""
+    """Return how many processes the kernel has killed for lack of memory since it booted."""
     return oom_count(slurp("/proc/vmstat"))
 
 
 def oom_count(counters: bytes) -> int:
-    """The number in the line `oom_kill N`."""
+    """Return the number in the line `oom_kill N`."""
     _, found, rest = (b"\n" + counters).partition(b"\noom_kill ")
     return int(rest.split(b"\n", 1)[0]) if found else 0
 
@@ -100,7 +100,7 @@ CPUS = sorted(cpu_set())
 
 
 class Affinity:
-    """Which CPUs a child inherits: each slot has its own."""
+    """The CPUs that a child inherits: each slot has its own."""
 
     def __init__(self) -> None:
         self.now = CPUS

@@ -1,4 +1,4 @@
-"""Reads the agent from its standard input and lets it go on: no file of it is ever on a node.
+"""Load the agent from standard input and run it: no file of it is ever on a node.
 
 This text is the first part of what a node's Python gets, so it is written in what every
 Python 3 can read. The second part is four bytes that say what follows, the number of the

@@ -1,4 +1,4 @@
-"""One poll loop and one clock."""
+"""The agent's one poll loop and its clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BROKEN = select.POLLHUP | select.POLLERR
 
 
 class Loop:
-    """Calls those whose descriptors are ready, and knows when to look at the clock again.
+    """A poll loop: calls the handlers of ready descriptors, and wakes up in time.
 
     `now` is the time of this turn, the same for all that happens in it.
     """
@@ -48,12 +48,12 @@ class Loop:
         del self.handlers[fd]
 
     def at(self, when: float) -> None:
-        """Wakes not later than this."""
+        """Set the next wake-up to this time, unless it is earlier already."""
         if when < self.wake:
             self.wake = when
 
     def wait(self, until: float) -> None:
-        """Calls the handlers of one poll."""
+        """Wait for one poll, and call the handlers of the ready descriptors."""
         ready = self.poll(max(0.0, until - time.monotonic()) * self.unit)
         self.now = time.monotonic()
         handlers = self.handlers

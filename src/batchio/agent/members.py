@@ -16,20 +16,20 @@ KIND = (b"BATCHIO_PROCESS_TYPE", b"COILED_BATCH_PROCESS_TYPE")
 
 
 def member(pair: Any) -> tuple[int, str]:
-    """The number and the address of a node."""
+    """Check and return the number and the address of a node."""
     number, address = listing(pair)
     return whole_number(number), text(address)
 
 
 class Members:
-    """Which nodes are ready; the head tells what changes."""
+    """The nodes that are ready; the head tells what changes."""
 
     def __init__(self) -> None:
         self.ready: dict[int, str] = {}  # number: address
         self.scheduler: tuple[int, str] | None = None  # its number and address
 
     def update(self, given: dict[str, Any]) -> None:
-        """The head's `members` message."""
+        """Apply the head's `members` message."""
         joined = dict(map(member, listing(given.get("joined", []))))
         left = list(map(whole_number, listing(given.get("left", []))))
         scheduler = maybe(member, given.get("scheduler"))
@@ -43,7 +43,10 @@ class Members:
             self.scheduler = scheduler
 
     def variables(self, own: str) -> dict[bytes, bytes]:
-        """What tasks of the node of this number are told; addresses by the numbers of nodes."""
+        """Return the variables that tell tasks of the nodes; `own` is this node's number.
+
+        Addresses are in the order of the nodes' numbers.
+        """
         number, address = self.scheduler or (-1, "")
         kind = b"scheduler" if str(number) == own else b"worker"
         ready = raw(",".join(address for _, address in sorted(self.ready.items())))

@@ -1,4 +1,4 @@
-"""What the head is to hear at the next flush."""
+"""The messages that the head is to get at the next flush."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class News:
-    """Messages in the making; what must not be lost waits here while there is no head."""
+    """Messages to be sent; those that must not be lost wait here while there is no head."""
 
     def __init__(self) -> None:
         self.dirty = False  # there is something to flush
@@ -27,7 +27,7 @@ class News:
         self.troubled: set[str] = set()
 
     def greet(self, hello: list[Any], dones: Iterable[bytes]) -> None:
-        """A new head: it hears the hello, all results, and what was kept for it."""
+        """Begin with a new head: it gets the hello, all results, and what was kept for it."""
         self.listened = True
         self.follows = False
         self.messages = [hello, *self.owed]
@@ -35,21 +35,21 @@ class News:
         self.dones = list(dones)
 
     def alone(self) -> None:
-        """The head is gone."""
+        """Note that the head is gone."""
         self.listened = self.follows = False
 
     def answer(self, message: list[Any]) -> None:
-        """For the head that asked, and no other."""
+        """Send a message to the present head alone."""
         self.messages.append(message)
         self.dirty = True
 
     def tell(self, message: list[Any]) -> None:
-        """For this head, or the next one."""
+        """Send a message to the present head, or keep it for the next one."""
         (self.messages if self.listened else self.owed).append(message)
         self.dirty = True
 
     def trouble(self, text: str) -> None:
-        """What a person should know; once each."""
+        """Tell people of a trouble, once each."""
         if text not in self.troubled:
             self.troubled.add(text)
             say(text)
@@ -60,13 +60,13 @@ class News:
         self.dirty = True
 
     def repeat(self, done: bytes) -> None:
-        """A result that the head asks for again."""
+        """Send a result again that the head asks for."""
         if done not in self.dones:
             self.dones.append(done)
         self.dirty = True
 
     def take(self, done: bytes | None) -> list[bytes]:
-        """Everything new, encoded; with the latest results."""
+        """Return all new messages, encoded, with the latest results; forget them here."""
         if self.begun:
             self.messages.append(["started", [[*key, when] for key, when in self.begun.items()]])
         if done:
@@ -76,7 +76,7 @@ class News:
         return taken
 
     def drop(self) -> None:
-        """Nobody is there to hear it."""
+        """Drop all messages, for there is no head to hear them."""
         self.begun.clear()
         self.messages.clear()
         self.dones.clear()

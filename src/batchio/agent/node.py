@@ -1,4 +1,4 @@
-"""What this node is and has."""
+"""Facts about this node: what it is and has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def node_memory() -> int:
-    """Bytes this node has for us: its own, or what its control group allows."""
+    """Return the bytes of memory for us: the node's own, or what its control group allows."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in (
         "/sys/fs/cgroup/memory.max",
@@ -36,19 +36,21 @@ def node_gpus() -> int:
 
 
 def node_devices() -> bytes:
-    """All of them, as CUDA names them."""
+    """Return the names of all GPUs, as CUDA writes them."""
     return b",".join(b"%d" % number for number in range(node_gpus()))
 
 
 def node_engines() -> list[str]:
-    """Which container engines there are."""
+    """Return which container engines are installed."""
     folders = os.environ.get("PATH", "/usr/bin:/bin").split(":")
     names = ("docker", "podman")
     return [n for n in names if any(os.access(f + "/" + n, os.X_OK) for f in folders)]
 
 
 def node_address() -> str:
-    """Where other nodes find this one: where the head did, else the address of the way out."""
+    """Return the address of this node for others: the one that the head used, else the
+    outgoing.
+    """
     found = os.environ.get("SSH_CONNECTION", "").split()  # client, its port, our address, port
     if len(found) == 4 and not found[2].startswith(("127.", "::1", "fe80:")):
         return found[2].replace("::ffff:", "")
@@ -71,7 +73,7 @@ def node_namespace() -> int:
 
 
 def node_facts() -> dict[str, Any]:
-    """What the head is told of the node."""
+    """Return the facts that the head is told of the node."""
     return {
         "python": "%d.%d.%d" % sys.version_info[:3],
         "executable": sys.executable or "python3",

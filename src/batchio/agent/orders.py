@@ -1,4 +1,4 @@
-"""What the head says, and who does it: one method a message."""
+"""The head's messages, and who carries them out: one method for each message."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Orders:
-    """Obeys; it never retries, never chooses."""
+    """Carries out the head's messages; it never retries, never chooses."""
 
     def __init__(self, agent: Agent) -> None:
         self.home = agent.home
@@ -134,7 +134,7 @@ class Orders:
         self.give_back([queue[key] for key in set(attempt_keys(keys)) if key in queue])
 
     def give_back(self, attempts: Collection[Attempt]) -> None:
-        """Queued ones; the head may place them elsewhere."""
+        """Give queued attempts back to the head, which may place them elsewhere."""
         if attempts:
             self.attempts.withdraw(attempts)
             self.news.tell(["returned", [list(one.key) for one in attempts]])

@@ -1,4 +1,4 @@
-"""What attempts write: read from their pipes into the log, while the log can grow."""
+"""The output of attempts: read from their pipes into the log, while the log can grow."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Output:
         self.when_closed: Callable[[Attempt], None]  # the last pipe of an ended attempt
 
     def open(self, attempt: Attempt, out: int, err: int) -> None:
-        """Take the ends to read of an attempt that was started."""
+        """Store the reading ends of the pipes of an attempt that was started."""
         attempt.pipes = {out: 1, err: 2}
         self.unheard.append((self.loop.now + YOUNG, attempt))
 
     def due(self) -> float | None:
-        """When to listen to the next attempt."""
+        """Return when to begin to read the next attempt's pipes, or None."""
         return self.unheard[0][0] if self.unheard and not self.choked else None
 
     def turn(self) -> None:
-        """Listens to who is old enough; what was read is written."""
+        """Begin to read the pipes of attempts that are old enough; write what was read."""
         unheard, now = self.unheard, self.loop.now
         while unheard and now >= unheard[0][0] and not self.choked:
             self.hear(unheard.popleft()[1])
@@ -51,12 +51,12 @@ class Output:
             self.write()
 
     def write(self) -> None:
-        """The log's bytes to disk; where there is no room, tasks wait."""
+        """Write the log's bytes to disk; where there is no room, choke."""
         if self.choked in ("", "backlog") and not self.log.write():
             self.choke(self.log.why())
 
     def hear(self, attempt: Attempt) -> None:
-        """From now on the loop reads what the attempt writes."""
+        """Let the loop read what the attempt writes, from now on."""
         if self.choked or attempt in self.heard or not attempt.pipes:
             return
         self.heard.add(attempt)
@@ -67,7 +67,7 @@ class Output:
         return lambda mask: self.read(fd, attempt, stream)
 
     def read(self, fd: int, attempt: Attempt, stream: int) -> int:
-        """One read of a pipe; how many bytes it gave, -1 when there is nothing yet."""
+        """Read a pipe once; return how many bytes it gave, or -1 when there is nothing yet."""
         try:
             data = os.read(fd, CHUNK)
         except BlockingIOError:
@@ -101,7 +101,7 @@ class Output:
             self.news.dirty = True
 
     def drain(self, attempt: Attempt) -> None:
-        """Reads what is there."""
+        """Read what is in the pipes of an attempt now."""
         for fd, stream in list(attempt.pipes.items()):
             os.set_blocking(fd, False)  # before, the poller said when a read would not wait
             for _ in range(32):
@@ -109,7 +109,7 @@ class Output:
                     break
 
     def close(self, attempt: Attempt) -> None:
-        """No more is read of it."""
+        """Close the pipes of an attempt: no more of its output is read."""
         for fd in list(attempt.pipes):
             self.close_pipe(fd, attempt)
         for fd in attempt.copies:
@@ -124,7 +124,7 @@ class Output:
             self.heard.discard(attempt)
 
     def choke(self, why: str) -> None:
-        """Stops reading pipes and starting attempts; tasks wait in `write`."""
+        """Stop reading pipes and starting attempts; tasks wait in `write`."""
         if self.choked:
             return
         self.choked = why
@@ -138,7 +138,7 @@ class Output:
         self.loop.at(self.loop.now + 1.0)
 
     def unchoke(self) -> None:
-        """Goes on, when there is room again."""
+        """Go on reading and starting, when there is room again."""
         if self.choked and not self.log.full() and self.log.write():
             self.choked = ""
             self.loop.at(self.loop.now)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Preparation:
-    """One script and its result."""
+    """The host setup script of a job, and its result."""
 
     def __init__(self, helpers: Helpers, news: News, home: str) -> None:
         self.helpers = helpers
@@ -24,7 +24,7 @@ class Preparation:
         self.result: tuple[int, str] | None = None
 
     def run(self, script: str, timeout: float | None, setup: Setup | None) -> None:
-        """Runs it, or tells its result again; what failed is tried again."""
+        """Run the script, or tell its result again; a script that failed is run again."""
         if self.script == script and not (self.result and self.result[0]):
             if self.result:
                 self.news.tell(["prepared", *self.result])

@@ -1,4 +1,4 @@
-"""Processes of this node: who descends from whom, and how to be rid of them."""
+"""The processes of this node: which descends from which, and how to end them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchio.agent.basics import say, slurp
 
 
 def processes() -> dict[int, tuple[int, int]]:
-    """pid: (parent, process group) of every process; empty where there is no /proc."""
+    """Return parent and process group of every process, by pid; empty where there is no /proc."""
     table = {}
     for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
         if name.isdigit():
@@ -23,7 +23,7 @@ def processes() -> dict[int, tuple[int, int]]:
 
 
 def below(roots: set[int], table: dict[int, tuple[int, int]]) -> set[int]:
-    """The roots and all their descendants."""
+    """Return the roots and all their descendants."""
     children: dict[int, list[int]] = {}
     for pid, (parent, _) in table.items():
         children.setdefault(parent, []).append(pid)
@@ -38,7 +38,7 @@ def below(roots: set[int], table: dict[int, tuple[int, int]]) -> set[int]:
 
 
 def marked(pid: int, mark: bytes) -> bool:
-    """Whether a process was started with this `NAME=value`."""
+    """Return whether a process was started with this `NAME=value` in its environment."""
     return mark in slurp("/proc/%d/environ" % pid).split(b"\0")
 
 
@@ -51,7 +51,7 @@ def send(number: int, pids: set[int]) -> None:
 
 
 def line_of(pid: int, table: dict[int, tuple[int, int]]) -> set[int]:
-    """A process and those above it."""
+    """Return a process and its ancestors."""
     line = set()
     while pid not in line and pid in table:
         line.add(pid)
@@ -60,7 +60,7 @@ def line_of(pid: int, table: dict[int, tuple[int, int]]) -> set[int]:
 
 
 def sweep(home: str) -> None:
-    """Kills every process of this home, and of this agent, whoever started it."""
+    """Kill every process of this home, and of this agent, whoever started it."""
     mark = b"BATCHIO_AGENT=" + os.fsencode(home)
     me = os.getpid()
     for _ in range(100):
@@ -77,7 +77,7 @@ def sweep(home: str) -> None:
 
 
 def exit_code(status: int) -> int:
-    """What wait(2) told: the exit code, or minus the signal that ended it."""
+    """Return the exit code in a status of wait(2), or minus the signal that ended the process."""
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
@@ -89,7 +89,7 @@ def reap_one() -> bool:
 
 
 def become_subreaper() -> None:
-    """Makes orphans of our tasks our children, so that none escapes by a double fork."""
+    """Make orphans of our tasks our children, so that none escapes by a double fork."""
     if not sys.platform.startswith("linux"):
         return
     try:
@@ -101,7 +101,7 @@ def become_subreaper() -> None:
 
 
 def start_time(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when it does not exist."""
+    """Return when a process started, in clock ticks since boot; 0 when it does not exist."""
     line = slurp("/proc/%d/stat" % pid)
     fields = line[line.rfind(b")") + 2 :].split()
     return int(fields[19]) if len(fields) > 19 else 0

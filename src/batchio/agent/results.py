@@ -1,4 +1,4 @@
-"""How attempts ended: kept until the head has acknowledged it."""
+"""The results of attempts, kept until the head has acknowledged them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOG_TO = 9  # of a record: where its log ends
 
 
 class Results:
-    """How attempts ended, on disk before anybody hears of it, until acknowledged.
+    """The results of attempts, on disk before the head is told, until acknowledged.
 
     A line of the file is a `done` message. No fsync: the file outlives a killed agent, and
     after a power cut the head runs again what it never heard of.
@@ -48,7 +48,10 @@ class Results:
         self.fresh[key] = record
 
     def seal(self, logged: int) -> bytes | None:
-        """The `done` message of what ended since the last one, and whose log is on disk."""
+        """Write the attempts that ended, and whose log is on disk, as one `done` message.
+
+        Return the message, or None when there is none.
+        """
         batch = [record for record in self.fresh.values() if record[LOG_TO] <= logged]
         if not batch:
             return None
@@ -63,7 +66,7 @@ class Results:
         return line
 
     def done(self, key: Key) -> bytes | None:
-        """The message that tells of an attempt, if it was told and not acknowledged."""
+        """Return the message that tells of an attempt, if it was sent and not acknowledged."""
         seq = self.seqs.get(key)
         return None if seq is None else self.sealed[seq]
 
@@ -75,7 +78,7 @@ class Results:
         self.size += len(data)
 
     def rewrite(self) -> None:
-        """The file as memory has it."""
+        """Write the file anew from memory."""
         try:
             os.ftruncate(self.fd, 0)
         except OSError:  # whole lines are only added, so it can be read all the same

@@ -1,4 +1,4 @@
-"""What all attempts share: the head's `setup`, made ready so that each start is cheap."""
+"""The settings that all attempts share: the head's `setup`, made ready for cheap starts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Setup:
         self.files = bool(get("files"))
 
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
-        """The variables that are the same for every attempt."""
+        """Return the variables that are the same for every attempt."""
         host = socket.gethostname()
         memory = self.memory or node_memory()
         rows = (
@@ -104,7 +104,7 @@ class Setup:
         }
 
     def template(self, words: list[bytes]) -> list[Any]:
-        """Words ready to run: bytes, or a pattern's match to fill in for each attempt."""
+        """Return the words of the command; `command` still fills in their `$NAME`s."""
         if self.shell:
             self.fixed = True
             return [b"/bin/sh", b"-c", *words[:1], b"sh", *words[1:]]
@@ -113,7 +113,7 @@ class Setup:
         return words
 
     def pattern(self, names: tuple[bytes, ...]) -> Any:
-        """Matches `$NAME`, `${NAME}`, each also after a backslash."""
+        """Return a pattern that matches `$NAME` and `${NAME}`, each also after a backslash."""
         import re  # ten milliseconds that a plain command does not cost
 
         some = b"|".join(re.escape(name) for name in names)
@@ -121,7 +121,7 @@ class Setup:
         return re.compile(rb"\\?\$(?:\{(" + name + rb")\}|(" + name + rb"))")
 
     def command(self, env: dict[bytes, bytes], extra: tuple[bytes, ...]) -> list[bytes]:
-        """The argv of one attempt; a name without a value stays as typed, so does a secret's."""
+        """Return the argv of one attempt; names without a value stay as typed, so do secrets'."""
         if self.fixed:
             return self.words
         pattern = self.pattern((self.input_var, *extra))
@@ -134,7 +134,7 @@ class Setup:
         return [pattern.sub(value, w) if b"$" in w else w for w in self.words]
 
     def which(self, name: bytes) -> bytes | None:
-        """Where PATH has the program; found ones are remembered."""
+        """Return where PATH has a program, or None; found ones are remembered."""
         if b"/" in name:
             return name
         known = self.found.get(name)
@@ -149,7 +149,7 @@ class Setup:
         return None
 
     def blank(self, text: bytes) -> bytes:
-        """The text without any secret's value."""
+        """Return the text without any secret's value."""
         for secret in self.redacted:
             text = text.replace(secret, b"***")
         return text

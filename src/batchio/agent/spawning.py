@@ -1,4 +1,4 @@
-"""Starting a program, and clear words for one that cannot be started."""
+"""How a program is started, and clear words for one that cannot be."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import signal
 from batchio.agent.basics import slurp
 
 SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-"""Whatever we, or who started us, made of them: a program begins with none ignored."""
+"""The signals that a program begins with, not ignored, whatever we or our caller made of them."""
 
 
 class Unstartable(Exception):
-    """Nothing can be run; (exit code, why)."""
+    """A program that cannot be run; args are (exit code, why)."""
 
     reason = "unstartable"
 
 
 class NodeFault(Unstartable):
-    """And it is not the program's fault: another node may do."""
+    """A program that this node cannot run; another node may."""
 
     reason = "node"
 
 
 def why_not(path: bytes, error: OSError) -> tuple[int, str]:
-    """The shell's exit code and clear words for a program that cannot be started."""
+    """Return the shell's exit code and clear words for a program that cannot be started."""
     name = os.fsdecode(path)
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         if os.path.exists(path):
@@ -45,22 +45,22 @@ def why_not(path: bytes, error: OSError) -> tuple[int, str]:
 
 
 class Caller:
-    """What children get from whoever started the agent, where the agent has something else.
+    """The caller's own settings, which children get where the agent has others.
 
-    It may open as many files as the hard limit allows, keeps its own files to itself, and
-    dumps no core, which would hold the secrets. `umask` is taken before the first file is made.
+    The agent may open as many files as the hard limit allows, keeps its own files to itself, and
+    dumps no core, which would hold the secrets. `umask` is read before the first file is made.
     """
 
     umask = 0o022
     limits: list[tuple[int, tuple[int, int], tuple[int, int]]] = []  # noqa: RUF012
-    """(which, ours, theirs) of the limits in which we differ."""
+    """The limits in which we differ, as (which, ours, theirs)."""
     core: tuple[int, tuple[int, int], tuple[int, int]] | None = None
     most_files = 1 << 30
     """The agent's own limit of descriptors."""
 
     @classmethod
     def depart_from(cls) -> None:
-        """Take our own limits; once, before anything is started."""
+        """Set the agent's own limits; once, before anything is started."""
         import resource  # a node need not wait for that before it listens
 
         soft, hard = theirs = resource.getrlimit(resource.RLIMIT_CORE)
@@ -92,7 +92,7 @@ def spawn(
     err: int,
     secret: bool = False,
 ) -> int:
-    """Start a program in a process group of its own and return its process.
+    """Start a program in a process group of its own and return its pid.
 
     One that holds a secret begins with a soft limit of 0 for core dumps.
     """

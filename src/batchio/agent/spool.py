@@ -20,7 +20,7 @@ HEADER = Struct("<IIHBBQ")  # of a log record; see docs/design/agent.md
 
 
 class Log:
-    """Records appended to segments, read back by offset.
+    """A log of records appended to segments, which are read back by offset.
 
     `end` is on disk, `tail` counts what is still in memory too. When the disk is full
     `write` says False and keeps the bytes: nothing is lost, the caller stops reading pipes.
@@ -48,7 +48,7 @@ class Log:
         return "%s/%020d" % (self.folder, start)
 
     def append(self, task: int, attempt: int, stream: int, data: bytes) -> int:
-        """The offset at which the record begins."""
+        """Append a record, and return the offset at which it begins."""
         size = HEADER.size + len(data)
         if self.size + self.waiting + size > SEGMENT and self.write() and self.size:
             self.roll()
@@ -70,7 +70,10 @@ class Log:
         self.starts.append(self.end)
 
     def write(self) -> bool:
-        """Whether all of it is on disk now; where a file may not grow, another begins."""
+        """Write all to disk; return whether that worked.
+
+        Where a file may not grow, another segment begins.
+        """
         count = len(self.pending)
         while self.pending:
             try:
@@ -108,15 +111,18 @@ class Log:
         self.waiting -= done
 
     def why(self) -> str:
-        """Why the last write failed."""
+        """Return why the last write failed."""
         return str(self.error and self.error.strerror)
 
     def full(self) -> bool:
-        """Whether tasks have to wait until the head has more of it."""
+        """Return whether tasks have to wait until the head has read more of the log."""
         return not self.keep and self.tail - self.logged > BACKLOG
 
     def read(self, offset: int, most: int) -> tuple[int, bytes]:
-        """Bytes from `offset`, or from the first that is still here; never past a segment."""
+        """Return the bytes from `offset`, or from the first that is still here, with their offset.
+
+        The bytes never go past a segment.
+        """
         if not self.starts:
             return offset, b""
         offset = max(offset, self.starts[0])
@@ -139,7 +145,7 @@ class Log:
         self.reader = (-1, -1)
 
     def forget(self, offset: int) -> None:
-        """Bytes before `offset` are safe elsewhere."""
+        """Forget the bytes before `offset`, which the head has stored: remove whole segments."""
         if self.error and not self.keep and offset >= self.end:  # make room at once
             if offset >= self.tail:
                 self.pending.clear()
@@ -160,7 +166,7 @@ class Log:
 
 
 def records(data: Any) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """(offset of the payload, header) of each whole record in a segment's bytes."""
+    """Yield (offset of the payload, header) of each whole record in a segment's bytes."""
     at, end = 0, len(data)
     while at + HEADER.size <= end:
         header = HEADER.unpack_from(data, at)
@@ -172,7 +178,7 @@ def records(data: Any) -> Iterator[tuple[int, tuple[int, ...]]]:
 
 
 def whole(path: str) -> int:
-    """How many bytes of a segment are whole records; a killed writer may leave a part."""
+    """Return how many bytes of a segment are whole records; a killed writer may leave a part."""
     import mmap
 
     size = os.path.getsize(path)

@@ -1,4 +1,4 @@
-"""Ending attempts that do not end by themselves: told to stop, or out of time."""
+"""How attempts are ended that do not end by themselves: told to stop, or out of time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stops:
-    """TERM to the process group, KILL to every descendant after the grace."""
+    """Stops attempts: TERM to the process group, KILL to every descendant after the grace."""
 
     def __init__(self, agent: Agent) -> None:
         self.loop = agent.loop
@@ -25,7 +25,7 @@ class Stops:
         self.endings = agent.endings
 
     def stop(self, attempt: Attempt, reason: str) -> None:
-        """The first reason counts."""
+        """Stop an attempt, for a reason; the first reason counts."""
         if attempt.linger is not None:
             self.endings.hurry(attempt)
         elif attempt not in self.attempts.running:
@@ -44,7 +44,7 @@ class Stops:
             self.stop(attempt, reason)
 
     def watch(self) -> None:
-        """Deadlines, and the ends of graces."""
+        """Stop attempts whose time is over; kill those whose grace is."""
         loop = self.loop
         for attempt in self.attempts.running:
             if attempt.kill_at is not None:
@@ -58,7 +58,7 @@ class Stops:
                     loop.at(attempt.deadline)
 
     def kill(self, attempt: Attempt) -> None:
-        """The end of the grace; and again each second, should it fork faster than we kill.
+        """Kill an attempt at the end of its grace, and again each second, should it fork faster.
 
         A container is its engine's to kill; only if that does not help is it ours.
         """

@@ -1,4 +1,4 @@
-"""What ended attempts left running, and its end."""
+"""Processes that ended attempts left running, and how they are ended."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from batchio.agent.loop import Loop
 
 LOOK = 2e-4
-"""Seconds of pause for each process of the node, so that looking never fills our time."""
+"""Seconds of pause for each process of the node, so that looking does not fill our time."""
 
 
 class Strays:
-    """TERM when the attempt ends, KILL after the grace."""
+    """Ends strays: TERM when the attempt ends, KILL after the grace."""
 
     def __init__(self, loop: Loop, children: Children) -> None:
         self.loop = loop
@@ -26,7 +26,7 @@ class Strays:
         self.kill_at: dict[Attempt, float] = {}
 
     def left_by(self, attempt: Attempt, grace: float) -> bool:
-        """Whether an ended attempt left something running; that is told to end, once."""
+        """Return whether an ended attempt left processes running; tell them to end, once."""
         if attempt in self.kill_at:
             return True
         if not attempt.cgroup and not self.children.has_strays(attempt):
@@ -56,5 +56,5 @@ class Strays:
         self.loop.at(self.loop.now + 0.1 + len(table) * LOOK)
 
     def cleaning(self) -> bool:
-        """Whether an engine is still removing a container."""
+        """Return whether an engine is still removing a container."""
         return any(attempt.container for attempt in self.kill_at)

@@ -1,7 +1,7 @@
 """A program of its own: a shell, or a command, in the folder and environment of a task.
 
-The environment is read off the task's own process, so that secrets take no other way. Words
-of the command line: the home; `TASK.ATTEMPT` in numbers, or nothing for the home itself; the
+The environment is read off the task's own process, so that secrets travel no other way. Words
+of the command line: the home; `TASK.ATTEMPT` in numbers, or "" for the home itself; the
 task's id; the command, by default the user's shell.
 """
 
@@ -13,7 +13,7 @@ import sys
 
 
 def environment(home: str, task: str) -> dict[bytes, bytes]:
-    """The variables of a process that runs for this task; our own when there is none."""
+    """Return the variables of a process that runs for this task; our own when there is none."""
     marks = {b"BATCHIO_AGENT=" + os.fsencode(home), b"BATCHIO_TASK_ID=" + os.fsencode(task)}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -29,7 +29,7 @@ def environment(home: str, task: str) -> dict[bytes, bytes]:
 
 
 def own_shell() -> str:
-    """The account's; a user id need not have an account."""
+    """Return the account's shell; a user id need not have an account."""
     try:
         return pwd.getpwuid(os.getuid()).pw_shell or "/bin/sh"
     except KeyError:
@@ -37,7 +37,7 @@ def own_shell() -> str:
 
 
 def visit(home: str, key: str, task: str, words: list[str]) -> str:
-    """Becomes the command; returns only why it cannot."""
+    """Become the command; return only when it cannot be run, and why."""
     place = "%s/work/%s" % (home, key) if key else home
     env = environment(home, task) if key else dict(os.environb)
     try:

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 MAX_FRAME = 8 << 20
 CONTROL, LOG, OUTPUT = range(3)
-"""Kinds of frames."""
+"""The kinds of frames."""
 FRAME = Struct(">IB")
 READS = 16
-"""At most so many reads of one connection before others have their turn."""
+"""Most reads of one connection before others have their turn."""
 
 
 class BadFrame(Exception):
-    """The peer does not speak the protocol."""
+    """A peer that does not speak the protocol."""
 
 
 def no_number(word: str) -> None:
-    """For NaN and Infinity, which JSON does not have and Python's reads."""
+    """Raise ValueError for NaN and Infinity, which JSON does not have and Python's reader
+    takes.
+    """
     raise ValueError("%s is not a number" % word)
 
 
@@ -48,11 +50,11 @@ class Connection:
         self.blocked = False  # the kernel takes no more for now
 
     def forget(self, key: Key) -> None:
-        """Send no more of these outputs."""
+        """Stop sending the outputs of this attempt."""
         self.fetches = deque(fetch for fetch in self.fetches if fetch.key != key)
 
     def receive(self) -> Iterator[list[Any]]:
-        """Messages that arrived. Raises BadFrame, or OSError when the peer is gone."""
+        """Yield the messages that arrived. Raises BadFrame, or OSError when the peer is gone."""
         for _ in range(READS):
             try:
                 data = self.sock.recv(1 << 18)
@@ -99,7 +101,7 @@ class Connection:
             self.outbox += part
 
     def write(self) -> None:
-        """Sends what the kernel takes."""
+        """Send as many bytes as the kernel takes."""
         try:
             while self.outbox:
                 sent = self.sock.send(self.outbox)
@@ -110,7 +112,7 @@ class Connection:
 
 
 class Fetch:
-    """One tar stream under way."""
+    """One tar stream that is being sent."""
 
     def __init__(
         self, key: Key, pieces: Iterator[tuple[bytes, int]], known: int, lacking: list[str]
@@ -127,7 +129,7 @@ class Fetch:
         self.crc32 = crc32
 
     def next(self) -> tuple[bytes, bool]:
-        """What is new of the next slice, if anything, and whether that was the end."""
+        """Return the new bytes of the next slice, if any, and whether it was the last one."""
         parts: list[bytes] = []
         size, ended = 0, True
         for data, files in self.pieces:
@@ -144,5 +146,5 @@ class Fetch:
         return new, ended
 
     def fetched(self) -> list[Any]:
-        """The message that ends it."""
+        """Return the message that ends the stream."""
         return ["fetched", *self.key, self.files, self.bytes, self.crc]

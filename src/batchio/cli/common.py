@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from batchio.cli.terminal import is_terminal
 from batchio.cli.words import plural
 from batchio.errors import UsageError
 
@@ -78,4 +79,4 @@ async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: boo
 
 
 def _can_ask() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)

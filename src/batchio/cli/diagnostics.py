@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from enum import IntEnum
@@ -37,6 +38,9 @@ class ExitCode(IntEnum):
     """Ctrl-C; a job that was being waited for goes on."""
     READER_GONE = 141
     """Whoever read our output has closed it, as in `batchio logs | head`."""
+
+
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def say(text: str = "") -> None:
@@ -91,9 +95,14 @@ def report(problem: BaseException) -> int:
             error(visible(problem.format_message()))
             return ExitCode.INFRASTRUCTURE
         case click.exceptions.Abort() | KeyboardInterrupt():
+            if problem.args:
+                say(visible(str(problem)))
             return ExitCode.INTERRUPTED
         case MemoryError():
             error("there is not enough memory")
+            return ExitCode.INFRASTRUCTURE
+        case OSError() if problem.errno in _NO_ROOM and not problem.filename:
+            error(f"cannot write: {problem.strerror}")
             return ExitCode.INFRASTRUCTURE
         case OSError() if problem.strerror and problem.filename:
             error(visible(f"{problem.filename}: {problem.strerror}"))
@@ -121,9 +130,9 @@ def _usage(problem: click.UsageError) -> tuple[str, str]:
 
 
 def _write(text: str) -> None:
-    """One line or more; a stderr that is gone is nobody's problem."""
+    """One line or more; a stderr that is gone, or full, is nobody's problem."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         pass

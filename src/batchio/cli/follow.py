@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli import diagnostics, output
@@ -15,7 +17,9 @@ from batchio.cli.terminal import is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
-    from batchio.api import Job, LogLine, Result
+    from collections.abc import Iterator
+
+    from batchio.api import Job, Leading, LogLine, Result
     from batchio.cli.output import Format
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
@@ -29,15 +33,26 @@ TICK_S: Final = 0.5
 """Seconds after which a line that says how long it takes is drawn anew."""
 
 
-def stay(job: Job, *, lines: bool, form: Format = "table", timeout: float | None = None) -> int:
+def stay(
+    job: Job,
+    *,
+    lines: bool,
+    form: Format = "table",
+    timeout: float | None = None,
+    leading: Leading | None = None,
+) -> int:
     """Wait for the job, showing its output or its progress; returns the exit code.
 
-    Ctrl-C ends the waiting, not the job.
+    Ctrl-C, TERM and HUP end the waiting, not the job; one that this process leads they cancel.
     """
     try:
-        result = finished(_to_the_end(job, lines, timeout))
-    except KeyboardInterrupt:
-        return let_go(job)
+        with _told_to_end():
+            result = finished(_to_the_end(job, lines, timeout, leading))
+            if leading:
+                leading.result()
+    except KeyboardInterrupt as told:
+        code = told.args[0] if told.args else ExitCode.INTERRUPTED
+        return _cancelled(job, leading, code) if leading else let_go(job, code)
     except TimeoutError:
         diagnostics.error(
             f"job {job.id} is not done after {timeout:g} s",
@@ -49,17 +64,43 @@ def stay(job: Job, *, lines: bool, form: Format = "table", timeout: float | None
         groups = [group.to_json() for group in view.failures()]
         record = {**view.to_json(), "failures": groups}
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)
-        return result.exit_code
+    else:
+        _tell_ending(job, result)
+    output.flush()
+    output.lost(excused=True)  # the exit code says how the job ended, and nothing else
+    return result.exit_code
+
+
+def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
         diagnostics.say(line)
     if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
         diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
     diagnostics.steps(next_steps(result.job))
-    return result.exit_code
 
 
-def let_go(job: Job) -> int:
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Let TERM and HUP end the waiting as Ctrl-C does, so that the terminal is left in order.
+
+    One that whoever called has ignored (nohup) stays so.
+    """
+
+    def stop(number: int, _: object) -> None:
+        raise KeyboardInterrupt(128 + number)
+
+    taken = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) == signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
     """Say that only the waiting has ended."""
     diagnostics.say()
     diagnostics.say(f"job {job.id} goes on")
@@ -69,12 +110,30 @@ def let_go(job: Job) -> int:
             (f"batchio cancel {job.id}", "stop it"),
         )
     )
-    return ExitCode.INTERRUPTED
+    return code
 
 
-async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
+def _cancelled(job: Job, leading: Leading, code: int) -> int:
+    """Cancel a job that this process leads, and wait until it is tidied up."""
+    diagnostics.say()
+    diagnostics.say(f"job {job.id} is being cancelled: it runs inside this command")
+    try:
+        leading.cancel()
+        leading.wait()
+    except KeyboardInterrupt:
+        diagnostics.say(f"job {job.id} was left as it is")
+        diagnostics.steps([(f"batchio recover {job.id}", "go on with it")])
+        return code
+    for line in ending_lines(finished(job.status())):
+        diagnostics.say(line)
+    return code
+
+
+async def _to_the_end(
+    job: Job, lines: bool, timeout: float | None, leading: Leading | None
+) -> Result:
     if not lines:
-        await _with_progress(job, timeout)
+        await _with_progress(job, timeout, leading)
         return await job.wait()
     if is_terminal(sys.stderr):
         await _while_sending(job)
@@ -84,14 +143,16 @@ async def _to_the_end(job: Job, lines: bool, timeout: float | None) -> Result:
     return await job.wait()
 
 
-async def _with_progress(job: Job, timeout: float | None) -> None:
-    """Show how it gets on until it is done."""
+async def _with_progress(job: Job, timeout: float | None, leading: Leading | None) -> None:
+    """Show how it gets on until it is done. Raises what a head in this process has raised."""
     shown = progress()
     try:
         async with job.live() as live:
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
                 shown.show(live.view, live.sending())
+                if leading and leading.has_ended():
+                    leading.result()
     finally:
         shown.close()
 

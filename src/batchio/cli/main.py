@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -109,12 +110,15 @@ def call(args: list[str]) -> int:
     try:
         code = cli.main(args or ["--help"], prog_name="batchio", standalone_mode=False)
         output.flush()
+        code = code or output.lost()
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except SystemExit as ended:
         return int(ended.code or 0)
     except BaseException as problem:
-        return diagnostics.report(problem)
+        return (isinstance(problem, OSError) and output.cannot_flush()) or diagnostics.report(
+            problem
+        )
     return int(code or 0)
 
 
@@ -122,7 +126,22 @@ def main() -> None:
     """The `batchio` program."""
     # Some launchers ignore it, and so would we: then no child's end could be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _fill_streams()
     sys.exit(call(sys.argv[1:]))
+
+
+def _fill_streams() -> None:
+    """Let a standard stream that is closed, as daemons have them, be one that nobody reads.
+
+    Else the next file that is opened would get its number, and everything printed.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

@@ -142,6 +142,10 @@ def command(
     rows = {param.name: param.row for param in params if isinstance(param, TableOption)}
 
     def called(**said: Any) -> int:
+        if said.get("secret_env"):
+            from batchio.api import hide_arguments
+
+            hide_arguments(said["secret_env"])
         return call(_arguments(takes, rows, said))
 
     return TableCommand(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
 
-from batchio.cli.diagnostics import ExitCode
+from batchio.cli.diagnostics import ExitCode, error
 from batchio.cli.terminal import has_colour, is_terminal, painted, visible, width
 
 if TYPE_CHECKING:
@@ -74,29 +74,58 @@ def write(text: str) -> None:
 
 
 def raw(data: bytes | bytearray) -> None:
-    """Bytes, and nothing else.
+    """Bytes, and nothing else. Where no more can be written, that is said once; see `lost`.
 
     Raises:
         Exit: whoever read it is gone.
     """
     try:
         sys.stdout.buffer.write(data)
-    except BrokenPipeError:
-        raise reader_gone() from None
+    except OSError as err:
+        _gone(err)
 
 
 def flush() -> None:
     """Let everything written be seen now. Raises as `raw` does."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise reader_gone() from None
+    except OSError as err:
+        _gone(err)
 
 
-def reader_gone() -> click.exceptions.Exit:
-    """What to raise then; also keeps Python from complaining when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return click.exceptions.Exit(ExitCode.READER_GONE)
+def cannot_flush() -> int:
+    """Return the exit code when standard output cannot be written, by whomever; else 0."""
+    try:
+        flush()
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return lost()
+
+
+_LOST: Final[list[OSError]] = []
+"""Why standard output could not be written."""
+
+
+def lost(*, excused: bool = False) -> int:
+    """Return the exit code for output that could not be written: 0 when all was.
+
+    Excused, as where the exit code says how a job ended, it will be 0 from here on.
+    """
+    if excused:
+        _LOST.clear()
+    return ExitCode.INFRASTRUCTURE if _LOST else 0
+
+
+def _gone(err: OSError) -> None:
+    """Let nobody read what is still to be written; Python would complain of it when it ends."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, sys.stdout.fileno())
+    os.close(nobody)
+    if isinstance(err, BrokenPipeError):
+        raise click.exceptions.Exit(ExitCode.READER_GONE) from None
+    if not _LOST:
+        error(f"cannot write to standard output: {err.strerror}")
+    _LOST.append(err)
 
 
 def json_value(value: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from batchio.cli import diagnostics
@@ -12,6 +14,8 @@ from batchio.cli.words import lasted, outcomes, plural, progressed
 from batchio.core.sizes import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.live import Live
     from rich.table import Table
 
@@ -86,8 +90,10 @@ class Drawn:
 
         if self._live is None:
             console = Console(stderr=True, highlight=False)
-            self._live = Live(console=console, transient=True, auto_refresh=False)
-            self._live.start()
+            live = Live(console=console, transient=True, auto_refresh=False)
+            with _undisturbed():  # half begun it could not be ended, and the cursor would be gone
+                live.start()
+                self._live = live
         lines = [_line(view)]
         if files:
             text = sent_text(files, self._pace.of(files.sent, now))
@@ -98,6 +104,18 @@ class Drawn:
         """Take the line away."""
         if self._live is not None:
             self._live.stop()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a signal that ends the waiting come behind this, not in it."""
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Pace:

@@ -67,7 +67,7 @@ def _start(prepared: Prepared, form: Format) -> int:
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
-    opened, spec = api.launch(prepared), prepared.spec
+    (opened, leading), spec = api.launch(prepared), prepared.spec
     job = opened.id
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
@@ -82,7 +82,7 @@ def _start(prepared: Prepared, form: Format) -> int:
     if follow or wait:
         from batchio.cli.follow import stay
 
-        return stay(opened, lines=follow, form=form)
+        return stay(opened, lines=follow, form=form, leading=leading)
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_lines([record]) if form == "jsonl" else output.json_value(record)

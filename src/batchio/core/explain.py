@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.node import NodeState
-from batchio.core.retry import SUSPECT_LOSSES
+from batchio.core.retry import SHELL_SIGNAL_BASE, SUSPECT_LOSSES
 from batchio.core.rows import failure_groups, row_at, signal_name
 from batchio.core.sending import preparing
 from batchio.core.sizes import format_bytes, format_duration
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from batchio.core.rows import TaskRow
     from batchio.core.sending import Seen
 
-SHELL_SIGNAL_BASE = 128
-"""A shell reports a program that signal N ended as exit code 128 + N."""
 
 LONG_S = 600.0
 """Seconds after which a person should look why a node is not given back."""

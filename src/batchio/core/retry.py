@@ -32,6 +32,10 @@ QUARANTINED_BY: Final = 3
 """Number of different tasks a node could not run after which it gets no more."""
 
 
+SHELL_SIGNAL_BASE: Final = 128
+"""A shell reports a program that signal N ended as exit code 128 + N."""
+
+
 class Cause(StrEnum):
     """Why a task gets a new attempt."""
 
@@ -86,4 +90,8 @@ def delay(spec: JobSpec, tasks: Tasks, task: int, cause: Cause) -> float:
 
 
 def _listed(spec: JobSpec, code: int) -> bool:
-    return spec.retry_on is None or any(low <= code <= high for low, high in spec.retry_on)
+    """Return whether --retry-on lists an exit code; -N, signal N, also counts as 128 + N."""
+    if spec.retry_on is None:
+        return True
+    forms = (code, SHELL_SIGNAL_BASE - code) if code < 0 else (code,)
+    return any(low <= form <= high for low, high in spec.retry_on for form in forms)

@@ -19,26 +19,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchio.ports import Workspace
+    from batchio.runtime import bridge
+
+    Leading = bridge.Running[None]
 
 __all__ = ["begin", "start"]
 
 
-def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    """Start a head of this kind where no event loop runs; blocks as long as that takes.
+def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> Leading | None:
+    """Start a head of this kind and return at once; an inline one runs in the engine thread.
 
     Raises:
         UsageError: this batchio knows no such head.
-        BatchioError: an inline head failed, as `runtime.head.lead`.
     """
     match kind:
         case "local":
             detached.start(workspace, job, secrets)
+            return None
         case "inline":
-            import asyncio
-
             from batchio.heads.inline import lead_inline  # the engine, which few need here
+            from batchio.runtime import bridge
 
-            asyncio.run(lead_inline(workspace.job(job), secrets))
+            leading = bridge.Running(partial(lead_inline, workspace.job(job), secrets))
+            leading.start()
+            return leading
         case _:
             raise UsageError(
                 f'job {job} wants a head of the kind "{kind}"',
@@ -47,14 +51,23 @@ def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str])
 
 
 async def begin(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    """Start a head of this kind from an asynchronous verb. Raises as `start` does."""
+    """Start a head of this kind from a verb, under whichever host; lead an inline job to its end.
+
+    Raises:
+        UsageError: as `start`.
+        BatchioError: an inline head failed, as `runtime.head.lead`.
+        KeyboardInterrupt: so was an inline head's caller; says that the job was cancelled.
+    """
     if kind != "inline":
         await in_thread(partial(start, kind, workspace, job, secrets))
         return
     from batchio.heads.inline import lead_inline
     from batchio.runtime.bridge import blocking, portable
 
-    if is_plain():
-        blocking(partial(lead_inline, workspace.job(job), secrets))
-    else:
+    if not is_plain():
         await portable(lead_inline)(workspace.job(job), secrets)
+        return
+    try:
+        blocking(partial(lead_inline, workspace.job(job), secrets))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"job {job} was cancelled: it ran inside this process") from None

@@ -13,9 +13,11 @@ import json
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from batchio.errors import BatchioError, LeaseHeld
+from batchio.heads.title import show_as
 from batchio.stores import open_workspace
 
 if TYPE_CHECKING:
@@ -44,8 +46,10 @@ def _may_fork() -> bool:
 
 
 def _fork(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        # What cannot be written now is the caller's to find out, who goes on; the job has begun.
+        with suppress(AttributeError, OSError, ValueError):
+            stream.flush()
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -62,10 +66,14 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
     """Run the head in the forked child until it ends; inherited descriptors are closed first."""
     code = 3
     try:
+        show_as(f"batchio head of job {job}")
+        for descriptor in range(3):  # whoever called may have closed them, and we use the numbers
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
         log = _head_log(workspace, job)
-        for descriptor, source in ((0, os.open(os.devnull, os.O_RDONLY)), (1, log), (2, log)):
-            os.dup2(source, descriptor)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        sys.stdout, sys.stderr = _words(1), _words(2)
         code = be_head(workspace.job(job), dict(secrets))
     except BaseException:
         import traceback
@@ -79,6 +87,10 @@ def _become_head(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> 
 def _head_log(workspace: Workspace, job: str) -> int:
     """Return the descriptor of what takes a head's own words; nobody else may read them."""
     return os.open(workspace.job(job).head_log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+
+def _words(descriptor: int) -> TextIO:
+    return open(descriptor, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
@@ -103,6 +115,8 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
 
     from batchio.heads.leading import lead_here
 
+    if secrets:
+        _no_core()
     try:
         asyncio.run(lead_here(store, secrets, "local"))
     except LeaseHeld:
@@ -115,6 +129,14 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
         store.say_last_words(f"its head crashed: {err!r}\nplease report {store.head_log()}")
         raise
     return 0
+
+
+def _no_core() -> None:
+    """Leave no core dump of this process or its children: the secrets would stand in it."""
+    import resource
+
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What was asked for: the table of options, its sources, and the spec they make. Pure."""
+"""Options: their table, the sources of their values, and the job's spec they make. Pure."""

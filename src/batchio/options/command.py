@@ -1,4 +1,4 @@
-"""What runs: the words a user typed become an argv, and a list of files that travel.
+"""Commands: the words a user typed become an argv, and a list of files that travel.
 
 Pure: facts about files come in through a look-up. The rule of what travels, the same
 that --dry-run prints: the script itself (from outside the current folder by its base
@@ -38,7 +38,7 @@ _SHELL_SIGNS = re.compile(r"[|&;<>()`*?~\n]|\$(?!\{?(?:BATCHIO|COILED)_)")
 
 @dataclass(frozen=True, slots=True)
 class FileFact:
-    """What is known about a path on the caller's computer.
+    """The facts known about a path on the caller's computer.
 
     `first_line` is the first line that is not blank, undecodable bytes replaced;
     `blank_lines` how many stand before it.
@@ -54,7 +54,7 @@ class FileFact:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is there, and something that can be sent."""
+        """Whether the path is a file, which can be sent."""
         return self.exists and not self.is_dir
 
 
@@ -75,7 +75,7 @@ class Travels(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What each task runs, before its own words are filled in."""
+    """The command of each task, before the task's own words are filled in."""
 
     argv: tuple[str, ...]
     """May begin with PYTHON; with `shell`, one string for SHELL -c."""
@@ -86,7 +86,7 @@ class Command:
     text: str | None = None
     """The text of a script that was given as a string."""
     sources: tuple[str, ...] = ()
-    """Local scripts; the first of them that holds directives counts."""
+    """Local scripts; the directives of the first that has any are used."""
     notes: tuple[str, ...] = ()
 
 
@@ -99,7 +99,7 @@ def plan_words(
     send: bool = True,
     on_path: Callable[[str], bool] = lambda _: True,
 ) -> Command:
-    """The command that these words of a command line mean.
+    """Return the command that these words of a command line mean.
 
     Args:
         words: the script or program, and everything after it, as typed.
@@ -141,7 +141,7 @@ def plan_text(
     listing: Iterable[str] = (),
     send: bool = True,
 ) -> Command:
-    """The command that one string means, as `batchio.run("…")` takes it.
+    """Return the command that one string means, as `batchio.run("…")` takes it.
 
     The name of an existing file: that script. A text that begins with "#!" or holds a
     line break, or any text with `as_script`: a script, sent as a file. Words of which
@@ -176,7 +176,7 @@ def plan_text(
 def _script(
     word: str, look: Look, listing: Iterable[str], on_path: Callable[[str], bool]
 ) -> FileFact | None:
-    """The facts of the first word when it is a file to send, None for a program."""
+    """Return the facts of the first word when it is a file to send, None for a program."""
     fact = look(word)
     named_like_script = word.lower().endswith(_SCRIPT_SUFFIXES)
     bare = "/" not in word
@@ -205,7 +205,7 @@ def _sent_script(word: str, fact: FileFact) -> Travels:
 
 
 def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
-    """The argv that runs a script which stands at `path` in the working directory."""
+    """Return the argv that runs a script which stands at `path` in the working directory."""
     suffix = posixpath.splitext(word)[1].lower()
     if suffix == ".py":
         return (PYTHON, path)
@@ -234,7 +234,7 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
 
 
 def _script_text(text: str) -> Command:
-    """A script given as text; without a "#!" line it is for SHELL."""
+    """Return the command for a script given as text; without a "#!" line it is for SHELL."""
     runs = text.startswith("#!")
     argv = (f"./{SCRIPT_NAME}",) if runs else (SHELL, SCRIPT_NAME)
     size = len(text.encode("utf-8", "surrogateescape"))
@@ -248,7 +248,7 @@ def _script_text(text: str) -> Command:
 
 
 def _shell_line(line: str, look: Look, send: bool) -> Command:
-    """A line for SHELL, which gets it byte for byte."""
+    """Return the command for a line for SHELL, which gets it byte for byte."""
     files: dict[str, Travels] = {}
     words = _split(line)
     if send:
@@ -275,14 +275,14 @@ def _add_named(words: Iterable[str], look: Look, files: dict[str, Travels]) -> N
 
 
 def _scripts_among(words: Iterable[str], look: Look) -> tuple[str, ...]:
-    """The words that are scripts to look at, as in "timeout 600 python train.py"."""
+    """Return the words that are scripts to look at, as in "timeout 600 python train.py"."""
     return tuple(
         word for word in words if word.lower().endswith(_SCRIPT_SUFFIXES) and look(word).is_file
     )
 
 
 def _inside(word: str) -> str | None:
-    """The word as a path below the current folder; None when it is not one."""
+    """Return the word as a path below the current folder; None when it is not one."""
     if not word or word.startswith("/") or "\0" in word or ".." in word.split("/"):
         return None
     path = posixpath.normpath(word)

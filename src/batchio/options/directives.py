@@ -49,7 +49,7 @@ class Directive(NamedTuple):
 
 
 def parse(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[Directive]:
-    """The directives in the leading comment block of a script, in order.
+    """Return the directives in the leading comment block of a script, in order.
 
     A tag in capitals always makes a directive; one in small letters only when a known
     key follows ("# batchio run hello.sh" is prose).
@@ -73,7 +73,7 @@ def parse(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[Directiv
 
 
 def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
-    """A line for each directive that stands too late to count, after code began."""
+    """Return a line for each directive that is ignored because it stands after code began."""
     last = max((number for number, _, _ in _header(text, filename)), default=0)
     notes = []
     for number, line in enumerate(text.splitlines()[last:], last + 1):
@@ -89,7 +89,7 @@ def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
 
 
 def quote(value: str) -> str:
-    """The value in quotes, so that a directive gives back exactly this text.
+    """Return the value in quotes, so that a directive gives back exactly this text.
 
     Raises:
         ValueError: it holds a line break, which no directive can.
@@ -100,7 +100,7 @@ def quote(value: str) -> str:
 
 
 def _header(text: str, filename: str) -> Iterator[tuple[int, str, str]]:
-    """(line number, comment sign, what follows it) of the leading comment block."""
+    """Yield line number, comment sign and text of each line of the leading comment block."""
     lines = text.removeprefix("\ufeff").splitlines()
     first = next((line for line in lines if line.strip()), "")
     hashes = filename.endswith(_HASH_NAMES) or _HASH_SHEBANG.match(first)
@@ -120,7 +120,7 @@ def _header(text: str, filename: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _skip_docstring(rest: str, mark: str, numbered: Iterable[tuple[int, str]]) -> bool:
-    """Read on to the end of a docstring; False when code (or nothing) follows it."""
+    """Read on to the end of a docstring; return False when code (or nothing) follows it."""
     if mark not in rest and len(mark) == 3:
         rest = next((line for _, line in numbered if mark in line), "")
     _, closed, after = rest.partition(mark)
@@ -128,7 +128,7 @@ def _skip_docstring(rest: str, mark: str, numbered: Iterable[tuple[int, str]]) -
 
 
 def _tagged(comment: str, tags: Sequence[str]) -> tuple[str, str] | None:
-    """The tag as written and what follows it, without the separator."""
+    """Return the tag as written and the text after it, without the separator."""
     body = comment.strip()
     for tag in tags:
         for spelling in (tag, tag.lower()):
@@ -169,7 +169,7 @@ def _unknown(key: str) -> str:
 
 
 def _meant(option: Option, text: str, quoted: bool, negated: bool, where: str) -> str:
-    """The text to hand on, once flags and no-… are understood."""
+    """Return the value as text, once flags and no-… are understood."""
     yes_no = option.kind in ("flag", "tri")
     if negated:
         if text:
@@ -190,7 +190,7 @@ def _meant(option: Option, text: str, quoted: bool, negated: bool, where: str) -
 
 
 def _value(text: str, option: Option, sign: str, where: str) -> tuple[str, bool]:
-    """The value without trailing comment and quotes, and whether it had quotes."""
+    """Return the value without trailing comment and quotes, and whether it had quotes."""
     text = text.strip()
     if text[:1] in ('"', "'"):
         inner = _unquoted(text, sign, where)
@@ -204,7 +204,7 @@ def _value(text: str, option: Option, sign: str, where: str) -> tuple[str, bool]
 
 
 def _unquoted(text: str, sign: str, where: str) -> str | None:
-    """What stands in the quotes; None when more than a comment follows them.
+    """Return the text inside the quotes; None when more than a comment follows them.
 
     Between double quotes a backslash protects a double quote and a backslash.
     """
@@ -220,6 +220,6 @@ def _unquoted(text: str, sign: str, where: str) -> str | None:
 
 
 def _uncommented(text: str, sign: str) -> str:
-    """The text up to a comment sign that stands between blanks."""
+    """Return the text up to a comment sign that stands between blanks."""
     own = _SIGNS.get(sign[0], "#+")
     return re.split(rf"(?:^|\s)(?:#+|{own})(?:\s|$)", text, maxsplit=1)[0].strip()

@@ -165,7 +165,7 @@ class RunOptions(TypedDict, total=False):
     max_retries: int | None
     """How often to run a task again after its program failed."""
     retry_on: int | str | Iterable[int | str | tuple[int, int]] | None
-    """Retry only after these exit codes, such as 1,130-140 (default: any)."""
+    """Retry only after these exit codes or signals, such as 1,137,SIGTERM (default: any)."""
     retry_delay: Amount | timedelta | None
     """Wait this long before the first retry, twice as long before the next."""
     max_infra_retries: int | None

@@ -1,6 +1,6 @@
 """Layers of settings: what each place says about the options, read and checked.
 
-Pure: made from data that others have read; `resolve` decides which layer counts.
+Pure: made from data that others have read; `resolve` decides which layer is in effect.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TASK_VARIABLES: Final = frozenset(
         "SCRATCH_DIR",
     )
 )
-"""What every task sees; inside a task these say nothing about options."""
+"""Variables that every task gets; inside a task these say nothing about options."""
 
 
 class Setting(NamedTuple):
@@ -59,14 +59,14 @@ class Setting(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Everything set at one level, in the order it was given."""
+    """All settings of one level, in the order in which they were given."""
 
     settings: tuple[Setting, ...]
     notes: tuple[str, ...] = ()
 
 
 def typed_layer(given: Mapping[str, Any]) -> Layer:
-    """What stands on the command line: option name to text, bool, or list of texts.
+    """Return the layer of a command line: option name to text, bool, or list of texts.
 
     Options that were not given are absent, None, or an empty list.
 
@@ -81,7 +81,7 @@ def typed_layer(given: Mapping[str, Any]) -> Layer:
 
 
 def call_layer(kwargs: Mapping[str, Any]) -> Layer:
-    """The keyword arguments of a Python call; None means not given.
+    """Return the layer of a Python call's keyword arguments; None means not given.
 
     Raises:
         UsageError: an unknown argument, or a value that cannot be read.
@@ -104,7 +104,7 @@ def call_layer(kwargs: Mapping[str, Any]) -> Layer:
 
 
 def directive_layers(directives: Sequence[Directive], filename: str) -> list[Layer]:
-    """The directives of a script: a layer for BATCHIO above one for COILED.
+    """Return the layers of a script's directives: one for BATCHIO above one for COILED.
 
     Raises:
         UsageError: a value that cannot be read; `where` is "filename:line".
@@ -123,7 +123,7 @@ def directive_layers(directives: Sequence[Directive], filename: str) -> list[Lay
 
 
 def environment_layer(environ: Mapping[str, str]) -> Layer:
-    """The BATCHIO_* variables; an empty one says nothing.
+    """Return the layer of the BATCHIO_* variables; an empty variable says nothing.
 
     Raises:
         UsageError: a value that cannot be read; `where` is the variable.
@@ -147,7 +147,7 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
 
 
 def config_layer(table: Mapping[str, Any], origin: str) -> Layer:
-    """A table of a configuration file, such as "pyproject.toml [tool.batchio]".
+    """Return the layer of a configuration file's table, such as "pyproject.toml [tool.batchio]".
 
     Raises:
         UsageError: an unknown key, or a value that cannot be read.

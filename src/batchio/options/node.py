@@ -14,7 +14,10 @@ from batchio.options.schema import (
 
 
 def _chosen(trait: Trait, local: str) -> dict[Trait, str]:
-    """Return why neither this computer nor hosts that exist can choose what takes `trait`."""
+    """Return why no provider but one with `trait` honours an option.
+
+    The first reason is this computer's, the other that of hosts which exist.
+    """
     return {
         Trait.REMOTE: f"the {{provider}} provider {local}",
         trait: "the {provider} provider takes its hosts as they are",
@@ -250,7 +253,7 @@ _RETRIES: Final = (
         name="retry-on",
         kind="codes",
         group="Retries",
-        help="Retry only after these exit codes, such as 1,130-140 (default: any).",
+        help="Retry only after these exit codes or signals, such as 1,137,SIGTERM (default: any).",
         spec="retry_on",
     ),
     Option(

@@ -1,6 +1,7 @@
-"""Which value counts: layers of settings in, effective options with origins out.
+"""The resolution of options: layers of settings in, values in effect with their origins out.
 
 Pure; `layers` reads what each place says. Order, highest first:
+
 command line or Python call, BATCHIO directives, COILED directives, BATCHIO_*
 environment, project file, user file, defaults.
 
@@ -33,10 +34,10 @@ SHAPES: Final = (
     "map-over-file",
     "map-over-task-var-dicts",
 )
-"""Ways to say which tasks there are; one job has one."""
+"""Options that say which tasks there are; one job has one of them."""
 
 LONGEST: Final = 200
-"""Characters of a value that are kept to be shown."""
+"""Most characters of a value that are kept to be shown."""
 
 _EXCLUSIVE: Final = (SHAPES, ("host-setup-script", "host-setup-script-content"))
 
@@ -59,15 +60,15 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """The value of every option, and where it came from."""
+    """The value of every option, and its origin."""
 
     found: Mapping[str, _Found]
     key_ranks: Mapping[str, Mapping[str, int]]
     notes: tuple[str, ...]
-    """One line for each thing that a person should know and that stops nothing."""
+    """One line for each thing that a person should know but that stops nothing."""
 
     def value(self, name: str) -> Any:
-        """The typed value; the option's default when nothing sets it."""
+        """Return the typed value of an option; its default when nothing sets it."""
         found = self.found.get(name)
         if found is not None:
             return found.value
@@ -75,16 +76,16 @@ class Effective:
         return {} if get(name).kind == "pairs" else default
 
     def origin(self, name: str) -> str:
-        """Where the value came from: "command line", "hello.sh:3", "default"."""
+        """Return the origin of a value: "command line", "hello.sh:3", "default"."""
         found = self.found.get(name)
         return found.origin if found else "default"
 
     def is_set(self, name: str) -> bool:
-        """Whether any layer sets it, be it to its default."""
+        """Return whether any layer sets the option, be it to its default."""
         return name in self.found
 
     def with_file(self, name: str, from_file: Mapping[str, str]) -> dict[str, str]:
-        """The pairs of env or secret-env, together with those read from its file.
+        """Return the pairs of env or secret-env, together with those read from its file.
 
         The file stands just below the pairs of the layer that names it.
         """
@@ -136,7 +137,7 @@ def _shortened(text: str) -> str:
 
 
 def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:
-    """Settle every option. `layers` stand highest first.
+    """Decide the value of every option. `layers` stand highest first.
 
     Args:
         environ: the caller's environment, for `--env KEY` and `--env KEY=$NAME`.
@@ -166,7 +167,7 @@ def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:
 
 
 def _without_replaced(layers: Sequence[Sequence[Setting]]) -> list[list[Setting]]:
-    """The settings, less those that a rival in a higher layer replaces."""
+    """Return the settings, less those that a rival in a higher layer replaces."""
     out = [list(settings) for settings in layers]
     for group in _EXCLUSIVE:
         winner = ""
@@ -199,7 +200,7 @@ def _clash(one: Setting, other: Setting) -> UsageError:
 
 
 def _highest(option: Option, rank: int, settings: Sequence[Setting]) -> _Found:
-    """What the highest layer says: its last word, or its whole list."""
+    """Return the value of the highest layer: its last one, or its whole list."""
     last = settings[-1]
     if not option.repeat:
         value = option.default if last.value is CLEAR else last.value
@@ -241,9 +242,9 @@ def _after_clear(settings: Sequence[Setting]) -> list[Setting]:
 
 
 def _copied(setting: Setting, environ: Mapping[str, str], notes: list[str]) -> dict[str, str]:
-    """The pairs of one setting, with the caller's variables filled in.
+    """Return the pairs of one setting, with the caller's variables filled in.
 
-    KEY alone takes KEY from the caller's environment, KEY=$NAME takes NAME (and stays
+    KEY alone copies KEY from the caller's environment, KEY=$NAME copies NAME (and stays
     as it is, with a note, when there is none), KEY=\\$NAME is the text $NAME.
     """
     out: dict[str, str] = {}

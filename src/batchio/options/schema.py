@@ -1,4 +1,4 @@
-"""What an option is. The options themselves stand in `options.table`.
+"""The type of an option. The options themselves stand in `options.table`.
 
 Pure data types: nothing here reads, checks or prints a value.
 """
@@ -108,7 +108,7 @@ class Option:
     needs: Mapping[Trait, str] = field(default_factory=dict)
     never: str = ""
     spec: str = ""
-    """The field of the JobSpec that holds its value, unchanged."""
+    """The field of the JobSpec that holds the option's value, unchanged."""
     annotation: str = ""
     """The type of an "object", as a Python caller writes it."""
     boolean_word: bool = False
@@ -116,39 +116,39 @@ class Option:
 
     @property
     def repeat(self) -> bool:
-        """Whether it may be given several times."""
+        """Whether the option may be given several times."""
         return self.kind in ("paths", "words", "pairs")
 
     @property
     def keyword(self) -> str:
-        """Its preferred name as a Python keyword argument."""
+        """The option's preferred name as a Python keyword argument."""
         return self.kwarg or self.name.replace("-", "_")
 
     @property
     def for_calls(self) -> bool:
-        """Whether `run` and `plan` take it as a keyword argument."""
+        """Whether `run` and `plan` have the option as a keyword argument."""
         return "api" in self.surfaces and "run" in self.commands
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """Every keyword argument that means it, the preferred one first."""
+        """Every keyword argument that means the option, the preferred one first."""
         names = (self.keyword, *(n.replace("-", "_") for n in self.spellings))
         return tuple(dict.fromkeys(names))
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """Its name and aliases, without dashes in front."""
+        """The option's name and aliases, without dashes in front."""
         return (self.name, *self.aliases)
 
     @property
     def metavar(self) -> str:
-        """What stands for its value in help texts; empty for a flag."""
+        """The placeholder for the option's value in help texts; empty for a flag."""
         if self.choices:
             return "|".join(self.choices)
         return self.unit or _METAVARS.get(self.kind, "TEXT")
 
     def refusal(self, provider: str, traits: Container[Trait]) -> str | None:
-        """Return why a provider of these traits ignores it, in one clause; None if it does not."""
+        """Return why a provider of these traits ignores the option, in one clause, or None."""
         if self.never:
             return self.never
         lacking = (why for trait, why in self.needs.items() if trait not in traits)

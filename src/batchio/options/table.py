@@ -1,9 +1,9 @@
-"""The one table of options, and how to find a row in it.
+"""The one table of options, and look-ups in it.
 
 The command line, the directives of scripts, the keyword arguments, the `BATCHIO_*`
 environment, the configuration files and the reference page derive from OPTIONS, so
-they cannot disagree. `options_job.py` holds the rows about what runs,
-`options_node.py` those about where and how, `options_look.py` those about looking.
+they cannot disagree. `options.job` holds the rows about what runs, `options.node`
+those about where and how, `options.look` those about looking.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENV_PREFIX: Final = "BATCHIO_"
 
 
 def find(key: str) -> Option | None:
-    """The option that a key means: "ntasks", "--n_tasks", "-N", "local_upload_path"."""
+    """Return the option that a key means: "ntasks", "--n_tasks", "-N", "local_upload_path"."""
     bare = key.lstrip("-")
     if option := _BY_SHORT.get(f"-{bare}"):
         return option
@@ -42,12 +42,12 @@ def find(key: str) -> Option | None:
 
 
 def find_keyword(word: str) -> Option | None:
-    """The option that a Python keyword argument means."""
+    """Return the option that a Python keyword argument means, or None."""
     return _BY_KEYWORD.get(word)
 
 
 def get(name: str) -> Option:
-    """The option of exactly this name.
+    """Return the option of exactly this name.
 
     Raises:
         KeyError: there is none (a mistake in batchio itself).
@@ -56,14 +56,14 @@ def get(name: str) -> Option:
 
 
 def env_name(option: Option) -> str:
-    """The environment variable that sets it: max-workers is BATCHIO_MAX_WORKERS."""
+    """Return the environment variable that sets an option: max-workers is BATCHIO_MAX_WORKERS."""
     return ENV_PREFIX + option.name.upper().replace("-", "_")
 
 
 def nearest(key: str, among: Iterable[str] | None = None, cutoff: float = 0.6) -> str | None:
-    """The valid key most like a mistyped one; None when nothing comes close.
+    """Return the valid key most like a mistyped one; None when nothing comes close.
 
-    `cutoff` is the least likeness, from 0 to 1, that counts.
+    `cutoff` is the least likeness, from 0 to 1, that is accepted.
     """
     from difflib import get_close_matches  # 5 ms that only a mistake should pay
 
@@ -75,7 +75,7 @@ def nearest(key: str, among: Iterable[str] | None = None, cutoff: float = 0.6) -
 
 
 def suggestion(key: str, among: Iterable[str] | None = None, dashes: str = "") -> str:
-    """A hint for a mistyped key: "did you mean memory?", or where to look."""
+    """Return a hint for a mistyped key: "did you mean memory?", or where to look."""
     close = nearest(key, among)
     if close is None:
         return "batchio run --help lists every option"

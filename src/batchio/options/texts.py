@@ -1,4 +1,4 @@
-"""What a text must be to reach a program: bytes of UTF-8, and no NUL among them."""
+"""Texts that can be given to programs: bytes of UTF-8, and no NUL among them."""
 
 from __future__ import annotations
 

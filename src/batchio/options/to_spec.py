@@ -1,4 +1,4 @@
-"""Make a JobSpec from settled options and a command. Pure."""
+"""The JobSpec, made from resolved options and a command. Pure."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What counts for one job, once every place that says something about it has been read."""
+    """The request for one job, once every place that says something about it has been read."""
 
     command: Command
     effective: Effective
     provider: str
     python: str | None = None
-    """The interpreter for .py scripts; None leaves it to the node."""
+    """The interpreter for .py scripts; None: the node chooses."""
     container: str | None = None
     """The image to run in."""
     input_filestore: str | None = None
     """URL of the store from which nodes fetch the bundle."""
     hosts: tuple[str, ...] = ()
-    """Those of --hosts and of the hosts file."""
+    """The hosts of --hosts and of the hosts file."""
     host_setup: str | None = None
     """The text of --host-setup-script."""
     env_file: Mapping[str, str] = field(default_factory=dict)
-    """What the file of --env-file holds."""
+    """The variables in the file of --env-file."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Names and values of all secrets."""
     warnings: tuple[str, ...] = ()
@@ -51,12 +51,12 @@ def build(
     inputs: Inputs = "none",
     bundle: str | None = None,
 ) -> JobSpec:
-    """Return the spec of the job that was settled.
+    """Return the spec of the job that was asked for.
 
     Args:
         settled: The command and the options.
         folder: The caller's current folder, absolute; --download is relative to it.
-        files: Everything that travels.
+        files: Every file that travels.
         count: How many inputs a map has; None when the job maps over nothing.
         inputs: What the inputs are.
         bundle: Digest of the bundle that holds the files.
@@ -101,7 +101,7 @@ def build(
 
 
 def default_name(command: Command) -> str:
-    """A name for a job that was given none: that of its script, or its first word."""
+    """Return a name for a job that was given none: that of its script, or its first word."""
     if command.text is not None:
         return SCRIPT_NAME
     line = command.argv[0].split() if command.shell else command.argv
@@ -109,7 +109,7 @@ def default_name(command: Command) -> str:
 
 
 def _tasks(effective: Effective, count: int | None) -> tuple[TaskIds, int | None]:
-    """The ids of the tasks, and how many of them may run at a time."""
+    """Return the ids of the tasks, and how many of them may run at a time."""
     array = effective.value("array")
     if array is not None:
         return array.ids, array.at_once

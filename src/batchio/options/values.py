@@ -25,6 +25,7 @@ from batchio.core.sizes import (
     parse_memory,
 )
 from batchio.errors import UsageError
+from batchio.options.codes import parse_codes
 from batchio.options.texts import unpassable
 
 if TYPE_CHECKING:
@@ -35,12 +36,11 @@ TRUE_WORDS: Final = frozenset(("true", "yes", "on", "1"))
 FALSE_WORDS: Final = frozenset(("false", "no", "off", "0"))
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_CODE = re.compile(r"(\d{1,3})(?:\s*-\s*(\d{1,3}))?", re.ASCII)
 _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
 class Clear:
-    """The value of an option that was set to nothing: lower layers do not count."""
+    """The value of an option that was set to nothing: lower layers are ignored."""
 
     def __repr__(self) -> str:
         return "CLEAR"
@@ -50,7 +50,7 @@ CLEAR: Final = Clear()
 
 
 def parse_value(option: Option, text: str, where: str | None = None) -> Any:
-    """The typed value of `text`; CLEAR when it is empty.
+    """Return the typed value of `text`; CLEAR when it is empty.
 
     Args:
         where: for the message: "hello.sh:3", COMMAND_LINE, or None.
@@ -69,7 +69,7 @@ def parse_value(option: Option, text: str, where: str | None = None) -> Any:
 
 
 def validate(option: Option, value: Any, where: str | None = None) -> Any:
-    """The typed value of what a Python caller or a configuration file gives.
+    """Return the typed value of what a Python caller or a configuration file gives.
 
     Equal to what `parse_value` makes of the same thing typed. A plain number for a
     duration is seconds, for memory bytes, for disk GiB.
@@ -88,14 +88,14 @@ def validate(option: Option, value: Any, where: str | None = None) -> Any:
 
 
 def located(option: Option, message: str, where: str | None, hint: str | None = None) -> UsageError:
-    """A UsageError that names the option, the way it is spelled at that place."""
+    """Return a UsageError that names the option, the way it is spelled at that place."""
     if where == COMMAND_LINE:
         return UsageError(f"--{option.name}: {message}", hint=hint)
     return UsageError(f"{option.name}: {message}", where=where, hint=hint)
 
 
 def show(option: Option, value: Any) -> str:
-    """The value as a person would write it; names only where values are secret."""
+    """Return the value as a person would write it; names only where values are secret."""
     if value is None or value == ():
         return ""
     match option.kind:
@@ -128,7 +128,7 @@ def show(option: Option, value: Any) -> str:
 
 
 def split_values(text: str, delimiter: str | None = None) -> list[str]:
-    """The values of --map-over-values: split at commas, or at the delimiter.
+    """Return the values of --map-over-values: split at commas, or at the delimiter.
 
     One delimiter at the end ends the last value and begins no new one. Nothing is
     trimmed or unquoted.
@@ -138,7 +138,11 @@ def split_values(text: str, delimiter: str | None = None) -> list[str]:
 
 
 def parse_bool(text: str) -> bool:
-    """Raises: UsageError: neither yes nor no."""
+    """Return the bool that a text means.
+
+    Raises:
+        UsageError: neither yes nor no.
+    """
     word = text.strip().lower()
     if word not in TRUE_WORDS | FALSE_WORDS:
         raise UsageError(f'"{text}" is neither true nor false')
@@ -171,7 +175,7 @@ def _variable(text: str, _option: Option) -> str:
 
 
 def _pair(text: str, option: Option) -> dict[str, str | None]:
-    """KEY=VAL, or KEY alone (None: to be taken from the caller's environment)."""
+    """Return KEY and VAL of KEY=VAL; KEY alone has None: copied from the caller's environment."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not key:
@@ -181,20 +185,6 @@ def _pair(text: str, option: Option) -> dict[str, str | None]:
             raise UsageError(f'"{text}" has no value', hint=f"write {key}=value")
         return {key: value}
     return {_variable(key, option): value if equals else None}
-
-
-def _codes(text: str, _option: Option) -> tuple[tuple[int, int], ...]:
-    ranges = []
-    for part in text.split(","):
-        match = _CODE.fullmatch(part.strip())
-        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not 1 <= low <= high <= 255:
-            raise UsageError(
-                f'"{part.strip()}" is not an exit code of a failure',
-                hint="write exit codes between 1 and 255, such as 1,130-140",
-            )
-        ranges.append((low, high))
-    return tuple(sorted(ranges))
 
 
 def _delimiter(text: str, _option: Option) -> str:
@@ -217,7 +207,7 @@ _TEXT: Final[Mapping[Kind, Callable[[str, Option], Any]]] = {
     "words": lambda text, _: tuple(text.replace(",", " ").split()),
     "pairs": _pair,
     "array": lambda text, _: parse_array(text),
-    "codes": _codes,
+    "codes": lambda text, _: parse_codes(text),
     "values": lambda text, _: text,
     "delimiter": _delimiter,
     "object": lambda text, _: text,
@@ -320,10 +310,10 @@ def _py_array(value: Any, option: Option) -> Array:
     return Array(ids)
 
 
-def _py_codes(value: Any, option: Option) -> tuple[tuple[int, int], ...]:
+def _py_codes(value: Any, _option: Option) -> tuple[tuple[int, int], ...]:
     items = value if isinstance(value, Iterable) else (value,)
     parts = ["-".join(map(str, i)) if isinstance(i, tuple) else str(i) for i in items]
-    return _codes(",".join(parts), option)
+    return parse_codes(",".join(parts))
 
 
 def _py_values(value: Any, _option: Option) -> Any:
@@ -360,7 +350,7 @@ _PYTHON: Final[Mapping[Kind, Callable[[Any, Option], Any]]] = {
 
 
 def _checked(option: Option, value: Any, text: str) -> Any:
-    """The value, when it is within the option's limits."""
+    """Return the value, when it is within the option's limits."""
     if option.kind in ("text", "path", "paths", "words", "pairs"):
         _passable(value)
     if option.kind not in ("integer", "duration"):

@@ -1,7 +1,7 @@
-"""What head and agent say to each other: the one door where it gets names and is checked.
+"""Messages between head and agent: here they get names, and those of agents are checked.
 
 On the wire each message is an array that begins with its tag; docs/design/agent.md says
-what they mean. `read` gives those of an agent their names.
+what they mean. `read` names those of an agent.
 """
 
 from __future__ import annotations
@@ -21,60 +21,60 @@ if TYPE_CHECKING:
 
 
 class Container(TypedDict):
-    """How attempts run in a container."""
+    """Settings for attempts that run in a container."""
 
     image: str
     entrypoint: bool
-    """Keep the image's own."""
+    """Whether to keep the entrypoint of the image."""
     gpu: bool
 
 
 class Setup(TypedDict, total=False):
-    """What all attempts on a node share."""
+    """Settings that all attempts on a node share."""
 
     argv: list[str]
     shell: bool
-    """`argv[0]` is a command line for `/bin/sh -c`."""
+    """Whether `argv[0]` is a command line for `/bin/sh -c`."""
     python: str | None
-    """What stands for the word `{python}`."""
+    """The interpreter that replaces the word `{python}`."""
     env: dict[str, str]
     secrets: dict[str, str]
-    """Like `env`, but neither written nor shown."""
+    """Variables like `env`, but never written to a disk nor shown."""
     slots: int
     cpus: float
-    """Of one slot."""
+    """CPUs of one slot."""
     pin: bool
-    """Each slot has CPUs of its own."""
+    """Whether each slot has CPUs of its own."""
     memory: int | None
-    """Bytes an attempt; None: no limit."""
+    """Bytes that one attempt may use; None: no limit."""
     gpus: int
     grace: float
     """Seconds between TERM and KILL."""
     timeout: float | None
-    """Seconds an attempt; None: no limit."""
+    """Seconds that one attempt may run; None: no limit."""
     input_var: str | None
-    """The variable that an input goes to."""
+    """Name of a variable that also holds the task's input."""
     job_id: str
     job_name: str
     task_count: int
     node_id: str
     address: str
-    """The node's own."""
+    """Address of this node."""
     pipe_to_files: bool
     files: bool
-    """Attempts begin with what was uploaded."""
+    """Whether attempts begin with the uploaded files."""
     container: Container | None
     lease: float
     """Seconds without a head after which an agent lets its tasks finish and leaves."""
 
 
 class Members(TypedDict, total=False):
-    """Which nodes are ready: what has changed since an agent was last told."""
+    """Changes of the ready nodes since an agent was last told."""
 
     all: bool
-    """What it knew is forgotten: `joined` are all there are."""
+    """Whether the agent must forget what it knew: `joined` are all ready nodes."""
     joined: list[tuple[int, str]]
-    """Numbers and addresses."""
+    """Numbers and addresses of nodes that became ready."""
     left: list[int]
     scheduler: tuple[int, str] | None
     """Number and address of the node that runs the scheduler's tasks."""
@@ -84,28 +84,28 @@ class Members(TypedDict, total=False):
 
 
 class Hello(NamedTuple):
-    """The answer to ours."""
+    """An agent's answer to the head's hello."""
 
     facts: Facts
 
 
 class Refused(NamedTuple):
-    """It obeys another head, or speaks another version; the connection closes."""
+    """The agent obeys another head, or speaks another version; the connection closes."""
 
     why: str
 
 
 class Prepared(NamedTuple):
-    """The host setup script has run."""
+    """The host setup script has ended."""
 
     exit: int
     """Exit code; -N when signal N ended it."""
     said: str
-    """Its last words."""
+    """The script's last words."""
 
 
 class Imaged(NamedTuple):
-    """The container image is there, or cannot be had."""
+    """The container image is on the node, or cannot be had."""
 
     image: str
     there: bool
@@ -151,13 +151,13 @@ class Pong(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """Something a person should know."""
+    """A message for people."""
 
     text: str
 
 
 class Bye(NamedTuple):
-    """All has ended; `left` says what could not be removed."""
+    """The agent ends; `left` says what could not be removed."""
 
     left: str = ""
 
@@ -168,10 +168,10 @@ Heard = (
 
 
 def read(message: list[Any]) -> Heard | None:
-    """Return what an agent said, by name; None for what only a newer one says.
+    """Return an agent's message under its name; None for a kind that only newer agents send.
 
     Raises:
-        Unreachable: it is no message of an agent's.
+        Unreachable: it is no message of an agent.
     """
     try:
         tag, *values = message

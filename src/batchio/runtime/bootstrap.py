@@ -1,4 +1,4 @@
-"""Makes sure that an agent runs on a node, and takes everything away again.
+"""Bootstrap: make sure that an agent runs on a node, and remove it with all its files.
 
 Everything of a user's agents lies in one folder of the node, `/var/tmp/batchio-<uid>`: one
 home a job and node. One command in one session does it all: a shell finds a Python, which
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from batchio.ports import Transport
 
 BASE: Final = "/var/tmp"  # noqa: S108 - the folder in it is private, and its owner is checked
-"""On a local disk everywhere, unlike homes, and not emptied at a reboot, unlike /tmp."""
+"""A folder on a local disk, unlike many homes, and not emptied at a reboot, unlike /tmp."""
 
 PATIENCE_S: Final = 60.0
-"""How long one command of a bootstrap may take; a loaded node starts Python slowly."""
+"""Seconds that one command of a bootstrap may take; a loaded node starts Python slowly."""
 
 PYTHONS: Final = (
     "/usr/bin/python3", "python3", "/usr/local/bin/python3",
     "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8",
 )  # fmt: skip
-"""Where a node may have a fit one, in the order in which they are tried."""
+"""Where a node may have a Python that is new enough, in the order in which they are tried."""
 
 _MARK: Final = "\n@batchio "
 
@@ -52,15 +52,15 @@ loader's descriptor 5): sshd throws away what is sent to a command that has ende
 
 
 class AgentAddress(NamedTuple):
-    """Where an agent of a node is, and which."""
+    """Place and identity of an agent on a node."""
 
     socket: str
-    """Path of its Unix socket there."""
+    """Path of the agent's Unix socket on the node."""
     instance: str
-    """New whenever the agent process is new."""
+    """Id of the agent process; another process has another one."""
     pid: int
     python: str
-    """What it was found with; also fit for anything else that needs Python there."""
+    """Path of the Python that runs the agent; it can run other programs of batchio, too."""
     home: str
 
 
@@ -72,16 +72,16 @@ async def bootstrap(
     base: str = BASE,
     python: str | None = None,
 ) -> AgentAddress:
-    """Make sure that the agent `home_name` runs on the node, and say where.
+    """Make sure that the agent `home_name` runs on the node, and return its address.
 
     One round trip, or two when the node's Python is of another version than ours.
 
     Args:
-        transport: An open way to the node.
+        transport: An open transport to the node.
         home_name: One path element, the same for the same job and node.
-        spool: A folder there for log segments, instead of one in the home.
-        base: The folder in which the user's own is made.
-        python: What the tasks are run with, and is tried before the usual ones.
+        spool: A folder on the node for log segments, instead of one in the home.
+        base: The folder in which the user's own folder is made.
+        python: The Python that runs the tasks; it is tried before PYTHONS.
 
     Raises:
         Unfit: there is no Python 3.8 or later.
@@ -115,7 +115,7 @@ async def remove(
 async def _agent(
     transport: Transport, base: str, python: str | None, verb: str, name: str, *words: str
 ) -> tuple[str, Any]:
-    """Run one command of the agent there: the Python that did it, and what it said."""
+    """Run one command of the agent on the node; return the Python that ran it, and its answer."""
     pythons = _pythons(transport, python)
     packed, old, broken = program.compiled(), [], None
     while pythons:
@@ -154,14 +154,14 @@ async def _agent(
 
 
 def _pythons(transport: Transport, wanted: str | None) -> Sequence[str]:
-    """Return what to try: the one that was named for the host, else the tasks' and the usual."""
+    """Return the Pythons to try: the one named for the host, else the tasks' and PYTHONS."""
     if transport.python:
         return [transport.python]
     return PYTHONS if not wanted or ":" in wanted else [wanted, *PYTHONS]
 
 
 def _answers(stdout: bytes) -> list[str]:
-    """The Python that was found, and what it answered; or "none"."""
+    """Return the Python that was found and its answers; or "none"."""
     _, *marked = stdout.decode("utf-8", "replace").split(_MARK)
     found, *answers = [words.strip() for words in marked] or [""]
     return [found, *(word for words in answers for word in words.split(" ", 1))]

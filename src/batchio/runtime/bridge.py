@@ -1,4 +1,4 @@
-"""The asyncio engine under any host: asyncio itself, trio, or no loop at all.
+"""Running the asyncio engine under any host: asyncio itself, trio, or no loop at all.
 
 Under asyncio a coroutine of ours is simply awaited in the caller's loop. Under trio, and
 for the sync facade, it runs in one engine thread of this process. Cancelling waits for
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 from batchio.runtime.streams import Stream
 
@@ -27,11 +28,15 @@ class _Engine:
     """One asyncio loop in one daemon thread, started when first needed."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Reset the engine in a child made by fork(), which has the loop but not the thread."""
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The running loop."""
+        """Return the engine's loop, which runs; start it when it is first needed."""
         import asyncio
 
         with self._lock:
@@ -46,30 +51,61 @@ class _Engine:
 _ENGINE: Final = _Engine()
 
 
+os.register_at_fork(after_in_child=_ENGINE.forget)
+
+
+class Running(Generic[T]):
+    """A coroutine that runs in the engine while this thread does something else."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._work = work
+        self._loop, self._done = _ENGINE.loop(), threading.Event()
+        self._tasks: list[asyncio.Task[T]] = []
+
+    def start(self) -> None:
+        """Begin the coroutine; Ctrl-C may come from here on."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._tasks.append(self._loop.create_task(self._work()))
+        self._tasks[0].add_done_callback(lambda _: self._done.set())
+
+    def cancel(self) -> None:
+        """Cancel the coroutine; it cleans up first, so wait for it afterwards."""
+        self._loop.call_soon_threadsafe(lambda: self._tasks[0].cancel())
+
+    def wait(self) -> None:
+        """Wait until the coroutine has ended, in whatever way."""
+        self._done.wait()
+
+    def has_ended(self) -> bool:
+        """Return whether the coroutine has ended, in whatever way."""
+        return self._done.is_set()
+
+    def result(self) -> T:
+        """Wait for the coroutine, and return its result or raise its error."""
+        self.wait()
+        return self._tasks[0].result()
+
+
 def blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine in the engine and wait for it, blocking only this thread.
 
     Ctrl-C cancels it and waits for its cleanup; a second one does not wait.
     """
-    loop, done = _ENGINE.loop(), threading.Event()
-    tasks: list[asyncio.Task[T]] = []
-
-    def begin() -> None:
-        tasks.append(loop.create_task(work()))
-        tasks[0].add_done_callback(lambda _: done.set())
-
+    running = Running(work)
     try:
-        loop.call_soon_threadsafe(begin)
-        done.wait()
+        running.start()
+        running.wait()
     except KeyboardInterrupt:
-        loop.call_soon_threadsafe(lambda: tasks[0].cancel())
-        done.wait()
+        running.cancel()
+        running.wait()
         raise
-    return tasks[0].result()
+    return running.result()
 
 
 def in_trio() -> bool:
-    """Whether the caller runs under trio; imports nothing."""
+    """Return whether the caller runs under trio; imports nothing."""
     trio = sys.modules.get("trio")
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
@@ -114,7 +150,7 @@ async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class EngineStream(Stream[T]):
     """A stream whose generator needs asyncio: under trio it lives in the engine.
 
-    There an item costs two switches of thread.
+    Under trio an item costs two switches of thread.
     """
 
     async def __anext__(self) -> T:

@@ -24,7 +24,7 @@ EVERY_S: Final = 1.0
 
 
 class CardKeeper:
-    """Keeps the card of a job that is led: at once when its state changes."""
+    """Writer of the card of a job that this head leads; at once when its state changes."""
 
     def __init__(
         self,
@@ -40,21 +40,21 @@ class CardKeeper:
         self._showing = Showing(store, TOPIC, self._card, EVERY_S, clock, spawn)
 
     async def open(self) -> None:
-        """Say that a head leads, before it writes its first event."""
+        """Write that a head leads the job, before it writes its first event."""
         await self._showing.write()
 
     def saw(self, batch: list[Event]) -> None:
-        """Told what was journaled."""
+        """Write the card soon after a batch was journaled."""
         changed = self._machine.state is not self._state
         self._state = self._machine.state
         self._showing.soon(hurry=changed)
 
     def stop(self) -> None:
-        """Write no more by itself."""
+        """Stop writing the card after batches."""
         self._showing.stop()
 
     async def close(self) -> None:
-        """Say that all the head did stands in the journal, and that it goes."""
+        """Write that the head has ended and that all it did stands in the journal."""
         self.stop()
         self._open = False
         await self._showing.write()
@@ -64,10 +64,10 @@ class CardKeeper:
 
 
 def read_card(store: JobStore) -> dict[str, Any]:
-    """Return a job's card as of now; never writes. Blocks, briefly when the card counts.
+    """Return a job's card as of now; never writes. Blocks, briefly when the card is valid.
 
     Raises:
-        WorkspaceError: the card does not count, and the journal cannot be read.
+        WorkspaceError: the card is not valid, and the journal cannot be read.
     """
     return _counting(store, store.shown(TOPIC))
 
@@ -88,7 +88,7 @@ def list_cards(workspace: Workspace, limit: int | None, now: float) -> list[JobS
 
 
 def unattended(workspace: Workspace, limit: int | None) -> list[str]:
-    """Return ids among the newest jobs that are not done, and that nobody leads. Blocks."""
+    """Return ids of those newest jobs that are not done and that no head leads. Blocks."""
     jobs = workspace.jobs()[:limit]
     left = []
     for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
@@ -104,7 +104,7 @@ def unattended(workspace: Workspace, limit: int | None) -> list[str]:
 
 
 def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return this card if it counts, else one made from the journal."""
+    """Return this card if it is valid, else one made from the journal."""
     if is_card(card) and (not card["open"] or store.leader() is not None):
         return dict(card)
     return card_from_journal(store)

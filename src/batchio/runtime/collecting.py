@@ -1,7 +1,7 @@
-"""Brings what attempts left behind, and goes on where it stopped when a node is heard again.
+"""Downloads of attempts' output files; they resume when a node's connection is back.
 
-What this computer cannot keep is no fault of the node or of the task: it stays on the node
-and is asked for again, until there is room or somebody gives it up.
+Files that this computer cannot keep are no fault of the node or of the task: they stay on the
+node and are asked for again, until there is room or a user gives them up.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     from batchio.runtime.session import Session
 
 FETCHES: Final = 8
-"""Attempts whose outputs are on the way at the same time."""
+"""Number of attempts whose outputs are downloaded at the same time."""
 
 AGAIN_S: Final = (1, 2, 4, 8, 16, 30)
-"""Seconds before this computer is tried again; the last one repeats."""
+"""Seconds before the next try when this computer could not keep files; the last one repeats."""
 
 NAMED: Final = 3
-"""Files of one attempt that notes name."""
+"""Number of files of one attempt that notes name."""
 
 End = tuple[str, str]
-"""Why outputs were not saved, and whose fault that is, as `TasksCollected` has it."""
+"""Why outputs were not saved, and the `blame` of `TasksCollected`."""
 SAVED: Final = ("", "")
 
 
 class Collector:
-    """Outputs of a job's attempts, as far as they have come.
+    """The downloads of a job's output files.
 
     Args:
-        machine: Read only here: what tasks are called, and which are to end.
-        landing: Where outputs arrive.
-        session: Who speaks with a node.
+        machine: Only read here: ids of tasks, and which are being stopped.
+        landing: The folder in which outputs arrive.
+        session: Returns the session with a node; None when there is none.
     """
 
     def __init__(
@@ -60,13 +60,13 @@ class Collector:
         self._fetching = asyncio.Semaphore(FETCHES)
         self._coming: dict[tuple[int, int], Outputs] = {}
         self._said = False
-        """Whether people were told that nothing can be kept, and nothing was since."""
+        """Whether a note said that outputs cannot be kept, and none was kept since."""
 
     async def collect(self, node: int, task: int, attempt: int) -> None:
-        """Bring an attempt's outputs; when the node breaks meanwhile, it is asked again.
+        """Download an attempt's output files and post `TasksCollected`.
 
-        The machine may ask twice, around a connection that is new; once they are here,
-        who waited for that has nothing to do.
+        When the connection breaks meanwhile, the machine asks again on the next one. It may ask
+        twice; then the second call waits for the first one and finds nothing to do.
         """
         key = task, attempt
         outputs = Outputs(node, self._landing, self._id(task), key)
@@ -82,7 +82,7 @@ class Collector:
                 await outputs.clear()
 
     async def forget(self, node: int) -> None:
-        """The node is given up, and with it what has not come from there."""
+        """Give up the downloads from a node that is given back, and remove their parts."""
         for key, outputs in list(self._coming.items()):
             if outputs.node == node:
                 del self._coming[key]
@@ -90,7 +90,7 @@ class Collector:
                     await outputs.clear()
 
     def stop(self) -> None:
-        """The head is over; the next one begins anew."""
+        """Stop all downloads, as the head ends; the next head begins them anew."""
         for outputs in self._coming.values():
             outputs.stop()
         if self._coming:
@@ -100,7 +100,10 @@ class Collector:
         return self._coming.get(outputs.key) is outputs
 
     async def _end(self, outputs: Outputs) -> End | None:
-        """Bring them, and try again as long as it is this computer that cannot keep them."""
+        """Download outputs, again as long as only this computer cannot keep them.
+
+        Return why they were not saved, SAVED, or None when the connection ended.
+        """
         tries = 0
         while self._is_wanted(outputs):
             try:
@@ -117,7 +120,7 @@ class Collector:
         return None
 
     async def _bring(self, outputs: Outputs) -> End | None:
-        """Bring all of it, once; None when nobody is there to send the rest.
+        """Download all outputs once; return None when the connection ended before the end.
 
         Raises:
             Refused, Unsaved: as `Outputs.take`.
@@ -148,7 +151,7 @@ class Collector:
             await self._begin_again(outputs, task, "they are not what they were before")
 
     async def _given_up(self, outputs: Outputs, why: str, pause: float) -> bool:
-        """Wait before they are asked for again; True when the task is to end instead."""
+        """Wait before outputs are asked for again; return True when the task is to end instead."""
         if not (self._said or outputs.said):
             self._said = outputs.said = True
             self._job.note(
@@ -166,7 +169,7 @@ class Collector:
         return False
 
     async def _begin_again(self, outputs: Outputs, task: int, why: str) -> None:
-        """What came over an earlier connection is of no use for the rest."""
+        """Remove what has arrived, and wait until no more of it comes, to begin from byte 0."""
         self._job.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
         await outputs.clear()
         while outputs.stream and not outputs.stream.ended:

@@ -1,4 +1,4 @@
-"""What everything that runs for one job shares."""
+"""The context that all parts of one job's head share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """One job under one head: what was asked for, by whom it is led, where news go."""
+    """One job under one head: its spec, its head's epoch, and where to post events."""
 
     spec: JobSpec
     job: str
-    """Its id."""
+    """The job's id."""
     epoch: int
-    """How many heads the job has had; agents obey the newest."""
+    """Number of heads the job has had; agents obey the newest."""
     provider: Renting
     clock: Clock
     post: Callable[[ev.Event], None]
     secrets: Mapping[str, str]
-    """Values for the tasks' environment; they stay in memory."""
+    """Secret values for the tasks' environment; they stay in memory."""
 
     def note(self, text: str) -> None:
-        """Leave a line for the people who look on."""
+        """Post a note for people."""
         self.post(ev.Noted(self.clock.now(), text))

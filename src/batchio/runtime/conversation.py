@@ -27,23 +27,23 @@ if TYPE_CHECKING:
 T = TypeVar("T", messages.Prepared, messages.Imaged)
 
 GREET_LIMIT_S: Final = 30.0
-"""Seconds for an agent that listens to say hello."""
+"""Seconds in which an agent that listens must say hello."""
 
 PING_EVERY_S: Final = 5.0
-"""Seconds between two pings: what the head looks like to an agent's lease."""
+"""Seconds between two pings, which show an agent that its head is alive."""
 
 UNANSWERED: Final = 6
-"""Pings in a row, and not a byte from the agent since: then it hangs, for 30 seconds."""
+"""Number of pings without a byte from the agent, 30 seconds, after which it counts as hung."""
 
 STALL_LIMIT_S: Final = 60.0
 """Seconds without a byte after which a node's last output is given up."""
 
 CLOCK_OFF_S: Final = 2.0
-"""A node whose clock is further off than this has its times corrected."""
+"""Seconds that a node's clock may be wrong; times of one that is further off are corrected."""
 
 
 class Conversation:
-    """What is said over one connection, from `greet` on."""
+    """The exchange of messages over one connection, from `greet` on."""
 
     def __init__(
         self,
@@ -67,9 +67,9 @@ class Conversation:
         self._asked: dict[type[messages.Heard], asyncio.Future[Any]] = {}
         self._fetches: dict[tuple[int, int], Fetch] = {}
         self._heard = 0
-        """Batches of results that came over this connection."""
+        """Number of batches of results that came over this connection."""
         self._log_end = 0
-        """How far the node's log reaches, as far as we were told."""
+        """Number of bytes in the node's log, as far as the agent has said."""
         self._logged = asyncio.Event()
         self._bye = False
         self.left = ""
@@ -80,7 +80,7 @@ class Conversation:
     # --- the beginning -------------------------------------------------------
 
     async def greet(self) -> Facts:
-        """Say hello; returns what the agent says of itself and its node.
+        """Say hello; return the agent's hello.
 
         Raises:
             NodeError: the agent refused us.
@@ -111,7 +111,10 @@ class Conversation:
         return facts
 
     def _clock_error(self, asked: float, facts: Facts) -> float:
-        """How far its clock is ahead; half of the round trip is not knowable."""
+        """Return the seconds by which the node's clock is ahead; 0 when it is close enough.
+
+        Half of the round trip cannot be known.
+        """
         answered = self._job.clock.now()
         ahead = facts.get("time", answered) - (asked + answered) / 2
         sure = CLOCK_OFF_S + (answered - asked) / 2
@@ -120,14 +123,14 @@ class Conversation:
     # --- telling -------------------------------------------------------------
 
     def tell(self, *said: list[Any]) -> None:
-        """Send messages. When the connection is broken, whoever listens will notice."""
+        """Send messages. When the connection is broken, `listen` notices it."""
         try:
             self._writer.write(frames.pack(said))
         except (BatchioError, OSError):
             return
 
     def start(self, items: list[list[Any]], roster: Roster) -> None:
-        """Queue attempts, behind what has changed among the other nodes."""
+        """Queue attempts on the agent, after telling it which nodes came and went."""
         members, self._told = roster.news(self._told)
         if members is not None:
             self.tell(["members", members])
@@ -135,7 +138,7 @@ class Conversation:
             self.tell(["start", items[at : at + frames.BATCH]])
 
     def fetch(self, task: int, attempt: int, known: int) -> Fetch:
-        """Ask for an attempt's outputs, but for the first `known` bytes of the stream."""
+        """Ask for an attempt's outputs, from byte `known` of the stream on."""
         stream = self._fetches[task, attempt] = Fetch()
         self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
@@ -151,10 +154,10 @@ class Conversation:
             del self._asked[kind]
 
     async def ping(self) -> None:
-        """Let the agent know that its head lives, again and again.
+        """Send a ping every PING_EVERY_S seconds, so that the agent knows that its head lives.
 
         Raises:
-            TimeoutError: it hangs: the connection is there, and nothing comes.
+            TimeoutError: the agent hangs: the connection is there, and nothing comes.
         """
         beat = 0
         while self._reader.count_ping() <= UNANSWERED:
@@ -166,7 +169,7 @@ class Conversation:
     # --- listening -----------------------------------------------------------
 
     async def listen(self) -> None:
-        """Hear all that comes; returns when the agent has said good-bye.
+        """Handle all messages of the agent; return when it has said good-bye.
 
         Raises:
             Unreachable, OSError, asyncio.IncompleteReadError: the connection broke.
@@ -224,7 +227,7 @@ class Conversation:
                 pass
 
     def _corrected(self, records: list[Ended]) -> list[Ended]:
-        """The records with the head's times instead of the node's."""
+        """Return the records with times by the head's clock instead of the node's."""
         ahead = self._ahead
         if not ahead:
             return records
@@ -233,9 +236,9 @@ class Conversation:
     # --- the end -------------------------------------------------------------
 
     async def part(self, *, keep: bool) -> str:
-        """Wait for the last output and say good-bye; `listen` goes on meanwhile.
+        """Wait for the last log bytes and say good-bye; `listen` goes on meanwhile.
 
-        Returns what could not be brought, or "".
+        Returns what did not arrive, or "".
         """
         left = ""
         try:
@@ -249,7 +252,7 @@ class Conversation:
         return left
 
     def close(self) -> None:
-        """Close the connection: nothing more will come."""
+        """Close the connection, and end the downloads over it."""
         self._writer.close()
         for stream in self._fetches.values():
             stream.end()

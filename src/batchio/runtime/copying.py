@@ -1,4 +1,4 @@
-"""Copies a job's outputs into another folder, under the rules of `placing`. Blocks."""
+"""Copying a job's outputs into another folder, under the rules of `placing`. Blocks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 class Download(NamedTuple):
-    """What was copied."""
+    """The result of copying outputs."""
 
     tasks: int
-    """How many tasks left something."""
+    """Number of tasks with output files."""
     kept: tuple[str, ...]
-    """A sentence about each file that was in the way and is kept."""
+    """A sentence about each earlier file that was renamed to be kept."""
 
 
 def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Download:
@@ -67,7 +67,7 @@ def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Downl
 
 
 def _one_in_the_other(source: Path, target: Path) -> bool:
-    """Whether both are the same folder."""
+    """Return whether both are the same folder. Raises UsageError: target is inside source."""
     one, other = os.path.realpath(source), os.path.realpath(target)
     if one != other and other.startswith(one + os.sep):
         raise UsageError(f"{target} is inside {source}", hint="name a folder that is not")
@@ -105,7 +105,7 @@ def _copy_file(source: int, copy: int, room: Room) -> None:
 
 
 def _content(fd: int, size: int) -> Iterator[tuple[int, bytes]]:
-    """Yield (offset, bytes) of a file, without its holes."""
+    """Yield (offset, bytes) of an open file's data, without its holes."""
     at = 0
     while at < size:
         try:

@@ -1,4 +1,4 @@
-"""Does what a node must have before tasks go there: `core/errands.py` says what that is."""
+"""Running the errands of nodes before tasks go there; `core/errands.py` lists them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from batchio.runtime.live_status import LiveStatus
 
 ANSWER_S: Final = 30.0
-"""Seconds beyond its limit in which an agent itself may say that an errand took too long."""
+"""Seconds after an errand's limit in which the agent may still say that it took too long."""
 
 
 class Place(NamedTuple):
-    """One node with errands, and the ways to it."""
+    """One node with errands, and the connections to it."""
 
     node: int
     talk: Conversation
     transport: Transport
     home: str
-    """The agent's folder there."""
+    """Path of the agent's folder on the node."""
     facts: Facts
 
 
@@ -41,9 +41,9 @@ class Errands:
     """The errands of one job's nodes.
 
     Args:
-        bundle: What was uploaded.
-        sender: Brings it to a node.
-        seen: Where people see what a node does.
+        bundle: The tar file of the uploaded files.
+        sender: Sends it to a node.
+        seen: Shows people what a node does.
     """
 
     def __init__(self, job: JobContext, bundle: Path, sender: Sender, seen: LiveStatus) -> None:
@@ -53,10 +53,10 @@ class Errands:
         self._seen = seen
 
     async def run(self, place: Place) -> None:
-        """Do what the node still needs; what is done already is done in no time.
+        """Run the errands that the node needs, in order; one that is done already ends at once.
 
         Raises:
-            SetupFailed: something failed, or took too long; says what.
+            SetupFailed: an errand failed, or took too long; says which.
             Unreachable, NodeError, OSError: see `files.put`.
         """
         spec = self._job.spec
@@ -105,4 +105,4 @@ DEEDS: Final[dict[type[Errand], Callable[[Errands, Place, float], Coroutine[Any,
     HostSetup: Errands._host_setup,
     Image: Errands._image,
 }
-"""How each errand is done."""
+"""The method that runs each errand."""

@@ -9,7 +9,7 @@ from typing import Final
 from batchio.runtime.untar import Garbled
 
 _AHEAD: Final = 64
-"""Chunks that may wait for the disk."""
+"""Number of chunks that may wait for the disk."""
 
 
 class Feed:
@@ -23,7 +23,7 @@ class Feed:
         self._stopped = False
 
     def offer(self, chunk: memoryview) -> bool:
-        """Take the chunk, unless too many wait."""
+        """Queue the chunk; return False, without queueing it, when too many wait."""
         with self._moved:
             room = self._has_room()
             if room and not self._ended:  # behind an archive's end comes only padding
@@ -32,28 +32,28 @@ class Feed:
             return room
 
     def push(self, chunk: memoryview) -> None:
-        """Take the chunk once there is room; at once when nobody reads any more."""
+        """Queue the chunk, after waiting for room; drop it when the feed has ended."""
         with self._moved:
             self._moved.wait_for(self._has_room)
         self.offer(chunk)
 
     def end(self) -> None:
-        """No more will come, or nobody reads any more."""
+        """Mark the end: no more chunks come, or no thread reads any more."""
         with self._moved:
             self._ended = True
             self._moved.notify_all()
 
     def stop(self) -> None:
-        """Whoever reads on gets an error."""
+        """Make every further `read` raise an error."""
         with self._moved:
             self._stopped = self._ended = True
             self._moved.notify_all()
 
     def read(self, size: int) -> bytes:
-        """Return `size` bytes, fewer only at the end; waits for them.
+        """Wait for `size` bytes and return them; fewer only at the end.
 
         Raises:
-            Garbled: it was stopped.
+            Garbled: the feed was stopped.
         """
         out = bytearray()
         while len(out) < size and self._has_more():
@@ -63,7 +63,7 @@ class Feed:
         return bytes(out)
 
     def _has_more(self) -> bool:
-        """Whether there is a rest to read; waits for the next chunk."""
+        """Return whether there are more bytes to read; waits for the next chunk."""
         if not self._rest:
             with self._moved:
                 self._moved.wait_for(lambda: self._chunks or self._ended)

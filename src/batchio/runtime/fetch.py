@@ -1,4 +1,4 @@
-"""The outputs of one attempt on their way to us: a tar stream, or the rest of one."""
+"""The download of one attempt's outputs over one connection: a tar stream, or its rest."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 _AHEAD: Final = 64
-"""Frames of one tar stream that may wait for the disk."""
+"""Number of frames of one tar stream that may wait for the disk."""
 
 
 class Fetch:
-    """A tar stream on its way to us, or the rest of one. Raises Unreachable when it breaks."""
+    """A tar stream that arrives, or its rest. Iterating raises Unreachable when it breaks off."""
 
     def __init__(self) -> None:
         self._chunks: asyncio.Queue[memoryview | None] = asyncio.Queue(_AHEAD)
         self._wanted = True
         self.whole: tuple[int, int] | None = None
-        """Size and CRC-32 of the stream from its first byte, once all of it was sent."""
+        """Size in bytes and CRC-32 of the whole stream, once all of it was sent."""
         self.ended = False
-        """Whether no more of it will come, so that it may be asked for again."""
+        """Whether no more bytes will come, so that the stream may be asked for again."""
 
     async def put(self, data: memoryview) -> None:
-        """More of it has come; waits while too much lies here unread."""
+        """Add bytes that have arrived; wait while too many frames are unread."""
         if self._wanted and data:
             await self._chunks.put(data)
 
     def end(self, whole: tuple[int, int] | None = None) -> None:
-        """No more will come: it was sent to its end, or the connection broke."""
+        """Mark the end: the stream was sent to its end (`whole`), or the connection broke."""
         self.whole = whole
         self.ended = True
         if not self._chunks.full():
@@ -39,7 +39,7 @@ class Fetch:
         self._wanted = False
 
     def drop(self) -> None:
-        """Nobody reads on: what still comes is thrown away, and holds nobody up."""
+        """Stop reading: throw away bytes that wait or still come."""
         self._wanted = False
         while not self._chunks.empty():
             self._chunks.get_nowait()

@@ -1,4 +1,4 @@
-"""The files of a job on their way to its nodes.
+"""Sending a job's uploaded files to its nodes.
 
 The bundle is one tar file, packed once when the job is submitted, and each attempt is given
 what it holds (`agent/bundle.py`). It reaches a node by one command that keeps its stdin, or,
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from batchio.ports import Completed, FileStore, Transport
 
 CHUNK: Final = 1 << 20
-"""Bytes sent at once."""
+"""Bytes that are read and sent at once."""
 
 SIGNED_S: Final = 3600
-"""Seconds for which a node may begin to fetch."""
+"""Seconds in which a node may begin to fetch a signed URL."""
 
 _KEEP: Final = (
     'cd "$1" || exit; test -e bundle.tar && exit; cat > bundle.part && mv bundle.part bundle.tar'
 )
-"""Keep what comes on standard input."""
+"""Shell script that keeps its standard input as `bundle.tar`, unless there is one."""
 
 
 Told = Callable[[int], object]
-"""Hears how many bytes have been sent."""
+"""A function that is told how many bytes have been sent."""
 
 
 async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda _: None) -> None:
-    """Bring `bundle` into an agent's home; done already is done.
+    """Send `bundle` into an agent's home, unless it is there already.
 
     Args:
-        sent: Told again and again how far it is.
+        sent: Told again and again how many bytes were sent.
 
     Raises:
-        NodeError: there is no room for it, for example; says why.
+        NodeError: the node could not keep it; says why.
         Unreachable: the connection broke.
     """
     if transport.local:
@@ -61,9 +61,9 @@ class Sender:
     """Puts a job's bundle on its nodes: from a file store when one is named, else by `put`.
 
     Args:
-        url: The store's; None: none is named.
+        url: URL of the store; None: none is named.
         open_store: Opens the store of a URL.
-        note: Takes a line for people.
+        note: Notes a line for people.
 
     The store is a shorter way, not a condition: when it fails, that is noted, and the files
     go over the connection to the node.
@@ -87,7 +87,7 @@ class Sender:
     async def __call__(
         self, transport: Transport, home: str, python: str, sent: Told = lambda _: None
     ) -> None:
-        """Have the files in `home`, as `put` does; `python` is the node's own."""
+        """Put the files into an agent's `home`, as `put` does; `python` is a path on the node."""
         if not await self._fetched(transport, home, python):
             await put(transport, home, self._bundle, sent)
 
@@ -116,10 +116,10 @@ class Sender:
 
 
 async def fetch(transport: Transport, home: str, python: str, url: str, digest: str) -> None:
-    """Have the node itself get the bundle, from a URL that needs no credentials.
+    """Let the node itself download the bundle, from a URL that needs no credentials.
 
     Raises:
-        NodeError: it could not; says why.
+        NodeError: the node could not; says why.
         Unreachable: the connection broke.
     """
     asked = json.dumps({"url": url, "digest": digest})  # a secret, so no word of a command line

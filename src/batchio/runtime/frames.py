@@ -26,16 +26,16 @@ LIMIT: Final = 8 << 20
 """Bytes in the longest frame."""
 
 BATCH: Final = 2000
-"""Messages or tasks put into one frame; keeps frames far below the limit."""
+"""Most messages or tasks in one frame; keeps frames far below the limit."""
 
 FRAME: Final = Struct(">IB")
-"""Length and kind, before each body."""
+"""Layout of length and kind, which stand before each body."""
 OFFSET: Final = Struct(">Q")
 ATTEMPT: Final = Struct(">II")
 
 
 def pack(messages: Sequence[Sequence[Any]]) -> bytes:
-    """One frame of messages."""
+    """Return one frame of kind MESSAGES that holds these messages."""
     # ASCII, so that words which are not UTF-8 (lone surrogates) arrive byte for byte.
     body = json.dumps(messages, separators=(",", ":")).encode()
     if len(body) >= LIMIT:
@@ -44,7 +44,7 @@ def pack(messages: Sequence[Sequence[Any]]) -> bytes:
 
 
 async def read(reader: ByteReader) -> tuple[int, bytes]:
-    """The next frame's kind and body.
+    """Read the next frame; return its kind and body.
 
     Raises:
         asyncio.IncompleteReadError: the other side closed.
@@ -72,11 +72,11 @@ def messages(body: bytes) -> list[list[Any]]:
 
 
 def log_chunk(body: bytes) -> tuple[int, memoryview]:
-    """Offset in the spool, and the bytes there, of a frame of kind LOG."""
+    """Return the offset in the spool, and the bytes there, from a frame of kind LOG."""
     return OFFSET.unpack_from(body)[0], memoryview(body)[OFFSET.size :]
 
 
 def output_chunk(body: bytes) -> tuple[int, int, memoryview]:
-    """Task, attempt and tar bytes of a frame of kind OUTPUT."""
+    """Return task, attempt and tar bytes from a frame of kind OUTPUT."""
     task, attempt = ATTEMPT.unpack_from(body)
     return task, attempt, memoryview(body)[ATTEMPT.size :]

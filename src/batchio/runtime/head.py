@@ -1,4 +1,4 @@
-"""The head: whoever holds the lease of a job turns its wheel until the job is closed.
+"""The head: the process that holds a job's lease runs the engine loop until the job is closed.
 
 `lead` runs inside any asyncio loop; `batchio.heads` says in which.
 """
@@ -51,7 +51,7 @@ async def lead(
         provider: Called once, with the spec of the job.
         open_store: Opens the file store of a URL, if the spec names one.
         secrets: Values by name; they go to nodes and are written nowhere.
-        kind: What kind of head this is, as `JobSpec.head` has it.
+        kind: Kind of this head, as in `JobSpec.head`.
 
     Raises:
         LeaseHeld: another head has it.
@@ -95,7 +95,7 @@ async def _run(
     secrets: dict[str, str],
     clock: Clock,
 ) -> None:
-    """Turn the wheel, with all that goes on beside it, until the job is closed."""
+    """Run the engine loop, and the tasks beside it, until the job is closed."""
     wheel = EngineLoop(machine, journal, clock)
     async with asyncio.TaskGroup() as group:
         hands = runner(wheel.post, clock, group, secrets, journal.epoch)
@@ -124,7 +124,7 @@ def _replayed(store: JobStore) -> Machine:
 
 
 def _first(error: BaseException) -> BaseException:
-    """The one that says most: an error of ours, however deep it lies in groups."""
+    """Return the first error of batchio in nested exception groups, else the first error."""
     while isinstance(error, BaseExceptionGroup):
         ours = error.subgroup(BatchioError)
         error = (ours or error).exceptions[0]
@@ -132,7 +132,7 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _takeover(machine: Machine, epoch: int, kind: str, now: float) -> list[ev.Event]:
-    """A new head has no connections: every node is silent until it is heard again."""
+    """Return the first events of a new head: it has no connections, so ready nodes are silent."""
     first: list[ev.Event] = [ev.HeadStarted(now, epoch, socket.gethostname(), os.getpid(), kind)]
     first += [
         ev.NodeSilent(now, node.number, "a new head took over")

@@ -1,4 +1,4 @@
-"""What the reading verbs wait with, under any host: asyncio, trio, or no loop at all.
+"""Waiting under any host, for the reading verbs: asyncio, trio, or no loop at all.
 
 Under asyncio and trio this is anyio, loaded when it is first waited with. Without a loop,
 within `plainly`, every wait just blocks: so a command of the command line needs no loop, and
@@ -43,14 +43,14 @@ def plainly(work: Coroutine[Any, Any, T]) -> T:
 
 
 def is_plain() -> bool:
-    """Whether this code is driven by `plainly`: whatever it calls may block."""
+    """Return whether this code is driven by `plainly`, so that it may block."""
     return _PLAIN.get()
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Return what `work`, which blocks, returns; the loop goes on meanwhile.
+    """Run `work`, which blocks, in a thread and return its result; the loop goes on meanwhile.
 
-    Cancelled, it still waits for the thread: what `work` uses may be closed after.
+    When it is cancelled it still waits for the thread, so that what `work` uses may be closed.
     """
     if _PLAIN.get():
         return work()
@@ -60,7 +60,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def sleep(seconds: float) -> None:
-    """Return after so many seconds."""
+    """Wait for so many seconds."""
     if _PLAIN.get():
         time.sleep(max(seconds, 0.0))  # noqa: ASYNC251 - here there is no loop
         return
@@ -70,7 +70,7 @@ async def sleep(seconds: float) -> None:
 
 
 async def give_way() -> None:
-    """Let the loop run whatever else is ready."""
+    """Let the loop run other tasks that are ready."""
     if not _PLAIN.get():
         import anyio.lowlevel
 
@@ -87,12 +87,12 @@ def lock() -> AbstractAsyncContextManager[object]:
 
 
 class HostClock:
-    """The time of this computer; what `Waiting` of the ports asks for."""
+    """Clock of this computer; implements `ports.Waiting`."""
 
     def now(self) -> float:
-        """Return Unix seconds."""
+        """Return the time in Unix seconds."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Return after so many seconds."""
+        """Wait for so many seconds."""
         await sleep(seconds)

@@ -1,8 +1,8 @@
-"""One job, followed: what `status`, `wait`, `events`, `logs` and a dashboard look through.
+"""Following one job: what `status`, `wait`, `events`, `logs` and a dashboard are made of.
 
 Reads only, from any process, and works under asyncio, under trio and without a loop (`host`).
-The journal is read in a thread and folded here, between two turns of the loop. So whoever looks
-from the same loop sees a state between two events; and nothing that changes is handed out.
+The journal is read in a thread and folded here, between two turns of the loop. So a caller in
+the same loop sees a state between two events; and no object that changes is handed out.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ if TYPE_CHECKING:
     from batchio.ports import JobStore, JournalReader, Waiting
 
 START_LIMIT_S: Final = 15.0
-"""Seconds a head has to take the lease of a new job."""
+"""Seconds in which a head must take the lease of a new job."""
 
 GONE_AFTER_S: Final = 1.0
-"""Seconds without a head before it is said to be gone."""
+"""Seconds without a head after which the head counts as gone."""
 
 STATUS_EVERY_S: Final = 0.25
-"""Seconds between two looks at what is shown of nodes."""
+"""Least seconds between two reads of the nodes' live status."""
 
 SLOWING: Final = 1.2
-"""By how much the pause between two looks grows while nothing happens."""
+"""Factor by which the pause between two reads grows while nothing happens."""
 
 
 class Live:
-    """A job that is looked at while it goes on; `async with job.live() as live`.
+    """A job that is followed while it goes on; `async with job.live() as live`.
 
     Args:
-        store: The job's.
-        clock: Where the time comes from.
-        at: Begin at this moment, as of `seek`; None: now.
-        whole: Begin before the first event, so that `changes` tells all of them.
-        nodes: Read what is shown of nodes beside the journal: their load, what they prepare.
+        store: The job's store.
+        clock: Says the time and waits.
+        at: Begin at this moment, as for `seek`; None: now.
+        whole: Begin before the first event, so that `changes` yields all of them.
+        nodes: Also read the nodes' live status: their load, what they prepare.
         slice_s: Seconds of folding without a turn of the loop.
     """
 
@@ -79,20 +79,20 @@ class Live:
         self._nodes = nodes
         self._slice = slice_s
         self._turn: AbstractAsyncContextManager[object]
-        """Held by whoever reads or folds."""
+        """Lock that is held while reading or folding."""
         self._past: JournalReader
         self._present: Fold
-        """What follows the journal."""
+        """The fold that follows the journal."""
         self._shown: Fold
-        """What is looked at: the present, or another moment."""
+        """The fold that is shown: the present one, or that of another moment."""
         self._marks: Marks
         self._history: History | None = None
         self._news = News()
         self._behind = False
-        """Whether the journal was not read to its end."""
+        """Whether the journal has events that were not read yet."""
         self._view: JobHeader | None = None
         self._viewed = 0
-        """The position that `_view` is of."""
+        """The position at which `_view` was made."""
         self._nodes_seen: dict[str, dict[int, Any]] = {LOADS: {}, PREPARING: {}}
         self._status_at = 0.0
         self._led_at = 0.0
@@ -136,16 +136,16 @@ class Live:
 
     @property
     def position(self) -> int:
-        """Number of the newest event in what is seen."""
+        """Number of the newest event in the state that is shown."""
         return self._shown.position
 
     @property
     def done(self) -> bool:
-        """Whether the job is closed now: nothing more will be news."""
+        """Whether the job is closed now: no more changes will come."""
         return self._present.machine.running_job.closed > 0
 
     def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
-        """Return the positions of tasks that fit, in that order; without one by rising id.
+        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
 
         Raises:
             KeyError: there is no such column.
@@ -153,15 +153,15 @@ class Live:
         return lens.select(self._machine, where, order, self._now())
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
-        """Return the rows of tasks at these positions: those in sight."""
+        """Return the rows of the tasks at these positions."""
         return lens.window(self._machine, positions, self._now())
 
     def failures(self) -> list[FailureGroup]:
-        """Return what went wrong, the most frequent first."""
+        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
         return failure_groups(self._machine)
 
     def why(self, task: int | None = None) -> list[str]:
-        """Return why the job, or the task of this id, is where it is: plain sentences.
+        """Return plain sentences that say why the job, or the task of this id, is in its state.
 
         Raises:
             UsageError: the job has no such task.
@@ -172,7 +172,7 @@ class Live:
         return why_task(self._machine, self._known(task), self._now(), seen)
 
     def sending(self) -> Sending | None:
-        """Return how far the job's files are on their way to nodes; None when none are."""
+        """Return how far the job's files were sent to nodes; None when none are being sent."""
         return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
 
     async def attempts(self, task: int) -> list[AttemptRow]:
@@ -190,11 +190,11 @@ class Live:
         return list(self._history.attempts(self._machine, position))
 
     async def seek(self, moment: float | None) -> None:
-        """Show another moment of the job's life: everything is as it was then.
+        """Show the job as it was at another moment.
 
         Args:
-            moment: A number of seconds (a float, Unix), or of an event (an int); None: now
-                again, and on from there.
+            moment: Unix seconds (a float), or the number of an event (an int); None: show the
+                present again, and follow it.
         """
         async with self._turn:
             if moment is None:
@@ -212,21 +212,21 @@ class Live:
         must_run: bool = False,
         timeout: float | None = None,
     ) -> AsyncIterator[Change]:
-        """Tell what changes, until the job is closed. One loop at a time.
+        """Yield changes until the job is closed. Only one loop may iterate at a time.
 
         While another moment than now is shown, only a `seek` is a change.
 
         Args:
-            at_most: Seconds between two changes, at least; what happens between is told together.
-            at_least: Tell an empty change after so many seconds without one: time has passed.
-            must_run: Raise HeadGone when the job is not done and nobody runs it any more.
+            at_most: Least seconds between two changes; what happens between is joined in one.
+            at_least: Yield an empty change after so many seconds without one: time has passed.
+            must_run: Raise HeadGone when the job is not done and no head runs it any more.
             timeout: Raise TimeoutError after so many seconds.
         """
         until = inf if timeout is None else self._clock.now() + timeout
         return _Changes(self, at_most, at_least or inf, until, must_run)
 
     async def look(self) -> Change | None:
-        """Look once at what is new, and return it; `changes` does so again and again."""
+        """Read once what is new, and return it as a change; None when nothing is new."""
         await self._step()
         return self._tell()
 
@@ -241,12 +241,12 @@ class Live:
         return self._shown is self._present
 
     def _now(self) -> float:
-        """The moment that is seen, in Unix seconds."""
+        """Return the moment that is shown, in Unix seconds."""
         return self._clock.now() if self._at_now else self._shown.at
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """What is known beside the journal, of a job that runs now."""
+        """Facts that do not stand in the journal, about a job that runs now."""
         job = self._machine.running_job
         if not self._at_now or job.closed or not job.epoch:  # a new job's head is still to come
             return {}
@@ -254,11 +254,11 @@ class Live:
         return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": self._led}
 
     def _whole_view(self) -> JobView:
-        """The job with its tasks; for who then closes this and folds no more."""
+        """Return the job with its tasks; valid only for a caller that folds no more after it."""
         return views.job_view(self._machine, self._now(), **self._seen)
 
     def _known(self, task: int) -> int:
-        """Return the position of a task's id."""
+        """Return the position of a task's id. Raises UsageError: the job has no such task."""
         known = self._machine.running_job.spec.tasks
         if task not in known:
             raise UsageError(
@@ -267,13 +267,13 @@ class Live:
         return known.position(task)
 
     async def _step(self) -> bool:
-        """Look once at all there is, and read a portion; True when something was news."""
+        """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
             moved = await self._read()
             return await self._look_around(moved=moved) or moved
 
     def _tell(self, *, empty: bool = False) -> Change | None:
-        """Return what is news of what is in sight; `empty`: even when nothing is."""
+        """Return the news as a change, or None without news; `empty`: then an empty change."""
         news = self._news
         if empty and not news:
             self._view = None  # time has passed
@@ -284,7 +284,7 @@ class Live:
 
     @property
     def _over(self) -> bool:
-        """Whether the job is closed, all of it was read, and that is what is seen."""
+        """Whether the job is closed, was read to its end, and its end is shown."""
         return self.done and self._at_now and not self._behind
 
     async def _read(self, limit: int = PORTION) -> bool:
@@ -304,7 +304,7 @@ class Live:
                 self._history.apply(event)
 
     async def _look_around(self, *, moved: bool = False) -> bool:
-        """Look at what stands beside the journal: who leads, how nodes are."""
+        """Read who leads, and the nodes' live status; return whether any of it was new."""
         if self.done:
             self._headless_since = 0.0
             return False
@@ -329,14 +329,14 @@ class Live:
 
     @property
     def gone(self) -> bool:
-        """Whether the job is not done, and nobody has run it for a moment."""
+        """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
         since, job = self._headless_since, self._present.machine.running_job
         now = self._clock.now()
         young = job.epoch == 0 and now < job.submitted + START_LIMIT_S
         return bool(since) and not young and now >= since + GONE_AFTER_S
 
     async def head_gone(self) -> HeadGone:
-        """Return the error that says that nobody runs this job, and why if that is known."""
+        """Return the error that says that no head runs this job, and why if that is known."""
         said = (await in_thread(self._store.last_words) or "").splitlines()
         why = f": {said[0]}" if said else ""
         job = self._store.id
@@ -345,7 +345,7 @@ class Live:
 
 
 def _standing(machine: Machine) -> tuple[object, ...]:
-    """What makes a change one of the job."""
+    """Return the values of which any change is a change of the job as a whole."""
     job = machine.job
     if job is None:
         return ()
@@ -353,7 +353,7 @@ def _standing(machine: Machine) -> tuple[object, ...]:
 
 
 class _Changes:
-    """The loop over a Live's changes: looks, at the store's pace, and tells."""
+    """Iterator over a Live's changes; reads at the store's pace."""
 
     def __init__(
         self, live: Live, at_most: float, at_least: float, until: float, must_run: bool
@@ -366,7 +366,7 @@ class _Changes:
         self._told = 0.0
         self._pause = 0.0
         self._at_once = True
-        """Whether to look again without a pause."""
+        """Whether to read again without a pause."""
 
     def __aiter__(self) -> _Changes:
         return self

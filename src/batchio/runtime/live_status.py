@@ -1,6 +1,6 @@
-"""What people who look on may know of a running job: a topic each, a fact a node.
+"""Live status of a running job's nodes, for people: by topic, one fact for each node.
 
-Never journaled and never right for long: only the newest fact of each node.
+It is never journaled: only the newest fact of each node is kept, and none is true for long.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from batchio.ports import Clock, JobStore
 
 LOADS: Final = "loads"
-"""How busy nodes are, from their heartbeats: `load`, `disk_free` in bytes, …"""
+"""Topic: how busy nodes are, from their heartbeats: `load`, `disk_free` in bytes, …"""
 
 PREPARING: Final = "preparing"
-"""What nodes do before they are ready: bytes of the job's files that one has, and all of
-them, `[sent, size]`; then a text."""
+"""Topic: what nodes do before they are ready: bytes of the job's files that have arrived, and
+all bytes, `[sent, size]`; then a text."""
 
 EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25}
-"""Seconds between two writes, at least: a thousand nodes beat every five."""
+"""By topic, least seconds between two writes: a thousand nodes beat every five seconds."""
 
 
 class LiveStatus:
@@ -39,12 +39,12 @@ class LiveStatus:
         self._showing = Showing(store, topic, self._facts, EVERY_S[topic], clock, spawn)
 
     def show(self, node: int, fact: Any) -> None:
-        """Show the newest fact of a node soon, with what others have to show meanwhile."""
+        """Write the newest fact of a node soon, together with those of other nodes."""
         self._newest[node] = fact
         self._showing.soon()
 
     def stop(self) -> None:
-        """Write no more."""
+        """Begin no further write."""
         self._showing.stop()
 
     def _facts(self) -> dict[str, Any]:
@@ -52,5 +52,5 @@ class LiveStatus:
 
 
 def read_live_status(store: JobStore, topic: str) -> dict[int, Any]:
-    """Return the newest facts about a topic, by node; may be empty. Blocks, shortly."""
+    """Return the newest facts about a topic, by node number; may be empty. Blocks, shortly."""
     return {int(node): fact for node, fact in store.shown(topic).items()}

@@ -1,6 +1,6 @@
-"""The wheel: inbox → machine → journal → effects. The only writer of the state.
+"""The engine loop: inbox → machine → journal → effects. The only writer of the state.
 
-Whoever performs an effect never touches the machine: it posts an event. What happened and
+Code that performs an effect never changes the machine: it posts an event. What happened and
 what was decided go to the journal in one batch, and only then are effects performed, so a
 crash between any two steps is the same case: replay, `due()`, go on.
 """
@@ -29,19 +29,19 @@ RETRY_S: Final = (0.2, 10.0)
 """Seconds between two attempts to reach a journal that does not answer: the first, the longest."""
 
 SNAPSHOT_EVERY: Final = 2_000
-"""Journal records between two snapshots, at least: bounds what a reader must fold."""
+"""Least number of events between two snapshots; bounds what a reader must fold."""
 
 TASKS_A_RECORD: Final = 50
-"""A job of a million tasks has large snapshots, so it makes fewer."""
+"""Tasks for each event between two snapshots: a large job has large snapshots, so fewer."""
 
 
 class EngineLoop:
-    """Turns until the job is closed.
+    """The loop that runs one job until it is closed.
 
     Args:
         machine: Replayed and `recovered`, or just submitted.
-        journal: Where each turn is written before anything is done about it.
-        clock: The time; the wheel waits on the loop, the clock says what for.
+        journal: Gets each batch of events before any of its effects is performed.
+        clock: Says the time and sets the timers.
     """
 
     def __init__(self, machine: Machine, journal: Journal, clock: Clock) -> None:
@@ -53,7 +53,7 @@ class EngineLoop:
         self._since_snapshot = 0
 
     def post(self, event: Event) -> None:
-        """Hand in something that happened. Never blocks."""
+        """Put an event that happened into the inbox. Never blocks."""
         self._inbox.append(event)
         self._news.set()
 
@@ -63,12 +63,12 @@ class EngineLoop:
         first: Iterable[Event] = (),
         watchers: Sequence[Callable[[list[Event]], None]] = (),
     ) -> None:
-        """Turn until the job is closed and everything about it is journaled.
+        """Run until the job is closed and everything about it is journaled.
 
         Args:
             perform: Begins to carry out one effect and returns at once.
-            first: Folded before anything that was due already is performed.
-            watchers: Told every batch after it is journaled, before its effects.
+            first: Events to fold before effects that were due already are performed.
+            watchers: Called with every batch after it is journaled, before its effects.
 
         A journal that is down is asked again until it answers.
 
@@ -105,7 +105,7 @@ class EngineLoop:
             await self._snapshot()
 
     async def _append(self, bodies: list[str]) -> None:
-        """Write one batch, however long the store does not answer; nothing begins meanwhile."""
+        """Journal one batch, again until the store answers; no effect begins meanwhile."""
         began, (pause, longest) = self._clock.now(), RETRY_S
         while True:
             try:
@@ -122,11 +122,11 @@ class EngineLoop:
             self.post(Noted(self._clock.now(), text))
 
     async def _snapshot(self) -> None:
-        """In a thread: nobody else changes the machine while the wheel waits here."""
+        """Keep a snapshot, made in a thread: the machine does not change while the loop waits."""
         await self._journal.snapshot(await asyncio.to_thread(dump, self.machine))
 
     async def _wait(self) -> None:
-        """Until there is news, or the machine wants to be asked again."""
+        """Wait until an event is posted, or until `next_wake` of the machine."""
         if self._inbox:
             return
         wake = self.machine.next_wake()

@@ -1,4 +1,4 @@
-"""What changed in a job that is followed: collected while it is folded, then told as one."""
+"""Changes of a job that is followed: gathered while events are folded, then given as one."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class Change(NamedTuple):
-    """What happened since the change before."""
+    """Everything that happened since the change before."""
 
     at: float
-    """When the newest of it happened, in Unix seconds."""
+    """When the newest event of the change happened, in Unix seconds."""
     upto: int
-    """Number of the newest event that was seen."""
+    """Number of the newest event that was folded."""
     tasks: Collection[int]
     """Positions of the tasks whose rows may look different: a frozenset, or the range of all."""
     nodes: frozenset[int]
@@ -27,18 +27,18 @@ class Change(NamedTuple):
     job: bool
     """Whether the job's state, outcome, reason or notes changed, or who runs it."""
     events: tuple[Event, ...]
-    """What was read of the journal, in order; empty after a `seek`."""
+    """Events that were read of the journal, in order; empty after a `seek`."""
 
 
 class News:
-    """What happened and was not told yet."""
+    """Changes that no `Change` has told yet."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.tasks: set[int] = set()
         self.nodes: set[int] = set()
         self.all: range | None = None
-        """All tasks, when they cannot be named."""
+        """Positions of all tasks, when any of them may have changed."""
         self.job = False
         self.sought = False
         """Whether another moment is shown than before."""
@@ -46,7 +46,7 @@ class News:
 
     @classmethod
     def of_all(cls, machine: Machine, at: float) -> News:
-        """Return the news that everything is to be looked at anew."""
+        """Return news that say that every task and node may have changed."""
         news = cls()
         news.all, news.at = range(machine.tasks.count), at
         news.nodes.update(range(len(machine.nodes)))
@@ -57,7 +57,7 @@ class News:
         return bool(self.events or self.nodes or self.job or self.sought)
 
     def add(self, event: Event, machine: Machine) -> None:
-        """Note an event that is about to be folded."""
+        """Note what an event changes that is about to be folded."""
         self.events.append(event)
         self.at = event.at
         tasks, nodes = lens.touched(machine, event)
@@ -68,7 +68,7 @@ class News:
             self.tasks.update(tasks)
 
     def told(self, upto: int, now: float) -> Change:
-        """Return it as a change."""
+        """Return these news as one change; `now` (Unix seconds) is its time without events."""
         tasks = frozenset(self.tasks) if self.all is None else self.all
         nodes = frozenset(self.nodes)
         return Change(self.at or now, upto, tasks, nodes, self.job, tuple(self.events))

@@ -1,8 +1,8 @@
-"""What an attempt left behind, on its way back to us: unpacked beside its place as it comes.
+"""Output files of an attempt while they are downloaded: unpacked aside, then put in place.
 
-It may come over many connections, each going on where the one before broke off. It is put
-in its place when all of it is here, or never. Until then it stands in a folder of the job
-(`.batchio-JOB`) in the folder of all outputs, on the same disk as its place.
+They may come over many connections, each resuming where the one before broke off. They are
+put in place when all have arrived, or never. Until then they stand in a folder of the job
+(`.batchio-JOB`) in the folder of all outputs, on the same disk as their place.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from batchio.runtime.fetch import Fetch
 
 NOT_HERE: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG})
-"""Errors of files that this disk will never take, whatever is done about it."""
+"""Error numbers of files that this disk can never hold."""
 
 
 class Unsaved(Exception):
-    """This computer could not keep them: no room, no right, something in the way."""
+    """This computer could not keep outputs: no room, no right, something in the way."""
 
 
 class Landing:
     """The folder in which a job's outputs arrive.
 
     Args:
-        root: The folder of all outputs; it may be a link, for it is what somebody typed.
+        root: The folder of all outputs; it may be a link, as a user typed it.
         job: Names the folder in it for what is not whole yet.
         make: Whether all that is above `root` is made too; a job's own folder is there already,
             or was removed, and is not made again.
-        placed: What of the job is known to be in place.
-        limit: Bytes that one attempt may leave; None: any number.
+        placed: The files that the job has put in place.
+        limit: Bytes of output files that one attempt may write; None: any number.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class Landing:
         return Tree(self.root)
 
     def enter(self) -> Tree:
-        """Open the folder for what is not whole yet. Raises OSError."""
+        """Open the folder for outputs that are not complete yet. Raises OSError."""
         with self.open() as root:
             while True:  # whoever was the last to leave may just be removing it
                 with suppress(FileNotFoundError):
                     return root.below(self._waiting)
 
     def look(self, size: int) -> None:
-        """Raise an OSError when `size` bytes could not be kept now."""
+        """Check that `size` bytes could be kept now. Raises OSError: there is no room."""
         with self.enter() as waiting:
             Room(waiting.fd).use(size)
         self._leave()
 
     def sweep(self) -> None:
-        """Remove what a head that was killed left in the midst. Quiet."""
+        """Remove incomplete outputs that a killed head left behind. Raises nothing."""
         with suppress(OSError), Tree(self.root) as root:
             if self._waiting in os.listdir(root.fd):
                 with root.below(self._waiting) as waiting:
@@ -92,13 +92,13 @@ class Landing:
         self._leave()
 
     def remove(self, part: str) -> None:
-        """Remove one that is not whole, and the folder when it was the last. Quiet."""
+        """Remove incomplete outputs, and the folder when they were the last. Raises nothing."""
         with suppress(OSError), Tree(self.root) as root, root.below(self._waiting) as waiting:
             waiting.remove(part)
         self._leave()
 
     def _leave(self) -> None:
-        """Remove the folder for what is not whole, unless something is in it."""
+        """Remove the folder for incomplete outputs when it is empty."""
         with suppress(OSError):
             os.rmdir(self.root / self._waiting)
 
@@ -107,7 +107,7 @@ class Outputs:
     """The outputs of one attempt.
 
     Args:
-        node: Where they come from.
+        node: Number of the node that has them.
         task: The task's id: the name of its folder.
         key: The task's position in the job, and the attempt.
     """
@@ -116,15 +116,15 @@ class Outputs:
         self.node = node
         self.key = key
         self.agent = ""
-        """The agent that sent what is here, by its instance."""
+        """Instance of the agent that sent the bytes that have arrived."""
         self.size = 0
-        """Bytes of the stream that are here."""
+        """Bytes of the stream that have arrived."""
         self.stream: Fetch | None = None
-        """How they came last; whoever asks again waits until nothing of it is on the way."""
+        """The last download; before the next one it must have ended."""
         self.said = False
-        """Whether people were told that they cannot be kept."""
+        """Whether a note told people that these outputs cannot be kept."""
         self.turn = asyncio.Lock()
-        """One at a time brings them."""
+        """Lock of the coroutine that downloads these outputs."""
         self._tried = 0
         self._crc = 0
         self._landing = landing
@@ -135,10 +135,10 @@ class Outputs:
         self._failed: Exception | None = None
 
     async def look(self) -> None:
-        """Look whether they could be kept, before they are asked for again.
+        """Check that the outputs could be kept, before they are asked for again.
 
         Raises:
-            Unsaved: not yet; there must be more room than what had come before there was none.
+            Unsaved: not yet; there must be room for all bytes that came before there was none.
         """
         try:
             await asyncio.to_thread(self._landing.look, self._tried)
@@ -146,13 +146,13 @@ class Outputs:
             raise _meaning(err) from err
 
     async def take(self, stream: Fetch) -> bool:
-        """Unpack what comes, from byte `size` on; False: it is not what was sent from there.
+        """Unpack a stream that begins at byte `size`; return whether size and checksum are right.
 
         Raises:
             Garbled: it is no archive of a task's own files.
-            Refused: it is more than the limit, or has files that this disk will never take.
+            Refused: it is more than the limit, or has files that this disk can never hold.
             Unsaved: it cannot be written.
-            Exception: what `stream` raised; what came before stays here.
+            Exception: what `stream` raised; the bytes before that are kept.
         """
         if self._unpacking is None:
             self._unpacking = threading.Thread(target=self._unpack, daemon=True)
@@ -169,10 +169,10 @@ class Outputs:
         return stream.whole == (self.size, self._crc)
 
     async def place(self, newer_than: float) -> list[str]:
-        """All of it is here: put it where it belongs.
+        """Put outputs that have arrived completely into the task's folder.
 
-        A file there that is newer than `newer_than` (Unix seconds), and not from us, is kept
-        with a `~` behind its name. Returns a sentence about each that was kept.
+        A file there that is newer than `newer_than` (Unix seconds), and not of this job, is
+        kept with a `~` behind its name. Returns a sentence about each that was kept.
 
         Raises: as `take`.
         """
@@ -182,7 +182,7 @@ class Outputs:
         return await asyncio.to_thread(self._place, newer_than)
 
     async def clear(self) -> None:
-        """Forget what is here, all of it."""
+        """Remove all that has arrived, so that the download can begin anew."""
         if self._unpacking is not None:
             self.stop()
             await self._unpacked()
@@ -192,11 +192,11 @@ class Outputs:
         self.size = self._crc = 0
 
     def stop(self) -> None:
-        """No more is unpacked, and nothing will be put in place."""
+        """Stop unpacking; nothing will be put in place."""
         self._feed.stop()
 
     def _check(self) -> None:
-        """Raise what went wrong in the thread."""
+        """Raise the error that the unpacking thread met, if any."""
         if self._failed:
             raise _meaning(self._failed)
 
@@ -238,7 +238,7 @@ class Outputs:
 
 
 def known_as_ours(placed: PlacedFiles, task: int) -> Callable[[str, Stamp], bool]:
-    """Return what says whether a file of a task's folder was put there by its job."""
+    """Return a function that says whether this job put a file into the task's folder."""
     known: Mapping[str, Sequence[Stamped]] | None = None
 
     def ours(path: str, there: Stamp) -> bool:
@@ -251,7 +251,7 @@ def known_as_ours(placed: PlacedFiles, task: int) -> Callable[[str, Stamp], bool
 
 
 def _meaning(err: Exception) -> Exception:
-    """What an error of the disk means for the attempt."""
+    """Return the error to raise for `err`: Garbled, Refused or Unsaved."""
     if not isinstance(err, OSError):
         return err if isinstance(err, (Garbled, Refused)) else Garbled(str(err))
     said = f"{err.strerror}: {err.filename}" if err.filename else str(err.strerror)

@@ -1,6 +1,6 @@
 """One effect, one call to a port, one event back.
 
-`EffectRunner` begins each effect and returns at once; whatever takes time runs in the head's
+`EffectRunner` begins each effect and returns at once; work that takes time runs in the head's
 TaskGroup. Errors of the ports become events here, and nowhere else.
 """
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 class EffectRunner:
-    """Carries out effects for one job.
+    """Performs the effects of one job.
 
     Args:
-        machine: Read only here: what tasks are called, who is ready.
-        store: Where all that is kept of the job is.
+        machine: Only read here: ids of tasks, ready nodes.
+        store: The job's store.
         open_store: Opens the file store of a URL.
         secrets: Values for the tasks' environment; they stay in memory.
-        epoch: How many heads the job has had; agents obey the newest.
+        epoch: Number of heads the job has had; agents obey the newest.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EffectRunner:
         self._collector = Collector(self._job, machine, landing, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
-        """Begin one effect."""
+        """Begin to perform one effect."""
         match effect:
             case ef.StartTasks(node, tasks):
                 if session := self._sessions.get(node):
@@ -102,18 +102,18 @@ class EffectRunner:
                 self._spawn(self._delete(node, handle))
 
     def saw(self, batch: list[ev.Event]) -> None:
-        """Hear what was journaled, before its effects."""
+        """Tell the roster and the provider's side about events that were journaled."""
         self._roster.saw(batch)
         self._renting.saw(batch)
 
     async def abandon(self) -> None:
-        """Stop everything that runs: there is no journal any more to tell its end to."""
+        """Stop everything that runs, as there is no journal any more to record its end."""
         sessions = list(self._sessions.values())
         self._sessions.clear()
         await asyncio.gather(*(session.leave(keep=True) for session in sessions))
 
     def let_go(self) -> None:
-        """The head is over: nothing that waits for a node waits any longer."""
+        """Stop all background work, as the head ends."""
         self._collector.stop()
         self._renting.stop()
         self._loads.stop()
@@ -166,14 +166,14 @@ class EffectRunner:
 
 
 def _landing(spec: JobSpec, store: JobStore) -> Landing:
-    """Where outputs go; a job's own folder that was removed is not made again."""
+    """Return the folder for outputs; a job's own one is not made again after it was removed."""
     root = Path(spec.collect) if spec.collect else store.outputs()
     own = spec.collect is None
     return Landing(root, store.id, store.placed(), make=not own, limit=spec.max_output)
 
 
 def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:
-    """What a task gets, by its position: nothing, a text, or variables."""
+    """Return a function from a task's position to its input: None, a text, or variables."""
     if spec.inputs == "none":
         return lambda _: None
     inputs = store.inputs()

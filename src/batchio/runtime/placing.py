@@ -1,8 +1,8 @@
-"""Puts files where they belong below a task's folder, and nowhere else.
+"""Putting output files in place below a task's folder, and nowhere else.
 
-They come to stand beside their place first (`Staging`), and are moved when they are whole.
-What is in the way is replaced when it is ours or older than the job, and else kept beside it
-with a `~` behind its name. Everything here blocks.
+They are written beside their place first, and moved when they are complete. A file that is in
+the way is replaced when it is of this job or older than it, and else kept with a `~` behind its
+name. Everything here blocks.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from batchio.runtime.untar import Archive, Member
 
 RIGHTS: Final = 0o777
-"""Bits of a mode that travel: no set-uid, no set-gid, no sticky bit."""
+"""Bits of a file's mode that are kept: no set-uid, no set-gid, no sticky bit."""
 
 KEPT_FREE: Final = 64 << 20
-"""Bytes of a disk that files of tasks leave free, or a 20th of a small disk: for the journal."""
+"""Bytes of a disk that are kept free for the journal, or a 20th of a small disk."""
 
 _SECOND: Final = 10**9
 _LOOK_EVERY: Final = 16 << 20
-"""Bytes written between two looks at the room that is left."""
+"""Bytes written between two checks of the disk's free room."""
 
 
 class Refused(Exception):
-    """They are not what a task may leave, and would not be the next time."""
+    """Outputs are such as no task may have; trying again is no use."""
 
 
 class Stamp(NamedTuple):
-    """By what a file is known again, wherever it was copied with its time."""
+    """What identifies a file, also where it was copied together with its time."""
 
     kind: int
     size: int
@@ -47,11 +47,11 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
-        """The stamp of a file with this status."""
+        """Return the stamp of a file with this status."""
         return cls(stat.S_IFMT(status.st_mode), status.st_size, status.st_mtime_ns)
 
     def fits(self, there: Stamp) -> bool:
-        """Whether what is there is the same file.
+        """Return whether a file with the stamp `there` is the same file.
 
         Files of tasks come with whole seconds, of which FAT keeps every second one; who
         writes a file leaves a fraction, where the disk has any. Links have no time of ours.
@@ -62,10 +62,10 @@ class Stamp(NamedTuple):
 
 
 class Room:
-    """The room on the disk of one folder.
+    """Free room on the disk of one folder.
 
     Raises:
-        OSError: (ENOSPC) from `use`, when no more than the reserve is left.
+        OSError: (ENOSPC) from `use`, when only the reserve is left.
     """
 
     def __init__(self, fd: int) -> None:
@@ -73,7 +73,7 @@ class Room:
         self._left = 0
 
     def use(self, size: int) -> None:
-        """Say that `size` bytes are to be written."""
+        """Count `size` bytes that are about to be written. Raises OSError: there is no room."""
         self._left -= size
         if self._left < 0:
             disk = os.fstatvfs(self._fd)
@@ -124,7 +124,7 @@ def _unpack_one(archive: Archive, member: Member, part: Tree, room: Room) -> Non
 
 
 def write(fd: int, content: Iterable[tuple[int, bytes]], size: int, room: Room) -> None:
-    """Write (offset, bytes) into a new file of `size` bytes; what is left out is a hole."""
+    """Write pairs (offset, bytes) into a new file of `size` bytes; the gaps are holes."""
     end = 0
     for offset, data in content:
         room.use(len(data))
@@ -138,7 +138,7 @@ def write(fd: int, content: Iterable[tuple[int, bytes]], size: int, room: Room) 
 
 
 def finish(fd: int, mode: int, mtime_ns: int) -> None:
-    """Give a new file its mode and time, as far as a file of ours may have them."""
+    """Give a new file its mode, within RIGHTS, and its time in nanoseconds since 1970."""
     with suppress(OSError, OverflowError):  # a time that this disk does not know
         os.utime(fd, ns=(mtime_ns, mtime_ns))
     os.fchmod(fd, mode & RIGHTS)
@@ -148,11 +148,12 @@ class Placing:
     """Moves everything below one folder to its place below another.
 
     Args:
-        source: Holds what is moved; of the same disk as `target`.
+        source: The folder of the files to move; on the same disk as `target`.
         target: The folder of all tasks.
         task: Name of the task's folder there.
         newer_than: Unix seconds; a file in the way that is older is replaced.
-        ours: Whether the file at a path below the task's folder, with this stamp, is ours.
+        ours: Returns whether this job put a file there, from its path below the task's folder
+            and its stamp.
     """
 
     def __init__(
@@ -169,10 +170,10 @@ class Placing:
         self._newer_than = newer_than
         self._ours = ours
         self.kept: list[str] = []
-        """A sentence about each file that was in the way and is kept."""
+        """A sentence about each earlier file that was renamed to be kept."""
 
     def run(self) -> None:
-        """Move everything.
+        """Move all files.
 
         Raises:
             OSError: something could not be moved; the rest stays where it was.
@@ -192,7 +193,7 @@ class Placing:
         new_folder(above, names)
 
     def _make_way(self, above: int, names: Names, coming: Stamp | None) -> None:
-        """Have nothing worth keeping in the way of a file, or nothing of a folder (None)."""
+        """Rename or remove what is in the way of a new file, or of a folder (`coming` None)."""
         name = names[-1]
         try:
             status = os.stat(name, dir_fd=above, follow_symlinks=False)
@@ -223,7 +224,7 @@ class Placing:
 
 
 def _removed(above: int, name: str) -> bool:
-    """Whether an empty folder was there, and is not any more."""
+    """Remove a folder if it is empty; return whether it was removed."""
     try:
         os.rmdir(name, dir_fd=above)
     except OSError:

@@ -1,4 +1,4 @@
-"""What is sent to a Python to make an agent of it: the loader, then the agent, packed.
+"""The program that is sent to a node's Python: the loader, then the packed agent.
 
 Compiling takes longer than all else that starting an agent does, so what this Python has
 compiled is kept beside the sources, like Python's own bytecode. PYTHONDONTWRITEBYTECODE is
@@ -20,19 +20,19 @@ from batchio import agent
 
 @functools.cache
 def loader() -> bytes:
-    """The program that reads one of the following from its standard input."""
+    """Return the loader: a program that reads the packed agent from its standard input."""
     return Path(agent.__file__).with_name("loader.py").read_bytes()
 
 
 @functools.cache
 def text() -> bytes:
-    """The agent as it is written, for any Python from 3.8 on."""
+    """Return the packed source of the agent, for any Python from 3.8 on."""
     return b"text" + zlib.compress(agent.source())
 
 
 @functools.cache
 def compiled() -> bytes:
-    """The agent as this Python compiles it, for every Python with the same bytecode."""
+    """Return the packed bytecode of the agent, for every Python with this Python's bytecode."""
     kept, number = _place(), importlib.util.MAGIC_NUMBER
     with contextlib.suppress(OSError, zlib.error):
         packed = kept.read_bytes()
@@ -46,14 +46,14 @@ def compiled() -> bytes:
 
 
 def _place() -> Path:
-    """Named by what it is made of, so that an older one is never taken for it."""
+    """Return the path of the kept bytecode; its name holds a digest of the agent's source."""
     name = f"agent-{agent.digest()[:16]}.py"
     compiled = importlib.util.cache_from_source(str(Path(agent.__file__).with_name(name)))
     return Path(compiled).with_suffix(".packed")
 
 
 def _keep(place: Path, packed: bytes) -> None:
-    """Whole or not at all; those of older sources go."""
+    """Write the bytecode to its path, atomically, and remove that of older sources."""
     place.parent.mkdir(exist_ok=True)
     part = place.with_name(f"{place.name}.{os.getpid()}")
     try:

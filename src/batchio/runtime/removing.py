@@ -16,15 +16,15 @@ LEAVING_S: Final = 10.0
 """Seconds that the head of a job that is done has to end, before the job counts as running."""
 
 LOOK_EVERY_S: Final = 0.02
-"""Seconds between two looks whether it has."""
+"""Seconds between two checks whether the head has ended."""
 
 
 def remove(workspace: Workspace, job: str) -> Removed:
-    """Remove one job that nobody needs any more, also one that cannot be read.
+    """Remove one job that is done, or that cannot be read, with all that is kept of it.
 
     Raises:
-        UsageError: it is not done; what it holds would be forgotten with it.
-        NoSuchJob: there is none.
+        UsageError: the job is not done; the nodes that it holds would be forgotten.
+        NoSuchJob: there is no such job.
     """
     store = workspace.job(job)
     if store.leader() is not None and not _head_leaves(store):
@@ -49,12 +49,12 @@ def remove(workspace: Workspace, job: str) -> Removed:
 
 
 def prune(workspace: Workspace, before: float, *, dry_run: bool = False) -> list[Removed]:
-    """Remove all jobs that were done before a moment, in Unix seconds; newest first.
+    """Remove all jobs that finished before a moment, in Unix seconds; return them, newest first.
 
-    What is not done, or cannot be read, stays.
+    Jobs that are not done, or cannot be read, stay.
 
     Args:
-        dry_run: Only say which.
+        dry_run: Remove nothing, only return which jobs would be removed.
     """
     gone = []
     for job in workspace.jobs():
@@ -73,7 +73,10 @@ def prune(workspace: Workspace, before: float, *, dry_run: bool = False) -> list
 
 
 def _head_leaves(store: JobStore) -> bool:
-    """Wait for the head of a job that is done: `wait` returns before it has ended."""
+    """Wait for the head of a done job to end; return False when it runs on.
+
+    `wait` returns before the head has ended.
+    """
     try:
         done = bool(card_from_journal(store)["finished"])
     except BatchioError:

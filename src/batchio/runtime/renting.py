@@ -1,8 +1,8 @@
-"""Asking the provider: offers, orders, ends; and asking again until it is known.
+"""Calls to the provider: for offers, orders and deletions; repeated until the answer is known.
 
-No exception of an adapter leaves this room. A refusal becomes a fact; whatever else is
-raised, of whatever type, says only that nobody knows, and the same is asked again: after a
-second, then longer, up to a minute, by the next head too, since what is asked stands in the
+No exception of an adapter leaves this module. A refusal becomes an event; any other exception,
+of whatever type, says only that the result is not known, and the call is repeated: after a
+second, then longer, up to a minute, by the next head too, since the request stands in the
 journal. So nothing is ever journaled as taken, refused or given back on a guess.
 """
 
@@ -31,24 +31,24 @@ AGAIN_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds before the provider is asked again; the last one repeats."""
 
 CALL_LIMIT_S: Final = 300.0
-"""Seconds in which a call must be answered; then nobody knows what became of it."""
+"""Seconds in which a call must be answered; after them its result is not known."""
 
 LONG_S: Final = 600.0
-"""Seconds after which a person is told that something is still held."""
+"""Seconds after which people are told that a node is still held."""
 
 GATHERED_S: Final = 0.5
-"""Seconds in which nodes that are to be given back wait for others, to share one call."""
+"""Seconds for which nodes to be given back wait for others, to share one call."""
 
 LOOK_EVERY_S: Final = 10.0
-"""Seconds between two looks whether rented nodes that fell silent are still there."""
+"""Seconds between two checks whether silent rented nodes still exist."""
 
 
 class Renting:
-    """Carries out what concerns the provider, for one head of one job.
+    """Performs the effects that concern the provider, for one head of one job.
 
     Args:
-        machine: Read only: which nodes have which handles.
-        spawn: Begins a coroutine that somebody awaits in the end.
+        machine: Only read here: the nodes' handles and states.
+        spawn: Begins a coroutine in the head's task group.
     """
 
     def __init__(
@@ -66,13 +66,13 @@ class Renting:
         self._spawn = spawn
         self._job = machine.running_job.id
         self._leaving: dict[int, tuple[str, str]] = {}
-        """Nodes that wait to be given back: their handles, and what is left on them."""
+        """Nodes that wait to be given back: their handles, and what stayed on them."""
         self.rents = Trait.RENTS in provider.traits
         self._watching = spawn(self._watch())
         self._looking: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
-        """Ask for no more news: the head is over."""
+        """Stop watching the provider's notices, as the head ends."""
         self._watching.cancel()
         if self._looking is not None:
             self._looking.cancel()
@@ -80,7 +80,7 @@ class Renting:
     # --- offers ----------------------------------------------------------------
 
     async def list_offers(self) -> None:
-        """Ask until the provider says what it has, or that it never will."""
+        """Ask for offers until the provider lists them or refuses; post the answer."""
         tries = 0
         while True:
             try:
@@ -100,7 +100,7 @@ class Renting:
     # --- orders ----------------------------------------------------------------
 
     async def place(self, effect: PlaceOrder) -> None:
-        """Ask for the nodes of an order until each is answered."""
+        """Ask for the nodes of an order until each is answered; post the answers."""
         order = NodeOrder(effect.token, self._job, tuple(self._lines(effect)))
         waiting, tries = dict.fromkeys(order.nodes), 0
         while waiting:
@@ -160,7 +160,7 @@ class Renting:
     # --- ends --------------------------------------------------------------------
 
     def give_back(self, node: int, handle: str, left: str) -> None:
-        """Have a node given back that the session has left; `left` is what remains on it."""
+        """Give back a node whose session has ended; `left` says what stayed on it, or ""."""
         if not self._leaving:
             self._spawn(self._gather())
         self._leaving[node] = (handle, left)
@@ -171,7 +171,7 @@ class Renting:
         await self._delete(batch)
 
     async def _delete(self, batch: dict[int, tuple[str, str]]) -> None:
-        """Ask until all are confirmed to be gone."""
+        """Ask the provider to delete nodes until it has confirmed all; post each."""
         since, tries, told = self._now(), 0, False
         while True:
             why = "its provider has not confirmed it yet"
@@ -197,7 +197,7 @@ class Renting:
     # --- the way there, and what becomes of nodes ----------------------------------
 
     async def connect(self, handle: str) -> Transport:
-        """Open a way to a node; what no adapter should raise is Unreachable too."""
+        """Open a transport to a node; an exception of an unknown type becomes Unreachable."""
         try:
             return await self._provider.connect(handle)
         except (BatchioError, OSError):
@@ -206,7 +206,7 @@ class Renting:
             raise Unreachable(_said(err), where=handle) from err
 
     async def _watch(self) -> None:
-        """Post what the provider says of nodes unasked, for as long as the head lives."""
+        """Post the provider's notices about nodes for as long as the head lives."""
         tries = 0
         while True:
             try:
@@ -232,7 +232,7 @@ class Renting:
                     self._vanished(node, notice.why)
 
     def saw(self, batch: list[ev.Event]) -> None:
-        """Look after rented nodes that fell silent: they may be gone."""
+        """Check, when rented nodes fell silent in this batch, whether they still exist."""
         if not self.rents or (self._looking is not None and not self._looking.done()):
             return
         if any(isinstance(event, ev.NodeSilent) for event in batch):
@@ -257,7 +257,7 @@ class Renting:
     # --- plumbing ------------------------------------------------------------------
 
     async def _call(self, call: Coroutine[Any, Any, T]) -> T:
-        """Await an answer; raise nothing but errors of ours.
+        """Await a call of the provider; raise nothing but BatchioError.
 
         Raises:
             BatchioError: with the remedy that the adapter meant, or AGAIN.
@@ -289,7 +289,7 @@ class Renting:
 
 
 def _refuses(error: BatchioError) -> bool:
-    """Whether what was asked for was not done, for certain."""
+    """Return whether an error says for certain that the request was not carried out."""
     return remedy_of(error) in (Remedy.OTHER, Remedy.FIX)
 
 
@@ -298,7 +298,7 @@ def _delay(tries: int) -> float:
 
 
 def _said(error: BaseException) -> str:
-    """What an error says, for people; its type where it says nothing of ours."""
+    """Return the text of an error for people; with its type, if it is none of batchio."""
     if isinstance(error, BatchioError):
         return str(error)
     if isinstance(error, TimeoutError):

@@ -1,7 +1,7 @@
-"""A job's state from its journal: the newest snapshot, and what came after it.
+"""Replay: a job's state from its journal, of the newest snapshot and the events after it.
 
 Reading blocks and belongs into a thread; folding belongs where the state is looked at, in
-slices, because a thread that folds takes the interpreter from everybody.
+slices, because a thread that folds takes the interpreter from all others.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     """Number of an event, and its body as it was written."""
 
 PORTION: Final = 2000
-"""Events read at once."""
+"""Number of events read at once."""
 
 SLICE_S: Final = 0.008
-"""Seconds of folding without a pause: a key that is pressed meanwhile waits no longer."""
+"""Seconds of folding without a pause; a key that is pressed waits no longer than that."""
 
 
 class Fold:
     """A machine that keeps up with a journal.
 
     Args:
-        past: The journal.
-        whole: Begin with the first event, although there is a snapshot.
+        past: Reader of the journal.
+        whole: Begin with the first event, even if there is a snapshot.
         slice_s: Seconds of folding without a pause.
     """
 
@@ -49,31 +49,31 @@ class Fold:
         self.position = 0
         """Number of the newest event that was folded."""
         self.at = 0.0
-        """The latest time of all that was folded, Unix seconds; 0.0: a snapshot alone."""
+        """Latest time of the folded events, in Unix seconds; 0.0 when only a snapshot was read."""
         kept = None if whole else past.snapshot()
         if kept is not None:
             self.resume(*kept)
 
     def resume(self, position: int, state: bytes) -> None:
-        """Go on from a snapshot, unless it was written by another layout."""
+        """Load a snapshot as the state to go on from, unless it has another layout."""
         if (machine := load(state)) is not None:
             self.position, self.machine = position, machine
 
     def read(self, limit: int | None = PORTION) -> list[Row]:
-        """Return events that were not folded yet. Blocks.
+        """Return events that were not folded yet, at most `limit`. Blocks.
 
         Raises:
-            JournalCorrupt: one is missing.
+            JournalCorrupt: an event is missing.
         """
         return self._past.read(self.position, limit)
 
     def fold(
         self, rows: Sequence[Row], see: Callable[[Event], bool | None] | None = None
     ) -> Iterator[None]:
-        """Fold what was read, and pause after each slice of time.
+        """Fold events that were read, and yield after each slice of time.
 
         Args:
-            see: Is shown each event just before it is folded; True ends it there.
+            see: Called with each event just before it is folded; True stops before that event.
 
         Raises:
             JournalCorrupt: an event cannot be read, or cannot have happened.
@@ -92,7 +92,7 @@ class Fold:
         return False
 
     def catch_up(self) -> list[Event]:
-        """Fold what is new, and return it. Blocks.
+        """Read and fold all new events, and return them. Blocks.
 
         Raises:
             JournalCorrupt: as `read` and `fold`.
@@ -109,10 +109,10 @@ def in_slices(
     act: Callable[[int, Event], bool | None],
     slice_s: float = SLICE_S,
 ) -> Iterator[None]:
-    """Decode events one by one, call `act` with each, and pause after each slice of time.
+    """Decode events one by one, call `act` with each, and yield after each slice of time.
 
     Args:
-        act: Gets number and event; True ends it there.
+        act: Called with an event's number and the event; True stops there.
 
     Raises:
         JournalCorrupt: an event cannot be read.

@@ -1,4 +1,4 @@
-"""What other processes ask of a head: looked for, turned into events, dropped once journaled."""
+"""Requests of other processes to a head: read, turned into events, dropped once journaled."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Requests:
-    """What other processes ask of this head."""
+    """Requests of other processes to this head."""
 
     def __init__(self, store: JobStore, machine: Machine, clock: Clock) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class Requests:
         self._some_answered = asyncio.Event()
 
     async def take(self) -> list[ev.Event]:
-        """Return new requests as events; each with a mark that it was taken."""
+        """Read new requests and return them as events, each with its `RequestTaken`."""
         out: list[ev.Event] = []
         try:
             asked = await asyncio.to_thread(self._store.asked)
@@ -62,7 +62,7 @@ class Requests:
                 return [ev.Noted(now, f"a request of an unknown kind was ignored: {other!r}")]
 
     def _ended(self, tasks: list[int] | None) -> list[int]:
-        """The tasks named, or all that did not succeed."""
+        """Return these tasks, or for None all that ended and did not succeed."""
         if tasks is not None:
             return tasks
         outcomes = self._machine.tasks.outcome
@@ -70,7 +70,7 @@ class Requests:
         return [task for task, outcome in enumerate(outcomes) if outcome not in bad]
 
     def saw(self, batch: list[ev.Event]) -> None:
-        """Note what stands in the journal: it need not stand among the requests."""
+        """Note requests whose answers were journaled, so that they are dropped."""
         self._answer([event.name for event in batch if isinstance(event, ev.RequestTaken)])
 
     def _answer(self, names: list[str]) -> None:
@@ -79,21 +79,21 @@ class Requests:
             self._some_answered.set()
 
     async def watch(self, post: Callable[[ev.Event], None]) -> None:
-        """Look for requests again and again; ends with the head."""
+        """Read requests again and again and post their events, until it is cancelled."""
         while True:
             await self._clock.sleep(self._store.pace.requests)
             for event in await self.take():
                 post(event)
 
     async def drop(self) -> None:
-        """Drop requests as they are answered; ends with the head."""
+        """Drop requests as soon as they are answered, until it is cancelled."""
         while True:
             await self._some_answered.wait()
             self._some_answered.clear()
             await self.drop_answered()
 
     async def drop_answered(self) -> None:
-        """Drop all requests that are answered."""
+        """Drop all answered requests from the store."""
         while self._answered:
             try:
                 await asyncio.to_thread(self._store.answered, self._answered[0])

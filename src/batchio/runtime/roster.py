@@ -1,6 +1,6 @@
-"""The nodes of one job, as their sessions need to know of each other.
+"""The roster of a job's nodes: what their sessions must know of each other.
 
-Read from the machine, which nobody here changes.
+It is read from the machine, which is not changed here.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _MEMBERSHIP: Final = (
 
 
 class Told(NamedTuple):
-    """What one agent knows of the others: how many changes, and who the scheduler is."""
+    """What one agent was told of other nodes: number of changes, and the scheduler's node."""
 
     changes: int = -1
-    """-1: nothing yet."""
+    """Number of changes that the agent was told; -1: it was told nothing yet."""
     scheduler: tuple[int, str] | None = None
 
 
 class Roster:
-    """Who is ready, who is who, and who was here before.
+    """The ready nodes of a job, their computers, and earlier nodes on the same host.
 
-    Ready nodes come and go one by one, and every agent is told. So what is kept is the row
-    of changes: an agent hears those it has not heard, and not the whole list again.
+    Ready nodes come and go one by one, and every agent is told. So a list of changes is kept:
+    an agent is told the changes that are new to it, and not the whole list again.
 
     Args:
         hosts: Whether two nodes may be one computer under two names.
@@ -57,7 +57,7 @@ class Roster:
         self._update(range(len(machine.nodes)))
 
     def saw(self, batch: Iterable[ev.Event]) -> None:
-        """Hear what was journaled: who is ready may have changed."""
+        """Note which nodes became ready or left, from events that were journaled."""
         self._update(event.node for event in batch if isinstance(event, _MEMBERSHIP))
 
     def _update(self, numbers: Iterable[int]) -> None:
@@ -72,7 +72,10 @@ class Roster:
                     del self._ready[number]
 
     def news(self, told: Told) -> tuple[Members | None, Told]:
-        """Return what an agent that was `told` so much has to hear, and what it then knows."""
+        """Return the message for an agent that was `told` so much, and what it knows after it.
+
+        The message is None when there is nothing new.
+        """
         lead = self._machine.scheduler
         now = Told(len(self._changes), None if lead is None else (lead, self._address(lead)))
         if now == told:
@@ -93,16 +96,16 @@ class Roster:
         return self._machine.nodes[node].facts.get("address", "")
 
     def slots(self, node: int, offer: Offer, facts: Facts) -> tuple[int, str]:
-        """Return how many attempts at once a node takes, and a warning (or "").
+        """Return how many attempts a node runs at the same time, and a warning or "".
 
         Raises:
-            Unfit: tasks do not fit there.
+            Unfit: tasks do not fit on the node.
         """
         known = self._machine.nodes[node].slots
         return (known, "") if known else slots_for(self._machine.running_job.spec, offer, facts)
 
     def duplicate_of(self, node: int, hello: Facts) -> str:
-        """Return what the same computer is called as another node; or "", and remember it."""
+        """Return the offer of another live node on the same computer; else "", and keep `hello`."""
         if not self._hosts:
             return ""
         nodes = self._machine.nodes
@@ -113,7 +116,7 @@ class Roster:
         return ""
 
     def homes_before(self, node: int) -> list[str]:
-        """Return the homes that earlier nodes of this job may have left on the same host."""
+        """Return names of agents' homes that earlier nodes may have left on the same host."""
         here = self._machine.nodes[node].handle
         return [
             home(self._machine.running_job.id, other.number)
@@ -122,7 +125,7 @@ class Roster:
         ]
 
     def forget(self, node: int) -> None:
-        """Drop what a node said of itself: it is given back."""
+        """Forget the hello of a node that is given back."""
         self._hellos.pop(node, None)
 
 

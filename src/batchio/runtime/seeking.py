@@ -1,4 +1,4 @@
-"""Looking back: a job's state at an earlier moment, and all attempts there were."""
+"""Looking back: a job's state at an earlier moment, and all its attempts."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ to the next takes a seventh of a second."""
 
 
 class Mark(NamedTuple):
-    """A state that can be gone on from."""
+    """A kept state of the job, from which folding can go on."""
 
     position: int
-    """Number of the newest event in it."""
+    """Number of the newest event in the state."""
     at: float
     """The event's time, Unix seconds."""
     state: bytes
-    """Compressed."""
+    """The compressed snapshot."""
 
 
 class Marks:
-    """States along a job's life: one is left every so often on the way to a moment."""
+    """Kept states of a job, one after every EVERY events that were folded on the way."""
 
     def __init__(self, past: JournalReader, slice_s: float) -> None:
         self._past = past
@@ -47,8 +47,8 @@ class Marks:
         """Return the state at a moment, folded from the nearest mark before it.
 
         Args:
-            moment: Number of the last event in it (an int), or Unix seconds until which all
-                that happened is in it (a float). The first event is always in it.
+            moment: Number of the last event to fold (an int), or Unix seconds (a float): all
+                events until then are folded. The first event is always folded.
         """
         number = moment if isinstance(moment, int) else None
         fold = Fold(self._past, whole=True, slice_s=self._slice)
@@ -69,7 +69,7 @@ class Marks:
         return fold
 
     async def history(self, upto: int) -> History:
-        """Return all attempts as of the event of this number."""
+        """Return all attempts of the job, as of the event with number `upto`."""
         from batchio.core.history import History  # few ask for it
 
         history, position, past = History(), 0, self._past
@@ -94,7 +94,7 @@ class Marks:
 async def folded(
     fold: Fold, rows: Sequence[Row], see: Callable[[Event], bool | None] | None = None
 ) -> None:
-    """Fold what was read, and let the loop turn between slices."""
+    """Fold events that were read, and let the loop run between slices of time."""
     for _ in fold.fold(rows, see):
         await give_way()
 

@@ -1,8 +1,8 @@
-"""The head's side of one node: reach it, talk to its agent, reach it again, take leave.
+"""The head's side of one node: connect, talk to its agent, reconnect, say good-bye.
 
-A session never decides and never touches the machine: what it learns it posts as events.
-Where it stands is one of the states of `session_table`, which says what may come next;
-docs/design/faults.md says what becomes of each fault.
+A session never decides and never changes the machine: what it learns it posts as events.
+`session_table` holds its states and what may follow; docs/design/faults.md says what is done
+about each fault.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from batchio.runtime.roster import Roster
 
 ANSWER_LIMIT_S: Final = 60.0
-"""Seconds an agent may take to stop its tasks and say good-bye, beyond their grace."""
+"""Seconds that an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
 HOPELESS: Final = (NotAuthorised, Unfit)
 """Errors of a node on which no agent can run, whenever it is tried."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
-"""How a connection breaks, beside `Unreachable`."""
+"""Errors of a broken connection, beside `Unreachable`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What the sessions of one job share."""
+    """Parts that the sessions of one job share."""
 
     job: JobContext
     roster: Roster
@@ -57,11 +57,11 @@ class SessionContext:
 
 
 class Session:
-    """One node, from the first attempt to reach it until nothing of ours is there.
+    """The session with one node, from the first connection until it is cleaned up.
 
     Args:
-        known: The hello of its agent, when an earlier head has had the node; else empty.
-        touched: Whether something of ours may be there already.
+        known: The hello of its agent, when an earlier head knew the node; else empty.
+        touched: Whether files or an agent of the job may be on the node already.
     """
 
     def __init__(
@@ -82,42 +82,42 @@ class Session:
         self._handle = handle
         self._sink = sink
         self.work: asyncio.Task[None] | None = None
-        """The task in which `run` goes on; `leave` ends it."""
+        """The asyncio task of `run`; `leave` ends it."""
         self.agent = known.get("instance", "")
-        """Which agent the machine knows there, by its instance; "" before it knows one."""
+        """Instance of the node's agent that the machine knows; "" before it knows one."""
         remains = Remains.AGENT if self.agent else Remains.SOMETHING if touched else None
         self._standing = Standing(remains=remains or Remains.NOTHING)
         self._socket = known.get("socket", "")
-        """Where an agent listened last; "" when a bootstrap has to say."""
+        """Path of the socket on which the agent listened last; "": ask by a bootstrap."""
         self._python = known.get("executable", "")
-        """What runs it."""
+        """Path of the Python that runs the agent."""
         self._talk: Conversation | None = None
         """The connection over which an agent has greeted, while there is one."""
         self._leaving = asyncio.Event()
         self._keep = False
         self._left = ""
-        """What could not be done at the end."""
+        """Sentence about what could not be done at the end, or ""."""
 
     # --- telling: dropped when nobody is there to hear it ----------------------
 
     def tell(self, message: list[Any]) -> None:
-        """Send one message."""
+        """Send one message to the agent; drop it without a connection."""
         if self._talk is not None:
             self._talk.tell(message)
 
     def start(self, items: list[list[Any]]) -> None:
-        """Queue attempts, behind what has changed among the other nodes."""
+        """Queue attempts on the agent, after telling it which nodes came and went."""
         if self._talk is not None:
             self._talk.start(items, self._context.roster)
 
     def fetch(self, task: int, attempt: int, known: int) -> Fetch | None:
-        """Ask for an attempt's outputs from byte `known` on; None when nobody is there."""
+        """Ask for an attempt's outputs from byte `known` on; None without a connection."""
         return None if self._talk is None else self._talk.fetch(task, attempt, known)
 
     # --- staying connected -----------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the node connected until `leave`; posts what happens to it."""
+        """Keep the node connected until `leave`; post what happens to it."""
         said = ""
         standing = self._standing
         while standing.state is SessionState.REACHING:
@@ -133,7 +133,7 @@ class Session:
             await self._pause()
 
     async def _try(self) -> str:
-        """One visit; returns why it ended."""
+        """Connect once, and talk until the connection ends; return why it ended."""
         try:
             await self._visit()
         except (Unreachable, *BROKEN) as err:
@@ -152,7 +152,7 @@ class Session:
         self._job.post(ev.NodeLost(self._now(), self._node, why, final))
 
     async def _visit(self) -> None:
-        """One connection, from the first byte until the agent has said good-bye."""
+        """Connect, greet the agent, and talk to it until it has said good-bye."""
         async with self._reach() as transport:
             reader, writer = await self._door(transport)
             where, loads = transport.where, self._context.loads
@@ -182,7 +182,7 @@ class Session:
         return facts
 
     async def _door(self, transport: Transport) -> tuple[ByteReader, ByteWriter]:
-        """The agent's socket: where it was, or where a bootstrap says that it is now."""
+        """Open the agent's socket: at its last path, or where a bootstrap says that it is."""
         if self._socket:
             try:
                 return await transport.open_unix(self._socket, self._python)
@@ -217,7 +217,7 @@ class Session:
             await transport.close()
 
     async def _serve(self, talk: Conversation, transport: Transport, facts: Facts) -> None:
-        """Make the node ready, and say good-bye to it when somebody asks us to leave."""
+        """Make the node ready, and say good-bye to its agent when `leave` was called."""
         if self._standing.state is SessionState.PREPARING:
             await self._prepare(talk, transport, facts)
         await self._leaving.wait()
@@ -227,7 +227,7 @@ class Session:
         raise Unreachable("its agent does not say good-bye", where=transport.where)
 
     async def _prepare(self, talk: Conversation, transport: Transport, facts: Facts) -> None:
-        """Do all that must be done before tasks may go there, and tell the machine."""
+        """Run the node's errands, and post that it is ready, back, or restarted."""
         job, roster, now = self._job, self._context.roster, self._now
         if not self._standing.known and (twin := roster.duplicate_of(self._node, facts)):
             why = f"this is the same computer as {twin}; it is used once"
@@ -255,13 +255,13 @@ class Session:
     # --- leaving ---------------------------------------------------------------
 
     async def leave(self, *, keep: bool, come_back: bool = True) -> str:
-        """Bring the last output, stop the agent, remove what it put there.
+        """Receive the last log bytes, stop the agent, and remove its files from the node.
 
         Args:
-            keep: What it put there stays.
-            come_back: Go there once more for that when there is no connection.
+            keep: Leave the agent's files on the node.
+            come_back: Connect once more for that when there is no connection.
 
-        Returns what could not be done, or "".
+        Returns a sentence about what could not be done, or "".
         """
         self._keep = keep
         self._step(Fact.LEAVE)
@@ -278,7 +278,7 @@ class Session:
         return self._left
 
     async def _return(self) -> None:
-        """Reach a node once more only to tidy up; one long out of reach is not waited for."""
+        """Connect once more, only to clean up; do not wait for a node long out of reach."""
         standing, now = self._standing, self._now()
         patience = min(self._job.spec.node_timeout, SILENT_CLEANUP_LIMIT_S)
         give_up = (now if standing.broken_at is None else standing.broken_at) + patience
@@ -298,7 +298,7 @@ class Session:
         self._left = f"{self.home} may be left there: {why}"
 
     async def _tidy(self) -> None:
-        """End what runs there and remove what lies there, by the agent's own hand if it can."""
+        """Stop what runs on the node and remove its files, through the agent if it answers."""
         standing = self._standing
         if standing.remains is Remains.AGENT:
             try:
@@ -338,7 +338,7 @@ class Session:
 
 
 async def _first(*works: Coroutine[Any, Any, None]) -> None:
-    """Do all until the first has ended, and end as it did."""
+    """Run all coroutines until the first has ended; cancel the others, raise its error."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -356,7 +356,7 @@ def _broke_how(error: BaseException) -> Fact:
 
 
 def _why(error: Exception) -> str:
-    """Why a connection is of no use any more, for people."""
+    """Return for people why a connection is of no use any more."""
     said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
     hint = error.hint if isinstance(error, BatchioError) else None
     return (f"{said}; {hint}" if hint else said) or "the connection broke"

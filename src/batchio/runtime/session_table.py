@@ -1,4 +1,4 @@
-"""Where the head stands with one node, and what of ours may be there: two tables. Pure.
+"""States of a session with one node, and what may remain on the node: two tables. Pure.
 
 Everything that a session does depends on these two alone; docs/design/states.md shows them.
 """
@@ -13,26 +13,26 @@ from batchio.errors import IllegalEvent
 
 
 class SessionState(StrEnum):
-    """Where the head stands with one node."""
+    """State of the head's session with one node."""
 
     REACHING = "reaching"
-    """There is no connection: it is on the way there, or rests before the next try."""
+    """There is no connection: the session connects, or waits before the next try."""
     PREPARING = "preparing"
     """An agent greeted; the node's errands are run."""
     TALKING = "talking"
-    """The machine knows that the node is there; tasks may go to it."""
+    """The machine knows that the node is ready; tasks may go to it."""
     PARTING = "parting"
-    """The last output comes, and good-bye is said."""
+    """The last log bytes are received, and good-bye is said."""
     RETURNING = "returning"
-    """Asked to leave without a connection: it goes there once more, only to tidy up."""
+    """`leave` was called without a connection: the session connects once more, to clean up."""
     LOST = "lost"
-    """Given up. Nobody goes there, until asked to leave."""
+    """The node was given up. No connection is made until `leave` is called."""
     PARTED = "parted"
-    """Over. No fact leads out of here."""
+    """The session is over. No fact leads out of this state."""
 
 
 class Remains(StrEnum):
-    """What of ours may be on the node."""
+    """What the job may have left on the node."""
 
     NOTHING = "nothing"
     SOMETHING = "something"
@@ -40,7 +40,7 @@ class Remains(StrEnum):
     AGENT = "agent"
     """The agent that the machine knows."""
     HUNG_AGENT = "hung agent"
-    """That agent; when it was last reached it did not answer."""
+    """The agent that the machine knows; it did not answer when it was last reached."""
 
 
 class Fact(Enum):
@@ -94,7 +94,7 @@ STALE: Final[dict[tuple[SessionState, Fact], str]] = {
     (S.RETURNING, F.LEAVE): "asked twice",
     (S.PARTED, F.LEAVE): "asked twice",
 }
-"""Pairs that may come twice, and change nothing."""
+"""State and fact that may come twice, and change nothing; each with its reason."""
 
 REMAINS: Final[dict[tuple[Remains, Fact], Remains]] = {
     (R.NOTHING, F.BOOTSTRAPPED): R.SOMETHING,
@@ -107,38 +107,38 @@ REMAINS: Final[dict[tuple[Remains, Fact], Remains]] = {
     **{(some, F.SAID_BYE): R.NOTHING for some in (R.SOMETHING, R.AGENT, R.HUNG_AGENT)},
     (R.SOMETHING, F.TIDIED): R.NOTHING,
 }
-"""All other facts leave what is there as it is."""
+"""What remains after a fact; all other facts change nothing."""
 
 FIRST_TRIES: Final = 3
-"""Attempts to reach a node that was never ready, before it is given up."""
+"""Number of tries to reach a node that was never ready, before it is given up."""
 
 BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before the next attempt to connect; the last one repeats."""
+"""Seconds before the next try to connect; the last one repeats."""
 
 
 @dataclass(slots=True)
 class Standing:
-    """Where the head stands with one node."""
+    """State of a session, what remains on its node, and failures to connect."""
 
     state: SessionState = S.REACHING
     remains: Remains = R.NOTHING
     failures: int = 0
-    """Attempts in a row that did not lead to a node that is ready."""
+    """Number of tries in a row that did not lead to a ready node."""
     broken_at: float | None = None
-    """Unix seconds; when the first of them failed."""
+    """When the first of these tries failed, in Unix seconds."""
 
     @property
     def known(self) -> bool:
-        """Whether the machine knows an agent there, and is to hear of it."""
+        """Whether the machine knows the node's agent, so that it must be told about it."""
         return self.remains in (R.AGENT, R.HUNG_AGENT)
 
     @property
     def hopeless(self) -> bool:
-        """Whether a node that was never ready has been tried often enough."""
+        """Whether a node that was never ready has been tried FIRST_TRIES times."""
         return not self.known and self.failures >= FIRST_TRIES
 
     def step(self, fact: Fact, now: float) -> bool:
-        """Fold one fact; False when it is stale and nothing changed.
+        """Fold one fact; return False when it is stale and nothing changed.
 
         Raises:
             IllegalEvent: `fact` cannot happen in this state. Nothing has changed.
@@ -158,12 +158,12 @@ class Standing:
         return True
 
     def pause(self, node: int) -> float:
-        """Return the seconds until the next try, others for each node."""
+        """Return the seconds to wait before the next try; they differ from node to node."""
         base = BACKOFF_S[min(self.failures, len(BACKOFF_S)) - 1]
         return base * (0.75 + (node * 2654435761 + self.failures * 40503) % 1024 / 2048)
 
     def worth_returning(self, now: float, give_up: float) -> bool:
-        """Return whether to go there once more; one long out of reach is not waited for.
+        """Return whether to connect once more to clean up; not to a node long out of reach.
 
         An agent that hangs is there: it can be ended, however long it has not answered.
         """

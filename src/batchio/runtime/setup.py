@@ -1,4 +1,4 @@
-"""The `setup` message: what all attempts on a node share. See docs/design/agent.md."""
+"""The `setup` message: settings that all attempts on a node share. See docs/design/agent.md."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEASE_S: Final = 3600.0
 
 
 def setup_for(job: JobContext, node: int, slots: int, facts: Facts) -> Setup:
-    """Return the settings for one node."""
+    """Return the `setup` message for one node, with so many slots and its agent's hello."""
     spec = job.spec
     beside = max(min(slots, len(spec.tasks)), 1)  # so many run here at a time, at most
     setup = Setup(
@@ -48,7 +48,7 @@ def setup_for(job: JobContext, node: int, slots: int, facts: Facts) -> Setup:
 
 
 def container_for(spec: JobSpec) -> Container | None:
-    """Return how to run attempts in a container, or None to run them on the host."""
+    """Return the settings for attempts in a container; None when they run on the host."""
     if not spec.container or spec.run_on_host:
         return None
     return Container(image=spec.container, entrypoint=not spec.ignore_entrypoint, gpu=spec.gpu > 0)

@@ -1,4 +1,4 @@
-"""Writing what onlookers may know beside the loop: the newest, in order, and not too often."""
+"""Writing facts for people to the job's store, beside the loop: in order, and not too often."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 class Showing:
-    """One topic of a job's store.
+    """Writer of one topic of a job's store.
 
     Args:
-        facts: Makes what is shown, at the moment when it is written.
-        every: Seconds between two writes, at least, when there is no hurry.
+        facts: Returns the facts at the moment when they are written.
+        every: Least seconds between two writes, when there is no hurry.
         spawn: Runs a write beside the loop.
     """
 
@@ -41,7 +41,7 @@ class Showing:
         self._over = False
 
     def soon(self, *, hurry: bool = False) -> None:
-        """Have the newest written: at once, or when the last write is long enough ago."""
+        """Write the newest facts soon: with `hurry` at once, else `every` after the last write."""
         if self._over or (self._next is not None and not hurry):
             return
         now = self._clock.now()
@@ -57,7 +57,7 @@ class Showing:
             self._next.cancel()
 
     async def write(self) -> None:
-        """Write the newest now, after what is being written already."""
+        """Write the newest facts now, after a write that is under way has ended."""
         import asyncio  # those who only look do without
 
         self._writing = self._writing or asyncio.Lock()

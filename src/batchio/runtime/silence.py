@@ -1,4 +1,4 @@
-"""How long an agent has been silent, in pings: what tells one that hangs from one that is slow."""
+"""Silence of an agent, counted in pings: it tells an agent that hangs from one that is slow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class SilenceMeter:
-    """A reader of what an agent says, which counts for how many pings it has said nothing."""
+    """A reader of an agent's bytes that counts for how many pings the agent has said nothing."""
 
     def __init__(self, inner: ByteReader) -> None:
         self._inner = inner
@@ -18,14 +18,14 @@ class SilenceMeter:
         self._quiet = 0
 
     async def read(self, n: int) -> bytes:
-        """At most `n` bytes; empty at the end."""
+        """Read at most `n` bytes; empty at the end."""
         self._waits = True
         data = await self._inner.read(n)
         self._waits, self._quiet = False, 0
         return data
 
     async def readexactly(self, n: int) -> bytes:
-        """Exactly `n` bytes; asyncio.IncompleteReadError at the end."""
+        """Read exactly `n` bytes. Raises asyncio.IncompleteReadError: the end came before."""
         parts: list[bytes] = []
         left = n
         while left:
@@ -37,9 +37,9 @@ class SilenceMeter:
         return b"".join(parts)
 
     def count_ping(self) -> int:
-        """Count a ping that goes out; return how many have since the last byte came.
+        """Count a ping that is sent; return how many were sent since the last byte came.
 
-        While the head is busy with what came before, nobody can tell whether more is there.
+        Pings do not count while the head does not read: then bytes may wait.
         """
         self._quiet += self._waits
         return self._quiet

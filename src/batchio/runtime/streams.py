@@ -1,4 +1,4 @@
-"""What comes item by item: an async iterator that can be closed early."""
+"""Streams of items: an async iterator that can be closed early."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Stream(Generic[T]):
-    """An async iterator over what an async generator of ours gives; close it when done early."""
+    """An async iterator over the items of an async generator; close it when you stop early."""
 
     def __init__(self, make: Callable[[], AsyncGenerator[T, None]]) -> None:
         self._make = make
@@ -24,7 +24,7 @@ class Stream(Generic[T]):
         return await anext(self._opened())
 
     async def aclose(self) -> None:
-        """Stop the generator, wherever it stands."""
+        """Close the generator, wherever it stands."""
         if self._source is not None:
             await self._source.aclose()
 

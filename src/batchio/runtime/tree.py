@@ -1,4 +1,4 @@
-"""One folder and what is below it, reached name by name from a descriptor.
+"""One folder and all below it, reached name by name from a descriptor.
 
 No link below the folder is ever followed, whoever put it there and whenever: neither when
 something is made, nor when it is replaced, nor on the way down. Everything here blocks.
@@ -26,15 +26,15 @@ _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_C
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 NO_FOLDER: Final = (errno.ENOTDIR, errno.ELOOP)
-"""What a link or a file says that is entered as a folder; which one, systems differ."""
+"""Error numbers when a link or a file is opened as a folder; systems differ in which."""
 
 
 class Tree:
     """A folder that is held open.
 
     Args:
-        top: Where it is; this may be a link, for it is what somebody typed.
-        fd: Its descriptor, when it is open already; it is closed with this.
+        top: Path of the folder; this may be a link, as a user typed it.
+        fd: Descriptor of the folder, when it is open already; it is closed with this object.
 
     Raises:
         OSError: there is no such folder, or it may not be entered.
@@ -55,14 +55,14 @@ class Tree:
         os.close(self.fd)
 
     def folder(self, names: Names, absent: Absent | None = None) -> int:
-        """Return the descriptor of a folder; it is good until the next call.
+        """Return the descriptor of a folder; it is valid until the next call.
 
         Args:
-            absent: Told the folder above, and the names that lead to one that is not there or
-                is something else; makes it.
+            absent: Makes a folder that is missing or is something else; called with the
+                descriptor of the folder above it, and the names that lead to it.
 
         Raises:
-            OSError: there is no folder, and `absent` made none.
+            OSError: there is no such folder, and `absent` made none.
         """
         known = len(self._at)
         if names[:known] != self._at:
@@ -75,7 +75,7 @@ class Tree:
         return self._at_fd
 
     def below(self, name: str) -> Tree:
-        """Open the folder of this name at the top, made where there is nothing.
+        """Open the folder of this name at the top; make it when there is nothing.
 
         Raises:
             OSError: there is something else, or it cannot be made.
@@ -84,7 +84,7 @@ class Tree:
         return Tree(self.top / name, _enter(self.fd, (name,), new_folder))
 
     def new_file(self, names: Names, name: str) -> int:
-        """Return the descriptor of a new file, to write; its owner alone may read it yet.
+        """Make a new file and return its descriptor, to write; only its owner may read it yet.
 
         Raises:
             FileExistsError: something of that name is there.
@@ -97,13 +97,13 @@ class Tree:
         os.symlink(to, name, dir_fd=self.folder(names, new_folder))
 
     def read_file(self, names: Names, name: str) -> int:
-        """Return the descriptor of a file, to read."""
+        """Open a file and return its descriptor, to read."""
         return os.open(name, _FILE, dir_fd=self.folder(names))
 
     def walk(self, names: Names = ()) -> Iterator[tuple[Names, str, os.stat_result]]:
         """Yield (folder, name, status) of everything below `names`, in the order of names.
 
-        A folder comes before what it holds. What is taken away meanwhile is passed over.
+        A folder comes before what it holds. What is removed meanwhile is skipped.
         """
         waiting = [names]
         while waiting:
@@ -119,9 +119,9 @@ class Tree:
                 waiting += reversed(below)
 
     def remove(self, name: str) -> None:
-        """Remove what has this name at the top, with all that is below; quiet without it.
+        """Remove the file or folder of this name at the top, with all below it, if it is there.
 
-        However deep it is, it takes two descriptors: what stands in a folder is pulled up.
+        Two descriptors are enough for any depth: what stands in a folder is moved to the top.
 
         Raises:
             OSError: something cannot be removed.
@@ -162,7 +162,7 @@ class Tree:
 
 
 def new_folder(above: int, names: Names) -> None:
-    """Make a folder where there is nothing; two may do so at once.
+    """Make a folder if there is nothing of that name; two may do so at the same time.
 
     Raises:
         OSError: it cannot be made. Entering it says when something else is there.

@@ -1,4 +1,4 @@
-"""Reads the tar stream in which an agent sends what an attempt left: strictly, and no other.
+"""A strict reader of the tar stream in which an agent sends an attempt's output files.
 
 `tarfile` reads many dialects, takes as much memory as a header asks for, and its errors are
 of every kind. This reads what `agent/files.py` writes: pax headers, files (those with holes in
@@ -18,20 +18,20 @@ BLOCK: Final = 512
 CHUNK: Final = 256 << 10
 """Bytes of content that are read at once."""
 MOST_EXTRA: Final = 1 << 20
-"""Bytes that the pax header of one member may have; two paths need 8 KiB."""
+"""Most bytes of one member's pax header; two paths need 8 KiB."""
 MOST_SEGMENTS: Final = 1 << 16
-"""Pieces of data between holes; `agent/files.py` sends a file with more as if it had none."""
+"""Most pieces of data between a file's holes; `agent/files.py` sends one with more without."""
 LONGEST_PATH: Final = 4096
 """Bytes of a path: PATH_MAX of Linux, beyond which no agent could have named it."""
 _MOST: Final = (1 << 63) - 1
 
 
 class Garbled(Exception):
-    """What came is no archive of a task's own files."""
+    """The bytes that came are no archive of a task's own files."""
 
 
 class Source(Protocol):
-    """Where the stream comes from."""
+    """The stream to read an archive from."""
 
     def read(self, size: int) -> bytes:
         """Return `size` bytes; fewer only at the end."""
@@ -62,7 +62,7 @@ class Archive:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._stored = 0
-        """Bytes of the present member's content that were not read yet."""
+        """Bytes of the present member's content that are still to be read."""
         self._padding = 0
         self._segments: list[tuple[int, int]] = []
 
@@ -87,7 +87,7 @@ class Archive:
             yield self._member(header, extra)
 
     def content(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (offset in the file, bytes) of the present member, without its holes."""
+        """Yield (offset in the file, bytes) of the present member's data, without holes."""
         while self._segments:
             offset, size = self._segments.pop()
             while size:
@@ -124,7 +124,7 @@ class Archive:
         return Member(names, mode, mtime, size, link, kind == b"5")
 
     def _map(self, stored: int, size: int) -> list[tuple[int, int]]:
-        """Read where the data of a file with holes belongs; the last piece comes first."""
+        """Read the map of a file with holes: (offset, bytes) of each piece, the last one first."""
         text = b""
         wanted = 1
         while text.count(b"\n") < wanted:
@@ -153,13 +153,13 @@ class Archive:
 
 
 def _check(header: bytes) -> None:
-    """Compare a header with its checksum, for which it counts as blanks."""
+    """Compare a header with its checksum; the checksum's own bytes count as blanks."""
     if sum(header) - sum(header[148:156]) + 8 * 32 != _octal(header[148:156]):
         raise Garbled("a header is damaged")
 
 
 def _pax(body: bytes) -> dict[bytes, bytes]:
-    """Read records `length key=value\\n`."""
+    """Read the pax records `length key=value\\n` as a dict."""
     records = {}
     at = 0
     while at < len(body):
@@ -174,7 +174,7 @@ def _pax(body: bytes) -> dict[bytes, bytes]:
 
 
 def _names(path: bytes) -> tuple[str, ...]:
-    """Split a path that stays where it is put; all others are refused."""
+    """Split a path into names. Raises Garbled: it is absolute, too long, or has `..`."""
     names = path.removesuffix(b"/").split(b"/")
     if len(path) > LONGEST_PATH or b"\0" in path or {b"", b".", b".."}.intersection(names):
         shown = path[:200].decode("utf-8", "backslashreplace")

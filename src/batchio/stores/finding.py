@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from batchio.ports import Workspace
 
 CANDIDATES: Final = 5
-"""How many jobs an ambiguous name lists."""
+"""Most jobs that the hint about an ambiguous id lists."""
 
 
 def find(workspace: Workspace, text: str | None = None) -> str:
-    """Return the id that a person means by an id, a unique beginning of one, or a name.
+    """Return the id of the job that a text means: an id, a unique beginning of one, or a name.
 
-    Of several jobs with that name it is the newest; None means the newest of all.
+    Of several jobs with one name it is the newest; None means the newest of all jobs.
 
     Raises:
         NoSuchJob: nothing fits, or more than one beginning; the hint lists them.

@@ -1,4 +1,4 @@
-"""The workspace as a folder: where jobs live, how they are found, how they are reached.
+"""The workspace as a folder: where jobs are kept and found.
 
     <root>/jobs/<id>/   journal.sqlite, snapshot, head.lock, name
                         inputs, inputs.index          what the tasks map over
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 DRAFT_AGE_S: Final = 86_400
-"""A draft as old as this was left behind by a process that died."""
+"""Age in seconds at which a draft counts as left behind by a process that died."""
 
 
 class FolderWorkspace:
@@ -50,7 +50,7 @@ class FolderWorkspace:
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.new_id = new_id
-        """Makes an id of the time of submission; may make one twice."""
+        """Makes a job id of the time of submission; it may make one twice."""
         self.root = default_root(os.environ) if root is None else parse_root(root)
         self.url = str(self.root)
         self.local = self.root
@@ -67,7 +67,7 @@ class FolderWorkspace:
             raise unusable(self.root, err) from err
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Yield id and name of each job, newest first: a small file each."""
+        """Yield id and name of each job, newest first; reads a small file for each."""
         return ((job, self.job(job).name()) for job in self.jobs())
 
     def job(self, job: str) -> FolderJobStore:
@@ -75,11 +75,11 @@ class FolderWorkspace:
         return FolderJobStore(self._jobs / job)
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what each of these jobs shows about a topic: a small file each."""
+        """Return each of these jobs' facts about a topic; reads a small file for each."""
         return [self.job(job).shown(topic) for job in jobs]
 
     def draft(self, now: float) -> FolderDraft:
-        """Begin a job under an id that nobody has: many may submit in the same instant."""
+        """Begin a job under a new id; many processes may submit at the same instant."""
         while True:
             job = self.new_id(now)
             draft, folder = self._drafts / job, self._jobs / job
@@ -95,7 +95,7 @@ class FolderWorkspace:
             shutil.rmtree(draft)
 
     def remove(self, job: str) -> None:
-        """Delete all there is of a job. See the port."""
+        """Delete everything of a job. See the port."""
         folder = self._jobs / job
         lease = Lease(folder)
         try:
@@ -133,15 +133,15 @@ class FolderDraft:
         self._folder = folder
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
-        """Keep all inputs of the tasks, and return how many there are. See the port."""
+        """Write all inputs of the tasks, and return their number. See the port."""
         return write_inputs(self._draft, inputs, what)
 
     def bundle(self) -> Path:
-        """Return the file to pack the job's files into."""
+        """Return the path of the file to pack the job's files into."""
         return self._draft / BUNDLE_FILE
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Show onlookers this about a topic from the beginning."""
+        """Write the job's first facts about a topic, for people."""
         show(self._draft, topic, facts)
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
@@ -158,11 +158,11 @@ class FolderDraft:
             raise unusable(self._folder.parent.parent, err) from err
 
     def __enter__(self) -> FolderDraft:
-        """Begin."""
+        """Return this draft."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Delete what was not committed."""
+        """Delete the draft if it was not committed."""
         shutil.rmtree(self._draft, ignore_errors=True)  # by now it is the job, or in the way
 
 
@@ -172,7 +172,7 @@ def new_id(now: float) -> str:
 
 
 def default_root(environ: Mapping[str, str]) -> Path:
-    """The platform's folder for data of programs.
+    """Return the platform's folder for data of programs.
 
     `$XDG_DATA_HOME` counts only when absolute, as the XDG base directory specification
     wants it; on macOS it is `~/Library/Application Support`.
@@ -186,7 +186,7 @@ def default_root(environ: Mapping[str, str]) -> Path:
 
 
 def parse_root(root: str | Path) -> Path:
-    """The folder that a path or a `file://` URL names, absolute.
+    """Return the absolute folder that a path or a `file://` URL names.
 
     Raises:
         UsageError: a URL of another kind, or of another host.

@@ -1,6 +1,6 @@
 """One job's folder; its layout stands in `folder.py`. Everything here blocks, shortly.
 
-What only heads need is loaded by them alone, so that looking at a job starts quickly.
+Modules that only heads need are loaded by them alone, so that looking at a job starts quickly.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HEAD_LOG: Final = "head.log"
 
 
 def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
-    """Replace `<topic>.json` in a job's folder, or remove it where there is no room for more."""
+    """Replace `<topic>.json` in a job's folder; remove it when it cannot be written."""
     file, draft = folder / f"{topic}.json", folder / f"{topic}.part"
     try:
         draft.write_text(json.dumps(facts), encoding="utf-8")
@@ -48,11 +48,11 @@ def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
 
 
 PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
-"""A look at a folder costs microseconds."""
+"""Pace for folders, where a look takes microseconds."""
 
 
 class FolderJobStore:
-    """All that is kept of one job; implements `ports.JobStore`."""
+    """The folder of one job; implements `ports.JobStore`."""
 
     pace = PACE
 
@@ -63,14 +63,14 @@ class FolderJobStore:
         self._inbox = Inbox(folder / "inbox")
 
     def name(self) -> str:
-        """Return what people call the job; may be empty."""
+        """Return the job's name; may be empty."""
         try:
             return (self.folder / NAME_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
 
     def size(self) -> int:
-        """Return how many bytes on the disk its files take; links count as themselves."""
+        """Return the bytes that the job's files take on the disk; links are not followed."""
         total = 0
         for folder, _, files in os.walk(self.folder):
             for file in files:
@@ -87,7 +87,7 @@ class FolderJobStore:
         return SqliteReader(self.folder)
 
     def lead(self, kind: str = "local") -> SqliteJournal:
-        """Take the lease, and the journal to write. Raises as `SqliteJournal` does."""
+        """Take the lease and open the journal to write it. Raises as `SqliteJournal` does."""
         from batchio.stores.sqlite import SqliteJournal
 
         return SqliteJournal(self.folder, kind)
@@ -103,11 +103,11 @@ class FolderJobStore:
         return self._inbox.post(request)
 
     def asked(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return what was asked, oldest first: one `listdir` when that is nothing."""
+        """Return all requests, oldest first; costs one `listdir` when there are none."""
         return self._inbox.requests()
 
     def answered(self, name: str) -> None:
-        """Drop a request."""
+        """Drop the request `name`, whose answer was journaled."""
         self._inbox.drop(name)
 
     # --- what travels --------------------------------------------------------
@@ -117,35 +117,35 @@ class FolderJobStore:
         return FolderInputs(self.folder)
 
     def bundle(self) -> Path:
-        """Return the tar file of what is sent to nodes."""
+        """Return the path of the tar file that is sent to nodes."""
         return self.folder / BUNDLE_FILE
 
     def outputs(self) -> Path:
-        """Return the folder where outputs go."""
+        """Return the folder for the tasks' output files."""
         return self.folder / "outputs"
 
     def placed(self) -> FolderPlacedFiles:
-        """Return what is known of the outputs that were put in their place."""
+        """Return the record of output files that the job has put in place."""
         return FolderPlacedFiles(self.folder)
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
-        """Open the place of one node's log bytes."""
+        """Open the sink for one node's log bytes."""
         from batchio.stores.log_sink import FolderSink
 
         return FolderSink(self.folder / "logs" / str(node), local=local)
 
     def logs(self) -> FolderLogs:
-        """Return what the nodes printed."""
+        """Return the store of the nodes' log bytes."""
         return FolderLogs(self.folder / "logs")
 
     # --- for people who look on ----------------------------------------------
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
-        """Replace `<topic>.json`."""
+        """Replace the facts about a topic, in `<topic>.json`."""
         show(self.folder, topic, facts)
 
     def shown(self, topic: str) -> dict[str, Any]:
-        """Return what `<topic>.json` says; what is torn says nothing."""
+        """Return the facts about a topic, from `<topic>.json`; {} when missing or damaged."""
         try:
             found = json.loads((self.folder / f"{topic}.json").read_bytes())
         except (OSError, ValueError):
@@ -153,7 +153,7 @@ class FolderJobStore:
         return found if isinstance(found, dict) else {}
 
     def say_last_words(self, text: str) -> None:
-        """Keep why the head stopped, giving up the reserve for it."""
+        """Write why the head stopped, after deleting the reserve to make room for it."""
         last_words.write_last_words(self.folder, text)
 
     def last_words(self) -> str | None:
@@ -161,11 +161,11 @@ class FolderJobStore:
         return last_words.read_last_words(self.folder)
 
     def head_log(self) -> Path:
-        """Return the file that takes what a head writes to stderr."""
+        """Return the path of the file that holds heads' stderr."""
         return self.folder / HEAD_LOG
 
     def head_words(self) -> str:
-        """Return what heads wrote to stderr so far."""
+        """Return the text that heads wrote to stderr so far."""
         try:
             return self.head_log().read_text("utf-8", "surrogateescape")
         except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""Log bytes in a folder: `<node>/<offset>`, a file a segment, named by its first offset.
+"""Log bytes in a folder: `<node>/<offset>`, one file a segment, named by its first offset.
 
-Files are opened a block at a time, so a thousand nodes are a thousand rows and no open files.
+A file is opened for each block that is read, so a thousand nodes need no open files.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _SEGMENT = re.compile(r"\d{20}")
 
 
 class _End(NamedTuple):
-    """Where a node's bytes end, and how to see in two looks whether that is still so."""
+    """End of a node's log, and what tells in two `stat` calls whether it has moved."""
 
     file: str
-    """The last segment."""
+    """Path of the last segment."""
     start: int
     size: int
     changed: int
@@ -28,7 +28,7 @@ class _End(NamedTuple):
 
 
 class FolderLogs:
-    """Implements `ports.LogStore`; everything blocks, shortly."""
+    """A folder of log segments; implements `ports.LogStore`. Everything blocks, shortly."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class FolderLogs:
             return []
 
     def starts(self, node: int) -> list[int]:
-        """Return the offsets at which the segments begin."""
+        """Return the byte offsets at which a node's segments begin, rising."""
         try:
             names = os.listdir(self.folder / str(node))
         except FileNotFoundError:
@@ -50,7 +50,7 @@ class FolderLogs:
         return sorted(int(name) for name in names if _SEGMENT.fullmatch(name))
 
     def end(self, node: int) -> int:
-        """Return the offset behind the last byte: two looks at the disk while nothing comes."""
+        """Return the offset behind a node's last byte; costs two `stat` calls while none comes."""
         known = self._ends.get(node)
         try:
             if known is None:
@@ -80,7 +80,7 @@ class FolderLogs:
         return starts[-1] + size
 
     def read(self, node: int, offset: int, most: int) -> bytes:
-        """Return bytes from an offset on, of one segment."""
+        """Return at most `most` bytes of one segment, from an offset in the node's log on."""
         file = self._segment(node, offset)
         if file is None:
             return b""
@@ -94,11 +94,11 @@ class FolderLogs:
             os.close(descriptor)
 
     def place(self, node: int, offset: int) -> str:
-        """Return file and byte."""
+        """Return the file of a byte of a node's log, and its offset there, for messages."""
         start = self._segment(node, offset) or 0
         return f"{self.folder / str(node) / f'{start:020d}'} at byte {offset - start}"
 
     def _segment(self, node: int, offset: int) -> int | None:
-        """Return where the segment begins that an offset lies in."""
+        """Return the offset at which the segment of an offset begins; None without segments."""
         starts = self.starts(node)
         return starts[max(bisect_right(starts, offset) - 1, 0)] if starts else None

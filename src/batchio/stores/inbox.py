@@ -1,7 +1,7 @@
-"""What other processes ask of a job's head, also while it has none: a file a request.
+"""The inbox: requests of other processes to a job's head, also while it has none; a file each.
 
-Each is written whole before it has its name. The head journals what a request leads to and
-then drops it; one that is read again after a crash must do no harm. Everything blocks,
+Each is written completely before it gets its name. The head journals what a request leads to
+and then drops it; one that is read again after a crash must do no harm. Everything blocks,
 shortly.
 """
 
@@ -29,7 +29,7 @@ class Inbox:
         self._folder = folder
 
     def post(self, request: Mapping[str, Any]) -> str:
-        """Leave a request; returns its name. Durable when it returns.
+        """Write a request, durably, and return its name.
 
         Raises:
             JournalFull: no room.
@@ -49,9 +49,9 @@ class Inbox:
         return name
 
     def requests(self) -> list[tuple[str, dict[str, Any]]]:
-        """All requests, oldest first: `(name, request)`.
+        """Return all requests, oldest first: `(name, request)`.
 
-        What cannot be read is set aside under its name in `unreadable/`, with a warning.
+        A file that is no request is moved into `unreadable/`, with a warning.
         """
         out: list[tuple[str, dict[str, Any]]] = []
         for name in self._names():
@@ -68,7 +68,7 @@ class Inbox:
         return out
 
     def drop(self, name: str) -> None:
-        """The request was served. Quiet when it is gone already."""
+        """Delete a request that was answered, if it is still there."""
         (self._folder / name).unlink(missing_ok=True)
 
     def _names(self) -> list[str]:

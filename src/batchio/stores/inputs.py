@@ -1,4 +1,4 @@
-"""What the tasks of a job map over, on disk: ten million inputs are two files, no objects.
+"""Inputs of a job's tasks, on disk: ten million inputs are two files, no objects.
 
 `inputs` holds all of them back to back, `inputs.index` where each begins and the last one
 ends, as little-endian 64-bit numbers. A value is its bytes; a record (variables of one
@@ -31,11 +31,11 @@ _PAIR: Final = struct.Struct("<QQ")
 
 
 def write_inputs(folder: Path, inputs: Iterable[bytes], what: str) -> int:
-    """Write all inputs of a job, and return how many there are.
+    """Write all inputs of a job, and return their number.
 
     Args:
         inputs: Read once, in chunks; never held as a whole.
-        what: Where they come from, for the message: "inputs.txt".
+        what: The source of the inputs, for error messages: "inputs.txt".
 
     Raises:
         UsageError: there are none; or whatever reading `inputs` raises.
@@ -87,7 +87,7 @@ class FolderInputs:
             raise self._cut()
 
     def raw(self, position: int) -> bytes:
-        """The input of one task, by its position in the job.
+        """Return the bytes of one task's input, by the task's position in the job.
 
         Raises:
             IndexError: there is no such task.
@@ -101,17 +101,20 @@ class FolderInputs:
         return data
 
     def value(self, position: int) -> str:
-        """The text of one task. Bytes that are not UTF-8 become lone surrogates, which
-        `os.fsencode` and an environment turn back into the same bytes (PEP 383)."""
+        """Return the input of one task as a text.
+
+        Bytes that are not UTF-8 become lone surrogates, which `os.fsencode` and an environment
+        turn back into the same bytes (PEP 383).
+        """
         return self.raw(position).decode("utf-8", "surrogateescape")
 
     def record(self, position: int) -> dict[str, str]:
-        """The variables of one task."""
+        """Return the input of one task as variables: names and texts."""
         record: dict[str, str] = json.loads(self.raw(position))
         return record
 
     def close(self) -> None:
-        """Repeatable."""
+        """Close the files. Repeatable."""
         for file in (self._data, self._index):
             if file >= 0:
                 os.close(file)

@@ -1,4 +1,4 @@
-"""What the writer and the readers of a journal file share: its tables and its errors."""
+"""Tables and errors of a journal file, which its writer and its readers share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 JOURNAL_FILE: Final = "journal.sqlite"
 SNAPSHOT_FILE: Final = "snapshot"
 SNAPSHOT_HEAD: Final = struct.Struct("<8sQI")
-"""Magic, number of the last event in it, CRC-32 of the state that follows."""
+"""Layout of a snapshot's head: magic, number of its last event, CRC-32 of the state."""
 SNAPSHOT_MAGIC: Final = b"BATCHIO1"
 
 LAYOUT: Final = 1
-"""Version of the tables; the vocabulary has its own, `events.FORMAT`."""
+"""Version of the tables; the vocabulary of events has its own, `events.FORMAT`."""
 
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -30,13 +30,13 @@ CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 
 BUSY_S: Final = 5.0
-"""How long to wait for another connection; only a crash recovery ever holds us up."""
+"""Seconds to wait for another connection; only a crash recovery ever holds us up."""
 
 _NO_ROOM_BYTES: Final = 1 << 20
 
 
 def connect(path: Path, query: str) -> sqlite3.Connection:
-    """Open the file in autocommit, usable from any one thread at a time."""
+    """Open the file in autocommit mode, usable from any one thread at a time."""
     return sqlite3.connect(
         f"{path.absolute().as_uri()}?{query}",
         uri=True,
@@ -47,7 +47,7 @@ def connect(path: Path, query: str) -> sqlite3.Connection:
 
 
 def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
-    """The rows of `meta`.
+    """Return the rows of table `meta`, after a check that this batchio reads the layout.
 
     Raises:
         JournalCorrupt: there are none.
@@ -67,7 +67,7 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
 
 
 def corrupt(path: Path, why: object) -> JournalCorrupt:
-    """The journal at `path` cannot be read because of `why`."""
+    """Return the error for a journal at `path` that cannot be read because of `why`."""
     return JournalCorrupt(
         f"the journal {path} is damaged: {why}",
         hint=f"logs and outputs in {path.parent} are not concerned; keep a copy of that "
@@ -76,7 +76,7 @@ def corrupt(path: Path, why: object) -> JournalCorrupt:
 
 
 def full(path: Path, why: object) -> JournalFull:
-    """There is no room left for `path`."""
+    """Return the error for a journal at `path` for which the disk has no room."""
     return JournalFull(
         f"no room left for {path}: {why}",
         hint="free some space on that disk, then: batchio recover " + path.parent.name,
@@ -84,7 +84,7 @@ def full(path: Path, why: object) -> JournalFull:
 
 
 def translated(path: Path, err: sqlite3.Error) -> WorkspaceError:
-    """What an SQLite error means to us.
+    """Return the error of batchio that an SQLite error of the journal at `path` means.
 
     A full disk is SQLITE_FULL on write, but an I/O error on a full quota or where the
     wal-index cannot grow; codes: https://www.sqlite.org/rescode.html

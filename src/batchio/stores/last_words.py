@@ -1,4 +1,4 @@
-"""Last words on a full disk: 64 KiB kept aside, given up to say why a head stopped.
+"""Last words on a full disk: 64 KiB are reserved, and freed to write why a head stopped.
 
 Everything here blocks, shortly.
 """
@@ -18,7 +18,7 @@ STOPPED_FILE: Final = "stopped.txt"
 
 
 def keep_reserve(folder: Path) -> None:
-    """Make the reserve, if there is none and there is room for one.
+    """Write the reserve file, if there is none and there is room for one.
 
     Random bytes, so that no file system compresses them away.
     """
@@ -31,9 +31,9 @@ def keep_reserve(folder: Path) -> None:
 
 
 def write_last_words(folder: Path, text: str) -> None:
-    """Write why the head stopped before its job was done, giving up the reserve for it.
+    """Write why the head stopped before its job was done, after deleting the reserve for it.
 
-    Never fails: it is called when everything else has.
+    Never raises OSError: it is called when everything else has failed.
     """
     with suppress(OSError):
         (folder / RESERVE_FILE).unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def write_last_words(folder: Path, text: str) -> None:
 
 
 def read_last_words(folder: Path) -> str | None:
-    """What `write_last_words` wrote; None when no head had reason to, or one took over since."""
+    """Return the text of `write_last_words`; None when there is none since a head took over."""
     try:
         return (folder / STOPPED_FILE).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def read_last_words(folder: Path) -> str | None:
 
 
 def clear_last_words(folder: Path) -> None:
-    """A new head took over: what the last one said is past."""
+    """Delete the last head's words, and make the reserve anew, as a new head took over."""
     with suppress(OSError):
         (folder / STOPPED_FILE).unlink(missing_ok=True)
     keep_reserve(folder)

@@ -1,4 +1,4 @@
-"""One head a job: an flock'ed file. The kernel lets go of it when the head dies.
+"""The lease: one head for each job, by a locked file. The kernel unlocks it when the head dies.
 
 It guards one computer's folder, as SQLite's own locks do; neither works over NFS.
 Everything here blocks for at most LEASE_PATIENCE_S.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LOCK_FILE: Final = "head.lock"
 
 LEASE_PATIENCE_S: Final = 0.3
-"""`holder` holds a shared lock for an instant; whoever takes the lease waits that out."""
+"""Seconds to wait for the lease: `holder` in another process has a shared lock for an instant."""
 
 
 class Lease:
@@ -32,7 +32,7 @@ class Lease:
     closes it (Python opens files close-on-exec, PEP 446).
 
     Args:
-        kind: What kind of head, as `JobSpec.head` has it.
+        kind: Kind of the head, as in `JobSpec.head`.
 
     Raises:
         LeaseHeld: another head has it; names pid and host.
@@ -59,14 +59,14 @@ class Lease:
             os.pwrite(self._file, line.encode(), 0)
 
     def release(self) -> None:
-        """Let go. Repeatable."""
+        """Release the lease. Repeatable."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
 
 def holder(folder: Path) -> Holder | None:
-    """Who holds the lease, without taking it; None when nobody does."""
+    """Return the holder of the lease, without taking it; None when nobody holds it."""
     try:
         file = os.open(folder / LOCK_FILE, os.O_RDONLY)
     except FileNotFoundError:

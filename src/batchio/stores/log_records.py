@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchio.ports import LogStore
 
 HEADER: Final = struct.Struct("<IIHBBQ")
-"""Size of the payload, task, attempt, stream, flags, microseconds since 1970."""
+"""Layout: size of the payload, task, attempt, stream, flags, microseconds since 1970."""
 MOST_PAYLOAD: Final = 64 * 1024
 BLOCK: Final = 1 << 20
 """Bytes read at a time."""
@@ -28,7 +28,7 @@ STDERR: Final = 2
 
 
 class Select(NamedTuple):
-    """Which records; None is any."""
+    """Conditions on records; None fits any."""
 
     task: int | None = None
     """The task's position in the job."""
@@ -37,7 +37,7 @@ class Select(NamedTuple):
     """STDOUT or STDERR."""
 
     def takes(self, task: int, attempt: int, stream: int) -> bool:
-        """Whether it is one of them."""
+        """Return whether a record of this task, attempt and stream meets the conditions."""
         return (
             (self.task is None or self.task == task)
             and (self.attempt is None or self.attempt == attempt)
@@ -49,7 +49,7 @@ ALL: Final = Select()
 
 
 class Record(NamedTuple):
-    """What one read of a task's pipe gave."""
+    """Bytes of one read of a task's pipe."""
 
     task: int
     attempt: int
@@ -59,7 +59,7 @@ class Record(NamedTuple):
     """Microseconds since 1970, by the node's clock."""
     payload: bytes
     end: int
-    """Offset of the byte after it."""
+    """Offset of the byte after the record."""
 
 
 def read_records(
@@ -73,8 +73,8 @@ def read_records(
     """Yield the records of one node between two offsets, in order.
 
     Args:
-        start: Where a record begins, such as `log_from`; what is no longer there is passed.
-        end: Where a record ends, such as `log_to`; None: as far as there is.
+        start: Offset at which a record begins, such as `log_from`; missing bytes are skipped.
+        end: Offset at which a record ends, such as `log_to`; None: the end of the log.
         block: Bytes to read at a time.
 
     Raises:

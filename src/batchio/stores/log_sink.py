@@ -1,4 +1,4 @@
-"""Where a node's log bytes go in the job's folder, byte for byte as the agent wrote them."""
+"""The sink for a node's log bytes in the job's folder, byte for byte as the agent wrote them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 SMALL: Final = 32 * 1024
-"""Bytes that are written at once: that takes 12 µs, and asking a thread to do it 90."""
+"""Most bytes that are written in the loop: that takes 12 µs, and handing it to a thread 90."""
 
 
 class FolderSink:
@@ -30,11 +30,11 @@ class FolderSink:
         self._writing = threading.Lock()
 
     def size(self) -> int:
-        """Return how many bytes are safe already."""
+        """Return how many bytes are written already."""
         return self._size
 
     async def write(self, offset: int, data: memoryview) -> None:
-        """Append what is new of `data`, which begins at `offset`. See the port."""
+        """Append the new bytes of `data`, which begins at `offset`. See the port."""
         if len(data) <= SMALL and self._writing.acquire(blocking=False):
             try:
                 self._append(offset, data)
@@ -44,7 +44,7 @@ class FolderSink:
             await asyncio.to_thread(self._append_in_turn, offset, data)
 
     def _append_in_turn(self, offset: int, data: memoryview) -> None:
-        """One at a time, also when a connection broke and its last write goes on in its thread."""
+        """Append after a write that goes on in another thread, of a connection that broke."""
         with self._writing:
             self._append(offset, data)
 

@@ -1,7 +1,7 @@
-"""What tasks printed, as lines for people and as bytes for programs.
+"""Output that tasks printed, as lines for people and as bytes for programs.
 
 Reads a `LogStore`, where the log bytes of nodes arrive; never writes. Everything blocks, and
-streams: memory does not grow with the logs. A `Shape` says what comes: LINES or RAW.
+streams: memory does not grow with the logs. A `Shape` chooses: LINES or RAW.
 
 A line has the time at which it was complete. `\r\n` ends a line as `\n` does; a lone `\r`,
 as progress bars use it, stays in the text. Bytes that are not UTF-8 become U+FFFD. A line
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from batchio.ports import LogStore
 
     Ahead = Callable[[int], float]
-    """By how many seconds a node's clock is ahead of ours."""
+    """Returns by how many seconds the clock of a node (its number) is ahead of ours."""
 
 LONGEST_LINE: Final = 1 << 20
-"""In bytes."""
+"""Most bytes of one line."""
 
 MOST_OPEN: Final = 1024
-"""Lines of a node that are begun and not ended: more than it has attempts at a time."""
+"""Most lines of a node that are begun and not ended: more than it has attempts at a time."""
 
 _BUFFERS: Final = 64 << 20
 _LEAST_BLOCK: Final = 32 << 10
 
 PORTION: Final = 4 << 20
-"""About how many bytes of a node are read at once while it is followed."""
+"""Bytes of a node, about, that are read at once while its log is followed."""
 
 P = TypeVar("P", bound="LogLine | Printed")
 
@@ -56,9 +56,9 @@ class LogLine(NamedTuple):
     attempt: int
     stream: Literal["stdout", "stderr"]
     time: float
-    """Unix seconds, by the node's clock less what it is known to be ahead."""
+    """Unix seconds by the node's clock, less the seconds by which that is known to be ahead."""
     text: str
-    """Without the newline."""
+    """The line without its newline."""
     node: int
     """The node's number in the job."""
 
@@ -69,14 +69,14 @@ class Printed(NamedTuple):
     task: int
     """The task's position in the job, from 0."""
     time: float
-    """As of a `LogLine`."""
+    """Unix seconds, as in `LogLine`."""
     data: bytes | bytearray
-    """Of one stream of one attempt, one after the other: what it wrote."""
+    """Bytes of one stream of one attempt, in the order in which they were written."""
     node: int
 
 
 class Shape(NamedTuple, Generic[P]):
-    """What is made of records: lines, or bytes."""
+    """How to make lines, or bytes, of records."""
 
     joined: Callable[[_Joiner, Iterable[Record]], Iterator[_Piece]]
     made: Callable[[int, _Piece, float], P]
@@ -92,10 +92,10 @@ def node_printed(
     block: int = BLOCK,
     ahead: float = 0.0,
 ) -> Iterator[P]:
-    """Yield what was printed on one node, in order.
+    """Yield the output that was printed on one node, in order.
 
     Args:
-        start, end: A task's `log_from` and `log_to` bound what is read of it.
+        start, end: Byte offsets to read between, such as a task's `log_from` and `log_to`.
     """
     joiner = _Joiner()
     records = read_records(logs, node, start, end, select, block)
@@ -108,7 +108,7 @@ def node_printed(
 def all_printed(
     logs: LogStore, shape: Shape[P], select: Select = ALL, ahead: Ahead = _exact
 ) -> Iterator[P]:
-    """Yield what was printed on all nodes, merged by time."""
+    """Yield the output that was printed on all nodes, merged by time."""
     nodes = logs.nodes()
     block = _block(len(nodes))
     each = [
@@ -127,7 +127,7 @@ def last_lines(
 
 
 class LogFollower(Generic[P]):
-    """What is printed, as it arrives: from the beginning or, after `last`, from there."""
+    """A reader of output as it arrives, from the beginning or, after `last`, from there on."""
 
     def __init__(
         self, logs: LogStore, shape: Shape[P], select: Select = ALL, ahead: Ahead = _exact
@@ -138,16 +138,16 @@ class LogFollower(Generic[P]):
         self._ahead = ahead
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] = {}
-        """Up to where a node's bytes were looked at: a part of a record may be the last."""
+        """By node, the end of the bytes that were read; they may end within a record."""
         self._joiners: dict[int, _Joiner] = {}
 
     def poll(self, nodes: Iterable[int] | None = None, most: int = PORTION) -> list[P]:
-        """Return what is new, by time; of lines, those that have ended.
+        """Return new output, by time; with LINES, only lines that have ended.
 
-        A node whose bytes have not moved is not read.
+        A node without new bytes is not read.
 
         Args:
-            nodes: Where to look; None: on all.
+            nodes: Numbers of the nodes to read; None: all.
             most: About how many bytes of each node to read; the rest is for the next call.
         """
         found: list[P] = []
@@ -166,7 +166,7 @@ class LogFollower(Generic[P]):
         return found
 
     def last(self, count: int) -> list[P]:
-        """Pass over all there is but the last lines, at most `count`.
+        """Skip all output there is, and return only its last lines, at most `count`.
 
         Records can be read forwards only, so this reads whole segments: the last of each
         node, and earlier ones as long as they are needed.
@@ -190,7 +190,7 @@ class LogFollower(Generic[P]):
         return self._positions.get(node, 0)
 
     def finish(self, task: int | None = None, attempt: int | None = None) -> list[P]:
-        """Return last lines that no newline ended: of an attempt that is over, or of all."""
+        """Return last lines that no newline ended: of one attempt that is over, or of all."""
         found = [
             self._shape.made(node, piece, self._ahead(node))
             for node, joiner in self._joiners.items()
@@ -200,7 +200,7 @@ class LogFollower(Generic[P]):
         return found
 
     def _records(self, node: int, start: int, most: int | None) -> Iterator[Record]:
-        """Yield selected ones; the position moves past the others too."""
+        """Yield the selected records of a node; move its position past all that are read."""
         takes = self._select.takes
         self._positions[node] = start
         for record in read_records(self._logs, node, start):
@@ -212,14 +212,14 @@ class LogFollower(Generic[P]):
 
 
 class _Joiner:
-    """Makes lines of records, whose payloads may hold many or a part of one."""
+    """Maker of lines from records, whose payloads may hold many lines or a part of one."""
 
     def __init__(self) -> None:
         self._open: dict[_Key, tuple[int, bytearray]] = {}
-        """Lines begun and not ended, and the time of their newest part; oldest first."""
+        """Lines that are begun and not ended, with the time of their newest part; oldest first."""
 
     def lines(self, records: Iterable[Record]) -> Iterator[_Piece]:
-        """Lines that end in these records, in order."""
+        """Yield the lines that end in these records, in order."""
         opened = self._open
         for task, attempt, stream, time, payload, _ in records:
             key = (task, attempt, stream)
@@ -239,7 +239,7 @@ class _Joiner:
                     yield from self._close([next(iter(opened))])
 
     def pieces(self, records: Iterable[Record]) -> Iterator[_Piece]:
-        """Every byte of these records, as far as lines have ended; `finish` has the rest."""
+        """Yield all bytes of these records up to the last newline; `finish` yields the rest."""
         opened = self._open
         for task, attempt, stream, time, payload, _ in records:
             key = (task, attempt, stream)
@@ -257,7 +257,7 @@ class _Joiner:
                     yield from self._close([next(iter(opened))])
 
     def finish(self, task: int | None = None, attempt: int | None = None) -> Iterator[_Piece]:
-        """Lines that nothing will end any more, by time."""
+        """Yield begun lines that no newline will end any more, oldest first."""
         select = Select(task, attempt)
         return self._close([key for key in self._open if select.takes(*key)])
 
@@ -280,18 +280,18 @@ def _printed(node: int, piece: _Piece, ahead: float) -> Printed:
 
 
 LINES: Final = Shape(_Joiner.lines, _line)
-"""Lines of text."""
+"""Shape: lines of text."""
 
 RAW: Final = Shape(_Joiner.pieces, _printed)
-"""Byte for byte what was printed."""
+"""Shape: the bytes exactly as they were printed."""
 
 
 def _block(count: int) -> int:
-    """Bytes to read at a time of each of so many nodes."""
+    """Return the bytes to read at a time from each of `count` nodes."""
     return max(_LEAST_BLOCK, min(BLOCK, _BUFFERS // max(count, 1)))
 
 
 def last(lines: list[P], count: int) -> list[P]:
-    """Return the last of them by time, at most `count`."""
+    """Return the last `count` lines by time, or all when there are fewer."""
     lines.sort(key=attrgetter("time"))
     return lines[max(len(lines) - count, 0) :]

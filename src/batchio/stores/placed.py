@@ -1,7 +1,7 @@
-"""The files that a job has put in place, a line each, in the job's own folder.
+"""The record of output files that a job has put in place, a line each, in the job's own folder.
 
-`placed/N` holds those of tasks N * 1000 to N * 1000 + 999: few files for a million tasks, and
-few lines to read for one.
+`placed/N` holds the lines of tasks N * 1000 to N * 1000 + 999: few files for a million tasks,
+and few lines to read for one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TASKS_A_FILE: Final = 1000
 
 
 class FolderPlacedFiles:
-    """`PlacedFiles` below the folder of a job."""
+    """Placed files in the folder of a job; implements `ports.PlacedFiles`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "placed"
 
     def of(self, task: int) -> dict[str, list[Stamped]]:
-        """Return every stamp of each file of a task; a line that is damaged says nothing."""
+        """Return all stamps of each file of a task, by path; damaged lines are skipped."""
         found: dict[str, list[Stamped]] = {}
         with suppress(FileNotFoundError), self._file(task).open("rb") as lines:
             start = f"[{task}, ".encode()
@@ -38,7 +38,7 @@ class FolderPlacedFiles:
         return found
 
     def add(self, task: int, files: Iterable[tuple[str, Stamped]]) -> None:
-        """Note files of a task, in one write."""
+        """Add files of a task, with their stamps, in one write."""
         lines = "".join(json.dumps([task, path, *stamp]) + "\n" for path, stamp in files)
         if not lines:
             return

@@ -1,4 +1,4 @@
-"""Reading a job's journal while somebody else writes it, or nobody does any more.
+"""Reading a job's journal, also while its head writes it.
 
 Never writes to the job's folder, but for the `-shm` file that SQLite itself keeps there.
 """
@@ -33,10 +33,10 @@ _UNWRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 class SqliteReader:
-    """One reader of the journal in `folder`. All of it blocks; one thread at a time.
+    """One reader of the journal in `folder`. Everything blocks; one thread at a time.
 
-    Every read is a short transaction of its own: a reader that lingers would keep the
-    writer's log from being cut back.
+    Every read is a short transaction of its own: a long one would keep the writer from
+    truncating its write-ahead log.
 
     Raises:
         NoSuchJob: there is no such folder.
@@ -59,10 +59,10 @@ class SqliteReader:
             self._connection, self.meta = self._open_unwritable()
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Events numbered above `after`, in order, at most `limit`: `(seq, body)`.
+        """Return events numbered above `after`, in order, at most `limit`: `(seq, body)`.
 
         Raises:
-            JournalCorrupt: one is missing or cannot be read.
+            JournalCorrupt: an event is missing or cannot be read.
         """
         rows = self._rows(
             "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
@@ -75,10 +75,10 @@ class SqliteReader:
         return rows
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """As `read`, decoded.
+        """Return events as `read` does, decoded.
 
         Raises:
-            JournalCorrupt: also for one that is not in the vocabulary.
+            JournalCorrupt: also for an event that is not in the vocabulary.
         """
         out: list[tuple[int, Event]] = []
         for seq, body in self.read(after, limit):
@@ -89,17 +89,17 @@ class SqliteReader:
         return out
 
     def last(self) -> int:
-        """Number of the newest event."""
+        """Return the number of the newest event; 0 without events."""
         return int(self._rows("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def epoch(self) -> int:
-        """How many heads have held the lease."""
+        """Return how many heads have held the lease."""
         return int(self._rows("SELECT coalesce(max(epoch), 0) FROM epochs")[0][0])
 
     def snapshot(self) -> tuple[int, bytes] | None:
-        """The kept state and the number of the last event in it; None: there is none.
+        """Return the number of the snapshot's last event, and its state; None without one.
 
-        A torn or foreign one counts as none: it is only a cache.
+        A damaged or foreign snapshot counts as none: it is only a cache.
         """
         try:
             data = self._path.with_name(SNAPSHOT_FILE).read_bytes()
@@ -114,7 +114,7 @@ class SqliteReader:
         return seq, state
 
     def close(self) -> None:
-        """Repeatable."""
+        """Close the journal. Repeatable."""
         self._connection.close()
         if self._copy is not None:
             self._copy.cleanup()
@@ -140,7 +140,7 @@ class SqliteReader:
             raise
 
     def _open_unwritable(self) -> tuple[sqlite3.Connection, dict[str, str]]:
-        """Where SQLite cannot keep its `-shm` file: a read-only disk, somebody else's folder.
+        """Open a journal where SQLite cannot keep its `-shm` file, as on a read-only disk.
 
         Without a write-ahead log the file is complete and may be declared immutable
         (https://www.sqlite.org/wal.html#readonly); with one, both are read from a copy.

@@ -1,4 +1,4 @@
-"""The journal of one job as an SQLite file: the one writer. Readers: `reader.py`.
+"""The writer of one job's journal, an SQLite file. Readers: `reader.py`.
 
 WAL mode with synchronous=FULL: every commit is synced, so it survives a power cut, and
 readers neither wait nor are waited for (https://www.sqlite.org/wal.html and
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAL_LIMIT_BYTES: Final = 8 << 20
-"""Beyond this, which takes a reader that dawdles, the write-ahead log is cut back."""
+"""Size above which the write-ahead log is truncated; only a slow reader lets it grow so far."""
 
 CUT_PAUSE_S: Final = 1.0
 
@@ -56,10 +56,10 @@ T = TypeVar("T")
 
 
 def create_journal(folder: Path, job: str, events: Sequence[str], made_by: str = "") -> None:
-    """Make the journal file of a new job, holding its first events. Blocks.
+    """Make the journal file of a new job, with its first events. Blocks.
 
     Args:
-        folder: Where; nobody else may know it yet.
+        folder: The folder for the file; no other process may know it yet.
         events: Encoded by `core.events.encode`.
         made_by: The version of batchio, for people.
 
@@ -83,7 +83,7 @@ def create_journal(folder: Path, job: str, events: Sequence[str], made_by: str =
 
 
 class SqliteJournal:
-    """The writer, and the lease of its job. Implements `ports.Journal`.
+    """The journal's writer, which holds the job's lease. Implements `ports.Journal`.
 
     The constructor blocks: it takes the lease, recovers what a killed head left in the
     write-ahead log, and begins an epoch. A cancelled `append` may or may not have
@@ -121,11 +121,11 @@ class SqliteJournal:
             await self._do(lambda: self._append(events))
 
     async def snapshot(self, state: bytes) -> None:
-        """Keep `state` beside the journal. One that does not fit on the disk is not kept."""
+        """Write `state` beside the journal, unless there is no room for it on the disk."""
         await self._do(lambda: self._snapshot(state))
 
     async def close(self) -> None:
-        """Fold the write-ahead log into the file and let go of the lease. Repeatable."""
+        """Merge the write-ahead log into the file and release the lease. Repeatable."""
         if self._thread is not None:
             await self._do(self._connection.close)
             self._thread.shutdown()
@@ -193,7 +193,7 @@ class SqliteJournal:
         self._cut_back()
 
     def _cut_back(self) -> None:
-        """Keep the write-ahead log small.
+        """Truncate the write-ahead log when it is larger than WAL_LIMIT_BYTES.
 
         SQLite copies it into the file by itself (every 1,000 pages), but cannot begin it
         anew while a reader looks at it: then try harder, but seldom and not for long.
@@ -209,9 +209,9 @@ class SqliteJournal:
                 self._connection.execute(_PATIENCE)
 
     def _snapshot(self, state: bytes) -> None:
-        """Beside the database: it would pass through the write-ahead log twice its size.
+        """Write a snapshot as a file of its own: in the database the log would get it twice.
 
-        Not synced: after a power cut its checksum tells whether all of it is there.
+        It is not synced: after a power cut its checksum tells whether it is complete.
         """
         path = self._path.with_name(SNAPSHOT_FILE)
         draft = path.with_suffix(".new")
@@ -234,7 +234,7 @@ class SqliteJournal:
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
-    """Which folder it is, wherever it goes; None when there is none."""
+    """Return device and inode of a folder, the same wherever it is moved; None without one."""
     try:
         status = os.stat(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""What errors of the operating system mean for a workspace."""
+"""Errors of a workspace, made from errors of the operating system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def unusable(path: Path, err: OSError) -> WorkspaceError:
-    """The error to raise when `err` stopped us from using `path`."""
+    """Return the error to raise when `path` could not be used because of `err`."""
     if err.errno in NO_ROOM:
         return JournalFull(f"no room left in {path}", hint="free some space on that disk")
     return WorkspaceError(

@@ -1,10 +1,11 @@
-"""From a command and options to a job in the workspace: the client's half of `run`.
+"""The client's half of `run`: from a command and options to a job in the workspace.
 
-`prepare` reads and checks everything, and makes nothing; `Prepared.plan` tells what would
-be, `Prepared.create` makes the job. All of it blocks.
+`prepare` reads and checks everything, and makes nothing; `Prepared.plan` describes the job,
+`Prepared.create` makes it. All of it blocks.
 
-What travels: the script and the files that its command line names (`core.command`), what
---upload and --sync name (`bundle`), less what ignore files leave behind (`ignore`).
+Files that travel: the script and the files that its command line names (`options.command`),
+and those that --upload and --sync name (`bundle`), less those that ignore files exclude
+(`ignore`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
 from batchio.stores import open_workspace
 from batchio.submit import config
-from batchio.submit.bundle import collect
+from batchio.submit.bundle import bundle_for
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.settle import settle
@@ -41,12 +42,12 @@ def prepare(
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Prepared:
-    """Settle everything about a job that can be known before it is made.
+    """Read and check everything about a job that can be known before it is made.
 
     Args:
         command: The words of a command, or one string as `batchio.run` takes it.
         options: Keyword arguments of a Python call.
-        typed: What stands on the command line, instead: option name to text.
+        typed: The options of a command line, instead: option name to text.
         environ: The caller's environment; None: that of this process.
         folder: The caller's current folder; None: that of this process.
 
@@ -58,7 +59,7 @@ def prepare(
     )
     settled = settle(command, options, typed, here)
     workspace = _opened(settled.effective, here)
-    bundle = collect(settled.command, settled.effective, here, workspace.local)
+    bundle = bundle_for(settled.command, settled.effective, here, workspace.local)
     tasks = source(settled.effective, here)
     _check_target(settled.effective, here)
     warnings = [*settled.warnings, *bundle.warnings]
@@ -72,8 +73,10 @@ def prepare(
 
 
 def workspace_of(given: str | None) -> Workspace:
-    """The workspace that a person means: `given`, else what the environment or a
-    configuration file says, else the platform's folder for data.
+    """Return the workspace that a person means.
+
+    That is `given`, else what the environment or a configuration file says, else the
+    platform's folder for data.
 
     Raises:
         UsageError: it is no folder, or a configuration file is broken.
@@ -85,7 +88,7 @@ def workspace_of(given: str | None) -> Workspace:
 
 
 def _check_target(effective: Effective, here: CallerContext) -> None:
-    """What comes back must have a place to come to: found out now, not when the work is done."""
+    """Raise UsageError when the folder of --download cannot be one: now, not after the work."""
     if not (typed := effective.value("download")):
         return
     path = Path(here.path(typed))

@@ -1,8 +1,8 @@
-"""The files that travel with a job: collected, checked, described, packed.
+"""The files that travel with a job: found, checked, described, packed.
 
-What the command names travels by the rule of `core.command`; --upload, --sync and buffers
-add to it. A path inside the current folder arrives at the same relative path, one outside
-under its base name. Symbolic links travel as what they point to.
+Files that the command names travel by the rule of `options.command`; --upload, --sync and
+buffers add to them. A path inside the current folder arrives at the same relative path, one
+outside under its base name. Symbolic links travel as what they point to.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batchio.submit.caller import CallerContext
 
 NAMED: Final = 3
-"""How many files a description names."""
+"""Number of files that a description names."""
 
 _EFFECTIVE_IDS: Final = os.access in os.supports_effective_ids
 
@@ -51,7 +51,7 @@ class Item(NamedTuple):
 
 @dataclass
 class Bundle:
-    """Everything that travels, by the path at which it arrives."""
+    """All files that travel with a job, by the path at which they arrive."""
 
     items: dict[str, Item] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -67,11 +67,13 @@ class Bundle:
 
     @property
     def size(self) -> int:
-        """Bytes of all files."""
+        """The size of all files together, in bytes."""
         return sum(item.size for item in self.items.values())
 
     def __str__(self) -> str:
-        """For people: "process.py, data/a.csv (2 files, 12 KiB)"; empty for no files."""
+        """Describe the files for people: "process.py, data/a.csv (2 files, 12 KiB)"; "" for
+        none.
+        """
         paths = [file.path for file in self.files]
         if not paths:
             return ""
@@ -81,7 +83,11 @@ class Bundle:
         return f"{names} ({count}, {format_bytes(self.size)})"
 
     def add(self, arrival: str, item: Item) -> None:
-        """Raises: UsageError: another file would arrive at the same path."""
+        """Add a file that arrives at this path.
+
+        Raises:
+            UsageError: another file would arrive at the same path.
+        """
         other = self.items.setdefault(arrival, item)
         same = isinstance(item.source, str) and other.source == item.source
         if other is item or same or (other.is_folder and item.is_folder):
@@ -92,7 +98,11 @@ class Bundle:
         )
 
     def check(self) -> None:
-        """Raises: UsageError: a file would stand where a folder must be."""
+        """Check that every file can arrive.
+
+        Raises:
+            UsageError: a file would stand where a folder must be.
+        """
         folders = {""}
         for path, item in self.items.items():
             above = path.rpartition("/")[0]
@@ -107,7 +117,7 @@ class Bundle:
                 above = above.rpartition("/")[0]
 
     def pack(self, target: Path) -> str:
-        """Write a tar of it; returns its SHA-256 in hexadecimal.
+        """Write the files as a tar; return its SHA-256 in hexadecimal.
 
         Raises:
             UsageError: a file cannot be read, or changed while it was.
@@ -120,10 +130,10 @@ class Bundle:
             return tar.end()
 
 
-def collect(
+def bundle_for(
     command: Command, effective: Effective, here: CallerContext, avoid: Path | None
 ) -> Bundle:
-    """Everything that shall travel.
+    """Return the bundle of every file that shall travel.
 
     Args:
         avoid: the folder of jobs, if it is one; never travels from within another folder, as
@@ -159,7 +169,7 @@ def collect(
 
 
 class _Walk:
-    """Adds one path, and what is below it, to a bundle."""
+    """A walk that adds one path, and what is below it, to a bundle."""
 
     def __init__(
         self, bundle: Bundle, here: CallerContext, avoided: set[str], back: str, typed: str
@@ -252,7 +262,7 @@ def _name(entry: os.DirEntry[str]) -> str:
 
 
 def _below(folder: str, name: str) -> str:
-    """Of paths without needless parts; the current folder is not named."""
+    """Join two paths that have no needless parts; the current folder is left out."""
     return name if folder in ("", os.curdir) else f"{folder}/{name}"
 
 
@@ -276,7 +286,7 @@ def _check_readable(path: str, shown: str) -> None:
 
 
 def _buffer(given: Any, where: str) -> tuple[str, bytes]:
-    """The path and the content of one item of buffers_to_upload."""
+    """Return the path and the content of one item of buffers_to_upload."""
     shape = 'write {"relative_path": "hello.txt", "buffer": io.BytesIO(b"hello")}'
     if not isinstance(given, Mapping) or not {"relative_path", "buffer"} <= given.keys():
         raise UsageError("not a relative_path and a buffer", where=where, hint=shape)

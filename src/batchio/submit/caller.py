@@ -1,4 +1,4 @@
-"""Where the caller stands: the current folder, the environment, and files seen from there.
+"""The caller's context: the current folder, the environment, and files as seen from there.
 
 Reads, never writes.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
 
 HEAD_BYTES: Final = 1 << 12
-"""How far into a file its first line is looked for."""
+"""Bytes of a file in which its first line is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,27 @@ class CallerContext:
     _facts: dict[str, FileFact] = field(default_factory=dict)
 
     def path(self, text: str) -> str:
-        """The absolute path, `~` expanded; symbolic links stay."""
+        """Return the absolute path of a text, `~` expanded; symbolic links stay."""
         return os.path.normpath(os.path.join(self.folder, os.path.expanduser(text)))
 
     def inside(self, path: str) -> str | None:
-        """An absolute path as seen from the current folder; None when it is not below it."""
+        """Return an absolute path relative to the current folder; None when it is not below it."""
         relative = os.path.relpath(path, self.folder)
         return None if relative.split(os.sep)[0] == os.pardir else relative
 
     def opened(self, typed: str) -> str:
-        """A path to open: as it was typed, when this process stands in the folder."""
+        """Return a path that can be opened: as it was typed, when this process is in the
+        folder.
+        """
         same = os.getcwd() == self.folder
         return os.path.expanduser(typed) if same else self.path(typed)
 
     def shown(self, path: str) -> str:
-        """An absolute path as a person would write it."""
+        """Return an absolute path as a person would write it."""
         return self.inside(path) or path
 
     def text(self, typed: str) -> str:
-        """What stands in a text file, line ends and undecodable bytes as they are.
+        """Return the content of a text file, line ends and undecodable bytes as they are.
 
         Raises:
             UsageError: it cannot be read; names it as it was typed.
@@ -64,7 +66,7 @@ class CallerContext:
             raise unreadable(typed, err) from None
 
     def look(self, path: str) -> FileFact:
-        """Facts about a path; what is neither file nor folder counts as not there."""
+        """Return facts about a path; one that is neither file nor folder counts as missing."""
         if path not in self._facts:
             self._facts[path] = self._looked(path)
         return self._facts[path]
@@ -84,19 +86,19 @@ class CallerContext:
         return FileFact(path, True, False, executable, first, blank, found.st_size)
 
     def neighbours(self, path: str) -> Iterator[str]:
-        """Names in the folder of a path; read only when they are asked for."""
+        """Yield the names in the folder of a path; it is read only when they are asked for."""
         try:
             yield from sorted(os.listdir(os.path.join(self.folder, os.path.dirname(path))))
         except (OSError, ValueError):
             return
 
     def on_path(self, program: str) -> bool:
-        """Whether the caller's PATH holds a program of that name."""
+        """Return whether the caller's PATH has a program of that name."""
         return shutil.which(program, path=self.environ.get("PATH")) is not None
 
 
 def unreadable(shown: str, err: OSError) -> UsageError:
-    """The error for a file that cannot be read."""
+    """Return the error for a file that cannot be read."""
     if isinstance(err, FileNotFoundError):
         return UsageError(f"no such file: {shown}")
     if isinstance(err, IsADirectoryError):
@@ -105,14 +107,14 @@ def unreadable(shown: str, err: OSError) -> UsageError:
 
 
 def blamed(effective: Effective, name: str, err: UsageError) -> UsageError:
-    """The same error, naming the option behind it and where that was set."""
+    """Return the same error, naming the option behind it and where that was set."""
     origin = effective.origin(name)
     where = None if origin.startswith("argument ") else origin
     return located(get(name), str(err), where, err.hint)
 
 
 def _first_line(path: str) -> tuple[str, int]:
-    """The first line that is not blank, and how many stand before it."""
+    """Return the first line that is not blank, and how many blank ones are before it."""
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""Configuration files: which there are, and the layers of settings they make.
+"""Configuration files: where they are, and the layers of settings they make.
 
 The project file is the nearest `batchio.toml`, or `pyproject.toml` with a table
 [tool.batchio], in the current folder or above; the user file is
@@ -24,7 +24,7 @@ _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)
 
 
 def layers(here: CallerContext) -> list[Layer]:
-    """What the project file and the user file say, in this order.
+    """Return the layers of the project file and the user file, in this order.
 
     Raises:
         UsageError: a file is broken; `where` is file and line.
@@ -52,7 +52,7 @@ def _project(here: CallerContext) -> Layer | None:
 
 
 def _file(here: CallerContext, path: str, table: tuple[str, ...]) -> Layer | None:
-    """The layer of a file; None when there is no file, or no such table in it."""
+    """Return the layer of a file; None when there is no file, or no such table in it."""
     shown = here.shown(path)
     try:
         with open(path, "rb") as file:
@@ -94,7 +94,7 @@ def _parsed(data: bytes, shown: str) -> tuple[str, Any]:
 
 
 def _line_of(text: str, key: str, table: tuple[str, ...]) -> int:
-    """The line on which a key stands: tomllib does not tell."""
+    """Return the line on which a key stands, which tomllib does not tell."""
     header = ".".join(table)
     quoted = rf"[\"']?{re.escape(key)}[\"']?"
     own_table = re.compile(rf"\s*\[\s*{re.escape(header + '.') if table else ''}{quoted}\s*[\].]")
@@ -109,7 +109,7 @@ def _line_of(text: str, key: str, table: tuple[str, ...]) -> int:
 
 
 def _rooted(setting: Setting, folder: str) -> Setting:
-    """The setting, its paths as seen from the folder of the file."""
+    """Return the setting with its paths made relative to the folder of the file."""
 
     def rooted(path: str) -> str:
         kept = path == "-" or "://" in path

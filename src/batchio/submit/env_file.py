@@ -20,7 +20,7 @@ _MEANING: Final = {"n": "\n", "t": "\t"}
 
 
 def parse(text: str, shown: str) -> dict[str, str]:
-    """The variables of a file.
+    """Return the variables of a file.
 
     Raises:
         UsageError: a line is something else; `where` is file and line. Never quotes the

@@ -1,9 +1,9 @@
-"""What an uploaded folder leaves behind: `.gitignore`, `.batchioignore`, and a few names.
+"""The rules by which files of an uploaded folder are not sent: `.gitignore`, `.batchioignore`.
 
-Both files have the syntax of git (https://git-scm.com/docs/gitignore) and may stand in any
-folder that is uploaded; in one folder `.batchioignore` has the last word, and deeper
-folders have it over upper ones. Files above the uploaded folder are not read: what was
-named travels.
+A few names are never sent. Both files have the syntax of git
+(https://git-scm.com/docs/gitignore) and may stand in any folder that is uploaded; in one
+folder `.batchioignore` has the last word, and deeper folders have it over upper ones. Files
+above the uploaded folder are not read: what was named travels.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Rules:
         self._levels = levels
 
     def below(self, folder: str, names: Iterable[str], shown: str) -> Rules:
-        """The rules inside `folder`, which holds `names`.
+        """Return the rules inside `folder`, which holds `names`.
 
         Raises:
             UsageError: an ignore file cannot be read or understood.
@@ -58,7 +58,7 @@ class Rules:
         return Rules((*self._levels, (folder, spec)))
 
     def ignores(self, path: str, name: str, is_folder: bool) -> bool:
-        """Whether the file or folder at this absolute path, called `name`, stays behind."""
+        """Return whether the file or folder at this absolute path, called `name`, is not sent."""
         if name in ALWAYS:
             return True
         for folder, spec in reversed(self._levels):

@@ -1,9 +1,9 @@
-"""Where inputs come from: lists, lines, CSV and JSONL, as an iterator of bytes each.
+"""The sources of inputs: lists, lines, CSV and JSONL, each as an iterator of bytes.
 
-Streams: nothing here holds a whole file. What is wrong is said with file and line. A value
-cannot hold a NUL byte, because no environment variable can.
+Streams: nothing here holds a whole file. Errors name file and line. A value cannot hold a
+NUL byte, because no environment variable can.
 
-Lines are taken as they are: nothing is trimmed, unquoted or skipped, and a blank line is
+Lines are used as they are: nothing is trimmed, unquoted or skipped, and a blank line is
 an empty value, but for blank lines at the very end. With a delimiter, one at the end ends
 the last value, and so does the newline that ends the file.
 """
@@ -31,7 +31,7 @@ Format = Literal["lines", "csv", "jsonl"]
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl",
 }  # fmt: skip
-"""What a file is by its extension; anything else is lines."""
+"""The format of a file by its extension; any other is lines."""
 
 _BLOCK: Final = 1 << 20
 _LONGEST: Final = 1 << 20
@@ -39,14 +39,14 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def format_of(path: str) -> Format:
-    """How to read the file when nobody says."""
+    """Return the format of a file when the user names none."""
     return FORMATS.get(os.path.splitext(path)[1].lower(), "lines")
 
 
 def from_file(
     path: str, kind: Format, delimiter: str | None = None, stdin: IO[bytes] | None = None
 ) -> Iterator[bytes]:
-    """The inputs in a file; `-` is standard input.
+    """Return an iterator over the inputs in a file; `-` is standard input.
 
     Args:
         kind: lines gives values, csv and jsonl give records.
@@ -69,7 +69,7 @@ def from_file(
 
 
 def from_values(values: Iterable[object], what: str = "map_over_values") -> Iterator[bytes]:
-    """The values of a Python caller: texts, paths, numbers.
+    """Yield the values of a Python caller, encoded: texts, paths, numbers.
 
     Raises:
         UsageError: one is something else.
@@ -91,7 +91,7 @@ def from_values(values: Iterable[object], what: str = "map_over_values") -> Iter
 def from_records(
     records: Iterable[object], what: str = "map_over_task_var_dicts"
 ) -> Iterator[bytes]:
-    """The variables of each task from a Python caller.
+    """Yield the variables of each task from a Python caller, encoded.
 
     Raises:
         UsageError: one is no dictionary, or holds what no variable can.
@@ -101,7 +101,7 @@ def from_records(
 
 
 def encode_record(record: object, where: str) -> bytes:
-    """One record as it is kept: names of variables to texts.
+    """Return one record as it is stored: names of variables to texts.
 
     A number is written as it stood, true and false in lower case; a null (None) leaves
     its variable unset.
@@ -129,7 +129,7 @@ def encode_record(record: object, where: str) -> bytes:
 
 
 def _batches(file: IO[bytes], name: str, delimiter: bytes) -> Iterator[list[bytes]]:
-    """The values, a list for each block read: splitting and joining stay in C."""
+    """Yield the values, a list for each block read: splitting and joining stay in C."""
     lines = delimiter == b"\n"
     block, rest = file.read(_BLOCK).removeprefix(codecs.BOM_UTF8), b""
     count = blank = 0  # blank: lines that may turn out to be the last ones
@@ -163,7 +163,7 @@ def _batches(file: IO[bytes], name: str, delimiter: bytes) -> Iterator[list[byte
 
 
 def _csv(file: IO[bytes], name: str, comma: str) -> Iterator[bytes]:
-    """CSV as spreadsheets write it (RFC 4180), its first row naming the variables."""
+    """Yield the records of CSV as spreadsheets write it (RFC 4180); its first row is names."""
     if len(comma) != 1:
         raise UsageError(f"{comma!r} cannot separate columns", hint="give one character")
     import csv
@@ -238,6 +238,8 @@ def _text(value: object, where: str) -> str | None:
 
 def _open(path: str, stdin: IO[bytes] | None) -> tuple[IO[bytes], str]:
     if path == "-":
+        if stdin is None and sys.stdin is None:
+            raise UsageError("standard input is closed", where="-", hint="name a file")
         file = sys.stdin.buffer if stdin is None else stdin
         if file.isatty():
             raise UsageError(
@@ -256,7 +258,7 @@ def _closing(file: IO[bytes], inputs: Iterator[bytes]) -> Iterator[bytes]:
     except OSError as err:
         raise UsageError(f"cannot read {file.name}: {err.strerror}") from err
     finally:
-        if file is not sys.stdin.buffer:
+        if sys.stdin is None or file is not sys.stdin.buffer:
             file.close()
 
 

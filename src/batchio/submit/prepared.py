@@ -1,4 +1,4 @@
-"""A job that could be made: looked at as a plan, or made."""
+"""A job that was prepared: to be described as a plan, or to be created."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 class TaskInput(TypedDict):
-    """A task of a plan and what it would get."""
+    """A task of a plan, and its input."""
 
     id: int
     input: str | None
-    """None where the job maps over nothing."""
+    """The input; None where the job maps over nothing."""
 
 
 class PlannedOption(TypedDict):
-    """An option that counts, as text, and where it came from."""
+    """An option that is in effect, as text, and its origin."""
 
     option: str
     value: str
@@ -41,7 +41,7 @@ class PlannedOption(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """What a job would be."""
+    """The plan of a job as JSON."""
 
     schema: int
     name: str
@@ -50,20 +50,20 @@ class PlanDocument(TypedDict):
     """The words of the command; with `shell`, one string for /bin/sh."""
     shell: bool
     tasks: int
-    """How many."""
+    """Number of tasks."""
     first: TaskInput
     last: TaskInput
     files: list[str]
     """Paths at which files arrive in the working directory."""
     bytes: int
-    """Their size together."""
+    """Size of all files together."""
     options: list[PlannedOption]
     warnings: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a job would be. `options` are rows of name, value as text, and origin.
+    """The plan of a job. `options` are rows of name, value as text, and origin.
 
     Attributes:
         first: Id and input of the first task; `last` likewise.
@@ -86,7 +86,7 @@ class Plan:
     warnings: tuple[str, ...]
 
     def to_json(self) -> PlanDocument:
-        """Return plain JSON values."""
+        """Return the plan as plain JSON values."""
         first, last = (TaskInput(id=task, input=text) for task, text in (self.first, self.last))
         return {
             "schema": SCHEMA,
@@ -121,9 +121,9 @@ class Prepared:
     ) -> None:
         self.workspace = workspace
         self.secrets = dict(settled.secrets)
-        """Names and values; for the head's eyes only."""
+        """Names and values of secrets; for the head's eyes only."""
         self.warnings = warnings
-        """A line each."""
+        """Warnings for the user, a line each."""
         self._settled = settled
         self._source = source
         self._bundle = bundle
@@ -133,22 +133,22 @@ class Prepared:
 
     @property
     def head(self) -> str:
-        """Who shall run it: `local` or `inline`."""
+        """The kind of head that shall run the job: `local` or `inline`."""
         return str(self.effective.value("head"))
 
     @property
     def effective(self) -> Effective:
-        """Every option, and where it came from."""
+        """Every option, and its origin."""
         return self._settled.effective
 
     @property
     def sends(self) -> str:
-        """What travels, for people: "process.py, data/a.csv (2 files, 12 KiB)"; or ""."""
+        """The files that travel, for people: "process.py, data/a.csv (2 files, 12 KiB)"; or ""."""
         return str(self._bundle)
 
     @property
     def spec(self) -> JobSpec:
-        """The job as it shall run. Before `create`, asking reads all inputs once.
+        """The job's spec. Before `create`, asking for it reads all inputs once.
 
         Raises:
             UsageError: something is wrong with the inputs, or there are none.
@@ -159,7 +159,7 @@ class Prepared:
         return self._spec
 
     def plan(self) -> Plan:
-        """What would run; nothing does, and nothing is left behind.
+        """Return what would run; nothing does, and nothing is left behind.
 
         Raises:
             UsageError: something is wrong with the inputs, or there are none.
@@ -181,7 +181,7 @@ class Prepared:
         )
 
     def create(self) -> str:
-        """Make the job, whole or not at all, and return its id. Nobody runs it yet.
+        """Create the job, whole or not at all, and return its id. No head runs it yet.
 
         Raises:
             UsageError: something is wrong with the inputs, or a file has changed.
@@ -224,11 +224,11 @@ class Prepared:
 
 
 def _with_python(spec: JobSpec) -> tuple[str, ...]:
-    """The words of the command, with the interpreter that will run it as far as we know."""
+    """Return the words of the command, with the interpreter that will run it as far as known."""
     program, *words = spec.argv
     return (spec.python or "python3" if program == PYTHON else program, *words)
 
 
 def _storable(text: str) -> str:
-    r"""JSON in which bytes of argv that are not UTF-8 (PEP 383) are written as \udc80."""
+    r"""Return JSON in which bytes of argv that are not UTF-8 (PEP 383) are written as \udc80."""
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -1,5 +1,6 @@
-"""From what a caller gave to what counts: every layer of settings, the command, the files
-that options name. Reads; makes nothing.
+"""Which settings are in effect: every layer of settings, the command, the files that options name.
+
+Reads; makes nothing.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def settle(
     typed: Mapping[str, Any] | None,
     here: CallerContext,
 ) -> Settled:
-    """Read every place that says something about this job.
+    """Read every place that says something about this job, and return what is in effect.
 
     Raises:
         UsageError: one of them is wrong; the message says where.
@@ -140,7 +141,7 @@ def _word(word: object) -> str:
 
 
 def _directives(command: Command, here: CallerContext) -> tuple[list[Directive], list[str], str]:
-    """The directives of the first script that holds any, notes, and its name."""
+    """Return the directives of the first script that has any, notes, and its name."""
     if command.text is not None:
         found = parse(command.text, SCRIPT_NAME)
         return found, ignored(command.text, SCRIPT_NAME), SCRIPT_NAME
@@ -160,7 +161,11 @@ def _directives(command: Command, here: CallerContext) -> tuple[list[Directive],
 
 
 def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerContext) -> Effective:
-    """Whoever names hosts means ssh; whoever names none, where some were meant, is asked."""
+    """Return the options with the provider that follows from the hosts: named ones mean ssh.
+
+    Raises:
+        UsageError: --hosts was given and names none.
+    """
     if named := _hosts_named(effective):
         implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
         return resolve([*layers, Layer((implied,))], here.environ)
@@ -172,7 +177,7 @@ def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerCo
 
 
 def _hosts_named(effective: Effective) -> str:
-    """The option that names hosts, if one does."""
+    """Return the name of the option that names hosts, or ""."""
     return next((name for name in ("hosts", "hosts-file") if effective.value(name)), "")
 
 
@@ -187,12 +192,12 @@ def _provider(effective: Effective) -> str:
 
 
 def _here(provider: str) -> bool:
-    """Whether tasks run on this very computer."""
+    """Return whether tasks run on this very computer."""
     return Trait.REMOTE not in traits(provider)
 
 
 def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[str, ...]:
-    """The hosts of --hosts and of the hosts file, each checked."""
+    """Return the hosts of --hosts and of the hosts file, each checked."""
     if Trait.HOSTS not in traits(provider):
         return ()
     from batchio.providers import hosts
@@ -219,12 +224,12 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
 def _container(
     effective: Effective, provider: str, coiled: AbstractSet[str], here: CallerContext
 ) -> tuple[str | None, list[str]]:
-    """The image to run in, if any, and what to say about it.
+    """Return the image to run in, if any, and warnings about it.
 
     `coiled` are the places of the directives for Coiled.
 
     On this computer a container needs an engine. Without one, a script written for Coiled
-    still runs, on the computer itself; whoever asked batchio is refused.
+    still runs, on the computer itself; a request to batchio itself is refused.
     """
     image: str | None = effective.value("container")
     if not image or effective.value("run-on-host"):
@@ -243,7 +248,7 @@ def _container(
 def _filestore(
     effective: Effective, provider: str, coiled: AbstractSet[str]
 ) -> tuple[str | None, list[str]]:
-    """The URL of the store for inputs, if any, and what to say about it."""
+    """Return the URL of the store for inputs, if any, and warnings about it."""
     url: str | None = effective.value("input-filestore")
     if not url or _here(provider):
         return None, []
@@ -260,7 +265,7 @@ def _filestore(
 def _python(
     effective: Effective, provider: str, container: str | None, here: CallerContext
 ) -> str | None:
-    """The interpreter for .py scripts; None leaves it to the node."""
+    """Return the interpreter for .py scripts; None: the node chooses."""
     given: str | None = effective.value("python")
     if not _here(provider) or container:
         return given

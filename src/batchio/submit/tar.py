@@ -1,7 +1,7 @@
-"""Writes a tar and hashes it in one pass, for bundles of very many small files.
+"""A tar writer that hashes in the same pass, for bundles of very many small files.
 
-`tarfile` would do several times the work for each. It still writes the headers that do not fit
-the plain form of 1988: names that are long or not ASCII, sizes beyond 8 GiB.
+`tarfile` would do several times the work for each. It still writes the headers that do not
+fit the plain form of 1988: names that are long or not ASCII, sizes beyond 8 GiB.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from typing import IO, Final
 
 BLOCK: Final = 512
 CHUNK: Final = 1 << 20
-"""Bytes that are read, hashed and written at once."""
+"""Number of bytes that are read, hashed and written at once."""
 
 PAGE: Final = 4096
-"""Where the content of a large file begins, so that a disk which can (XFS, Btrfs) gives each
-attempt the tar's own blocks instead of a copy."""
+"""Alignment of a large file's content, so that a disk which can (XFS, Btrfs) gives each
+attempt the tar's own blocks instead of a copy.
+"""
 
 LARGE: Final = 1 << 20
-"""From here on that is worth a filler; `agent/bundle.py` has the same number."""
+"""Least size of a file for which a filler is worth it; `agent/bundle.py` has the same number."""
 
 _REST: Final = bytes(100) + b"ustar\x0000" + bytes(247)
-"""What follows the type in each header: no link, the magic word, no names, no device."""
+"""The end of each header, after the type: no link, the magic word, no names, no device."""
 
 _SUM: Final = sum(b" " * 8 + _REST)
-"""Of the bytes that are always the same; a checksum counts itself as blanks."""
+"""Checksum of the bytes that are always the same; a checksum counts itself as blanks."""
 
 
 class Tar:
-    """One tar that grows."""
+    """A tar that is being written."""
 
     def __init__(self, out: IO[bytes]) -> None:
         import hashlib  # only where files are sent
@@ -40,15 +41,17 @@ class Tar:
         self._flushed = 0
 
     def folder(self, path: str, mode: int) -> None:
-        """An empty folder."""
+        """Add an empty folder."""
         self._put(header(f"{path}/", mode, 0, 0, b"5"))
 
     def data(self, path: str, mode: int, content: bytes) -> None:
-        """A file with this content."""
+        """Add a file with this content."""
         self._put(header(path, mode, len(content), 0), content, _padding(len(content)))
 
     def file(self, path: str, mode: int, source: int, size: int, mtime: int) -> bool:
-        """A file that is read from a descriptor; False when it ended before its size."""
+        """Add a file that is read from a descriptor; return False when it ended before its
+        size.
+        """
         head = header(path, mode, size, mtime)
         if size >= LARGE:
             self._put(filler(self._flushed + self._size + len(head)))
@@ -64,7 +67,7 @@ class Tar:
         return True
 
     def end(self) -> str:
-        """All is added; returns the SHA-256 in hexadecimal."""
+        """Write the end of the tar, and return its SHA-256 in hexadecimal."""
         self._put(bytes(2 * BLOCK))
         self._flush()
         return self._hash.hexdigest()
@@ -84,7 +87,7 @@ class Tar:
 
 
 def filler(end: int) -> bytes:
-    """A comment, of the length that makes what would end at `end` end at a page.
+    """Return a comment of such a length that a header which would end at `end` ends at a page.
 
     Source: POSIX.1-2017, pax, type `g`: a header about the archive; a comment is ignored.
     """
@@ -98,7 +101,7 @@ def filler(end: int) -> bytes:
 
 
 def header(path: str, mode: int, size: int, mtime: int, kind: bytes = b"0") -> bytes:
-    """What stands before a member's content."""
+    """Return the header that stands before a member's content."""
     if not path.isascii() or len(path) > 100 or "\0" in path or max(size, mtime) >> 33 or mtime < 0:
         return _rare_header(path, mode, size, mtime, kind)
     start = b"%s%07o\x000000000\x000000000\x00%011o\x00%011o\x00" % (

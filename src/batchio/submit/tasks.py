@@ -1,7 +1,7 @@
-"""What the tasks of a job map over, wherever it comes from: read as a stream.
+"""The inputs that the tasks of a job map over, from whatever source: read as a stream.
 
-What can be read only once (standard input, a generator) is kept only when somebody looks
-at it before the job is made.
+A source that can be read only once (standard input, a generator) is stored only when
+somebody looks at it before the job is made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How many inputs there are, and the two at the ends."""
+    """The number of inputs, and the first and the last of them."""
 
     count: int
     first: str
@@ -50,7 +50,7 @@ class Source:
         """Make sure that the inputs can be read more than once."""
 
     def survey(self) -> Survey:
-        """Read them all, and keep only what is told.
+        """Read all inputs, and return their number, the first and the last.
 
         Raises:
             UsageError: there are none, or something is wrong with one.
@@ -67,7 +67,7 @@ class Source:
 
 
 class _Objects(Source):
-    """Objects of a Python caller."""
+    """The objects of a Python caller as inputs."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Objects(Source):
 
 
 class _Stream(Source):
-    """Standard input, or a pipe: gone once it was read."""
+    """Standard input, or a pipe, as inputs: gone once it was read."""
 
     def __init__(self, typed: str, path: str, kind: Format, delimiter: str | None) -> None:
         what = "standard input" if typed == "-" else typed
@@ -119,7 +119,7 @@ class _Stream(Source):
 
 
 def source(effective: Effective, here: CallerContext) -> Source | None:
-    """The inputs that the settled options name; None when the job maps over nothing.
+    """Return the inputs that the options name; None when the job maps over nothing.
 
     Raises:
         UsageError: they are no list at all, or their file cannot be read.
@@ -157,7 +157,7 @@ def _file(effective: Effective, here: CallerContext, delimiter: str | None) -> S
 
 
 def _mode(effective: Effective, typed: str, path: str) -> int:
-    """The mode bits of the file, which was seen to open."""
+    """Return the mode bits of the file, after checking that it opens."""
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISFIFO(mode):
@@ -169,7 +169,7 @@ def _mode(effective: Effective, typed: str, path: str) -> int:
 
 
 def idle(effective: Effective) -> list[str]:
-    """A line for each option that says how to map, when there is nothing to map over."""
+    """Return a line for each option about mapping, when there is nothing to map over."""
     return [
         f"--{name} ({effective.origin(name)}): ignored, nothing is mapped over"
         for name in ("map-over-input-var", "map-over-delimiter", "map-over-format")
