@@ -112,7 +112,7 @@ class Agent:
         self.head.farewell()
 
     def try_turn(self) -> None:
-        """A turn; what could not be done for lack of something is still there to be done."""
+        """Take a turn; what could not be done for lack of something is still there to be done."""
         try:
             self.turn()
         except (OSError, MemoryError) as error:
