@@ -17,6 +17,7 @@ BatchioError
 │   ├── Unreachable       no answer, or the connection broke; may heal
 │   ├── NotAuthorised     a key, host key or user was refused; asking again is no use
 │   ├── Unfit             the node lacks something a task needs (python3, a container engine)
+│   ├── ProtocolError     what the agent sends is not what agents of ours send
 │   └── SetupFailed       the host setup script failed
 └── ProviderError         a provider said no
     ├── NoCapacity        none left here; another offer may do
@@ -178,6 +179,17 @@ class Unfit(NodeError):
     """A node lacks something that a task needs."""
 
     code = "unfit"
+
+
+class ProtocolError(NodeError):
+    """What an agent sends is not what agents of ours send."""
+
+    code = "protocol"
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(
+            f"its agent does not speak our protocol: {message}", where=where, hint=hint
+        )
 
 
 class SetupFailed(NodeError):

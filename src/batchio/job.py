@@ -186,20 +186,28 @@ class Job:
         positions = positions_of(machine, chosen(tasks))
         if not machine.undone:
             return
-        await self._ask({"kind": "cancel", "tasks": positions, "why": why or "cancelled"})
+        request = {"kind": "cancel", "tasks": positions, "why": why or "cancelled"}
+        await self._ask(request, {}, runs_tasks=positions is not None)
 
-    async def retry(self, tasks: str | int | None = None) -> list[int]:
+    async def retry(
+        self, tasks: str | int | None = None, secrets: dict[str, str] | None = None
+    ) -> list[int]:
         """Run tasks again, also of a job that is done; returns their ids.
+
+        What meanwhile runs again, or succeeded, is left alone.
 
         Args:
             tasks: Ids; None for all that ended otherwise than succeeded.
+            secrets: The values of the job's secrets; a job that somebody runs has them.
 
         Raises:
-            UsageError: there is no such task, or one of them has not ended.
+            UsageError: there is no such task, or one of them has not ended; or the job needs
+                secrets, and the values were not given.
         """
         machine = await self._machine()
         positions = positions_of(machine, chosen(tasks))
         state, outcome = machine.tasks.state, machine.tasks.outcome
+        named = positions is not None
         if positions is None:
             bad = (Outcome.NONE, Outcome.SUCCEEDED)
             positions = [t for t in range(machine.tasks.count) if outcome[t] not in bad]
@@ -208,26 +216,30 @@ class Job:
             if state[position] != TaskState.DONE:
                 raise UsageError(f"task {ids.at(position)} has not ended yet")
         if positions:
-            await self._ask({"kind": "retry", "tasks": positions})
+            seen = [machine.tasks.attempt[position] for position in positions]
+            chosen_ones = {"tasks": positions, "attempts": seen} if named else {"tasks": None}
+            await self._ask({"kind": "retry", **chosen_ones}, secrets or {}, runs_tasks=True)
         return [ids.at(position) for position in positions]
 
-    async def recover(self, secrets: dict[str, str] | None = None) -> bool:
+    async def recover(
+        self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False
+    ) -> bool:
         """Start a head for a job that has none; return False when there is nothing to do.
 
+        Args:
+            secrets: The values of the job's secrets.
+            elsewhere: Also when its tasks ran on another computer than this one, which is
+                given up with all that may still run there.
+
         Raises:
-            UsageError: the job needs secrets, and the values were not given.
+            UsageError: the job needs secrets, and the values were not given; or its tasks
+                ran on another computer.
         """
         machine = await self._machine()
         if machine.running_job.closed or self._store.leader():
             return False
-        needed = set(machine.running_job.spec.secret_names) - set(secrets or {})
-        if needed:
-            names = ", ".join(sorted(needed))
-            raise UsageError(
-                f"job {self.id} needs the values of its secrets again: {names}",
-                hint="values are never written down; give each with --secret-env NAME",
-            )
-        await asking.lead_again(self._store, lambda: self._begin(secrets or {}))
+        begin = partial(self._begin, secrets or {}, elsewhere=elsewhere)
+        await asking.lead_again(self._store, begin)
         return True
 
     async def outputs(self) -> Path:
@@ -268,10 +280,27 @@ class Job:
 
         return command_for(await self._machine(), task, words)
 
-    async def _ask(self, request: dict[str, Any]) -> None:
-        await asking.ask(self._store, request, lambda: self._begin({}))
+    async def _ask(
+        self, request: dict[str, Any], secrets: dict[str, str], *, runs_tasks: bool
+    ) -> None:
+        begin = partial(self._begin, secrets, runs_tasks=runs_tasks)
+        await asking.ask(self._store, request, begin)
 
-    async def _begin(self, secrets: dict[str, str]) -> None:
-        """Start a head of the kind that the job was submitted with."""
-        spec = (await self._machine()).running_job.spec
+    async def _begin(
+        self, secrets: dict[str, str], *, runs_tasks: bool = True, elsewhere: bool = False
+    ) -> None:
+        """Start a head of the kind that the job was submitted with.
+
+        Args:
+            runs_tasks: It may start tasks, which then need their secrets.
+
+        Raises:
+            UsageError: this must not be done here, or not without more secrets.
+        """
+        machine = await self._machine()
+        spec = machine.running_job.spec
+        if runs_tasks:
+            heads.need_secrets(self.id, spec, secrets)
+        if not elsewhere:
+            heads.need_its_computer(machine)
         await heads.begin(spec.head, self._workspace, self.id, secrets)

@@ -63,13 +63,15 @@ class Job:
         """See `batchio.Job.cancel`."""
         plainly(self._job.cancel(tasks, why))
 
-    def retry(self, tasks: str | int | None = None) -> list[int]:
+    def retry(
+        self, tasks: str | int | None = None, secrets: dict[str, str] | None = None
+    ) -> list[int]:
         """See `batchio.Job.retry`."""
-        return plainly(self._job.retry(tasks))
+        return plainly(self._job.retry(tasks, secrets))
 
-    def recover(self, secrets: dict[str, str] | None = None) -> bool:
+    def recover(self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False) -> bool:
         """See `batchio.Job.recover`."""
-        return plainly(self._job.recover(secrets))
+        return plainly(self._job.recover(secrets, elsewhere=elsewhere))
 
     def outputs(self) -> Path:
         """See `batchio.Job.outputs`."""

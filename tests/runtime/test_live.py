@@ -9,8 +9,9 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.errors import HeadGone
+from batchio.runtime.cards import START_LIMIT_S
 from batchio.runtime.head import lead
-from batchio.runtime.live import GONE_AFTER_S, START_LIMIT_S, Live
+from batchio.runtime.live import GONE_AFTER_S, Live
 from batchio.testing import (
     Ends,
     FakeClock,

@@ -187,8 +187,8 @@ class Endings:
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
             program = setup.words[0] if setup.words else b"the program"
-            reason = raw(attempt.last_line(setup).rpartition(": ")[2])
-            missing = b"batchio: the image cannot run %s: %s\n" % (program, reason)
+            said = raw(attempt.last_line(setup).rpartition(": ")[2])
+            missing = b"batchio: the image cannot run %s: %s\n" % (program, said)
             self.output.record(attempt, 2, missing)
 
 

@@ -84,6 +84,7 @@ def node_facts() -> dict[str, Any]:
         "engines": node_engines(),
         "address": node_address(),
         "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
+        "machine_id": slurp("/etc/machine-id").decode(errors="replace").strip(),
         "namespace": node_namespace(),
         "time": time.time(),
         "limits": {"memory": Cgroup.available()},

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelArgs:
-    """What `batchio cancel` is told."""
+    """Arguments of `batchio cancel`."""
 
     job: str | None
     task: Array | None
@@ -60,11 +60,12 @@ def cancel_job(args: CancelArgs) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryArgs:
-    """What `batchio retry` is told."""
+    """Arguments of `batchio retry`."""
 
     job: str | None
     task: Array | None
     failed: bool
+    secret_env: tuple[str, ...]
     wait: bool
     follow: bool
     workspace: str | None
@@ -74,15 +75,17 @@ class RetryArgs:
 def retry_tasks(args: RetryArgs) -> int:
     """Run tasks of a job again: those that did not succeed, or those named.
 
-    Also of a job that is done. Each gets a new attempt and its retries anew.
+    Also of a job that is done. Each gets a new attempt and its retries anew. The values of
+    secrets are never written down: a job that nobody runs any more needs them again.
     """
     if args.failed and args.task:
         raise UsageError("--failed and --task exclude each other", hint="choose one of them")
     ids = str(args.task.ids) if args.task else None
+    secrets = dict(map(_secret, args.secret_env))
 
     async def again() -> tuple[Job, list[int]]:
         job = await chosen(args.job, args.workspace, "retry", sure=args.yes)
-        return job, await job.retry(ids)
+        return job, await job.retry(ids, secrets or None)
 
     job, tasks = finished(again())
     if not tasks:
@@ -101,10 +104,11 @@ def _run(tasks: list[int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverArgs:
-    """What `batchio recover` is told."""
+    """Arguments of `batchio recover`."""
 
     job: str | None
     secret_env: tuple[str, ...]
+    elsewhere: bool
     wait: bool
     follow: bool
     workspace: str | None
@@ -121,7 +125,7 @@ def recover_job(args: RecoverArgs) -> int:
 
     async def go_on() -> tuple[Job, bool]:
         job = await chosen(args.job, args.workspace, "recover", sure=args.yes)
-        return job, await job.recover(secrets or None)
+        return job, await job.recover(secrets or None, elsewhere=args.elsewhere)
 
     job, started = finished(go_on())
     if not started:
@@ -149,6 +153,12 @@ _STAYING: Final = (
     click.Option(["--wait"], is_flag=True, help="Wait for the job to end."),
     click.Option(["--follow"], is_flag=True, help="Show the output of the tasks, and wait."),
 )
+_SECRETS: Final = click.Option(
+    ["--secret-env"],
+    multiple=True,
+    metavar="KEY=VAL",
+    help="A secret of the job; KEY alone takes yours.",
+)
 cancel = command(
     "cancel",
     cancel_job,
@@ -162,6 +172,7 @@ retry = command(
     RetryArgs,
     JobArgument(),
     click.Option(["--failed"], is_flag=True, help="All that did not succeed (the default)."),
+    _SECRETS,
     *_STAYING,
 )
 recover = command(
@@ -169,11 +180,11 @@ recover = command(
     recover_job,
     RecoverArgs,
     JobArgument(),
+    _SECRETS,
     click.Option(
-        ["--secret-env"],
-        multiple=True,
-        metavar="KEY=VAL",
-        help="A secret of the job; KEY alone takes yours.",
+        ["--elsewhere"],
+        is_flag=True,
+        help="Also a local job of another computer, which is given up.",
     ),
     *_STAYING,
 )

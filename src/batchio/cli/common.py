@@ -1,4 +1,4 @@
-"""What several commands share: the JOB argument, its completion, and the way into the API."""
+"""Parts that commands share: the JOB argument, its completion, and calls of the API."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 
 class JobArgument(click.Argument):
-    """JOB: an id, a unique beginning of one, or a name."""
+    """The argument JOB: an id, a unique beginning of one, or a name."""
 
     def __init__(self, name: str = "job", *, required: bool = False, many: bool = False) -> None:
         shown = "JOB..." if many else "JOB" if required else "[JOB]"
         super().__init__([name], required=required, nargs=-1 if many else 1, metavar=shown)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The newest ids, each with its job's name. Opens no journal."""
+        """Return the newest job ids that fit, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
         from batchio.api import workspace_of
@@ -48,10 +48,10 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def found(job: str | None, workspace: str | None) -> Job:
-    """The job that a person means; None: the newest.
+    """Open the job that a person means; None: the newest.
 
     Raises:
-        NoSuchJob: there is none, or more than one.
+        NoSuchJob: no job fits, or more than one.
     """
     from batchio import api
 
@@ -59,10 +59,10 @@ async def found(job: str | None, workspace: str | None) -> Job:
 
 
 async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:
-    """For verbs that change a job: the one named, or the newest once somebody agrees.
+    """Open the job that a verb shall change: the named one, or the newest once the user agrees.
 
     Raises:
-        UsageError: no job was named, and nobody can be asked, or the answer was no.
+        UsageError: no job was named, and the user cannot be asked, or said no.
     """
     opened = await found(job, workspace)
     if job is not None or sure:

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from batchio.core.arrays import Array
 
 LABEL_WIDTH = 16
-"""Columns of "(Task 3)" and the gap behind it."""
+"""Width in columns of "(Task 3)" and the gap behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogsArgs:
-    """What `batchio logs` is told."""
+    """Arguments of `batchio logs`."""
 
     job: str | None
     task: Array | None
@@ -91,7 +91,7 @@ async def _show(job: Job, args: LogsArgs, writer: Callable[[LogLine], None]) -> 
 
 
 async def _pour(job: Job, args: LogsArgs) -> None:
-    """Byte for byte what was printed."""
+    """Write the bytes that tasks printed, exactly as they were."""
     nodes = await _nodes(job, args.workers)
     async with job.raw_logs(**_which(args), follow=args.follow) as pieces:
         async for printed in pieces:
@@ -102,7 +102,7 @@ async def _pour(job: Job, args: LogsArgs) -> None:
 
 
 def _which(args: LogsArgs) -> dict[str, Any]:
-    """What was chosen of all that was printed."""
+    """Return the arguments of `Job.logs` that choose a part of the output."""
     return {
         "task": str(args.task.ids) if args.task else None,
         "attempt": args.attempt,
@@ -112,7 +112,7 @@ def _which(args: LogsArgs) -> dict[str, Any]:
 
 
 async def _nodes(job: Job, names: str | None) -> set[int] | None:
-    """Numbers of the nodes of these names; None for all."""
+    """Return the numbers of the nodes with these names; None for all nodes."""
     if not names or names in ("all", "any"):
         return None
     view = await job.status()
@@ -129,7 +129,7 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
 
 
 def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine], None]:
-    """How a line is written."""
+    """Return the function that writes a line in the form that was asked for."""
     if array:
         return lambda line: array.add(_record(line))
     if args.format != "table":
@@ -162,7 +162,7 @@ def _record(line: LogLine) -> LogRecord:
 
 
 def _head_log(job: Job) -> int:
-    """What the head itself had to say."""
+    """Print what the job's head wrote to its stderr; return the exit code."""
     text = finished(job.head_log())
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")

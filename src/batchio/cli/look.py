@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
-"""Tasks that `status` shows of a job with more."""
+"""Number of tasks that `status` shows of a job with more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusArgs:
-    """What `batchio status` is told."""
+    """Arguments of `batchio status`."""
 
     job: str | None
     all: bool
@@ -107,7 +107,7 @@ TASK_COLUMNS: Final = (
 
 
 def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
-    """One task as a row of the table."""
+    """Return the cells of one task's row in the table."""
     return (
         str(row.id),
         standing(row.outcome or row.state),
@@ -124,7 +124,7 @@ def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
 
 
 def _order(text: str) -> list[Order]:
-    """What --sort asks for: columns between commas, a dash before one turns it round."""
+    """Return the order that --sort asks for: columns between commas, `-` for falling order."""
     order = []
     for part in text.split(","):
         name = part.strip().removeprefix("-").replace("-", "_")
@@ -139,13 +139,13 @@ def _order(text: str) -> list[Order]:
 
 
 def _rows(view: JobView, order: list[Order], limit: int | None = None) -> Iterable[TaskRow]:
-    """The rows in that order; what has no value stands last."""
+    """Return the rows of the tasks in that order; tasks without a value there come last."""
     return view.rows(view.select(ALL, *order)[:limit]) if order else view.tasks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListArgs:
-    """What `batchio list` is told."""
+    """Arguments of `batchio list`."""
 
     limit: int
     format: Format
@@ -198,7 +198,7 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookArgs:
-    """What `batchio nodes` and `batchio explain` are told."""
+    """Arguments of `batchio nodes` and `batchio explain`."""
 
     job: str | None
     format: Format

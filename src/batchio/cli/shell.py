@@ -14,7 +14,7 @@ from batchio.errors import UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshArgs:
-    """What `batchio ssh` is told."""
+    """Arguments of `batchio ssh`."""
 
     job: str
     words: tuple[str, ...]

@@ -68,6 +68,8 @@ class Facts(TypedDict, total=False):
     address: str
     """Network address at which other nodes reach this one."""
     boot_id: str
+    machine_id: str
+    """What the computer is called in `/etc/machine-id`; "" where there is none."""
     namespace: int
     """Number of its process namespace: differs between a computer's containers; 0: unknown."""
     time: float

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchio.errors import UsageError
 from batchio.heads import detached
+from batchio.heads.needs import need_its_computer, need_secrets
 from batchio.runtime.host import in_thread, is_plain
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     Leading = bridge.Running[None]
 
-__all__ = ["begin", "start"]
+__all__ = ["begin", "need_its_computer", "need_secrets", "start"]
 
 
 def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> Leading | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import HeadStarted, RequestTaken
-from batchio.errors import HeadGone, LeaseHeld
+from batchio.errors import BatchioError, HeadGone, LeaseHeld
 from batchio.runtime.host import in_thread, sleep
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
     """Make a request, and return when a head has answered it; start a head if there is none.
 
     Raises:
-        HeadGone: no head answered it; says why if that is known.
+        HeadGone: no head took it, and none will; says why if that is known.
+        BatchioError: as `begin`.
     """
     after = await in_thread(partial(_last_position, store))
     name = await in_thread(partial(store.ask, request))
@@ -35,7 +36,11 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
     def answered(event: Event) -> bool:
         return isinstance(event, RequestTaken) and event.name == name
 
-    await _until(store, after, answered, begin, "no head took the request")
+    try:
+        await _until(store, after, answered, begin, "no head took the request")
+    except BatchioError:  # what was refused must not be done by a later head
+        await in_thread(partial(store.answered, name))
+        raise
 
 
 async def lead_again(store: JobStore, begin: Begin) -> None:

@@ -1,20 +1,20 @@
 """Messages between head and agent: here they get names, and those of agents are checked.
 
 On the wire each message is an array that begins with its tag; docs/design/agent.md says
-what they mean. `read` names those of an agent.
+what they mean. `read` gives those of an agent their names, and lets nothing pass that the
+machine, the journal or people could not take: behind this door nothing is checked again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, cast
 
-from batchio.core.reports import Ended
-from batchio.errors import Unreachable
+from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
+from batchio.core.reports import Ended, Facts, Limits
+from batchio.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from batchio.core.reports import Facts
 
 
 # --- the head's --------------------------------------------------------------
@@ -167,43 +167,165 @@ Heard = (
 )
 
 
-def read(message: list[Any]) -> Heard | None:
-    """Return an agent's message under its name; None for a kind that only newer agents send.
+SHORT: Final = 300
+"""Characters kept of a name, a reason, a tail: what agents limit themselves to."""
+
+LONG: Final = 4000
+"""Characters kept of what programs said, and of what a person should know."""
+
+EXITS: Final = (-64, 255)
+"""The lowest and the highest exit code; Linux has 64 signals."""
+
+MOST_ATTEMPTS: Final = 0xFFFF
+"""As the log's records have room for."""
+
+
+def read(message: object, tasks: int) -> Heard | None:
+    """Return what an agent said, by name; None for what only a newer one says.
+
+    Args:
+        tasks: How many tasks the job has.
 
     Raises:
-        Unreachable: it is no message of an agent.
+        ProtocolError: no agent of ours says that.
     """
     try:
-        tag, *values = message
-        known = _READERS.get(tag)
-        return None if known is None else known(*values)
-    except (KeyError, TypeError, ValueError) as err:
-        raise Unreachable(f"its agent says what none can say: {str(message)[:80]}") from err
+        tag, *values = items(message)
+        known = _READERS.get(text(tag))
+        return None if known is None else known(tasks, *values)
+    except (LookupError, TypeError, ValueError) as err:
+        raise ProtocolError(f"{err}, in {_shown(message)}") from err
 
 
-def _hello(facts: dict[str, Any]) -> Hello:
-    named: Facts = {**facts, "instance": str(facts["instance"])}  # type: ignore[typeddict-item]
-    return Hello(named)
+def _shown(message: object) -> str:
+    """Return the beginning of a message, whatever it is."""
+    if isinstance(message, list):
+        return ascii([str(part)[:40] if isinstance(part, str) else part for part in message[:2]])[
+            :SHORT
+        ]
+    return ascii(message)[:80]
 
 
-def _started(tasks: list[list[Any]]) -> Started:
-    return Started([(task, attempt, float(at)) for task, attempt, at in tasks])
+def _hello(tasks: int, said: object) -> Hello:
+    if not isinstance(said, dict):
+        raise TypeError("a hello without facts")
+    facts = {name: check(said[name]) for name, check in _FACTS.items() if name in said}
+    if not facts.get("instance"):
+        raise ValueError("a hello without an instance")
+    return Hello(cast("Facts", facts))
 
 
-def _done(seq: int, records: list[list[Any]]) -> Done:
-    return Done(int(seq), [Ended(*record) for record in records])
+def _limits(said: object) -> Limits:
+    memory = said.get("memory", False) if isinstance(said, dict) else None
+    return Limits(memory=flag(memory))
+
+
+_FACTS: Final[dict[str, Callable[[object], object]]] = {
+    "v": integer,
+    "instance": lambda said: text(said, SHORT),
+    "pid": integer,
+    "epoch": integer,
+    "python": lambda said: text(said, SHORT),
+    "executable": lambda said: text(said, LONG),
+    "hostname": lambda said: text(said, SHORT),
+    "cpus": lambda said: number(said, 0, 1 << 20),
+    "memory": integer,
+    "gpus": lambda said: integer(said, 0, 1 << 16),
+    "engines": lambda said: [text(name, SHORT) for name in items(said)[:16]],
+    "address": lambda said: text(said, SHORT),
+    "boot_id": lambda said: text(said, SHORT),
+    "machine_id": lambda said: text(said, SHORT),
+    "namespace": integer,
+    "time": moment,
+    "spool": integer,
+    "unacked": integer,
+    "limits": _limits,
+}
+"""How each fact of a hello is checked; what else it says is left out."""
+
+
+def _pair(tasks: int, task: object, attempt: object) -> tuple[int, int]:
+    return integer(task, 0, tasks - 1), integer(attempt, 1, MOST_ATTEMPTS)
+
+
+def _started(tasks: int, said: object) -> Started:
+    return Started(
+        [
+            (*_pair(tasks, task, attempt), moment(at))
+            for task, attempt, at in map(items, items(said))
+        ]
+    )
+
+
+def _done(tasks: int, seq: object, records: object) -> Done:
+    return Done(integer(seq, 1), [_ended(tasks, *items(record)) for record in items(records)])
+
+
+def _ended(
+    tasks: int,
+    task: object,
+    attempt: object,
+    exit_code: object,
+    reason: object,
+    started: object,
+    ended: object,
+    rss: object,
+    cpu: object,
+    log_from: object,
+    log_to: object,
+    files: object,
+    size: object,
+    tail: object,
+) -> Ended:
+    begin = integer(log_from)
+    return Ended(
+        *_pair(tasks, task, attempt),
+        integer(exit_code, *EXITS),
+        text(reason, SHORT),
+        moment(started),
+        moment(ended),
+        integer(rss),
+        number(cpu, 0, 1e12),
+        begin,
+        integer(log_to, begin),
+        integer(files, 0, 0xFFFF_FFFF),
+        integer(size),
+        text(tail, LONG),
+    )
+
+
+def _returned(tasks: int, said: object) -> Returned:
+    pairs = map(items, items(said))
+    return Returned([list(_pair(tasks, task, attempt)) for task, attempt in pairs])
+
+
+def _fetched(
+    tasks: int, task: object, attempt: object, files: object, size: object, crc: object
+) -> Fetched:
+    rest = integer(files), integer(size), integer(crc, 0, 0xFFFF_FFFF)
+    return Fetched(*_pair(tasks, task, attempt), *rest)
+
+
+def _pong(tasks: int, count: object, said: object) -> Pong:
+    if not isinstance(said, dict):
+        raise TypeError("a pong without numbers")
+    stats = {name: number(said[name], 0, LARGEST) for name in _STATS if name in said}
+    return Pong(integer(count), stats)
+
+
+_STATS: Final = ("load", "running", "queued", "disk_free", "spool")
 
 
 _READERS: Final[dict[str, Callable[..., Heard]]] = {
     "hello": _hello,
-    "refused": Refused,
-    "prepared": Prepared,
-    "imaged": Imaged,
+    "refused": lambda _, why: Refused(text(why, LONG)),
+    "prepared": lambda _, code, said: Prepared(integer(code, *EXITS), text(said, LONG)),
+    "imaged": lambda _, ref, there, said: Imaged(text(ref, LONG), flag(there), text(said, LONG)),
     "started": _started,
     "done": _done,
-    "returned": Returned,
-    "fetched": Fetched,
-    "pong": Pong,
-    "trouble": Trouble,
-    "bye": Bye,
+    "returned": _returned,
+    "fetched": _fetched,
+    "pong": _pong,
+    "trouble": lambda _, said: Trouble(text(said, LONG)),
+    "bye": lambda _, left="": Bye(text(left, LONG)),
 }

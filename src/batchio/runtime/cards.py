@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary
     from batchio.ports import Clock, JobStore, Workspace
 
+START_LIMIT_S: Final = 15.0
+"""Seconds a new job's first head has to begin."""
+
 EVERY_S: Final = 1.0
 """Seconds between two writes of a card, at least, while only counts change."""
 
@@ -99,7 +102,8 @@ def unattended(workspace: Workspace, limit: int | None) -> list[str]:
             known = _counting(store, card)
         except BatchioError:
             continue  # whoever looks at that job is told
-        left += [job] if known["epoch"] and not known["finished"] else []
+        young = not known["epoch"] and time.time() < known["submitted"] + START_LIMIT_S
+        left += [] if young or known["finished"] else [job]
     return left
 
 

@@ -7,6 +7,7 @@ node and are asked for again, until there is room or a user gives them up.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from batchio.runtime.context import JobContext
     from batchio.runtime.outputs import Landing
     from batchio.runtime.session import Session
+
+logger = logging.getLogger(__name__)
 
 FETCHES: Final = 8
 """Number of attempts whose outputs are downloaded at the same time."""
@@ -116,6 +119,9 @@ class Collector:
             except Unsaved as err:
                 if await self._given_up(outputs, str(err), AGAIN_S[min(tries, len(AGAIN_S) - 1)]):
                     return _unsaved(err)
+            except Exception as err:  # a fault of ours: it costs this attempt, and not the head
+                logger.exception("outputs of task %d", self._id(outputs.key[0]))
+                return _unsaved(f"batchio itself failed ({type(err).__name__}: {err})")
             tries += 1
         return None
 

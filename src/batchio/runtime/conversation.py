@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batchio.core import events as ev
-from batchio.errors import BatchioError, NodeError
+from batchio.errors import BatchioError, NodeError, ProtocolError
 from batchio.runtime import agent_messages as messages
 from batchio.runtime import frames
 from batchio.runtime.fetch import Fetch
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchio.ports import ByteReader, ByteWriter, LogSink
     from batchio.runtime.context import JobContext
     from batchio.runtime.live_status import LiveStatus
+    from batchio.runtime.remarks import Remarks
     from batchio.runtime.roster import Roster
 
 T = TypeVar("T", messages.Prepared, messages.Imaged)
@@ -52,6 +53,7 @@ class Conversation:
         node: int,
         name: str,
         sink: LogSink,
+        remarks: Remarks,
         reader: ByteReader,
         writer: ByteWriter,
     ) -> None:
@@ -60,6 +62,7 @@ class Conversation:
         self._node = node
         self._name = name
         self._sink = sink
+        self._remarks = remarks
         self._reader = SilenceMeter(reader)
         self._writer = writer
         self._told = Told()
@@ -71,6 +74,8 @@ class Conversation:
         self._log_end = 0
         """Number of bytes in the node's log, as far as the agent has said."""
         self._logged = asyncio.Event()
+        self._no_room = False
+        """Whether bytes of the log came that could not be kept here."""
         self._bye = False
         self.left = ""
         """What the node's agent could not remove when it said good-bye, and why."""
@@ -84,6 +89,7 @@ class Conversation:
 
         Raises:
             NodeError: the agent refused us.
+            ProtocolError: it is no agent of ours.
             TimeoutError, OSError, asyncio.IncompleteReadError: it does not answer.
         """
         try:
@@ -97,15 +103,16 @@ class Conversation:
         self.tell(["hello", {"v": frames.VERSION, "job": job.job, "epoch": job.epoch}])
         kind, body = await frames.read(self._reader)
         first = frames.messages(body) if kind == frames.MESSAGES else []
-        answer = messages.read(first[0]) if first else None
+        answer = self._read(first[0]) if first else None
+        if isinstance(answer, messages.Refused):
+            raise NodeError(f"the agent refused us: {answer.why}", where=self._name)
         if not isinstance(answer, messages.Hello):
-            why = answer.why if isinstance(answer, messages.Refused) else "it is no agent"
-            raise NodeError(f"the agent refused us: {why}", where=self._name)
+            raise ProtocolError("it does not begin with a hello")
         facts = answer.facts
         self._ahead = facts["ahead"] = self._clock_error(asked, facts)
         self._log_end = facts.get("spool", 0)
         for message in first[1:]:
-            self._hear(messages.read(message))
+            self._hear(self._read(message))
         while self._heard < facts.get("unacked", 0):
             await self._hear_frame()
         return facts
@@ -163,6 +170,9 @@ class Conversation:
         while self._reader.count_ping() <= UNANSWERED:
             beat += 1
             self.tell(["ping", beat])
+            if self._no_room:  # there may be some again
+                self._no_room = False
+                self._pull()
             await self._job.clock.sleep(PING_EVERY_S)
         raise _unanswered(UNANSWERED * PING_EVERY_S)
 
@@ -173,6 +183,7 @@ class Conversation:
 
         Raises:
             Unreachable, OSError, asyncio.IncompleteReadError: the connection broke.
+            ProtocolError: what comes is not what an agent of ours says.
         """
         if self._sink.spool is None:
             self._pull()
@@ -183,16 +194,31 @@ class Conversation:
         kind, body = await frames.read(self._reader)
         if kind == frames.MESSAGES:
             for message in frames.messages(body):
-                self._hear(messages.read(message))
+                self._hear(self._read(message))
         elif kind == frames.LOG:
-            await self._sink.write(*frames.log_chunk(body))
-            self._logged.set()
-            self.tell(["logged", self._sink.size()])
-            self._pull()
+            await self._keep_log(*frames.log_chunk(body))
         elif kind == frames.OUTPUT:
             task, attempt, data = frames.output_chunk(body)
             if stream := self._fetches.get((task, attempt)):
                 await stream.put(data)
+
+    async def _keep_log(self, offset: int, data: memoryview) -> None:
+        """Keep what was printed, and ask for more; while there is no room the node keeps it."""
+        try:
+            await self._sink.write(offset, data)
+        except OSError as err:
+            self._no_room = True
+            why = err.strerror or type(err).__name__
+            self._remarks.add(
+                f"{self._name}: what its tasks print cannot be kept here for now: {why}"
+            )
+            return
+        self._logged.set()
+        self.tell(["logged", self._sink.size()])
+        self._pull()
+
+    def _read(self, message: object) -> messages.Heard | None:
+        return messages.read(message, len(self._job.spec.tasks))
 
     def _pull(self) -> None:
         self.tell(["pull", self._sink.size(), frames.LIMIT // 8])
@@ -203,14 +229,14 @@ class Conversation:
             case messages.Done(seq, records):
                 self._heard += 1
                 self._log_end = max([self._log_end, *(record.log_to for record in records)])
-                post(ev.TasksFinished(now, node, seq, self._corrected(records)))
+                post(ev.TasksFinished(now, node, seq, self._corrected(records, now)))
             case messages.Started(tasks):
-                begun = [[task, attempt, at - self._ahead] for task, attempt, at in tasks]
+                begun = [[task, attempt, self._ours(at, now)] for task, attempt, at in tasks]
                 post(ev.TasksStarted(now, node, begun))
             case messages.Returned(tasks):
                 post(ev.TasksReturned(now, node, tasks))
             case messages.Trouble(text):
-                self._job.note(f"{self._name}: {text}")
+                self._remarks.add(f"{self._name}: {text}")
             case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
@@ -226,12 +252,14 @@ class Conversation:
             case messages.Hello() | messages.Refused() | None:
                 pass
 
-    def _corrected(self, records: list[Ended]) -> list[Ended]:
+    def _corrected(self, records: list[Ended], now: float) -> list[Ended]:
         """Return the records with times by the head's clock instead of the node's."""
-        ahead = self._ahead
-        if not ahead:
-            return records
-        return [r._replace(started=r.started - ahead, ended=r.ended - ahead) for r in records]
+        ours = self._ours
+        return [r._replace(started=ours(r.started, now), ended=ours(r.ended, now)) for r in records]
+
+    def _ours(self, at: float, now: float) -> float:
+        """Return a node's time by our clock; none lies ahead of us, even if its clock was set."""
+        return min(max(at - self._ahead, 0.0), now + CLOCK_OFF_S)
 
     # --- the end -------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import json
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.errors import Unreachable
+from batchio.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,35 +48,49 @@ async def read(reader: ByteReader) -> tuple[int, bytes]:
 
     Raises:
         asyncio.IncompleteReadError: the other side closed.
-        Unreachable: what comes is no frame.
+        ProtocolError: what comes is no frame.
     """
     length, kind = FRAME.unpack(await reader.readexactly(FRAME.size))
     if not 1 <= length <= LIMIT:
-        raise Unreachable(f"a frame of {length} bytes: this is not our agent")
+        raise ProtocolError(f"a frame of {length} bytes")
+    if kind not in (MESSAGES, LOG, OUTPUT):
+        raise ProtocolError(f"a frame of kind {kind}")
     return kind, await reader.readexactly(length - 1)
 
 
-def messages(body: bytes) -> list[list[Any]]:
+def messages(body: bytes) -> list[Any]:
     """Return the messages of a frame of kind MESSAGES.
 
     Raises:
-        Unreachable: it is no array.
+        ProtocolError: it is no array.
     """
     try:
-        parsed: list[list[Any]] = json.loads(body)
+        parsed: list[Any] = json.loads(body)
     except (ValueError, RecursionError) as err:
-        raise Unreachable(f"its agent sends what is no JSON: {err}") from err
+        raise ProtocolError(f"a frame that is no JSON ({err})") from err
     if not isinstance(parsed, list):
-        raise Unreachable("its agent sends what is no list of messages")
+        raise ProtocolError("a frame that is no list of messages")
     return parsed
 
 
 def log_chunk(body: bytes) -> tuple[int, memoryview]:
-    """Return the offset in the spool, and the bytes there, from a frame of kind LOG."""
+    """Return the offset in the spool, and the bytes there, of a frame of kind LOG.
+
+    Raises:
+        ProtocolError: it is too short.
+    """
+    if len(body) < OFFSET.size:
+        raise ProtocolError(f"a frame of the log of {len(body)} bytes")
     return OFFSET.unpack_from(body)[0], memoryview(body)[OFFSET.size :]
 
 
 def output_chunk(body: bytes) -> tuple[int, int, memoryview]:
-    """Return task, attempt and tar bytes from a frame of kind OUTPUT."""
+    """Return task, attempt and tar bytes of a frame of kind OUTPUT.
+
+    Raises:
+        ProtocolError: it is too short.
+    """
+    if len(body) < ATTEMPT.size:
+        raise ProtocolError(f"a frame of outputs of {len(body)} bytes")
     task, attempt = ATTEMPT.unpack_from(body)
     return task, attempt, memoryview(body)[ATTEMPT.size :]

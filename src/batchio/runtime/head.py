@@ -63,7 +63,8 @@ async def lead(
     journal = await asyncio.to_thread(store.lead, kind)
     try:
         machine = await asyncio.to_thread(_replayed, store)
-        requests = Requests(store, machine, clock)
+        lacking = set(machine.running_job.spec.secret_names) - set(secrets or {})
+        requests = Requests(store, machine, clock, lacking)
         asked = await requests.take()
         await requests.drop_answered()
         if machine.running_job.closed and not asked:

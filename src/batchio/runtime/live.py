@@ -16,6 +16,7 @@ from batchio.core.explain import why_job, why_task
 from batchio.core.rows import failure_groups
 from batchio.core.sending import sending
 from batchio.errors import HeadGone, UsageError
+from batchio.runtime.cards import START_LIMIT_S
 from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.news import Change as Change
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobView
     from batchio.ports import JobStore, JournalReader, Waiting
-
-START_LIMIT_S: Final = 15.0
-"""Seconds in which a head must take the lease of a new job."""
 
 GONE_AFTER_S: Final = 1.0
 """Seconds without a head after which the head counts as gone."""
@@ -247,8 +245,7 @@ class Live:
     @property
     def _seen(self) -> dict[str, Any]:
         """Facts that do not stand in the journal, about a job that runs now."""
-        job = self._machine.running_job
-        if not self._at_now or job.closed or not job.epoch:  # a new job's head is still to come
+        if not self._at_now or self._machine.running_job.closed or self._young:
             return {}
         seen = self._nodes_seen
         return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": self._led}
@@ -330,10 +327,14 @@ class Live:
     @property
     def gone(self) -> bool:
         """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
-        since, job = self._headless_since, self._present.machine.running_job
-        now = self._clock.now()
-        young = job.epoch == 0 and now < job.submitted + START_LIMIT_S
-        return bool(since) and not young and now >= since + GONE_AFTER_S
+        since = self._headless_since
+        return bool(since) and not self._young and self._clock.now() >= since + GONE_AFTER_S
+
+    @property
+    def _young(self) -> bool:
+        """Whether the first head of the job is still to come."""
+        job = self._present.machine.running_job
+        return not job.epoch and self._clock.now() < job.submitted + START_LIMIT_S
 
     async def head_gone(self) -> HeadGone:
         """Return the error that says that no head runs this job, and why if that is known."""

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
+from batchio.core.checks import integer, items, text
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import JournalDown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from batchio.core.machine import Machine
     from batchio.ports import Clock, JobStore
 
 
-class Requests:
-    """Requests of other processes to this head."""
+MOST_WHY: Final = 1000
+"""Characters of the reason for a cancellation that are kept."""
 
-    def __init__(self, store: JobStore, machine: Machine, clock: Clock) -> None:
+
+class Requests:
+    """What other processes ask of this head.
+
+    Args:
+        lacking: Secrets of the job that this head was not given: it starts no task again.
+    """
+
+    def __init__(
+        self, store: JobStore, machine: Machine, clock: Clock, lacking: Iterable[str] = ()
+    ) -> None:
         self._store = store
         self._machine = machine
         self._clock = clock
+        self._lacking = ", ".join(sorted(lacking))
         self._seen: set[str] = set()
         self._answered: list[str] = []
         self._some_answered = asyncio.Event()
@@ -43,28 +55,46 @@ class Requests:
                 self._answer([name])
                 continue
             now = self._clock.now()
-            out += [*self._events(request, now), ev.RequestTaken(now, name)]
+            try:
+                asked_for = self._events(request, now)
+            except ValueError as err:
+                asked_for = [ev.Noted(now, f"a request that makes no sense was ignored: {err}")]
+            out += [*asked_for, ev.RequestTaken(now, name)]
         return out
 
     def _events(self, request: dict[str, Any], now: float) -> list[ev.Event]:
-        tasks = request.get("tasks")
+        """Return the events a request leads to. Raises ValueError when it makes no sense."""
+        tasks = self._tasks(request.get("tasks"))
         match request.get("kind"):
             case "cancel":
-                return [ev.CancelRequested(now, tasks, str(request.get("why", "")))]
+                why = text(request.get("why", ""), MOST_WHY)
+                return [ev.CancelRequested(now, tasks, why)]
+            case "retry" if self._lacking:
+                said = f"no task runs again: this head was not given {self._lacking}"
+                return [ev.Noted(now, said)]
             case "retry":
                 chosen = [
                     [task, 0.0, str(Cause.ASKED)]
-                    for task in self._ended(tasks)
+                    for task in self._ended(tasks, request.get("attempts"))
                     if self._machine.tasks.state[task] == TaskState.DONE
                 ]
                 return [ev.TasksRequeued(now, chosen)] if chosen else []
             case other:
-                return [ev.Noted(now, f"a request of an unknown kind was ignored: {other!r}")]
+                return [ev.Noted(now, f"a request of an unknown kind was ignored: {other!r:.80}")]
 
-    def _ended(self, tasks: list[int] | None) -> list[int]:
-        """Return these tasks, or for None all that ended and did not succeed."""
+    def _tasks(self, said: object) -> list[int] | None:
+        if said is None:
+            return None
+        last = self._machine.tasks.count - 1
+        return [integer(task, 0, last) for task in items(said)]
+
+    def _ended(self, tasks: list[int] | None, attempts: object) -> list[int]:
+        """Return the tasks named that stand at these attempts; for None, all that failed."""
         if tasks is not None:
-            return tasks
+            now = self._machine.tasks.attempt
+            seen = [now[task] for task in tasks] if attempts is None else items(attempts)
+            pairs = zip(tasks, seen, strict=True)
+            return list(dict.fromkeys(task for task, attempt in pairs if now[task] == attempt))
         outcomes = self._machine.tasks.outcome
         bad = (Outcome.NONE, Outcome.SUCCEEDED)
         return [task for task, outcome in enumerate(outcomes) if outcome not in bad]

@@ -8,6 +8,7 @@ about each fault.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.node import SILENT_CLEANUP_LIMIT_S
-from batchio.errors import BatchioError, NodeError, NotAuthorised, Unfit, Unreachable
+from batchio.errors import BatchioError, NodeError, ProtocolError, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
+from batchio.runtime.breaks import BROKEN, HOPELESS, broke_how, why_broken
 from batchio.runtime.conversation import Conversation
 from batchio.runtime.errands import Place
+from batchio.runtime.remarks import Remarks
 from batchio.runtime.roster import home
 from batchio.runtime.session_table import Fact, Remains, SessionState, Standing
 from batchio.runtime.setup import setup_for
@@ -35,14 +38,13 @@ if TYPE_CHECKING:
     from batchio.runtime.live_status import LiveStatus
     from batchio.runtime.roster import Roster
 
+logger = logging.getLogger(__name__)
+
 ANSWER_LIMIT_S: Final = 60.0
 """Seconds that an agent may take to stop its tasks and say good-bye, beyond their grace."""
 
-HOPELESS: Final = (NotAuthorised, Unfit)
-"""Errors of a node on which no agent can run, whenever it is tried."""
-
-BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
-"""Errors of a broken connection, beside `Unreachable`."""
+TALKS: Final = (SessionState.TALKING, SessionState.PARTING, SessionState.RETURNING)
+"""States in which a connection may break that is not tried for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Session:
         self._offer = offer
         self._handle = handle
         self._sink = sink
+        self._remarks = Remarks(context.job.note, offer.id)
         self.work: asyncio.Task[None] | None = None
         """The asyncio task of `run`; `leave` ends it."""
         self.agent = known.get("instance", "")
@@ -137,15 +140,29 @@ class Session:
         try:
             await self._visit()
         except (Unreachable, *BROKEN) as err:
-            self._step(_broke_how(err))
-            return _why(err)
+            self._step(broke_how(err))
+            return why_broken(err)
         except BatchioError as err:
-            if not self._standing.known:
-                self._give_up(_why(err), final=True)
-            else:
+            if self._standing.known and not isinstance(err, ProtocolError):
                 self._step(Fact.BROKE)
+            else:
+                self._lose(why_broken(err))
             return str(err)
+        except Exception as err:
+            self._lose(self._failed(err))
         return ""
+
+    def _lose(self, why: str) -> None:
+        """Give it up for good, wherever it stands; one that is left already is left."""
+        if self._standing.state in TALKS:
+            self._step(Fact.BROKE)
+        if self._standing.state in (SessionState.REACHING, SessionState.PREPARING):
+            self._give_up(why, final=True)
+
+    def _failed(self, err: Exception) -> str:
+        """Say that batchio itself failed at this node: that costs the node, and nobody else."""
+        logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
+        return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
 
     def _give_up(self, why: str, *, final: bool) -> None:
         self._step(Fact.GAVE_UP)
@@ -156,7 +173,9 @@ class Session:
         async with self._reach() as transport:
             reader, writer = await self._door(transport)
             where, loads = transport.where, self._context.loads
-            talk = Conversation(self._job, loads, self._node, where, self._sink, reader, writer)
+            talk = Conversation(
+                self._job, loads, self._node, where, self._sink, self._remarks, reader, writer
+            )
             try:
                 facts = await self._greeting(talk)
                 self._step(Fact.GREETED)
@@ -288,11 +307,14 @@ class Session:
                 await self._tidy()
                 return
             except HOPELESS as err:
-                why = _why(err)
+                why = why_broken(err)
                 break
             except (BatchioError, *BROKEN) as err:
-                why = _why(err)
+                why = why_broken(err)
                 self._step(Fact.BROKE)
+            except Exception as err:
+                why = self._failed(err)
+                break
             await self._pause()
         self._step(Fact.GAVE_UP)
         self._left = f"{self.home} may be left there: {why}"
@@ -304,10 +326,15 @@ class Session:
             try:
                 await self._visit()
                 return
-            except Unreachable:
-                raise
-            except (NodeError, TimeoutError) as err:  # it does not start, or answer, any more
-                self._step(_broke_how(err))
+            except (Unreachable, OSError, asyncio.IncompleteReadError) as err:
+                if not isinstance(err, TimeoutError):
+                    raise
+                self._step(Fact.HUNG)
+            except NodeError:  # it does not start any more, or talks what nobody understands
+                self._step(Fact.BROKE)
+            except Exception as err:
+                self._failed(err)
+                self._step(Fact.BROKE)
         if standing.known:
             self._disown()
             self._left = "its last output did not arrive"
@@ -349,14 +376,3 @@ async def _first(*works: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _broke_how(error: BaseException) -> Fact:
-    return Fact.HUNG if isinstance(error, TimeoutError) else Fact.BROKE
-
-
-def _why(error: Exception) -> str:
-    """Return for people why a connection is of no use any more."""
-    said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
-    hint = error.hint if isinstance(error, BatchioError) else None
-    return (f"{said}; {hint}" if hint else said) or "the connection broke"

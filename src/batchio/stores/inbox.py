@@ -59,7 +59,7 @@ class Inbox:
                 request = json.loads((self._folder / name).read_bytes())
             except FileNotFoundError:
                 continue
-            except ValueError:
+            except (OSError, ValueError, RecursionError):
                 request = None
             if isinstance(request, dict):
                 out.append((name, request))
@@ -80,6 +80,9 @@ class Inbox:
 
     def _set_aside(self, name: str) -> None:
         aside = self._folder / "unreadable"
-        aside.mkdir(exist_ok=True)
-        (self._folder / name).rename(aside / name)
-        logger.warning("not a request, set aside: %s", aside / name)
+        try:
+            aside.mkdir(exist_ok=True)
+            (self._folder / name).rename(aside / name)
+            logger.warning("not a request, set aside: %s", aside / name)
+        except OSError as err:
+            logger.warning("not a request, and it stays in the way: %s", err)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +14,13 @@ if TYPE_CHECKING:
 
 SMALL: Final = 32 * 1024
 """Most bytes that are written in the loop: that takes 12 µs, and handing it to a thread 90."""
+
+
+KEPT_FREE: Final = 64 << 20
+"""Bytes of the disk that logs leave free, or a 20th of a small disk: for the journal."""
+
+LOOK_EVERY: Final = 4 << 20
+"""Bytes written between two looks at the room that is left."""
 
 
 class FolderSink:
@@ -28,6 +37,8 @@ class FolderSink:
         self.spool = str(folder) if local else None
         self._size = self._file.stat().st_size if self._file.exists() else 0
         self._writing = threading.Lock()
+        self._room = 0
+        """Bytes that may be written before somebody looks at the disk again."""
 
     def size(self) -> int:
         """Return how many bytes are written already."""
@@ -53,7 +64,20 @@ class FolderSink:
         if offset > self._size or not new:
             return
         with self._file.open("ab", buffering=0) as file:
+            self._use(file.fileno(), len(new))
             while new:
                 done = file.write(new) or 0
                 self._size += done
                 new = new[done:]
+
+    def _use(self, file: int, size: int) -> None:
+        """Look whether there is room for `size` bytes more; OSError (ENOSPC) when there is not."""
+        self._room -= size
+        if self._room >= 0:
+            return
+        disk = os.fstatvfs(file)
+        whole, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
+        if whole and free - size < min(KEPT_FREE, whole // 20):
+            self._room = 0
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._room = LOOK_EVERY

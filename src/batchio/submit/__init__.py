@@ -22,7 +22,7 @@ from batchio.submit import config
 from batchio.submit.bundle import bundle_for
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.prepared import Plan, Prepared
-from batchio.submit.settle import settle
+from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source
 
 if TYPE_CHECKING:
@@ -57,19 +57,19 @@ def prepare(
     here = CallerContext(
         os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ
     )
-    settled = settle(command, options, typed, here)
-    workspace = _opened(settled.effective, here)
-    bundle = bundle_for(settled.command, settled.effective, here, workspace.local)
-    tasks = source(settled.effective, here)
-    _check_target(settled.effective, here)
-    warnings = [*settled.warnings, *bundle.warnings]
+    resolved = resolve_job(command, options, typed, here)
+    workspace = _opened(resolved.effective, here)
+    bundle = bundle_for(resolved.command, resolved.effective, here, workspace.local)
+    tasks = source(resolved.effective, here)
+    _check_target(resolved.effective, here)
+    warnings = [*resolved.warnings, *bundle.warnings]
     if tasks is None:
-        warnings += idle(settled.effective)
-    if settled.effective.value("pipe-to-files") and not (
-        settled.effective.value("download") or settled.effective.value("sync")
+        warnings += idle(resolved.effective)
+    if resolved.effective.value("pipe-to-files") and not (
+        resolved.effective.value("download") or resolved.effective.value("sync")
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
-    return Prepared(settled, tasks, bundle, workspace, here.folder, warnings)
+    return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
 
 
 def workspace_of(given: str | None) -> Workspace:

@@ -1,0 +1,75 @@
+"""What must be true before a head is started again for a job that had one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchio.core.node import NodeState
+from batchio.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchio.core.machine import Machine
+    from batchio.core.reports import Facts
+    from batchio.core.spec import JobSpec
+
+
+def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
+    """Refuse a head that would start tasks without their secrets.
+
+    Raises:
+        UsageError: some were not given; names them.
+    """
+    if needed := set(spec.secret_names) - set(secrets):
+        names = ", ".join(sorted(needed))
+        raise UsageError(
+            f"nobody runs job {job}, and to go on it needs the values of its secrets: {names}",
+            hint="values are never written down; give each with --secret-env NAME to "
+            "`batchio recover` or `batchio retry`",
+        )
+
+
+def need_its_computer(machine: Machine) -> None:
+    """Refuse to lead tasks that run on another computer as if they ran on this one.
+
+    Raises:
+        UsageError: the job is local, and its node is another computer; names it.
+    """
+    job = machine.running_job
+    if job.spec.provider != "local":
+        return
+    for node in machine.nodes:
+        if node.state is not NodeState.GONE and node.facts and not _is_here(node.facts):
+            raise UsageError(
+                f"job {job.id} runs on the computer it was submitted on: its node is "
+                f"{node.name}, and this is {socket.gethostname()}",
+                hint=f"do this there; or, if {node.name} never comes back: batchio recover "
+                f"{job.id} --elsewhere",
+            )
+
+
+def _is_here(facts: Facts) -> bool:
+    """Return whether an agent that said this of its node runs, or ran, on this computer.
+
+    The kernel's boot id is another one after each boot, the machine's the same in many
+    containers, and a name may change: where that differs, the agent's own folder decides.
+    """
+    if facts.get("hostname") != socket.gethostname():
+        return os.path.exists(facts.get("socket", ""))
+    pairs = (
+        (facts.get("boot_id"), _said("/proc/sys/kernel/random/boot_id")),
+        (facts.get("machine_id"), _said("/etc/machine-id")),
+    )
+    known = [theirs == ours for theirs, ours in pairs if theirs and ours]
+    return any(known) or not known
+
+
+def _said(path: str) -> str:
+    with suppress(OSError):
+        return Path(path).read_text().strip()
+    return ""

@@ -1,0 +1,87 @@
+"""What is asked of a head is checked where it is read: nonsense is ignored, and said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.core import events as ev
+from batchio.core.task import Outcome
+from batchio.testing import Attempt, Ends
+from tests.core.machines import spec
+from tests.runtime.jobs import Job, runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fails_once(attempt: Attempt) -> Ends:
+    return Ends(exit=int(attempt.task > 0 and attempt.number == 1), seconds=10)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"kind": "dance"},
+        {"kind": ["retry"]},
+        {"kind": "retry", "tasks": [59938231]},
+        {"kind": "retry", "tasks": [-1]},
+        {"kind": "retry", "tasks": [True]},
+        {"kind": "retry", "tasks": 7},
+        {"kind": "retry", "tasks": "all"},
+        {"kind": "retry", "tasks": [[0]]},
+        {"kind": "retry", "tasks": [0, 1], "attempts": [1]},
+        {"kind": "retry", "tasks": [0], "attempts": 1},
+        {"kind": "retry", "tasks": [float("inf")]},
+        {"kind": "cancel", "tasks": {"0": 1}},
+        {"kind": "cancel", "tasks": [5000]},
+        {"kind": "cancel", "tasks": None, "why": 7},
+    ],
+    ids=repr,
+)
+def test_a_request_that_makes_no_sense_is_ignored_with_a_note(
+    tmp_path: Path, request_: dict[str, Any]
+) -> None:
+    job = Job(tmp_path, spec(2))
+    job.ask(**request_)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    [note] = job.journaled(ev.Noted)
+    assert "was ignored: " in note.text
+    assert runs(job) == [(0, 1), (1, 1)]
+    assert not job.waiting
+
+
+def test_a_retry_of_all_that_failed_means_what_failed_when_it_is_taken(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3, max_retries=0), fails_once)
+    assert job.lead() is Outcome.FAILED
+
+    job.ask(kind="retry", tasks=None)
+    assert job.lead() is Outcome.SUCCEEDED
+    job.ask(kind="retry", tasks=None)  # late: whoever asked saw two failures
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert runs(job) == [(0, 1), (1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_a_retry_that_arrives_late_runs_nothing_that_ran_again_meanwhile(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(3, max_retries=0), fails_once)
+    assert job.lead() is Outcome.FAILED
+
+    for _ in range(2):
+        job.ask(kind="retry", tasks=[1, 2, 1], attempts=[1, 1, 1])
+        assert job.lead() is Outcome.SUCCEEDED
+    assert runs(job) == [(0, 1), (1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_a_head_without_the_secrets_starts_no_task_again(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(2, secret_names=("TOKEN",)), lambda _: Ends(seconds=10))
+    job.ask(kind="cancel", why="enough")
+    job.ask(kind="retry", tasks=None)
+
+    assert job.lead() is Outcome.CANCELLED
+    assert runs(job) == []
+    [note] = job.journaled(ev.Noted)
+    assert note.text == "no task runs again: this head was not given TOKEN"
