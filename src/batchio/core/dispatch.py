@@ -145,6 +145,7 @@ class Queue:
 
     def pop(self, most: int, now: float) -> list[int]:
         """Remove and return up to `most` ready tasks that may run on any node, in order.
+
         They must be assigned at once.
         """
         out: list[int] = []

@@ -115,6 +115,7 @@ def on_recalled(m: Machine, event: ev.TasksRecalled) -> bool:
 
 def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
     """Put returned tasks back in the queue, if they were recalled on this connection.
+
     After a new connection the agent was told to start them again.
     """
     node, tasks = m.node(event.node), m.tasks

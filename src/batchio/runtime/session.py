@@ -153,14 +153,14 @@ class Session:
         return ""
 
     def _lose(self, why: str) -> None:
-        """Give it up for good, wherever it stands; one that is left already is left."""
+        """Give the node up for good, unless the session is leaving or over."""
         if self._standing.state in TALKS:
             self._step(Fact.BROKE)
         if self._standing.state in (SessionState.REACHING, SessionState.PREPARING):
             self._give_up(why, final=True)
 
     def _failed(self, err: Exception) -> str:
-        """Say that batchio itself failed at this node: that costs the node, and nobody else."""
+        """Log an error of batchio itself at this node; return for people why the node is lost."""
         logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
         return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
 
