@@ -10,7 +10,7 @@ import click
 
 from batchio.cli.terminal import is_terminal
 from batchio.cli.words import plural
-from batchio.errors import UsageError
+from batchio.errors import NoSuchJob, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -56,6 +56,26 @@ async def found(job: str | None, workspace: str | None) -> Job:
     from batchio import api
 
     return await api.open_job(job, workspace=workspace)
+
+
+async def job_and_task(text: str | None, workspace: str | None) -> tuple[Job, int | None]:
+    """The job and the task that JOB/TASK names; a name may hold slashes itself.
+
+    Raises:
+        NoSuchJob: there is none, or more than one.
+        UsageError: what stands behind the slash is no task's id.
+    """
+    name, slash, task = (text or "").rpartition("/")
+    if not slash:
+        return await found(text or None, workspace), None
+    try:
+        return await found(text, workspace), None
+    except NoSuchJob:
+        if not (task.isascii() and task.isdecimal()):
+            raise UsageError(
+                f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3"
+            ) from None
+    return await found(name or None, workspace), int(task)
 
 
 async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:

@@ -13,7 +13,7 @@ from batchio.cli.common import finished
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
-from batchio.cli.terminal import is_terminal, painted, visible
+from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
@@ -175,9 +175,11 @@ def show_line(line: LogLine) -> None:
     """Print one line of a task: its stdout to our stdout, its stderr to our stderr."""
     if line.stream == "stderr":
         sys.stdout.flush()
-        diagnostics.say(f"{label(line.task, line.attempt, stderr=True)} {line.text}")
+        diagnostics.say(
+            f"{label(line.task, line.attempt, stderr=True)} {harmless(line.text, sys.stderr)}"
+        )
     else:
-        output.line(f"{label(line.task, line.attempt)} {line.text}")
+        output.line(f"{label(line.task, line.attempt)} {harmless(line.text, sys.stdout)}")
         output.flush()
 
 

@@ -12,7 +12,7 @@ from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.follow import LABELS, let_go
 from batchio.cli.options import command
-from batchio.cli.terminal import painted
+from batchio.cli.terminal import harmless, painted
 from batchio.cli.words import moment, precise
 from batchio.errors import UsageError
 from batchio.options.table import get
@@ -137,8 +137,14 @@ def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine
     if args.raw:
         return lambda line: output.line(line.text)
     if args.timestamps:
-        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {line.text}")
-    return lambda line: output.line(f"{_label(line)}{line.text}")
+        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {_text(line)}")
+    return lambda line: output.line(f"{_label(line)}{_text(line)}")
+
+
+def _text(line: LogLine) -> str:
+    import sys
+
+    return harmless(line.text, sys.stdout)
 
 
 def _label(line: LogLine) -> str:

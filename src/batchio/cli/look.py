@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.common import JobArgument, finished, found, job_and_task
 from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
@@ -264,21 +264,17 @@ def explain_why(args: LookArgs) -> int:
 
     JOB/TASK names a task: `batchio explain 2c4d5f6g7h/3`. Without JOB: the newest.
     """
-    name, slash, task = (args.job or "").partition("/")
-    if slash and not task.isdecimal():
-        raise UsageError(f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3")
 
-    async def look() -> tuple[str, list[str]]:
-        job = await found(name or None, args.workspace)
-        why = await job.explain(int(task) if slash else None)
+    async def look() -> tuple[str, int | None, list[str]]:
+        job, task = await job_and_task(args.job, args.workspace)
+        why = await job.explain(task)
         if (await job.status()).attended is False:
             why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
-        return job.id, why
+        return job.id, task, why
 
-    job_id, sentences = finished(look())
+    job_id, about, sentences = finished(look())
     match args.format:
         case "json" | "jsonl":
-            about = int(task) if slash else None
             record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
             output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
         case _:

@@ -40,7 +40,7 @@ class TableOption(click.Option):
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
         if self.flag:
-            names = [f"{name}/{_opposite(name)}" for name in names if name.startswith("--")]
+            names = [f"{n}/{_opposite(n)}" if n.startswith("--") else n for n in names]
         super().__init__(
             [_identifier(row.name), *names],
             default=None,
@@ -210,7 +210,11 @@ def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
     user's program.
     """
     by_name = {name: param for param in command.params for name in (*param.opts,)}
-    optional = {n for n, p in by_name.items() if isinstance(p, TableOption) and p.optional_word}
+    optional = {
+        name: f"--{param.row.spellings[0]}"
+        for name, param in by_name.items()
+        if isinstance(param, TableOption) and param.optional_word
+    }
     out: list[str] = []
     at = 0
     while at < len(args):
@@ -224,7 +228,7 @@ def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
             if positive == word and at < len(args) and _is_yes_or_no(args[at]):
                 value = args[at]
                 at += 1
-            out.append(f"{positive}={value}")
+            out.append(f"{optional[positive]}={value}")
             continue
         out.append(word)
         param = by_name.get(word)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from typing import TextIO
+
+_COLOURS: Final = re.compile(r"(\x1b\[[0-9;:]*m)")
 
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
 """Characters that change the direction of the text around them."""
@@ -47,6 +50,20 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(char) if _is_control(char) else char for char in text)
+
+
+def harmless(text: str, stream: TextIO) -> str:
+    """A line of a task's output as it may be written there.
+
+    On a terminal only colours pass (SGR, ECMA-48), and end with the line; all else that
+    could steer it is spelled out. Elsewhere the line stays as it is.
+    """
+    if (text.isascii() and text.isprintable()) or not is_terminal(stream):
+        return text
+    shown = "".join(
+        part if at % 2 else visible(part) for at, part in enumerate(_COLOURS.split(text))
+    )
+    return f"{shown}\x1b[0m" if "\x1b" in shown else shown
 
 
 def width(text: str) -> int:

@@ -69,7 +69,25 @@ def prepare(
         resolved.effective.value("download") or resolved.effective.value("sync")
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
+    if resolved.provider == "local":
+        warnings += _fewer_at_once(resolved.effective)
     return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
+
+
+def _fewer_at_once(effective: Effective) -> list[str]:
+    """Return a line when this computer will run fewer tasks at a time than were asked for."""
+    asked, slots = effective.value("max-workers"), effective.value("slots")
+    array = effective.value("array")
+    asked = (array.at_once if array else None) or asked
+    if not asked or asked < 0:
+        return []
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    each = effective.value("cpu")
+    most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)
+    if asked <= most:
+        return []
+    have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
+    return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
 
 
 def workspace_of(given: str | None) -> Workspace:
