@@ -59,7 +59,7 @@ async def found(job: str | None, workspace: str | None) -> Job:
 
 
 async def job_and_task(text: str | None, workspace: str | None) -> tuple[Job, int | None]:
-    """The job and the task that JOB/TASK names; a name may hold slashes itself.
+    """Return the job and the task that JOB/TASK names; a name may hold slashes itself.
 
     Raises:
         NoSuchJob: there is none, or more than one.

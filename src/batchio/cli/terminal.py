@@ -53,7 +53,7 @@ def visible(text: str) -> str:
 
 
 def harmless(text: str, stream: TextIO) -> str:
-    """A line of a task's output as it may be written there.
+    """Return a line of a task's output as it may be written to a stream.
 
     On a terminal only colours pass (SGR, ECMA-48), and end with the line; all else that
     could steer it is spelled out. Elsewhere the line stays as it is.

@@ -174,8 +174,10 @@ def plan_text(
 
 
 def _without_margin(text: str) -> str:
-    """A script as it is written between three quotes: without blank lines before its #!, and
-    without the indentation that all its lines have. Any other text stays as it is.
+    """Return a script that stood between three quotes without its margin.
+
+    That are blank lines before its #!, and the indentation that all its lines have. Any
+    other text stays as it is.
     """
     begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
     return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text
