@@ -174,10 +174,9 @@ def plan_text(
 
 
 def _without_margin(text: str) -> str:
-    """Return a script that stood between three quotes without its margin.
+    """Return a script text without blank lines before its #! and without common indentation.
 
-    That are blank lines before its #!, and the indentation that all its lines have. Any
-    other text stays as it is.
+    So a script may be written between three quotes. Any other text stays as it is.
     """
     begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
     return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text
