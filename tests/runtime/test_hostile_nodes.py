@@ -88,6 +88,18 @@ def test_a_job_on_such_nodes_alone_ends_by_itself(tmp_path: Path) -> None:
     assert not job.provider.nodes["n0"].listens("/n0/s")
 
 
+@pytest.mark.parametrize("tag", ["setup", "start"])
+def test_a_node_that_refuses_what_it_is_told_is_lost_and_not_asked_for_ever(
+    tmp_path: Path, tag: str
+) -> None:
+    job = job_of(tmp_path, tag, [message("refused", "memory is no number")])
+
+    assert job.lead(limit=100_000) is Outcome.SUCCEEDED
+    [lost] = job.journaled(ev.NodeLost)
+    assert lost.final
+    assert "it refuses what it is told: memory is no number" in lost.why
+
+
 @pytest.mark.parametrize("data", [message("done", "x", []), BAD_FRAMES["that is no JSON"]])
 def test_a_job_on_such_a_node_can_be_cancelled(tmp_path: Path, data: bytes) -> None:
     job = Job(tmp_path, spec(2), lambda _: Ends(seconds=500))

@@ -249,7 +249,9 @@ class Conversation:
                 answer = self._asked.get(type(message))
                 if answer is not None and not answer.done():
                     answer.set_result(message)
-            case messages.Hello() | messages.Refused() | None:
+            case messages.Refused(why):  # asked again, it would refuse again, for ever
+                raise ProtocolError(f"it refuses what it is told: {why}")
+            case messages.Hello() | None:
                 pass
 
     def _corrected(self, records: list[Ended], now: float) -> list[Ended]:
