@@ -139,6 +139,20 @@ class LogSink(Protocol):
     spool: str | None
     """A folder of this computer that a local agent writes to itself; None: bytes are pulled."""
 
+    @property
+    def shift(self) -> int:
+        """What is added to an offset of the agent's spool to get its offset in the logs."""
+        ...
+
+    def begin(self, instance: str, end: int) -> None:
+        """Go on with the spool of an agent; where it lost what is here, in a new segment.
+
+        Args:
+            instance: The agent's.
+            end: Number of bytes in its spool.
+        """
+        ...
+
     def size(self) -> int:
         """Return how many bytes are safely kept, which is the offset to go on at."""
         ...
