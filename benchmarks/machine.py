@@ -36,7 +36,7 @@ def run(tasks: int, nodes: int, slots: int, *, single: bool) -> Machine:
         batch += machine.decide(now)
         for event in batch:
             ev.encode(event)
-        pending += machine.take_effects()
+        pending += machine.pop_effects()
         if machine.running_job.closed:
             return machine
         if not pending:

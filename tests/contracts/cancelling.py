@@ -104,13 +104,13 @@ async def at_each_step(
     step = 1
     while not (ran := await cancelled_at(step, call, by_timeout=by_timeout)).finished:
         assert not (found := await left()), f"cancelled behind step {step}: {found}"
-        assert await settled(open_before) <= open_before, f"cancelled behind step {step}"
+        assert await open_at_rest(open_before) <= open_before, f"cancelled behind step {step}"
         step += stride
     assert ran.steps
     return step // stride
 
 
-async def settled(most: int) -> int:
+async def open_at_rest(most: int) -> int:
     """Descriptors that are open, once what is closing is closed."""
     for _ in range(200):
         if descriptors() <= most:

@@ -12,7 +12,7 @@ import pytest
 from batchio.errors import UsageError
 from batchio.transports import ssh, ssh_config
 from batchio.transports._ssh_login import SshTarget, arguments, login_for
-from batchio.transports.ssh_config import Settled, parse, settle, settle_without_ssh
+from batchio.transports.ssh_config import HostConfig, parse, read_config, read_config_without_ssh
 
 pytestmark = pytest.mark.skipif(not shutil.which("ssh"), reason="apt-get install openssh-client")
 
@@ -28,15 +28,15 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def settled(host: str = "gpu1", port: int | None = None, user: str | None = None) -> Settled:
-    found = asyncio.run(settle(host, port, user))
+def config_of(host: str = "gpu1", port: int | None = None, user: str | None = None) -> HostConfig:
+    found = asyncio.run(read_config(host, port, user))
     assert found is not None
     return found
 
 
 def told(host: str = "gpu1") -> dict[str, object]:
     """What asyncssh is told."""
-    return arguments(asyncio.run(login_for(SshTarget(host), settled(host))))
+    return arguments(asyncio.run(login_for(SshTarget(host), config_of(host))))
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,12 @@ def told(host: str = "gpu1") -> dict[str, object]:
         ("User=%h", "user", "%h"),
     ],
 )
-def test_what_ssh_settles_is_what_counts(config: Path, text: str, keyword: str, value: str) -> None:
+def test_what_ssh_resolves_is_what_counts(
+    config: Path, text: str, keyword: str, value: str
+) -> None:
     config.write_text(text + "\n")
 
-    assert settled().one(keyword) == value
+    assert config_of().one(keyword) == value
 
 
 def test_includes_are_read_in_the_order_of_their_names(config: Path) -> None:
@@ -67,22 +69,22 @@ def test_includes_are_read_in_the_order_of_their_names(config: Path) -> None:
         (folder / f"{number}").write_text(f"Host *\n  User u{number}\n")
     for word in ("config.d/*", "~/.ssh/config.d/*", f'"{folder}/"*'):
         config.write_text(f"Include {word}\nUser late\n")
-        assert settled().one("user") == "u10"
+        assert config_of().one("user") == "u10"
 
 
 def test_port_and_user_take_part_in_matching(config: Path) -> None:
     config.write_text("Match user eve\n  HostName of-eve\n")
 
-    assert settled(user="eve", port=7).one("hostname") == "of-eve"
-    assert settled(user="bob").one("hostname") == "gpu1"
+    assert config_of(user="eve", port=7).one("hostname") == "of-eve"
+    assert config_of(user="bob").one("hostname") == "gpu1"
 
 
 def test_a_tilde_is_the_home_that_the_environment_names(config: Path) -> None:
     config.write_text("UserKnownHostsFile ~/.ssh/lab %d/b\nIdentityAgent ~/agent\n")
     home = config.parent.parent
 
-    assert settled().files("userknownhostsfile") == [f"{home}/.ssh/lab", f"{home}/b"]
-    assert settled().one("identityagent") == f"{home}/agent"
+    assert config_of().files("userknownhostsfile") == [f"{home}/.ssh/lab", f"{home}/b"]
+    assert config_of().one("identityagent") == f"{home}/agent"
 
 
 def test_blanks_in_the_name_of_a_file_are_no_end_of_it(tmp_path: Path) -> None:
@@ -109,23 +111,23 @@ def test_one_process_answers_until_a_file_changes(
     monkeypatch.setattr(ssh_config._Process, "run", counted)
 
     async def many() -> None:
-        await asyncio.gather(*(settle("gpu1") for _ in range(20)))
+        await asyncio.gather(*(read_config("gpu1") for _ in range(20)))
 
     asyncio.run(many())
     assert len(asked) == 1
     (config.parent / "config.d" / "new").write_text("User second\n")
-    assert settled().one("user") == "second"
+    assert config_of().one("user") == "second"
     assert len(asked) == 2
     (config.parent / "config.d" / "new").write_text("User changed\n")
-    assert settled().one("user") == "changed"
+    assert config_of().one("user") == "changed"
 
 
 def test_what_a_program_decides_is_asked_again(config: Path, tmp_path: Path) -> None:
     config.write_text(f'Match exec "test -e {tmp_path}/at-home"\n  Port 7\n')
-    assert settled().one("port") == "22"
+    assert config_of().one("port") == "22"
     (tmp_path / "at-home").touch()
 
-    assert settled().one("port") == "7"
+    assert config_of().one("port") == "7"
 
 
 def test_a_mistake_is_told_as_ssh_tells_it_and_names_the_users_file(config: Path) -> None:
@@ -142,7 +144,7 @@ def test_a_cancelled_question_leaves_no_process(config: Path, tmp_path: Path) ->
     config.write_text(f'Match exec "echo $PPID >{tmp_path}/began; exec sleep 600"\n')
 
     async def cancel() -> int:
-        asking = asyncio.ensure_future(settle("gpu1"))
+        asking = asyncio.ensure_future(read_config("gpu1"))
         pid = int(await asyncio.to_thread((tmp_path / "began").read_text))
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -207,7 +209,7 @@ def test_tokens_and_variables_in_names_of_files_are_replaced(
 ) -> None:
     monkeypatch.setenv("KEYS", f"{tmp_path}/keys")
     config.write_text("User eve\nPort 7\nHostName %h.lan\nUserKnownHostsFile ${KEYS}/%h-%p-%r\n")
-    login = asyncio.run(login_for(SshTarget("gpu1"), settled()))
+    login = asyncio.run(login_for(SshTarget("gpu1"), config_of()))
 
     assert login.trust_files[0] == f"{tmp_path}/keys/gpu1.lan-7-eve"
     assert login.expand("%n %% %k %d") == f"gpu1 % gpu1 {tmp_path}"
@@ -222,17 +224,17 @@ def test_without_an_ssh_program_the_configuration_is_read_all_the_same(
     config.write_text("Host gpu1\n  HostName %h.lan\n  User eve\n  Compression yes\n")
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert asyncio.run(settle("gpu1")) is None
-    found = settle_without_ssh("gpu1")
+    assert asyncio.run(read_config("gpu1")) is None
+    found = read_config_without_ssh("gpu1")
     assert (found.one("hostname"), found.one("user"), found.yes("compression")) == (
         "gpu1.lan", "eve", True
     )  # fmt: skip
     assert found.files("userknownhostsfile")[0] == f"{tmp_path}/.ssh/known_hosts"
-    assert settle_without_ssh("gpu1", 7, "bob").one("user") == "bob"
+    assert read_config_without_ssh("gpu1", 7, "bob").one("user") == "bob"
 
 
 def test_without_an_ssh_program_a_mistake_names_file_and_line(config: Path) -> None:
     config.write_text("Host a\n  Port no-number\n")
 
     with pytest.raises(UsageError, match="line 2"):
-        settle_without_ssh("a")
+        read_config_without_ssh("a")

@@ -90,11 +90,11 @@ def test_a_slow_login_is_given_the_time_that_the_configuration_says(
 
 async def _limits_of(host: str) -> ssh.Limits:
     from batchio.transports._ssh_connect import limits_of
-    from batchio.transports.ssh_config import settle
+    from batchio.transports.ssh_config import read_config
 
-    settled = await settle(host)
-    assert settled is not None
-    return limits_of(settled)
+    host_config = await read_config(host)
+    assert host_config is not None
+    return limits_of(host_config)
 
 
 def test_hosts_that_are_slow_hold_up_no_other(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,12 +35,23 @@ class TestSshdThatForwardsNothing(suite.TestSshd):
             writer.close()
             return back
 
+        peers: list[asyncio.StreamWriter] = []
+
+        async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            peers.append(writer)
+            while data := await reader.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+            writer.close()
+
         async def both() -> None:
-            async with await asyncio.start_unix_server(_echo, tmp_path / "s"):
+            async with await asyncio.start_unix_server(echo, tmp_path / "s"):
                 data = os.urandom(3 << 20)
                 assert await talk(data) == data
                 assert (await way.run(["echo", "beside it"])).stdout == b"beside it\n"
                 assert await talk(b"again") == b"again"
+                for peer in peers:
+                    await peer.wait_closed()
 
         loop.run(both())
         refused = (tmp_path / "sshd.log").read_text().count("refused streamlocal port forward")
@@ -58,13 +69,6 @@ class TestSshdWithRestrictedKey(suite.TestSshd):
 
     lines = ("MaxSessions 1",)
     key_options = "restrict "
-
-
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
 
 
 def test_what_a_host_lacks_that_can_carry_no_socket_is_told(
@@ -90,6 +94,7 @@ def test_a_carried_socket_leaves_no_process_there(tmp_path: Path, home: Path) ->
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read()
             writer.close()
+            await writer.wait_closed()
             ended.set()
 
         async with await asyncio.start_unix_server(serve, path):

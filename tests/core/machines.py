@@ -88,7 +88,7 @@ class World:
         if not journaled:
             return self.crash()
         self.journal += [ev.encode(event) for event in batch]
-        for effect in self.machine.take_effects()[:performed]:
+        for effect in self.machine.pop_effects()[:performed]:
             self.perform(effect)
         return None if performed is None else self.crash()
 
@@ -109,7 +109,7 @@ class World:
             if node.state is NodeState.READY
         ]
         self.journal += [ev.encode(fact) for fact in first if self.machine.apply(fact)]
-        self.machine.take_effects()
+        self.machine.pop_effects()
         for effect in self.machine.due():
             self.perform(effect)
         self.turn()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchio.core.errands import SETTLING_S
+from batchio.core.errands import READY_LIMIT_S
 from batchio.core.node import NodeState
 from batchio.core.plan import GIVE_UP_AFTER, Offer
 from batchio.core.spec import SentFile
@@ -163,7 +163,7 @@ def test_an_agent_that_never_greets_is_given_up_in_time() -> None:
     w.create(0)
     w.turn()
 
-    w.wait(SETTLING_S - 1)
+    w.wait(READY_LIMIT_S - 1)
     assert w.machine.nodes[0].alive
     w.wait(2)
     assert w.machine.nodes[0].state is NodeState.DRAINING
@@ -195,7 +195,7 @@ def test_a_create_call_without_an_answer_is_given_up_and_its_node_goes_straight_
     w = World(spec(1), [Offer("a"), Offer("b")])
     w.list_offers()
     w.turn()
-    w.wait(SETTLING_S + 1)
+    w.wait(READY_LIMIT_S + 1)
     assert w.machine.nodes[0].state is NodeState.UNWANTED
     assert len(w.machine.nodes) == 2
 

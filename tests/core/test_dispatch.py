@@ -63,11 +63,11 @@ def test_fresh_tasks_come_in_order_and_returned_ones_before_them() -> None:
     tasks = Tasks(5)
     queue = Queue(tasks)
 
-    assert assigned(queue, tasks, queue.take(2, 0.0)) == [0, 1]
+    assert assigned(queue, tasks, queue.pop(2, 0.0)) == [0, 1]
     tasks.move(0, TaskFact.RETURNED)
     queue.add(0)
-    assert assigned(queue, tasks, queue.take(9, 0.0)) == [0, 2, 3, 4]
-    assert queue.take(9, 0.0) == []
+    assert assigned(queue, tasks, queue.pop(9, 0.0)) == [0, 2, 3, 4]
+    assert queue.pop(9, 0.0) == []
 
 
 def test_a_backoff_is_waited_for() -> None:
@@ -76,9 +76,9 @@ def test_a_backoff_is_waited_for() -> None:
     queue.add(0, 10.0)
 
     queue.mature(9.9)
-    assert (queue.plain(9.9), queue.take(1, 9.9), queue.next_due()) == (0, [], 10.0)
+    assert (queue.plain(9.9), queue.pop(1, 9.9), queue.next_due()) == (0, [], 10.0)
     queue.mature(10.0)
-    assert (queue.plain(10.0), queue.take(1, 10.0), queue.next_due()) == (1, [0], None)
+    assert (queue.plain(10.0), queue.pop(1, 10.0), queue.next_due()) == (1, [0], None)
 
 
 def test_pinned_tasks_and_suspects_stand_in_lines_of_their_own() -> None:
@@ -89,7 +89,7 @@ def test_pinned_tasks_and_suspects_stand_in_lines_of_their_own() -> None:
 
     assert queue.first(queue.pinned, 0.0) == 0
     assert queue.first(queue.suspects, 0.0) == 1
-    assert queue.take(9, 0.0) == [2]
+    assert queue.pop(9, 0.0) == [2]
 
 
 class AnyHistory(RuleBasedStateMachine):
@@ -122,7 +122,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.queue.mature(self.now)
         plain = self.plain()
 
-        taken = self.queue.take(most, self.now)
+        taken = self.queue.pop(most, self.now)
 
         assert set(taken) <= plain
         assert len(set(taken)) == len(taken) == min(most, len(plain))

@@ -21,7 +21,7 @@ S, F, C, T, L = (
 def ended(*outcomes: Outcome) -> Tasks:
     tasks = Tasks(len(outcomes))
     for task, end in enumerate(outcomes):
-        tasks.settle(task, end)
+        tasks.set_outcome(task, end)
     tasks.by_state = [0, 0, 0, 0, len(outcomes)]
     return tasks
 

@@ -106,7 +106,7 @@ def test_a_result_sent_twice_counts_once_and_is_acknowledged_twice() -> None:
 
     assert w.machine.apply(told)
     assert not w.machine.apply(told)
-    assert w.machine.take_effects() == [ef.AckResults(0, 4)] * 2
+    assert w.machine.pop_effects() == [ef.AckResults(0, 4)] * 2
     assert w.machine.nodes[0].ended == 1
 
 

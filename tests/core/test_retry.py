@@ -16,7 +16,7 @@ from tests.core.machines import spec
 def ended(outcome: Outcome, **columns: int) -> Tasks:
     """One task that ended so."""
     tasks = Tasks(1)
-    tasks.settle(0, outcome)
+    tasks.set_outcome(0, outcome)
     for name, value in columns.items():
         getattr(tasks, name)[0] = value
     return tasks

@@ -149,7 +149,7 @@ def test_what_is_cut_or_garbage_is_not_loaded() -> None:
 def _lines_to_load(count: int) -> int:
     """Lines of Python that loading a job of `count` tasks runs."""
     machine = replay([ev.encode(ev.JobSubmitted(1.0, "j", spec(count).to_json()))])
-    machine.tasks.settle(count - 1, Outcome.LOST)
+    machine.tasks.set_outcome(count - 1, Outcome.LOST)
     data, lines = dump(machine), 0
 
     def seen(frame: FrameType, what: str, _: object) -> TraceFunction:

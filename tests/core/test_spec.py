@@ -15,7 +15,7 @@ from batchio.options.command import FileFact, plan_text, plan_words
 from batchio.options.layers import typed_layer
 from batchio.options.resolve import resolve
 from batchio.options.table import OPTIONS
-from batchio.options.to_spec import Settled, build
+from batchio.options.to_spec import ResolvedJob, build
 
 if TYPE_CHECKING:
     from batchio.options.schema import Option
@@ -26,12 +26,12 @@ def look(path: str) -> FileFact:
 
 
 def built(typed: dict[str, Any] | None = None, text: str = "", **more: Any) -> JobSpec:
-    """The spec of what was typed; `more` are arguments of Settled and of build."""
+    """The spec of what was typed; `more` are arguments of ResolvedJob and of build."""
     effective = resolve([typed_layer(typed or {})], {})
     command = plan_text(text, look) if text else plan_words(["work.py", "x"], look)
-    settled = {item.name: more.pop(item.name) for item in fields(Settled) if item.name in more}
+    resolved = {item.name: more.pop(item.name) for item in fields(ResolvedJob) if item.name in more}
     files = [SentFile(file.path, file.size, file.mode) for file in command.files]
-    whole = Settled(command=command, effective=effective, **{"provider": "local", **settled})
+    whole = ResolvedJob(command=command, effective=effective, **{"provider": "local", **resolved})
     return build(whole, folder="/home/me", files=files, **more)
 
 

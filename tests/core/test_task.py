@@ -85,8 +85,8 @@ def test_a_new_attempt_forgets_the_last_one() -> None:
     fresh, again = Tasks(1), Tasks(1)
     again.node[0] = 1
     again.stopping[0] = Outcome.CANCELLED
-    again.record(record(0, exit=3, reason="oom", files=2))
-    again.settle(0, Outcome.FAILED)
+    again.set_result(record(0, exit=3, reason="oom", files=2))
+    again.set_outcome(0, Outcome.FAILED)
 
     again.renew(0)
 
@@ -103,7 +103,7 @@ def test_outcomes_are_counted_as_a_recount_would(settled: list[tuple[int, Outcom
     tasks = Tasks(4)
 
     for task, outcome in settled:
-        tasks.settle(task, outcome)
+        tasks.set_outcome(task, outcome)
 
     assert tasks.by_outcome == [list(tasks.outcome).count(outcome) for outcome in Outcome]
 

@@ -12,6 +12,7 @@ from tests.house.source import PACKAGE
 FOLDERS: Final = (
     ".",
     "agent",
+    "cli",
     "core",
     "filestores",
     "heads",
@@ -22,6 +23,7 @@ FOLDERS: Final = (
     "stores",
     "submit",
     "testing",
+    "transports",
 )
 """Folders of the package that keep to the rule; "." stands for the modules at its root."""
 

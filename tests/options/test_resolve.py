@@ -24,7 +24,7 @@ from batchio.options.resolve import Effective, Row, resolve
 from batchio.providers import traits
 
 
-def settle(
+def resolved(
     typed: dict[str, Any] | None = None,
     script: str = "",
     environ: dict[str, str] | None = None,
@@ -60,15 +60,15 @@ def test_each_layer_wins_over_those_below() -> None:
         ("user", "e", "~/.config/batchio/batchio.toml"),
     ]
     for layer, value, origin in expected:
-        effective = settle(**layers)
+        effective = resolved(**layers)
         assert (value, origin) == (effective.value("name"), effective.origin("name"))
         del layers[layer]
-    assert (settle().value("name"), settle().origin("name")) == (None, "default")
+    assert (resolved().value("name"), resolved().origin("name")) == (None, "default")
 
 
 def test_the_environment_stands_between_script_and_project_file() -> None:
     environ = {"BATCHIO_REGION": "mars", "BATCHIO_SLOTS": "3", "BATCHIO_HEAD": "  "}
-    effective = settle(
+    effective = resolved(
         script="# COILED region venus\n", environ=environ, project={"slots": 2, "head": "inline"}
     )
     assert (effective.value("region"), effective.origin("region")) == ("venus", "hello.sh:1")
@@ -77,26 +77,26 @@ def test_the_environment_stands_between_script_and_project_file() -> None:
 
 
 def test_batchio_directives_win_over_coiled_ones_wherever_they_stand() -> None:
-    effective = settle(script="# BATCHIO memory 4GB\n# COILED memory 8GB\n# COILED ntasks 2\n")
+    effective = resolved(script="# BATCHIO memory 4GB\n# COILED memory 8GB\n# COILED ntasks 2\n")
     assert Span(4e9, 4e9) == effective.value("memory")
     assert effective.value("ntasks") == 2
 
 
 def test_the_last_of_two_directives_counts() -> None:
-    effective = settle(script="# COILED ntasks 2\n# COILED ntasks 3\n")
+    effective = resolved(script="# COILED ntasks 2\n# COILED ntasks 3\n")
     assert (effective.value("ntasks"), effective.origin("ntasks")) == (3, "hello.sh:2")
 
 
 def test_a_list_comes_whole_from_the_highest_layer_that_names_it() -> None:
     script = "# COILED vm-type a\n# COILED vm-type b, c\n"
-    assert settle(script=script).value("vm-type") == ("a", "b", "c")
-    assert settle(script=script).origin("vm-type") == "hello.sh:1, hello.sh:2"
-    assert settle({"vm-type": ["z"]}, script).value("vm-type") == ("z",)
-    assert settle({"vm-type": ""}, script).value("vm-type") == ()
+    assert resolved(script=script).value("vm-type") == ("a", "b", "c")
+    assert resolved(script=script).origin("vm-type") == "hello.sh:1, hello.sh:2"
+    assert resolved({"vm-type": ["z"]}, script).value("vm-type") == ("z",)
+    assert resolved({"vm-type": ""}, script).value("vm-type") == ()
 
 
 def test_variables_are_merged_key_by_key() -> None:
-    effective = settle(
+    effective = resolved(
         {"env": ["A=cli", "B=cli"]},
         "# COILED env B=script\n# COILED env C=script\n",
         project={"env": {"C": "project", "D": 4}},
@@ -109,7 +109,7 @@ def test_variables_are_merged_key_by_key() -> None:
 
 def test_an_empty_value_clears_what_stands_below() -> None:
     script = "# COILED env B=script\n# COILED memory 8GB\n# COILED gpu\n"
-    effective = settle({"env": ["", "A=1"], "memory": "", "gpu": False}, script)
+    effective = resolved({"env": ["", "A=1"], "memory": "", "gpu": False}, script)
     assert effective.value("env") == {"A": "1"}
     assert (effective.value("memory"), effective.origin("memory")) == (None, "command line")
     assert False is effective.value("gpu")
@@ -117,24 +117,24 @@ def test_an_empty_value_clears_what_stands_below() -> None:
 
 def test_a_clear_in_the_middle_forgets_what_its_own_layer_said_before() -> None:
     script = "# BATCHIO vm-type a\n# BATCHIO no-vm-type\n# BATCHIO vm-type b\n"
-    assert settle(script=script).value("vm-type") == ("b",)
+    assert resolved(script=script).value("vm-type") == ("b",)
 
 
 def test_no_in_a_script_clears_the_configuration() -> None:
     script = "# BATCHIO no-container\n# BATCHIO no-tag\n"
-    effective = settle(script=script, user={"container": "ubuntu", "tag": ["a=b"]})
+    effective = resolved(script=script, user={"container": "ubuntu", "tag": ["a=b"]})
     assert None is effective.value("container")
     assert effective.value("tag") == {}
     assert effective.origin("tag") == "hello.sh:2"
 
 
 def test_a_clear_in_a_script_stops_only_the_layers_below_it() -> None:
-    effective = settle({"env": ["A=1"]}, "# BATCHIO no-env\n", user={"env": {"B": "2"}})
+    effective = resolved({"env": ["A=1"]}, "# BATCHIO no-env\n", user={"env": {"B": "2"}})
     assert effective.value("env") == {"A": "1"}
 
 
 def test_nothing_given_is_the_default() -> None:
-    effective = settle({"ntasks": None, "vm-type": (), "env": []})
+    effective = resolved({"ntasks": None, "vm-type": (), "env": []})
     assert not effective.is_set("ntasks")
     assert not effective.is_set("vm-type")
     assert effective.value("grace") == 10.0
@@ -142,10 +142,10 @@ def test_nothing_given_is_the_default() -> None:
 
 
 def test_the_api_and_the_command_line_settle_the_same() -> None:
-    typed = settle(
+    typed = resolved(
         {"ntasks": "4", "env": ["A=1"], "upload": ["data"], "max-workers": "2", "memory": "1GB"}
     )
-    call = settle(
+    call = resolved(
         call={
             "n_tasks": 4,
             "env": {"A": 1},
@@ -180,38 +180,38 @@ def test_one_layer_says_in_one_way_which_tasks_there_are(
     typed: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        settle(typed)
+        resolved(typed)
     assert message == str(refused.value)
 
 
 def test_a_script_that_contradicts_itself_is_told_both_lines() -> None:
     with pytest.raises(UsageError) as refused:
-        settle(script="# COILED ntasks 2\n# COILED array 5\n")
+        resolved(script="# COILED ntasks 2\n# COILED array 5\n")
     expected = "ntasks (hello.sh:1) and array (hello.sh:2) exclude each other"
     assert expected == str(refused.value)
 
 
 def test_a_call_that_contradicts_itself_is_told_both_arguments() -> None:
     with pytest.raises(UsageError) as refused:
-        settle(call={"ntasks": 2, "map_over_values": ["a"]})
+        resolved(call={"ntasks": 2, "map_over_values": ["a"]})
     assert str(refused.value) == "ntasks and map_over_values exclude each other"
 
 
 def test_a_script_with_ntasks_can_be_run_again_as_an_array() -> None:
-    effective = settle({"array": "5"}, "# COILED ntasks 10\n", user={"map-over-file": "x"})
+    effective = resolved({"array": "5"}, "# COILED ntasks 10\n", user={"map-over-file": "x"})
     assert str(effective.value("array")) == "5"
     assert None is effective.value("ntasks")
     assert None is effective.value("map-over-file")
 
 
 def test_an_empty_map_is_still_a_map() -> None:
-    effective = settle(call={"map_over_values": []}, script="# COILED ntasks 10\n")
+    effective = resolved(call={"map_over_values": []}, script="# COILED ntasks 10\n")
     assert effective.value("map-over-values") == []
     assert None is effective.value("ntasks")
 
 
 def test_clearing_ntasks_lets_a_lower_array_count() -> None:
-    effective = settle({"ntasks": ""}, "# COILED array 5\n")
+    effective = resolved({"ntasks": ""}, "# COILED array 5\n")
     assert str(effective.value("array")) == "5"
 
 
@@ -219,13 +219,13 @@ def test_clearing_ntasks_lets_a_lower_array_count() -> None:
 
 
 def test_a_key_alone_copies_the_callers_variable() -> None:
-    effective = settle({"env": ["TOKEN", "X=$TOKEN", "Y=${TOKEN}"]}, environ={"TOKEN": "t"})
+    effective = resolved({"env": ["TOKEN", "X=$TOKEN", "Y=${TOKEN}"]}, environ={"TOKEN": "t"})
     assert effective.value("env") == {"TOKEN": "t", "X": "t", "Y": "t"}
 
 
 def test_a_key_alone_that_is_not_set_is_an_error() -> None:
     with pytest.raises(UsageError) as refused:
-        settle(script="#!/bin/sh\n# COILED env TOKEN\n")
+        resolved(script="#!/bin/sh\n# COILED env TOKEN\n")
     assert (
         str(refused.value)
         == "hello.sh:2: env: TOKEN has no value, and is not set in your environment"
@@ -234,7 +234,7 @@ def test_a_key_alone_that_is_not_set_is_an_error() -> None:
 
 
 def test_a_reference_to_nothing_stays_and_is_noted() -> None:
-    effective = settle({"env": ["X=$TOKEN"]})
+    effective = resolved({"env": ["X=$TOKEN"]})
     assert effective.value("env") == {"X": "$TOKEN"}
     assert effective.notes == (
         "env X=$TOKEN (command line): TOKEN is not set in your environment; tasks see the "
@@ -243,7 +243,7 @@ def test_a_reference_to_nothing_stays_and_is_noted() -> None:
 
 
 def test_a_dollar_sign_can_be_protected() -> None:
-    effective = settle({"env": [r"X=\$HOME", "Y=a$HOME"]}, environ={"HOME": "/root"})
+    effective = resolved({"env": [r"X=\$HOME", "Y=a$HOME"]}, environ={"HOME": "/root"})
     assert effective.value("env") == {"X": "$HOME", "Y": "a$HOME"}
 
 
@@ -260,7 +260,7 @@ def test_a_variables_file_stands_just_below_the_variables_of_its_layer(
     typed: dict[str, Any], script: str, expected: dict[str, str]
 ) -> None:
     from_file = {"A": "file", "B": "file"}
-    assert expected == settle(typed, script).with_file("env", from_file)
+    assert expected == resolved(typed, script).with_file("env", from_file)
 
 
 # ---- environment and configuration ----
@@ -268,21 +268,21 @@ def test_a_variables_file_stands_just_below_the_variables_of_its_layer(
 
 def test_inside_a_task_its_own_variables_are_no_options() -> None:
     environ = {"BATCHIO_TASK_ID": "3", "BATCHIO_MEMORY": "1000000000", "BATCHIO_SLOTS": "2"}
-    effective = settle(environ=environ)
+    effective = resolved(environ=environ)
     assert None is effective.value("memory")
     assert effective.value("slots") == 2
     del environ["BATCHIO_TASK_ID"]
-    assert Span(1e9, 1e9) == settle(environ=environ).value("memory")
+    assert Span(1e9, 1e9) == resolved(environ=environ).value("memory")
 
 
 def test_a_mistyped_variable_is_noted() -> None:
-    notes = settle(environ={"BATCHIO_NTASK": "3", "BATCHIO_UNRELATED_THING": "x"}).notes
+    notes = resolved(environ={"BATCHIO_NTASK": "3", "BATCHIO_UNRELATED_THING": "x"}).notes
     assert notes == ("BATCHIO_NTASK: not an option; did you mean BATCHIO_NTASKS?",)
 
 
 def test_a_bad_variable_is_named() -> None:
     with pytest.raises(UsageError) as refused:
-        settle(environ={"BATCHIO_NTASKS": "ten"})
+        resolved(environ={"BATCHIO_NTASKS": "ten"})
     assert str(refused.value) == 'BATCHIO_NTASKS: ntasks: "ten" is not a whole number'
 
 
@@ -300,13 +300,13 @@ def test_a_mistake_in_a_configuration_file_names_the_file(
     table: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        settle(project=table)
+        resolved(project=table)
     assert f"pyproject.toml [tool.batchio]: {message}" == str(refused.value)
 
 
 def test_an_unknown_argument_is_answered_with_the_nearest() -> None:
     with pytest.raises(UsageError) as refused:
-        settle(call={"max_worker": 3})
+        resolved(call={"max_worker": 3})
     assert str(refused.value) == 'run() has no argument "max_worker"'
     assert refused.value.hint == "did you mean max_workers?"
 
@@ -315,7 +315,7 @@ def test_an_unknown_argument_is_answered_with_the_nearest() -> None:
 
 
 def test_rows_tell_every_value_and_its_origin() -> None:
-    effective = settle({"secret-env": ["K=hunter2"]}, "# COILED memory 8 GiB\n")
+    effective = resolved({"secret-env": ["K=hunter2"]}, "# COILED memory 8 GiB\n")
     rows = effective.rows()
     assert Row("memory", "8 GiB", "hello.sh:1") in rows
     assert Row("secret-env", "K=***", "command line") in rows
@@ -335,8 +335,8 @@ DOCS_SCRIPT = """# COILED n-tasks     100
 
 
 def test_rows_leave_out_flags_that_nobody_named() -> None:
-    assert "gpu" not in [row.name for row in settle().rows()]
-    assert Row("gpu", "no", "command line") in settle({"gpu": False}).rows()
+    assert "gpu" not in [row.name for row in resolved().rows()]
+    assert Row("gpu", "no", "command line") in resolved({"gpu": False}).rows()
 
 
 def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
@@ -349,16 +349,16 @@ def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
             "its AWS configuration",
             f"--no-allow-cross-zone (hello.sh:7): {here} has one zone: this computer",
         ]
-    ) == sorted(settle(script=DOCS_SCRIPT).unsupported("local", traits("local")))
+    ) == sorted(resolved(script=DOCS_SCRIPT).unsupported("local", traits("local")))
 
 
 def test_a_cloud_honours_what_the_local_provider_cannot() -> None:
-    assert settle(script=DOCS_SCRIPT).unsupported("cloud", frozenset(Trait)) == []
-    assert settle().unsupported("local", traits("local")) == []
+    assert resolved(script=DOCS_SCRIPT).unsupported("cloud", frozenset(Trait)) == []
+    assert resolved().unsupported("local", traits("local")) == []
 
 
 def test_a_provider_that_nobody_knew_is_asked_for_its_traits_too() -> None:
-    effective = settle({"gpu": True, "region": "north"})
+    effective = resolved({"gpu": True, "region": "north"})
     assert effective.unsupported("lender", {Trait.REMOTE}) == [
         "--gpu (command line): ignored, the lender provider gives tasks no GPUs of their own",
         "--region north (command line): ignored, the lender provider takes its hosts as they are",
@@ -366,7 +366,7 @@ def test_a_provider_that_nobody_knew_is_asked_for_its_traits_too() -> None:
 
 
 def test_hosts_are_for_ssh() -> None:
-    effective = settle({"hosts": ["a,b"]})
+    effective = resolved({"hosts": ["a,b"]})
     assert effective.unsupported("ssh", traits("ssh")) == []
     assert effective.unsupported("local", traits("local")) == [
         "--hosts a, b (command line): ignored, the local provider uses no named hosts; "

@@ -58,7 +58,7 @@ def arriving(folder: Path, task: int = 0, attempt: int = 1, limit: int | None = 
 async def receive(folder: Path, data: bytes, task: int = 0, attempt: int = 1) -> list[str]:
     """All of it, in one go."""
     outputs = arriving(folder, task, attempt)
-    assert await outputs.take(await sent(data, told(data)))
+    assert await outputs.receive(await sent(data, told(data)))
     kept = await outputs.place(LONG_AGO)
     await outputs.clear()
     return kept
@@ -90,9 +90,9 @@ async def test_what_broke_off_goes_on_where_it_stopped(
     data, outputs = archive(a="1", b="2"), arriving(tmp_path)
     for size in broken:
         with pytest.raises(Unreachable, match="broke off"):
-            await outputs.take(await sent(data[outputs.size :][:size], None))
+            await outputs.receive(await sent(data[outputs.size :][:size], None))
 
-    assert await outputs.take(await sent(data[outputs.size :], told(data)))
+    assert await outputs.receive(await sent(data[outputs.size :], told(data)))
     await outputs.place(LONG_AGO)
     await outputs.clear()
 
@@ -107,7 +107,7 @@ async def test_a_stream_that_is_not_as_it_was_sent_is_not_taken_for_whole(
     data, outputs = archive(a="1"), arriving(tmp_path)
     size, crc = told(data)
 
-    assert not await outputs.take(await sent(data, (size + wrong[0], crc ^ wrong[1])))
+    assert not await outputs.receive(await sent(data, (size + wrong[0], crc ^ wrong[1])))
     await outputs.clear()
 
     assert top(tmp_path) == []
@@ -116,7 +116,7 @@ async def test_a_stream_that_is_not_as_it_was_sent_is_not_taken_for_whole(
 async def test_what_was_stopped_is_never_put_in_place(tmp_path: Path) -> None:
     data, outputs = archive(a="1", b="2"), arriving(tmp_path)
     with pytest.raises(Unreachable):
-        await outputs.take(await sent(data[:1024], None))  # between two files
+        await outputs.receive(await sent(data[:1024], None))  # between two files
 
     outputs.stop()
 
@@ -201,7 +201,7 @@ async def test_more_than_the_limit_is_refused_and_nothing_of_it_stays(tmp_path: 
     data, outputs = archive(a="0123456789" * 1000), arriving(tmp_path, limit=5000)
 
     with pytest.raises(Refused, match="more than --max-output 5 KB"):
-        await outputs.take(await sent(data, told(data)))
+        await outputs.receive(await sent(data, told(data)))
     await outputs.clear()
 
     assert not (tmp_path / "out").exists() or top(tmp_path) == []
@@ -234,7 +234,7 @@ async def test_more_than_may_wait_for_the_disk_arrives_too(tmp_path: Path) -> No
         stream.end(told(data))
 
     sending = asyncio.create_task(send())
-    assert await outputs.take(stream)
+    assert await outputs.receive(stream)
     await sending
     await outputs.place(LONG_AGO)
 

@@ -94,7 +94,7 @@ async def land(folder: Path, root: Path, attempt: Attempt, number: int) -> None:
     outputs = Outputs(0, landing, attempt.task, (attempt.task, number))
     data = archive(attempt.things, str(folder / "canary"))
     try:
-        assert await outputs.take(await sent(data, told(data)))
+        assert await outputs.receive(await sent(data, told(data)))
         await outputs.place(100.0)
     except (Garbled, Refused, Unsaved):
         pass
@@ -169,7 +169,7 @@ def test_no_bit_travels_that_gives_rights_to_others(tmp_path: Path, mode: int) -
         (tmp_path / "job").mkdir()
         landing = Landing(tmp_path / "out", "job", FolderPlacedFiles(tmp_path / "job"))
         outputs = Outputs(0, landing, 0, (0, 1))
-        await outputs.take(await sent(data, told(data)))
+        await outputs.receive(await sent(data, told(data)))
         await outputs.place(100.0)
 
     asyncio.run(bring())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio.core import events as ev
-from batchio.core.errands import ERRANDS, settling
+from batchio.core.errands import ERRANDS, ready_limit
 from batchio.core.task import Outcome
 from batchio.runtime.conversation import PING_EVERY_S
 from batchio.runtime.errands import ANSWER_S, DEEDS
@@ -74,7 +74,7 @@ def test_every_errand_has_a_deed_a_limit_and_words() -> None:
     for errand in ERRANDS:
         assert errand.limit(job) >= 60
         assert errand.words(job)
-    assert settling(job) == 600 + 3600 + 3600
+    assert ready_limit(job) == 600 + 3600 + 3600
 
 
 def test_pings_go_on_through_an_hour_of_host_setup(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_an_agent_that_hangs_is_ended_however_long_it_has_not_answered() -> None
 def test_an_agent_that_does_nothing_any_more_is_removed_like_any_other_thing() -> None:
     disowned = walk(F.HUNG, F.LEAVE, F.DISOWNED, remains=R.AGENT)
     assert (disowned.state, disowned.remains) == (S.RETURNING, R.SOMETHING)
-    disowned.step(F.TIDIED, 32.0)
+    disowned.step(F.CLEANED_UP, 32.0)
     assert disowned == Standing(S.PARTED, R.NOTHING, 1, 0.0)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelArgs:
-    """What `batchio cancel` is told."""
+    """Arguments of `batchio cancel`."""
 
     job: str | None
     task: Array | None
@@ -60,7 +60,7 @@ def cancel_job(args: CancelArgs) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryArgs:
-    """What `batchio retry` is told."""
+    """Arguments of `batchio retry`."""
 
     job: str | None
     task: Array | None
@@ -104,7 +104,7 @@ def _run(tasks: list[int]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoverArgs:
-    """What `batchio recover` is told."""
+    """Arguments of `batchio recover`."""
 
     job: str | None
     secret_env: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What several commands share: the JOB argument, its completion, and the way into the API."""
+"""Parts that commands share: the JOB argument, its completion, and calls of the API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from batchio.cli.terminal import is_terminal
 from batchio.cli.words import plural
-from batchio.errors import UsageError
+from batchio.errors import NoSuchJob, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 
 class JobArgument(click.Argument):
-    """JOB: an id, a unique beginning of one, or a name."""
+    """The argument JOB: an id, a unique beginning of one, or a name."""
 
     def __init__(self, name: str = "job", *, required: bool = False, many: bool = False) -> None:
         shown = "JOB..." if many else "JOB" if required else "[JOB]"
         super().__init__([name], required=required, nargs=-1 if many else 1, metavar=shown)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The newest ids, each with its job's name. Opens no journal."""
+        """Return the newest job ids that fit, each with its job's name. Opens no journal."""
         from click.shell_completion import CompletionItem
 
         from batchio.api import workspace_of
@@ -48,21 +48,41 @@ def finished(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def found(job: str | None, workspace: str | None) -> Job:
-    """The job that a person means; None: the newest.
+    """Open the job that a person means; None: the newest.
 
     Raises:
-        NoSuchJob: there is none, or more than one.
+        NoSuchJob: no job fits, or more than one.
     """
     from batchio import api
 
     return await api.open_job(job, workspace=workspace)
 
 
-async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:
-    """For verbs that change a job: the one named, or the newest once somebody agrees.
+async def job_and_task(text: str | None, workspace: str | None) -> tuple[Job, int | None]:
+    """The job and the task that JOB/TASK names; a name may hold slashes itself.
 
     Raises:
-        UsageError: no job was named, and nobody can be asked, or the answer was no.
+        NoSuchJob: there is none, or more than one.
+        UsageError: what stands behind the slash is no task's id.
+    """
+    name, slash, task = (text or "").rpartition("/")
+    if not slash:
+        return await found(text or None, workspace), None
+    try:
+        return await found(text, workspace), None
+    except NoSuchJob:
+        if not (task.isascii() and task.isdecimal()):
+            raise UsageError(
+                f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3"
+            ) from None
+    return await found(name or None, workspace), int(task)
+
+
+async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: bool) -> Job:
+    """Open the job that a verb shall change: the named one, or the newest once the user agrees.
+
+    Raises:
+        UsageError: no job was named, and the user cannot be asked, or said no.
     """
     opened = await found(job, workspace)
     if job is not None or sure:

@@ -11,7 +11,7 @@ from batchio.cli import diagnostics, output
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_BATCHIO_COMPLETE"
-"""What a shell sets when it asks for completions; click answers it."""
+"""Variable that a shell sets when it asks for completions; click answers it."""
 
 INSTALL: Final = {
     "bash": "echo 'eval \"$(batchio completion bash)\"' >> ~/.bashrc",

@@ -1,4 +1,4 @@
-"""The only writer of stderr: talk, warnings, errors with their hints; and the exit codes."""
+"""The only writer of stderr: messages, warnings, errors with their hints; and the exit codes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REPORT_TO: Final = "https://github.com/batchio/batchio/issues"
 
 
 class ExitCode(IntEnum):
-    """What the process exits with: the truth about the job, or about the command."""
+    """Exit codes of the process: how the job, or the command, ended."""
 
     SUCCEEDED = 0
     """Every task succeeded; or the command did what it was asked and waited for nothing."""
@@ -37,36 +37,36 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     """Ctrl-C; a job that was being waited for goes on."""
     READER_GONE = 141
-    """Whoever read our output has closed it, as in `batchio logs | head`."""
+    """The reader of our output has closed it, as in `batchio logs | head`."""
 
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def say(text: str = "") -> None:
-    """Tell a person something."""
+    """Print a message for people on stderr."""
     _write(text)
 
 
 def warn(text: str) -> None:
-    """Something to know that stops nothing."""
+    """Print a warning: something to know that stops nothing."""
     _write(f"{painted('warning:', 'yellow', sys.stderr)} {text}")
 
 
 def hint(text: str) -> None:
-    """What to do about it."""
+    """Print a hint: what to do about a warning or an error."""
     _write(f"{painted('hint:', 'cyan', sys.stderr)} {text}")
 
 
 def error(text: str, remedy: str | None = None) -> None:
-    """Something that could not be done."""
+    """Print an error, and `remedy` as its hint: something that could not be done."""
     _write(f"{painted('error:', 'red', sys.stderr)} {text}")
     if remedy:
         hint(remedy)
 
 
 def steps(lines: Iterable[tuple[str, str]]) -> None:
-    """What to type next: commands, and what each is for."""
+    """Print commands to type next, each with its purpose, as a list."""
     pairs = list(lines)
     longest = max((len(command) for command, _ in pairs), default=0)
     for command, purpose in pairs:
@@ -76,7 +76,7 @@ def steps(lines: Iterable[tuple[str, str]]) -> None:
 
 
 def report(problem: BaseException) -> int:
-    """Say what went wrong, in a line or two, and give the exit code.
+    """Print what went wrong, in a line or two, and return the exit code.
 
     With BATCHIO_DEBUG set the traceback follows.
     """
@@ -115,7 +115,7 @@ def report(problem: BaseException) -> int:
 
 
 def _usage(problem: click.UsageError) -> tuple[str, str]:
-    """What is wrong with the command line, and what to do about it."""
+    """Return what is wrong with the command line, and what to do about it."""
     command = problem.ctx.command_path if problem.ctx else "batchio"
     look = f"see: {command} --help"
     if isinstance(problem, click.NoSuchOption):
@@ -130,7 +130,7 @@ def _usage(problem: click.UsageError) -> tuple[str, str]:
 
 
 def _write(text: str) -> None:
-    """One line or more; a stderr that is gone, or full, is nobody's problem."""
+    """Write one line or more to stderr; ignore a stderr that is closed or full."""
     try:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()

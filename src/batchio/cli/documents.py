@@ -1,4 +1,4 @@
-"""What `--format json` and `jsonl` print, where that is not a view of `core.views` as it is.
+"""JSON that `--format json` and `jsonl` print, where it is not just a view of `core.views`.
 
 docs/reference/schema is made from these types.
 """
@@ -9,17 +9,17 @@ from typing import Literal, TypedDict
 
 
 class Submitted(TypedDict):
-    """A job that was made and that nobody waits for."""
+    """A job that was submitted and that the command does not wait for."""
 
     schema: int
     id: str
     name: str
     tasks: int
-    """How many."""
+    """Number of tasks."""
 
 
 class Explained(TypedDict):
-    """Why a job or a task is where it is."""
+    """Why a job or a task is in its state."""
 
     schema: int
     job: str

@@ -1,4 +1,4 @@
-"""Being there while a job runs: its output, its progress, and how it ends."""
+"""Following a job while it runs: its output, its progress, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchio.cli.common import finished
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import progress
 from batchio.cli.summary import ending_lines, next_steps
-from batchio.cli.terminal import is_terminal, painted, visible
+from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 """Colours of the tasks' labels, in turn."""
 
 BLINK_S: Final = 0.5
-"""Seconds in which files may arrive without a word about it."""
+"""Seconds before the progress of files is shown; most jobs' files are sent by then."""
 
 
 TICK_S: Final = 0.5
-"""Seconds after which a line that says how long it takes is drawn anew."""
+"""Seconds after which a line that shows a duration is drawn anew."""
 
 
 def stay(
@@ -41,7 +41,7 @@ def stay(
     timeout: float | None = None,
     leading: Leading | None = None,
 ) -> int:
-    """Wait for the job, showing its output or its progress; returns the exit code.
+    """Wait for the job, show its output or its progress, and return the exit code.
 
     Ctrl-C, TERM and HUP end the waiting, not the job; one that this process leads they cancel.
     """
@@ -101,7 +101,7 @@ def _told_to_end() -> Iterator[None]:
 
 
 def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
-    """Say that only the waiting has ended."""
+    """Say that only the waiting has ended, not the job; return the exit code."""
     diagnostics.say()
     diagnostics.say(f"job {job.id} goes on")
     diagnostics.steps(
@@ -144,7 +144,7 @@ async def _to_the_end(
 
 
 async def _with_progress(job: Job, timeout: float | None, leading: Leading | None) -> None:
-    """Show how it gets on until it is done. Raises what a head in this process has raised."""
+    """Show the job's progress until it is done. Raises what a head in this process raised."""
     shown = progress()
     try:
         async with job.live() as live:
@@ -158,7 +158,7 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
 
 
 async def _while_sending(job: Job) -> None:
-    """Show how its files get on until the first node is ready."""
+    """Show the progress of the job's files until the first node is ready."""
     shown, soon = progress(), time.monotonic() + BLINK_S
     try:
         async with job.live() as live:
@@ -172,17 +172,19 @@ async def _while_sending(job: Job) -> None:
 
 
 def show_line(line: LogLine) -> None:
-    """One line of a task, where it belongs: its stderr goes to ours."""
+    """Print one line of a task: its stdout to our stdout, its stderr to our stderr."""
     if line.stream == "stderr":
         sys.stdout.flush()
-        diagnostics.say(f"{label(line.task, line.attempt, stderr=True)} {line.text}")
+        diagnostics.say(
+            f"{label(line.task, line.attempt, stderr=True)} {harmless(line.text, sys.stderr)}"
+        )
     else:
-        output.line(f"{label(line.task, line.attempt)} {line.text}")
+        output.line(f"{label(line.task, line.attempt)} {harmless(line.text, sys.stdout)}")
         output.flush()
 
 
 def label(task: int, attempt: int, *, stderr: bool = False) -> str:
-    """ "(task 3)", in the task's colour."""
+    """Return the label of a task's line, "(task 3)", in the task's colour."""
     again = f", attempt {attempt}" if attempt > 1 else ""
     stream = sys.stderr if stderr else sys.stdout
     return painted(f"(task {task}{again})", LABELS[task % len(LABELS)], stream)

@@ -12,7 +12,7 @@ from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.follow import LABELS, let_go
 from batchio.cli.options import command
-from batchio.cli.terminal import painted
+from batchio.cli.terminal import harmless, painted
 from batchio.cli.words import moment, precise
 from batchio.errors import UsageError
 from batchio.options.table import get
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from batchio.core.arrays import Array
 
 LABEL_WIDTH = 16
-"""Columns of "(Task 3)" and the gap behind it."""
+"""Width in columns of "(Task 3)" and the gap behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogsArgs:
-    """What `batchio logs` is told."""
+    """Arguments of `batchio logs`."""
 
     job: str | None
     task: Array | None
@@ -91,7 +91,7 @@ async def _show(job: Job, args: LogsArgs, writer: Callable[[LogLine], None]) -> 
 
 
 async def _pour(job: Job, args: LogsArgs) -> None:
-    """Byte for byte what was printed."""
+    """Write the bytes that tasks printed, exactly as they were."""
     nodes = await _nodes(job, args.workers)
     async with job.raw_logs(**_which(args), follow=args.follow) as pieces:
         async for printed in pieces:
@@ -102,7 +102,7 @@ async def _pour(job: Job, args: LogsArgs) -> None:
 
 
 def _which(args: LogsArgs) -> dict[str, Any]:
-    """What was chosen of all that was printed."""
+    """Return the arguments of `Job.logs` that choose a part of the output."""
     return {
         "task": str(args.task.ids) if args.task else None,
         "attempt": args.attempt,
@@ -112,7 +112,7 @@ def _which(args: LogsArgs) -> dict[str, Any]:
 
 
 async def _nodes(job: Job, names: str | None) -> set[int] | None:
-    """Numbers of the nodes of these names; None for all."""
+    """Return the numbers of the nodes with these names; None for all nodes."""
     if not names or names in ("all", "any"):
         return None
     view = await job.status()
@@ -129,7 +129,7 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
 
 
 def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine], None]:
-    """How a line is written."""
+    """Return the function that writes a line in the form that was asked for."""
     if array:
         return lambda line: array.add(_record(line))
     if args.format != "table":
@@ -137,8 +137,14 @@ def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine
     if args.raw:
         return lambda line: output.line(line.text)
     if args.timestamps:
-        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {line.text}")
-    return lambda line: output.line(f"{_label(line)}{line.text}")
+        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {_text(line)}")
+    return lambda line: output.line(f"{_label(line)}{_text(line)}")
+
+
+def _text(line: LogLine) -> str:
+    import sys
+
+    return harmless(line.text, sys.stdout)
 
 
 def _label(line: LogLine) -> str:
@@ -162,7 +168,7 @@ def _record(line: LogLine) -> LogRecord:
 
 
 def _head_log(job: Job) -> int:
-    """What the head itself had to say."""
+    """Print what the job's head wrote to its stderr; return the exit code."""
     text = finished(job.head_log())
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")

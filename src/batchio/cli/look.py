@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.common import JobArgument, finished, found, job_and_task
 from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
 
 SHOWN: Final = 50
-"""Tasks that `status` shows of a job with more."""
+"""Number of tasks that `status` shows of a job with more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusArgs:
-    """What `batchio status` is told."""
+    """Arguments of `batchio status`."""
 
     job: str | None
     all: bool
@@ -107,7 +107,7 @@ TASK_COLUMNS: Final = (
 
 
 def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
-    """One task as a row of the table."""
+    """Return the cells of one task's row in the table."""
     return (
         str(row.id),
         standing(row.outcome or row.state),
@@ -124,7 +124,7 @@ def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
 
 
 def _order(text: str) -> list[Order]:
-    """What --sort asks for: columns between commas, a dash before one turns it round."""
+    """Return the order that --sort asks for: columns between commas, `-` for falling order."""
     order = []
     for part in text.split(","):
         name = part.strip().removeprefix("-").replace("-", "_")
@@ -139,13 +139,13 @@ def _order(text: str) -> list[Order]:
 
 
 def _rows(view: JobView, order: list[Order], limit: int | None = None) -> Iterable[TaskRow]:
-    """The rows in that order; what has no value stands last."""
+    """Return the rows of the tasks in that order; tasks without a value there come last."""
     return view.rows(view.select(ALL, *order)[:limit]) if order else view.tasks()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListArgs:
-    """What `batchio list` is told."""
+    """Arguments of `batchio list`."""
 
     limit: int
     format: Format
@@ -198,7 +198,7 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookArgs:
-    """What `batchio nodes` and `batchio explain` are told."""
+    """Arguments of `batchio nodes` and `batchio explain`."""
 
     job: str | None
     format: Format
@@ -264,21 +264,17 @@ def explain_why(args: LookArgs) -> int:
 
     JOB/TASK names a task: `batchio explain 2c4d5f6g7h/3`. Without JOB: the newest.
     """
-    name, slash, task = (args.job or "").partition("/")
-    if slash and not task.isdecimal():
-        raise UsageError(f'"{task}" is not the id of a task', hint="write JOB/TASK, such as 2c4d/3")
 
-    async def look() -> tuple[str, list[str]]:
-        job = await found(name or None, args.workspace)
-        why = await job.explain(int(task) if slash else None)
+    async def look() -> tuple[str, int | None, list[str]]:
+        job, task = await job_and_task(args.job, args.workspace)
+        why = await job.explain(task)
         if (await job.status()).attended is False:
             why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
-        return job.id, why
+        return job.id, task, why
 
-    job_id, sentences = finished(look())
+    job_id, about, sentences = finished(look())
     match args.format:
         case "json" | "jsonl":
-            about = int(task) if slash else None
             record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
             output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
         case _:

@@ -1,4 +1,4 @@
-"""The front door of the command line. Loads a command only when it is called."""
+"""The entry point of the command line. It loads a command only when it is called."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS: Final = {
     "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),
     "version": ("batchio.cli.completion:version", "Show the version."),
 }
-"""Where each command is, and its line in --help; in the order in which they are met."""
+"""Module and line in --help of each command, in the order in which --help lists them."""
 
 HELP: Final = """Run any script or command as N parallel tasks.
 
@@ -45,11 +45,11 @@ class Commands(click.Group):
     """A group that knows its commands by name, and imports the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of COMMANDS."""
+        """Return the names of all commands, in the order of COMMANDS."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself."""
+        """Import and return the command of this name; None when there is none."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
@@ -58,14 +58,14 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A line each, without importing any."""
+        """Write a line for each command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command, or an error that suggests one."""
+        """Return the command that is called. Raises UsageError, which suggests one."""
         name = args[0]
         if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
             return super().resolve_command(ctx, args)
@@ -79,7 +79,7 @@ class Commands(click.Group):
 
 
 def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
-    """Print the version and stop."""
+    """Print the version and exit."""
     if wanted and not ctx.resilient_parsing:
         from batchio import __version__
 
@@ -106,7 +106,7 @@ cli = Commands(
 
 
 def call(args: list[str]) -> int:
-    """Do what this command line says; returns the exit code, and never raises."""
+    """Run this command line and return the exit code; never raises."""
     try:
         code = cli.main(args or ["--help"], prog_name="batchio", standalone_mode=False)
         output.flush()
@@ -123,7 +123,7 @@ def call(args: list[str]) -> int:
 
 
 def main() -> None:
-    """The `batchio` program."""
+    """Run the `batchio` program."""
     # Some launchers ignore it, and so would we: then no child's end could be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _fill_streams()

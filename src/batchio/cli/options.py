@@ -1,4 +1,4 @@
-"""Options of commands, made from the one table, and how --help shows them."""
+"""Options of commands, made from the table of options, and their form in --help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     A = TypeVar("A", bound=DataclassInstance)
 
 FEW: Final = 16
-"""Options that need no groups."""
+"""Most options that --help shows without groups."""
 
 _FLAGS: Final = ("flag", "tri")
 
@@ -36,11 +36,11 @@ class TableOption(click.Option):
         names = [f"--{spelling}" for spelling in row.spellings]
         names = ([row.short] if row.short else []) + names
         self.useful = bool(_honouring(row))
-        """Whether any provider honours it."""
+        """Whether any provider honours the option."""
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
         if self.flag:
-            names = [f"{name}/{_opposite(name)}" for name in names if name.startswith("--")]
+            names = [f"{n}/{_opposite(n)}" if n.startswith("--") else n for n in names]
         super().__init__(
             [_identifier(row.name), *names],
             default=None,
@@ -53,7 +53,7 @@ class TableOption(click.Option):
         )
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        """How --help shows it: every spelling, and no only where it means something."""
+        """Return the option's line in --help: all spellings, and --no- where it has a meaning."""
         shown = [f"--{name}" for name in self.row.spellings]
         if self.row.default is True or (self.row.kind == "tri" and not self.optional_word):
             shown.append(_opposite(shown[0]))
@@ -63,7 +63,7 @@ class TableOption(click.Option):
         return (text if self.flag else f"{text} {self.row.metavar}"), self.help or ""
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Choices, files, or nothing."""
+        """Return the choices that fit, a mark for the shell to complete files, or nothing."""
         from click.shell_completion import CompletionItem
 
         if self.row.choices:
@@ -79,7 +79,7 @@ class TableCommand(click.Command):
     def __init__(self, name: str, *, takes: type[Any], **settings: Any) -> None:
         super().__init__(name, **settings)
         self.takes = takes
-        """The dataclass of what it is told."""
+        """The dataclass of the command's arguments."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; a mistyped option gets a suggestion."""
@@ -95,7 +95,7 @@ class TableCommand(click.Command):
             raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options under the names of their groups, or all together when they are few."""
+        """Write the options under the names of their groups, or without groups when few."""
         rows = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         shown = [p for p in rows if not isinstance(p, TableOption) or p.useful]
         grouped = len(shown) > FEW
@@ -128,15 +128,15 @@ def command(
     like: str = "",
     **settings: Any,
 ) -> TableCommand:
-    """Make a command from a function and the dataclass of what it is told.
+    """Make a command from a function and the dataclass of its arguments.
 
     Args:
-        name: As it is typed.
-        call: Does it; returns the exit code. Its docstring is the help.
-        takes: A field for each parameter, of the same name.
+        name: The command's name, as it is typed.
+        call: Runs the command and returns the exit code. Its docstring is the help.
+        takes: A dataclass with a field for each parameter, of the same name.
         own: Parameters that are not in the table.
-        like: The command whose options of the table it has, where that is another one.
-        settings: Of the click context.
+        like: Another command whose options of the table this one has, too.
+        settings: Settings of the click context.
     """
     params = table_options(like or name, *own)
     rows = {param.name: param.row for param in params if isinstance(param, TableOption)}
@@ -163,10 +163,10 @@ def command(
 
 
 def _arguments(takes: type[A], rows: Mapping[str, Option], said: Mapping[str, Any]) -> A:
-    """Return what was said as the dataclass of a command.
+    """Return the values that click read as the dataclass of a command's arguments.
 
     An option of the table has its typed value; where nothing was typed the default of the
-    field counts before that of the table. A field `typed` gets the text of all that was typed.
+    field counts before that of the table. A field `typed` gets the text of all typed options.
 
     Raises:
         UsageError: a value that cannot be read.
@@ -183,13 +183,13 @@ def _arguments(takes: type[A], rows: Mapping[str, Option], said: Mapping[str, An
 
 
 def table_options(command: str, *extra: click.Parameter) -> list[click.Parameter]:
-    """The options of this command, in the order of the table, after its own."""
+    """Return the command's own parameters, then its options in the order of the table."""
     rows = [o for o in OPTIONS if command in o.commands and "cli" in o.surfaces]
     return [*extra, *(TableOption(row) for row in rows)]
 
 
 def given(params: Mapping[str, Any]) -> dict[str, Any]:
-    """What was typed: option name to text, bool, or list of texts; the rest left out."""
+    """Return the typed options: name to text, bool, or list of texts; no others."""
     return {
         option.name: params[_identifier(option.name)]
         for option in OPTIONS
@@ -204,13 +204,17 @@ def _value(option: Option, said: Any) -> Any:
 
 
 def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
-    """The arguments, with the word after a yes/no option tied to it: `--run-on-host=true`.
+    """Return the arguments, with the word after a yes/no option joined: `--run-on-host=true`.
 
-    Looks only at what stands before the first word that is no option: the rest belongs
-    to the user's program.
+    Only words before the first one that is no option are changed: the rest belongs to the
+    user's program.
     """
     by_name = {name: param for param in command.params for name in (*param.opts,)}
-    optional = {n for n, p in by_name.items() if isinstance(p, TableOption) and p.optional_word}
+    optional = {
+        name: f"--{param.row.spellings[0]}"
+        for name, param in by_name.items()
+        if isinstance(param, TableOption) and param.optional_word
+    }
     out: list[str] = []
     at = 0
     while at < len(args):
@@ -224,7 +228,7 @@ def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
             if positive == word and at < len(args) and _is_yes_or_no(args[at]):
                 value = args[at]
                 at += 1
-            out.append(f"{positive}={value}")
+            out.append(f"{optional[positive]}={value}")
             continue
         out.append(word)
         param = by_name.get(word)
@@ -239,7 +243,8 @@ def _is_yes_or_no(word: str) -> bool:
 
 
 def _opposite(name: str) -> str:
-    """--no-wait for --wait; the docs page spells --allow-cross-zone's --no-cross-zone."""
+    """Return the opposite of a flag: --no-wait for --wait, --no-cross-zone for
+    --allow-cross-zone, as Coiled's docs spell it."""
     return "--no-" + name.removeprefix("--").removeprefix("allow-")
 
 
@@ -248,11 +253,11 @@ def _identifier(name: str) -> str:
 
 
 def _honouring(option: Option) -> list[str]:
-    """Return the names of the providers that honour it."""
+    """Return the names of the providers that honour an option."""
     return [name for name in NAMES if not option.refusal(name, traits(name))]
 
 
 def _limits(option: Option) -> str:
-    """Which providers honour it, for --help, when not all do."""
+    """Return which providers honour an option, for --help, or "" when all or none do."""
     honouring = _honouring(option)
     return f" [only on {', '.join(honouring)}]" if 0 < len(honouring) < len(NAMES) else ""

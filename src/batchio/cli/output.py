@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Format = Literal["table", "json", "jsonl"]
-"""What --format says."""
+"""The values of --format."""
 
 MEASURED: Final = 1000
-"""Rows that are looked at to find the widths of columns; longer tables are not drawn."""
+"""Number of rows that are read to find the widths of columns; longer tables are not drawn."""
 
 
 GAP: Final = 2
-"""Blanks between columns of plain text."""
+"""Number of blanks between columns of plain text."""
 
 DRAWN_GAP: Final = 3
-"""Blanks and a line, between drawn columns."""
+"""Width of the blanks and the line between drawn columns."""
 
 LAST: Final = 16
-"""Columns to which the last cell of a row may be cut."""
+"""Least width to which the last cell of a row may be cut."""
 
 
 class Cell(NamedTuple):
-    """Text in a table, and its colour, which only repeats what the text says."""
+    """Text of a table's cell, and its colour, which only repeats what the text says."""
 
     text: str
     colour: str = ""
 
 
 class Column(NamedTuple):
-    """A column: its title, and whether its cells stand to the right.
+    """A column of a table: its title, and whether its cells are aligned to the right.
 
     `spare` columns are left out of a narrow terminal, those with 1 first; 0: never.
     """
@@ -59,25 +59,25 @@ Row = tuple["Cell | str", ...]
 
 
 def to_person() -> bool:
-    """Whether a person reads stdout."""
+    """Return whether stdout is a terminal, so that a person reads it."""
     return is_terminal(sys.stdout)
 
 
 def line(text: str = "") -> None:
-    """One line of text."""
+    """Write one line of text to stdout. Raises as `raw` does."""
     write(text + "\n")
 
 
 def write(text: str) -> None:
-    """Text as it is; bytes that were never text go out as they came in. Raises as `raw`."""
+    """Write text to stdout; its lone surrogates become the bytes they were. Raises as `raw`."""
     raw(text.encode("utf-8", "surrogateescape"))
 
 
 def raw(data: bytes | bytearray) -> None:
-    """Bytes, and nothing else. Where no more can be written, that is said once; see `lost`.
+    """Write bytes to stdout; report once that no more can be written, see `lost`.
 
     Raises:
-        Exit: whoever read it is gone.
+        Exit: the reader of stdout has closed it.
     """
     try:
         sys.stdout.buffer.write(data)
@@ -86,7 +86,7 @@ def raw(data: bytes | bytearray) -> None:
 
 
 def flush() -> None:
-    """Let everything written be seen now. Raises as `raw` does."""
+    """Flush stdout, so that everything written is seen now. Raises as `raw` does."""
     try:
         sys.stdout.flush()
     except OSError as err:
@@ -94,7 +94,7 @@ def flush() -> None:
 
 
 def cannot_flush() -> int:
-    """Return the exit code when standard output cannot be written, by whomever; else 0."""
+    """Flush stdout; return the exit code for output that could not be written, else 0."""
     try:
         flush()
     except click.exceptions.Exit as ended:
@@ -117,7 +117,13 @@ def lost(*, excused: bool = False) -> int:
 
 
 def _gone(err: OSError) -> None:
-    """Let nobody read what is still to be written; Python would complain of it when it ends."""
+    """Send further output nowhere, after a failed write, and report the failure once.
+
+    Otherwise Python would complain when it ends.
+
+    Raises:
+        Exit: the reader of stdout has closed it.
+    """
     nobody = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nobody, sys.stdout.fileno())
     os.close(nobody)
@@ -129,18 +135,18 @@ def _gone(err: OSError) -> None:
 
 
 def json_value(value: Any) -> None:
-    """One JSON value."""
+    """Write one value as indented JSON."""
     line(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def json_lines(values: Iterable[Any]) -> None:
-    """Each value as JSON on a line of its own."""
+    """Write each value as JSON on a line of its own."""
     for value in values:
         line(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def json_list(values: Iterable[Any]) -> None:
-    """A JSON array, an element a line, without holding them all."""
+    """Write a JSON array, an element on each line, without holding all in memory."""
     array = JsonArray()
     for value in values:
         array.add(value)
@@ -154,17 +160,17 @@ class JsonArray:
         self._empty = True
 
     def add(self, value: Any) -> None:
-        """One more element, on a line of its own."""
+        """Write one more element, on a line of its own."""
         write(f"{'[' if self._empty else ','}\n  {json.dumps(value, ensure_ascii=False)}")
         self._empty = False
 
     def close(self) -> None:
-        """The array is complete."""
+        """Write the end of the array."""
         line("[]" if self._empty else "\n]")
 
 
 def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
-    """A table; long ones are written as they come."""
+    """Write a table; rows beyond the first MEASURED are written as they come."""
     source = iter(rows)
     first = [_safe(row) for row in itertools.islice(source, MEASURED)]
     after = next(source, None)
@@ -186,7 +192,7 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
 
 
 def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
-    """Positions of the columns that are shown: spare ones go when there is no room."""
+    """Return the positions of the columns to show; without room, spare ones are left out."""
     kept = list(range(len(columns)))
     for _, at in sorted((column.spare, at) for at, column in enumerate(columns) if column.spare):
         if _needed([widths[i] for i in kept], GAP) > room:
@@ -195,7 +201,7 @@ def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[i
 
 
 def _needed(widths: Sequence[int], gap: int) -> int:
-    """Columns of the terminal that a row needs; the last cell may be cut."""
+    """Return the width in columns that a row needs; the last cell may be cut."""
     return sum(widths[:-1]) + min(widths[-1], LAST) + gap * len(widths)
 
 
@@ -209,7 +215,7 @@ def _safe(row: Row) -> list[Cell]:
 def _aligned(
     columns: Sequence[Column], widths: Sequence[int], row: Sequence[Cell], room: int | None
 ) -> str:
-    """A row as text; where there is too little room the last cell is cut."""
+    """Return a row as aligned text; its last cell is cut to the `room` that is left."""
     out, used = "", 0
     for column, cell, size in zip(columns, row, widths, strict=True):
         text, last = cell.text, column is columns[-1]
@@ -224,14 +230,14 @@ def _aligned(
 
 
 def _cut(text: str, room: int) -> str:
-    """The text, not wider than `room`; wide characters are counted as if they all were."""
+    """Cut a text to the width `room`; wide characters count as if all were of equal width."""
     if width(text) <= room:
         return text
     return text[: room * len(text) // width(text) - 1] + "…" if room > 1 else ""
 
 
 def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) -> None:
-    """With lines around it, the last cell cut to `last`; text is never read as markup."""
+    """Draw a table with lines, the last cells cut to the width `last`; no text is markup."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

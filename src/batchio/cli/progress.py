@@ -1,4 +1,4 @@
-"""How a job that is waited for gets on: a live line on a terminal, lines in a pipe."""
+"""Progress of a job that is waited for: a live line on a terminal, lines in a pipe."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary
 
 DRAW_EVERY_S: Final = 0.1
-"""Seconds between two looks of the live display."""
+"""Least seconds between two drawings of the live display."""
 
 TELL_EVERY_S: Final = 5.0
-"""Seconds between two plain lines; changes of the job's state are told at once."""
+"""Least seconds between two plain lines; a change of the job's state is told at once."""
 
 BAR: Final = 30
-"""Columns of the bar."""
+"""Width of the bar in columns."""
 
 
 class Progress(Protocol):
-    """Shows how it gets on."""
+    """A display of a job's progress."""
 
     def show(self, view: JobSummary, files: Sending | None = None) -> None:
-        """The job is like this now, and its files are on their way like that."""
+        """Show how the job is now, and how far its files were sent."""
         ...
 
     def close(self) -> None:
-        """Leave nothing behind that moves."""
+        """End the display, and remove it where it is a live one."""
         ...
 
 
 def progress() -> Progress:
-    """The one that fits stderr."""
+    """Return a live display on a terminal, and plain lines elsewhere."""
     return Drawn() if is_terminal(sys.stderr) else Told()
 
 
 class Told:
-    """Plain lines, at changes, and not too many."""
+    """A display of plain lines, at changes, and not too many."""
 
     def __init__(self) -> None:
         self._state = ""
@@ -58,7 +58,7 @@ class Told:
         self._next = 0.0
 
     def show(self, view: JobSummary, files: Sending | None = None) -> None:
-        """Say it, if it is news and not too soon; of files nothing."""
+        """Print the job's progress if it has changed and not too soon; nothing about files."""
         text = f"{view.state}: {progressed(view.counts)}"
         now = time.monotonic()
         if text == self._said or (view.state == self._state and now < self._next):
@@ -68,11 +68,11 @@ class Told:
         self._state, self._said, self._next = view.state, text, now + TELL_EVERY_S
 
     def close(self) -> None:
-        """Nothing moves here."""
+        """Do nothing: plain lines stay."""
 
 
 class Drawn:
-    """One line that stays where it is, and another one while files are sent."""
+    """A live display: one line that is redrawn in place, and another one while files are sent."""
 
     def __init__(self) -> None:
         self._live: Live | None = None
@@ -80,7 +80,7 @@ class Drawn:
         self._pace = Pace()
 
     def show(self, view: JobSummary, files: Sending | None = None) -> None:
-        """Draw it, unless it was drawn just now."""
+        """Redraw the lines, unless they were drawn less than DRAW_EVERY_S ago."""
         now = time.monotonic()
         if now < self._next:
             return
@@ -101,7 +101,7 @@ class Drawn:
         self._live.update(Group(*lines), refresh=True)
 
     def close(self) -> None:
-        """Take the line away."""
+        """Remove the lines from the terminal."""
         if self._live is not None:
             self._live.stop()
 
@@ -119,13 +119,13 @@ def _undisturbed() -> Iterator[None]:
 
 
 class Pace:
-    """Bytes a second, over all that was seen; None at first."""
+    """The mean rate at which files are sent, since the display began."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
 
     def of(self, sent: int, now: float) -> float | None:
-        """The pace at `now`, by any clock, when so many were sent."""
+        """Return bytes a second, from all bytes `sent` at `now` (seconds, any clock); or None."""
         if self._first is None or sent < self._first[0]:  # a node began anew
             self._first = sent, now
         began, at = self._first
@@ -133,7 +133,7 @@ class Pace:
 
 
 def sent_text(files: Sending, pace: float | None) -> str:
-    """ "1.2 GiB of 3.4 GiB, 45 MiB/s, 50s left, 12 of 200 nodes"."""
+    """Return "1.2 GiB of 3.4 GiB, 45 MiB/s, 50s left, 12 of 200 nodes"."""
     sent = f"{format_bytes(files.sent)} of {format_bytes(files.total)}"
     speed = ""
     if pace:
@@ -143,7 +143,7 @@ def sent_text(files: Sending, pace: float | None) -> str:
 
 
 def _files_line(files: Sending, text: str, room: int) -> Table:
-    """As `_line`; where there is too little room the bar is shorter."""
+    """Return the line about files; its bar is shorter where there is too little room."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text

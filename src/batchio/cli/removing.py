@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RmArgs:
-    """What `batchio rm` is told."""
+    """Arguments of `batchio rm`."""
 
     job: tuple[str, ...]
     workspace: str | None
@@ -48,7 +48,7 @@ def remove_jobs(args: RmArgs) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneArgs:
-    """What `batchio prune` is told."""
+    """Arguments of `batchio prune`."""
 
     older_than: float | None
     dry_run: bool

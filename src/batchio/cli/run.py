@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunArgs:
-    """What `batchio run` is told. `typed` is for `submit`, which weighs it against all else."""
+    """Arguments of `batchio run`. `submit` combines `typed` with all other sources of options."""
 
     command: tuple[str, ...]
     format: Format
@@ -98,7 +98,7 @@ def _start(prepared: Prepared, form: Format) -> int:
 
 
 async def unattended(prepared: Prepared) -> list[str]:
-    """Jobs that a crash left behind; who starts another one should know."""
+    """Return ids of jobs without a head that are not done, to warn who starts another job."""
     from batchio import api
 
     return await api.unattended(workspace=prepared.workspace.url)

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import click
 
-from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.common import JobArgument, finished, job_and_task
 from batchio.cli.options import command
-from batchio.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshArgs:
-    """What `batchio ssh` is told."""
+    """Arguments of `batchio ssh`."""
 
     job: str
     words: tuple[str, ...]
@@ -31,15 +30,11 @@ def ssh_to(args: SshArgs) -> int:
       batchio ssh 2bbp/3
       batchio ssh 2bbp/3 -- ls -l
     """
-    name, _, task = args.job.partition("/")
-    if task and not task.isdecimal():
-        raise UsageError(f'"{task}" is no task id', hint="say JOB/TASK, such as 2bbp/3")
-
     words = args.words[1:] if args.words[:1] == ("--",) else args.words
 
     async def command_line() -> list[str]:
-        job = await found(name, args.workspace)
-        return await job.command_at(int(task) if task else None, words)
+        job, task = await job_and_task(args.job, args.workspace)
+        return await job.command_at(task, words)
 
     argv = finished(command_line())
     os.execvp(argv[0], argv)

@@ -1,4 +1,4 @@
-"""A job in a few lines of text: its head, its failures, how it ended."""
+"""A job in a few lines of text: its main facts, its failures, how it ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS_SHOWN: Final = 5
 
 
 def header_lines(view: JobView) -> Iterator[str]:
-    """What `status` says above the table."""
+    """Yield the lines about a job that `status` prints above the table."""
     state = view.standing.replace("_", " ")
     yield f"job        {view.id}  {painted(state, COLOURS.get(view.standing, ''), sys.stdout)}"
     if view.why:
@@ -57,7 +57,7 @@ def _nodes(view: JobView) -> str:
 
 
 def failure_lines(view: JobView) -> Iterator[str]:
-    """What went wrong, the same things together: how many, how, which, last words."""
+    """Yield lines about groups of tasks that ended badly: how many, how, ids, last words."""
     groups = view.failures()
     for group in groups[:GROUPS_SHOWN]:
         head = f"{plural(group.count, 'task')} {group.outcome.replace('_', ' ')}"
@@ -72,7 +72,7 @@ def failure_lines(view: JobView) -> Iterator[str]:
 
 
 def ending_lines(view: JobView) -> Iterator[str]:
-    """How a job that was waited for ended, and what to look at next."""
+    """Yield lines that say how a job that was waited for ended, and its failures."""
     word = view.standing
     shown = painted(word.replace("_", " "), COLOURS.get(word, ""), sys.stderr)
     took, counts = lasted(_took(view)), view.counts
@@ -86,14 +86,14 @@ def ending_lines(view: JobView) -> Iterator[str]:
 
 
 def _took(view: JobView) -> float:
-    """Seconds since it was submitted, or when others had it before, since it last began."""
+    """Return the seconds that the job took since submission, or since it was recovered."""
     if view.epoch > 1 and view.started and view.finished:
         return view.finished - view.started
     return view.duration
 
 
 def next_steps(view: JobView) -> list[tuple[str, str]]:
-    """What to type after a job that did not go well."""
+    """Return commands to type after a job that did not succeed, each with its purpose."""
     if view.standing == "succeeded":
         return []
     steps = [(f"batchio retry {view.id} --failed", "run what did not succeed again")]

@@ -1,8 +1,9 @@
-"""What both writers know of the terminal: whether it is one, colours, safe text."""
+"""Terminals, for the writers of stdout and stderr: whether a stream is one, colours, safe text."""
 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -11,12 +12,14 @@ import click
 if TYPE_CHECKING:
     from typing import TextIO
 
+_COLOURS: Final = re.compile(r"(\x1b\[[0-9;:]*m)")
+
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
-"""Marks that turn the order of what is seen around."""
+"""Characters that change the direction of the text around them."""
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person looks at it."""
+    """Return whether a stream is a terminal, so that a person looks at it."""
     try:
         return stream.isatty()
     except ValueError:  # it is closed
@@ -24,13 +27,13 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour what is written there; https://no-color.org is honoured."""
+    """Return whether to write colours to a stream; https://no-color.org is honoured."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return wanted and is_terminal(stream)
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
-    """Return the text in a colour, or bold, where there are colours.
+    """Return the text in a colour, or bold, when the stream shows colours.
 
     A colour is never the only sign of anything.
     """
@@ -40,13 +43,27 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
 
 
 def visible(text: str) -> str:
-    r"""The text with control characters other than tab spelled out: `\x1b`, `\n`.
+    r"""Return the text with control characters other than tab spelled out: `\x1b`, `\n`.
 
-    What others chose (a command, a task's last words) must not steer our terminal.
+    Text that others chose (a command, a task's last words) must not control our terminal.
     """
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(char) if _is_control(char) else char for char in text)
+
+
+def harmless(text: str, stream: TextIO) -> str:
+    """A line of a task's output as it may be written there.
+
+    On a terminal only colours pass (SGR, ECMA-48), and end with the line; all else that
+    could steer it is spelled out. Elsewhere the line stays as it is.
+    """
+    if (text.isascii() and text.isprintable()) or not is_terminal(stream):
+        return text
+    shown = "".join(
+        part if at % 2 else visible(part) for at, part in enumerate(_COLOURS.split(text))
+    )
+    return f"{shown}\x1b[0m" if "\x1b" in shown else shown
 
 
 def width(text: str) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitArgs:
-    """What `batchio wait` is told."""
+    """Arguments of `batchio wait`."""
 
     job: str | None
     timeout: str | None
@@ -53,7 +53,7 @@ def wait_for(args: WaitArgs) -> int:
 
 
 def _fetch(job: Job, target: str) -> None:
-    """Copy what the tasks left behind to a folder of the caller's, and say what was kept."""
+    """Copy the tasks' output files to the folder `target`, and say which files were kept."""
     done = finished(job.download(target))
     for said in done.kept:
         diagnostics.warn(visible(said))

@@ -29,24 +29,24 @@ COLOURS: Final = {
 
 
 def standing(word: str) -> Cell:
-    """A state or an outcome, in its colour."""
+    """Return the cell of a state or an outcome, in its colour."""
     return Cell(word.replace("_", " "), COLOURS.get(word, ""))
 
 
 def stamp(at: float | None) -> str:
-    """Date and time: 2024-11-18 17:25:08; empty for None."""
+    """Write Unix seconds as date and time: 2024-11-18 17:25:08; "" for None."""
     return "" if at is None else datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock(at: float | None) -> str:
-    """The time alone when it was today."""
+    """Write Unix seconds as `stamp` does, without the date when it is today."""
     text = stamp(at)
     today = stamp(time.time())[:10]
     return text[11:] if text[:10] == today else text
 
 
 def precise(at: float) -> str:
-    """2025-07-09 16:50:37.844000, as a line of a log bears it."""
+    """Write Unix seconds as in a line of a log: 2025-07-09 16:50:37.844000."""
     whole = int(at // 1)
     return f"{_second(whole)}.{int((at - whole) * 1_000_000):06d}"
 
@@ -57,24 +57,24 @@ def _second(whole: int) -> str:
 
 
 def lasted(seconds: float | None) -> str:
-    """A duration; empty for None."""
+    """Write a duration in seconds for people; "" for None."""
     return "" if seconds is None else format_duration(seconds)
 
 
 def plural(number: int, noun: str) -> str:
-    """1 task, 2 tasks."""
+    """Write a number with its noun: 1 task, 2 tasks."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def progressed(counts: Counts) -> str:
-    """ "3 of 10 tasks done, 1 failed, 2 running"."""
+    """Return "3 of 10 tasks done, 1 failed, 2 running"."""
     bad = f", {counts.bad} failed" if counts.bad else ""
     running = f", {counts.running} running" if counts.running else ""
     return f"{counts.done} of {plural(counts.total, 'task')} done{bad}{running}"
 
 
 def outcomes(counts: Counts) -> str:
-    """ "8 succeeded, 2 failed"; only what there is any of."""
+    """Return the counts by outcome and state that are not 0: "8 succeeded, 2 failed"."""
     ends = ("succeeded", "failed", "timed_out", "lost", "cancelled")
     states = ("running", "assigned", "collecting", "pending")
     numbers = [(name, getattr(counts, name)) for name in (*ends, *states)]
@@ -82,7 +82,7 @@ def outcomes(counts: Counts) -> str:
 
 
 def done_of(counts: Counts) -> Cell:
-    """ "8 + 2 / 10": succeeded, others that ended, and all."""
+    """Return the cell "8 + 2 / 10": succeeded tasks, others that ended, and all."""
     others = counts.done - counts.succeeded
     left = f"{counts.succeeded} + {others}" if others else str(counts.succeeded)
     all_well = counts.succeeded == counts.total
@@ -90,10 +90,10 @@ def done_of(counts: Counts) -> Cell:
 
 
 def moment(text: str, now: float) -> float:
-    """Unix seconds of "10m" (ago) or "2024-11-18T17:25" (local, unless it says otherwise).
+    """Return the Unix seconds that "10m" (ago) or "2024-11-18T17:25" (local time) means.
 
     Raises:
-        UsageError: neither.
+        UsageError: the text is neither.
     """
     try:
         return datetime.fromisoformat(text.strip()).timestamp()

@@ -126,7 +126,8 @@ def parse_array(text: str) -> Array:
         UsageError: not of this grammar; the message names the part that is wrong.
     """
     listed, percent, limit = text.partition("%")
-    if percent and not (limit.strip().isdecimal() and int(limit) > 0):
+    limit = limit.strip()
+    if percent and not (limit.isdecimal() and int(limit) > 0):
         raise UsageError(
             f'"{text}": after % stands how many tasks may run at a time, 1 or more',
             hint=ARRAY_FORMS,

@@ -81,7 +81,7 @@ def _deadlines(m: Machine, now: float) -> Iterator[ev.Event]:
     if over and m.undone and not job.timed_out:
         yield ev.JobTimedOut(now)
     for node in m.nodes:
-        deadline = node.deadline(job.spec.node_timeout, job.settling, ended=job.cut_short)
+        deadline = node.deadline(job.spec.node_timeout, job.ready_limit, ended=job.cut_short)
         if deadline is None or now < deadline:
             continue
         why = f"{node.state} for {deadline - node.since:g} s"
@@ -275,7 +275,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
                 return
             node = m.nodes[m.maybe_free[0]]
             room = _room(m, node, window(node.slots, mean, ready, m.live), now)
-            chosen = queue.take(min(room, -(-ready // left)), now)
+            chosen = queue.pop(min(room, -(-ready // left)), now)
             if room > 0 and not chosen:
                 return
             m.maybe_free.popleft()

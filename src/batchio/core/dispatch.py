@@ -143,8 +143,9 @@ class Queue:
             line.popleft()
         return None
 
-    def take(self, most: int, now: float) -> list[int]:
+    def pop(self, most: int, now: float) -> list[int]:
         """Remove and return up to `most` ready tasks that may run on any node, in order.
+
         They must be assigned at once.
         """
         out: list[int] = []

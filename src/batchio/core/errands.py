@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batchio.core.reports import Facts
     from batchio.core.spec import JobSpec
 
-SETTLING_S: Final = 600.0
+READY_LIMIT_S: Final = 600.0
 """Seconds a node may be wanted, or booting, before it is given up; its errands come on top."""
 
 MIN_UPLOAD_RATE_BPS: Final = 100_000
@@ -96,6 +96,6 @@ ERRANDS: Final[tuple[Errand, ...]] = (Files(), HostSetup(), Image())
 """In the order in which a node does them."""
 
 
-def settling(spec: JobSpec) -> float:
+def ready_limit(spec: JobSpec) -> float:
     """Return the seconds that a node of this job may take from booting to being ready."""
-    return SETTLING_S + sum(each.limit(spec) for each in ERRANDS if each.needed(spec))
+    return READY_LIMIT_S + sum(each.limit(spec) for each in ERRANDS if each.needed(spec))

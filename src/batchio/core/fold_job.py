@@ -118,7 +118,7 @@ def end_tasks(m: Machine, which: Iterable[int], outcome: Outcome, why: str) -> b
             m.unsettled.discard(task)
         elif state == TaskState.PENDING:
             tasks.move(task, TaskFact.DROPPED)
-            tasks.settle(task, outcome)
+            tasks.set_outcome(task, outcome)
             tasks.reasons[task] = why
             m.queue.drop(task)
             changed = True
@@ -154,7 +154,7 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
 def watch_node(m: Machine, node: Node) -> None:
     """Set a timer for the time at which the node is given up if its state does not change."""
     job = m.running_job
-    deadline = node.deadline(job.spec.node_timeout, job.settling, ended=job.cut_short)
+    deadline = node.deadline(job.spec.node_timeout, job.ready_limit, ended=job.cut_short)
     if deadline is not None:
         m.wake_at(deadline)
 

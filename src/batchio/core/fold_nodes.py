@@ -73,7 +73,7 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
             # That of many that had worked is no fault of the offer.
             _failed(m, node.offer, event)
         case ev.NodeCreated() if past := m.trouble.get(node.offer):
-            past.gave()
+            past.note_success()
             if not past.failures:  # it only had not answered
                 del m.trouble[node.offer]
         case ev.NodeGreeted():
@@ -174,7 +174,7 @@ def _greeted(m: Machine, node: Node) -> None:
     if _alone(m, node.offer):
         m.trouble.pop(node.offer, None)
     elif past := m.trouble.get(node.offer):
-        past.gave()
+        past.note_success()
     if m.scheduler is None:
         m.scheduler = node.number
     if not job.running:
@@ -188,7 +188,7 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
     for task in sorted(lost):
         tasks.move(task, TaskFact.NODE_LOST)
         stopping = tasks.stopping[task]
-        tasks.settle(task, Outcome(stopping) if stopping else Outcome.LOST)
+        tasks.set_outcome(task, Outcome(stopping) if stopping else Outcome.LOST)
         tasks.reasons[task] = why
         m.unsettled.add(task)
     node.collecting -= lost

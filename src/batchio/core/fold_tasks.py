@@ -65,15 +65,15 @@ def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
         if not tasks.move(task, TaskFact.LEFT_OUTPUTS if record.files else TaskFact.FINISHED):
             continue
         changed = True
-        tasks.record(record)
+        tasks.set_result(record)
         _measure(m, record.ended - record.started)
-        _leave(m, node, task)
+        _remove_from_node(m, node, task)
         node.ended += 1
         if record.files:
             node.collecting.add(task)
             collect.append([task, record.attempt])
         else:
-            _settle(m, node, task)
+            _conclude(m, node, task)
     if changed:
         node.fed = event.at
         _freed(m, node)
@@ -98,10 +98,10 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             tasks.files[task] = 0
             # Unless it left what it may not, the program did its part, and its node did not.
             bad = Outcome.FAILED if event.blame == ev.TASK else Outcome.LOST
-            tasks.settle(task, Outcome(tasks.stopping[task] or bad))
+            tasks.set_outcome(task, Outcome(tasks.stopping[task] or bad))
             m.unsettled.add(task)
         else:
-            _settle(m, node, task)
+            _conclude(m, node, task)
     _freed(m, node)
     m.emit(ef.DiscardOutputs(event.node, event.tasks))
     return changed
@@ -115,6 +115,7 @@ def on_recalled(m: Machine, event: ev.TasksRecalled) -> bool:
 
 def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
     """Put returned tasks back in the queue, if they were recalled on this connection.
+
     After a new connection the agent was told to start them again.
     """
     node, tasks = m.node(event.node), m.tasks
@@ -126,10 +127,10 @@ def on_returned(m: Machine, event: ev.TasksReturned) -> bool:
             continue
         changed = True
         tasks.node[task] = -1
-        _leave(m, node, task)
+        _remove_from_node(m, node, task)
         if tasks.stopping[task]:
             tasks.move(task, TaskFact.DROPPED)
-            tasks.settle(task, Outcome(tasks.stopping[task]))
+            tasks.set_outcome(task, Outcome(tasks.stopping[task]))
         else:
             m.queue.add(task)
     if changed:
@@ -158,12 +159,12 @@ def on_requeued(m: Machine, event: ev.TasksRequeued) -> bool:
     return changed
 
 
-def _settle(m: Machine, node: Node, task: int) -> None:
+def _conclude(m: Machine, node: Node, task: int) -> None:
     """Give a task its outcome, once its process ended and no files are left to download."""
     tasks = m.tasks
     reason = tasks.reasons.get(task, "")
     outcome = verdict(tasks.exit[task], reason, tasks.stopping[task])
-    tasks.settle(task, outcome)
+    tasks.set_outcome(task, outcome)
     if outcome is Outcome.SUCCEEDED:
         return
     m.unsettled.add(task)
@@ -174,7 +175,7 @@ def _settle(m: Machine, node: Node, task: int) -> None:
             m.reweigh(node)
 
 
-def _leave(m: Machine, node: Node, task: int) -> None:
+def _remove_from_node(m: Machine, node: Node, task: int) -> None:
     node.active.discard(task)
     node.recalled.discard(task)
     if node.alone and not node.active:

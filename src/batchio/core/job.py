@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.errands import settling
+from batchio.core.errands import ready_limit
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ class Job:
     """Why the provider could not list its offers; "" when it could, or was not asked yet."""
     offers_again: float = 0.0
     """When the provider is asked for offers again; 0: never."""
-    settling: float = field(init=False)
+    ready_limit: float = field(init=False)
     """Seconds that a node of the job may take from booting to being ready."""
 
     def __post_init__(self) -> None:
-        self.settling = settling(self.spec)
+        self.ready_limit = ready_limit(self.spec)
 
     @property
     def cut_short(self) -> bool:

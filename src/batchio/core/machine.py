@@ -2,7 +2,7 @@
 
 - `apply(event)` folds one fact or decision; the only thing a replay calls.
 - `decide(now)` is policy; its decisions are events, applied and returned to be journaled.
-- `due()` lists what the state says must be under way; `take_effects()` gives the same
+- `due()` lists what the state says must be under way; `pop_effects()` gives the same
   things one by one as they become due.
 
 Pure: no I/O, no clock, no randomness. A replay of the same events gives the same state.
@@ -137,7 +137,7 @@ class Machine:
             decided.append(decision)
         return decided
 
-    def take_effects(self) -> list[ef.Effect]:
+    def pop_effects(self) -> list[ef.Effect]:
         """Return the effects that became due since the last call, in order, and forget them."""
         taken, self._effects = self._effects, []
         return taken
@@ -210,7 +210,7 @@ class Machine:
     # --- for the folds and decisions -----------------------------------------
 
     def emit(self, *effects: ef.Effect) -> None:
-        """Add effects that are due now; `take_effects` returns them."""
+        """Add effects that are due now; `pop_effects` returns them."""
         self._effects += effects
 
     def wake_at(self, when: float) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from batchio.core import events as ev
-from batchio.core.errands import SETTLING_S
+from batchio.core.errands import READY_LIMIT_S
 from batchio.core.reports import Facts
 from batchio.core.retry import QUARANTINED_BY
 from batchio.errors import IllegalEvent
@@ -177,17 +177,17 @@ class Node:
         """Whether the node may still do work."""
         return self.state not in LEAVING
 
-    def deadline(self, timeout: float, settling: float, *, ended: bool) -> float | None:
+    def deadline(self, timeout: float, ready_limit: float, *, ended: bool) -> float | None:
         """Return when the node is given up if its state does not change, in Unix seconds.
 
-        None: never. `timeout` is how many seconds the node may be silent, `settling` how many
+        None: never. `timeout` is how many seconds the node may be silent, `ready_limit` how many
         it may take to be ready, `ended` whether the job was ended early.
         """
         match self.state:
             case S.WANTED:
-                return self.since + SETTLING_S
+                return self.since + READY_LIMIT_S
             case S.BOOTING:
-                return self.since + settling
+                return self.since + ready_limit
             case S.SILENT:
                 given_up = self.since + (min(timeout, SILENT_CLEANUP_LIMIT_S) if ended else timeout)
                 taken = self.deadline_at + GIVEN_UP_S if self.deadline_at else given_up

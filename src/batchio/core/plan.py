@@ -118,7 +118,7 @@ class Trouble:
         """Let the offer rest until that time, without counting a failure."""
         self.not_before, self.why = max(self.not_before, until), why
 
-    def gave(self) -> None:
+    def note_success(self) -> None:
         """Note that the offer gave a node: count failures anew; a rest goes on."""
         self.failures = min(self.failures, 1)
 

@@ -200,13 +200,13 @@ class Tasks:
         """Return whether this attempt, on this node, is the task's present one."""
         return self.attempt[task] == attempt and self.node[task] == node
 
-    def settle(self, task: int, outcome: Outcome) -> None:
+    def set_outcome(self, task: int, outcome: Outcome) -> None:
         """Set a task's outcome, NONE to clear it, and keep the counts by outcome."""
         self.by_outcome[self.outcome[task]] -= 1
         self.by_outcome[outcome] += 1
         self.outcome[task] = outcome
 
-    def record(self, ended: Ended) -> None:
+    def set_result(self, ended: Ended) -> None:
         """Store an agent's record of a finished attempt in the columns."""
         task = ended.task
         self.exit[task] = ended.exit
@@ -224,7 +224,7 @@ class Tasks:
 
     def renew(self, task: int) -> None:
         """Begin the task's next attempt: clear what the columns hold of the last one."""
-        self.settle(task, Outcome.NONE)
+        self.set_outcome(task, Outcome.NONE)
         self.attempt[task] += 1
         self.stopping[task] = 0
         self.node[task] = -1

@@ -12,6 +12,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -33,6 +34,7 @@ _INTERPRETERS: Final[Mapping[str, str]] = {
     **{".mjs": "node", ".lua": "lua", ".php": "php", ".m": "octave", ".bash": "bash"},
     **{".zsh": "zsh", ".ksh": "ksh", ".fish": "fish", ".tcl": "tclsh"},
 }
+_BLANK_LINES = re.compile(r"\A(?:[ \t]*\r?\n)+")
 _SHELL_SIGNS = re.compile(r"[|&;<>()`*?~\n]|\$(?!\{?(?:BATCHIO|COILED)_)")
 
 
@@ -153,6 +155,7 @@ def plan_text(
     """
     if not text.strip():
         raise UsageError("no command given", hint='batchio.run("process.py", …)')
+    text = _without_margin(text)
     if as_script or text.startswith("#!") or "\n" in text.strip():
         return _script_text(text)
     if look(text).is_file:
@@ -168,6 +171,14 @@ def plan_text(
                 hint="begin the line with its interpreter, or pass a list of words",
             )
     return _shell_line(text, look, send)
+
+
+def _without_margin(text: str) -> str:
+    """A script as it is written between three quotes: without blank lines before its #!, and
+    without the indentation that all its lines have. Any other text stays as it is.
+    """
+    begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
+    return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text
 
 
 # ---- the script ---------------------------------------------------------------------
@@ -210,6 +221,12 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
     if suffix == ".py":
         return (PYTHON, path)
     first = fact.first_line.rstrip("\n")
+    if first.startswith("\ufeff#!"):
+        raise UsageError(
+            'a byte order mark stands before the "#!", which no system understands',
+            where=f"{word}:{fact.blank_lines + 1}",
+            hint=f"remove it, for example with: sed -i '1s/^\\xef\\xbb\\xbf//' {word}",
+        )
     if first.startswith("#!"):
         if first.endswith("\r"):
             raise UsageError(

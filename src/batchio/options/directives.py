@@ -32,6 +32,8 @@ _HASH_COMMENT = re.compile(r"\s*(#+)")
 _HASH_NAMES: Final = (".sh", ".bash", ".zsh", ".ksh", ".py")
 _HASH_SHEBANG = re.compile(r"#!.*\b(?:(?:ba|z|k|da|a)?sh|python[\d.]*)\b")
 _DOCSTRING = re.compile(r"""[rRuU]?("{3}|'{3}|"|')""")
+_AFTER_TAG: Final = ":-,;=|"
+"""Signs that may part the tag from its key, as well as any blank, a no-break space among them."""
 _KEY = re.compile(r"-{0,2}([A-Za-z][A-Za-z0-9_-]*)(?:\s*[=:]\s*|\s+|$)(.*)", re.S)
 _QUOTED_PAIR = re.compile(r"""([A-Za-z_]\w*=)(["'].*)""", re.S)
 
@@ -131,10 +133,10 @@ def _tagged(comment: str, tags: Sequence[str]) -> tuple[str, str] | None:
     """Return the tag as written and the text after it, without the separator."""
     body = comment.strip()
     for tag in tags:
-        for spelling in (tag, tag.lower()):
+        for spelling in (tag, tag.lower(), tag.capitalize()):
             rest = body.removeprefix(spelling)
-            if rest != body and (not rest or rest[0] in " \t:-"):
-                return spelling, rest.lstrip(" \t:")
+            if rest != body and (not rest or rest[0].isspace() or rest[0] in _AFTER_TAG):
+                return spelling, rest.lstrip().lstrip(_AFTER_TAG.replace("-", "")).lstrip()
     return None
 
 
@@ -146,7 +148,7 @@ def _directive(rest: str, tag: str, sign: str, where: str, line: int) -> Directi
     match = _KEY.fullmatch(rest)
     key = match[1] if match else rest.split(" ")[0]
     option = _option(key) if match else None
-    prose = tag.islower()
+    prose = not tag.isupper()
     if option is None or match is None:
         if prose and (match is None or nearest(key, cutoff=0.8) is None):
             return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class ResolvedJob:
     """The request for one job, once every place that says something about it has been read."""
 
     command: Command
@@ -43,7 +43,7 @@ class Settled:
 
 
 def build(
-    settled: Settled,
+    resolved: ResolvedJob,
     *,
     folder: str,
     files: Sequence[SentFile],
@@ -54,7 +54,7 @@ def build(
     """Return the spec of the job that was asked for.
 
     Args:
-        settled: The command and the options.
+        resolved: The command and the options.
         folder: The caller's current folder, absolute; --download is relative to it.
         files: Every file that travels.
         count: How many inputs a map has; None when the job maps over nothing.
@@ -64,22 +64,22 @@ def build(
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
     """
-    effective, value = settled.effective, settled.effective.value
+    effective, value = resolved.effective, resolved.effective.value
     tasks, at_once = _tasks(effective, count)
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
         raise UsageError(f"scheduler-task-array: the job has no task {missing[0]}")
     memory, cpu = value("memory"), value("cpu")
-    env = effective.with_file("env", settled.env_file)
+    env = effective.with_file("env", resolved.env_file)
     return JobSpec(
         **{option.spec: value(option.name) for option in OPTIONS if option.spec},
-        provider=settled.provider,
-        python=settled.python,
-        container=settled.container,
-        input_filestore=settled.input_filestore,
-        name=value("name") or default_name(settled.command),
-        argv=settled.command.argv,
-        shell=settled.command.shell,
+        provider=resolved.provider,
+        python=resolved.python,
+        container=resolved.container,
+        input_filestore=resolved.input_filestore,
+        name=value("name") or default_name(resolved.command),
+        argv=resolved.command.argv,
+        shell=resolved.command.shell,
         tasks=tasks,
         scheduler_tasks=on_head.ids if on_head else None,
         inputs=inputs,
@@ -89,10 +89,10 @@ def build(
         memory=int(memory.low) if memory else None,
         memory_max=int(memory.high) if memory else None,
         gpu=int(value("gpu")),
-        hosts=settled.hosts,
-        host_setup=settled.host_setup or value("host-setup-script-content"),
-        env={key: text for key, text in env.items() if key not in settled.secrets},
-        secret_names=tuple(sorted(settled.secrets)),
+        hosts=resolved.hosts,
+        host_setup=resolved.host_setup or value("host-setup-script-content"),
+        env={key: text for key, text in env.items() if key not in resolved.secrets},
+        secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,
         collect=_absolute(folder, value("download") or value("sync")),

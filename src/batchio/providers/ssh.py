@@ -66,11 +66,11 @@ class SshProvider(Lent):
             NotAuthorised: a key, a host key or the user was refused.
             UsageError: the OpenSSH configuration or a key file cannot be used.
         """
-        from batchio.transports.ssh_config import settle
+        from batchio.transports.ssh_config import read_config
 
         host = parse_host(handle)
-        # before asyncssh is loaded: meanwhile its threads settle the other hosts
-        settled = await settle(host.address, host.port, host.user, where=host.name)
+        # before asyncssh is loaded: meanwhile its threads read the configuration of the other hosts
+        host_config = await read_config(host.address, host.port, host.user, where=host.name)
 
         from batchio.transports import ssh
 
@@ -78,4 +78,4 @@ class SshProvider(Lent):
         target = ssh.SshTarget(
             host.address, host.user, host.port, keys, name=host.name, python=host.python or ""
         )
-        return await ssh.connect(target, settled=settled)
+        return await ssh.connect(target, host_config=host_config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import TOPIC, card_of, is_card, summary_of, unreadable
@@ -98,13 +98,23 @@ def unattended(workspace: Workspace, limit: int | None) -> list[str]:
         store = workspace.job(job)
         if (is_card(card) and card["finished"]) or store.leader() is not None:
             continue
-        try:
-            known = _counting(store, card)
-        except BatchioError:
-            continue  # whoever looks at that job is told
-        young = not known["epoch"] and time.time() < known["submitted"] + START_LIMIT_S
-        left += [] if young or known["finished"] else [job]
+        with suppress(BatchioError):  # whoever looks at that job is told
+            left += [job] if _is_left(store) else []
     return left
+
+
+def _is_left(store: JobStore) -> bool:
+    """Return whether the job is not done and no head leads it, nor is its first one on its way.
+
+    A head may have begun, or have ended well, between a look at the lease and one at the
+    journal: a job is left only when no head came meanwhile.
+    """
+    first = card_from_journal(store)
+    young = not first["epoch"] and time.time() < first["submitted"] + START_LIMIT_S
+    if young or first["finished"] or store.leader() is not None:
+        return False
+    again = card_from_journal(store)
+    return again["epoch"] == first["epoch"] and not again["finished"]
 
 
 def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:

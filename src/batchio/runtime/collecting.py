@@ -65,7 +65,7 @@ class Collector:
         self._said = False
         """Whether a note said that outputs cannot be kept, and none was kept since."""
 
-    async def collect(self, node: int, task: int, attempt: int) -> None:
+    async def download(self, node: int, task: int, attempt: int) -> None:
         """Download an attempt's output files and post `TasksCollected`.
 
         When the connection breaks meanwhile, the machine asks again on the next one. It may ask
@@ -129,7 +129,7 @@ class Collector:
         """Download all outputs once; return None when the connection ended before the end.
 
         Raises:
-            Refused, Unsaved: as `Outputs.take`.
+            Refused, Unsaved: as `Outputs.receive`.
         """
         task, attempt = outputs.key
         session = self._session(outputs.node)
@@ -142,7 +142,7 @@ class Collector:
                 return None
             outputs.agent, outputs.stream = session.agent, stream
             try:
-                if await outputs.take(stream):
+                if await outputs.receive(stream):
                     await self._place(outputs)
                     return SAVED
                 why = "they did not arrive as they were sent"

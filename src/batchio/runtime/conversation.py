@@ -276,7 +276,7 @@ class Conversation:
 
     # --- the end -------------------------------------------------------------
 
-    async def part(self, *, keep: bool) -> str:
+    async def say_goodbye(self, *, keep: bool) -> str:
         """Wait for the last log bytes and say good-bye; `listen` goes on meanwhile.
 
         Returns what did not arrive, or "".

@@ -65,7 +65,7 @@ async def lead(
         machine = await asyncio.to_thread(_replayed, store)
         lacking = set(machine.running_job.spec.secret_names) - set(secrets or {})
         requests = Requests(store, machine, clock, lacking)
-        asked = await requests.take()
+        asked = await requests.read_new()
         await requests.drop_answered()
         if machine.running_job.closed and not asked:
             card = card_of(machine, clock.now(), is_open=False)
@@ -97,21 +97,21 @@ async def _run(
     clock: Clock,
 ) -> None:
     """Run the engine loop, and the tasks beside it, until the job is closed."""
-    wheel = EngineLoop(machine, journal, clock)
+    loop = EngineLoop(machine, journal, clock)
     async with asyncio.TaskGroup() as group:
-        hands = runner(wheel.post, clock, group, secrets, journal.epoch)
+        performer = runner(loop.post, clock, group, secrets, journal.epoch)
         cards = CardKeeper(store, machine, clock, group.create_task)
         await cards.open()
-        beside = [group.create_task(work) for work in (requests.watch(wheel.post), requests.drop())]
+        beside = [group.create_task(work) for work in (requests.watch(loop.post), requests.drop())]
         try:
-            await wheel.run(hands, first, watchers=(hands.saw, requests.saw, cards.saw))
+            await loop.run(performer, first, watchers=(performer.saw, requests.saw, cards.saw))
         except (JournalFull, JobMoved):
-            await hands.abandon()
+            await performer.abandon()
             raise
         finally:
             for task in beside:
                 task.cancel()
-            hands.let_go()
+            performer.let_go()
             cards.stop()
     await cards.close()
     await requests.drop_answered()

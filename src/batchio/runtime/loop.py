@@ -76,7 +76,7 @@ class EngineLoop:
             JournalFull, LeaseHeld: the journal refused; nothing unjournaled was begun.
         """
         batch = [fact for fact in first if self.machine.apply(fact)]
-        self.machine.take_effects()
+        self.machine.pop_effects()
         due = self.machine.due()
         while True:
             batch += self.machine.decide(self._clock.now())
@@ -84,7 +84,7 @@ class EngineLoop:
                 await self._write(batch)
                 for watcher in watchers:
                     watcher(batch)
-            due += self.machine.take_effects()
+            due += self.machine.pop_effects()
             for effect in due:
                 perform(effect)
             if self.machine.running_job.closed and not self._inbox:

@@ -80,7 +80,7 @@ class Landing:
         """Check that `size` bytes could be kept now. Raises OSError: there is no room."""
         with self.enter() as waiting:
             Room(waiting.fd).use(size)
-        self._leave()
+        self._remove_if_empty()
 
     def sweep(self) -> None:
         """Remove incomplete outputs that a killed head left behind. Raises nothing."""
@@ -89,15 +89,15 @@ class Landing:
                 with root.below(self._waiting) as waiting:
                     for name in os.listdir(waiting.fd):
                         waiting.remove(name)
-        self._leave()
+        self._remove_if_empty()
 
     def remove(self, part: str) -> None:
         """Remove incomplete outputs, and the folder when they were the last. Raises nothing."""
         with suppress(OSError), Tree(self.root) as root, root.below(self._waiting) as waiting:
             waiting.remove(part)
-        self._leave()
+        self._remove_if_empty()
 
-    def _leave(self) -> None:
+    def _remove_if_empty(self) -> None:
         """Remove the folder for incomplete outputs when it is empty."""
         with suppress(OSError):
             os.rmdir(self.root / self._waiting)
@@ -145,7 +145,7 @@ class Outputs:
         except OSError as err:
             raise _meaning(err) from err
 
-    async def take(self, stream: Fetch) -> bool:
+    async def receive(self, stream: Fetch) -> bool:
         """Unpack a stream that begins at byte `size`; return whether size and checksum are right.
 
         Raises:
@@ -174,7 +174,7 @@ class Outputs:
         A file there that is newer than `newer_than` (Unix seconds), and not of this job, is
         kept with a `~` behind its name. Returns a sentence about each that was kept.
 
-        Raises: as `take`.
+        Raises: as `receive`.
         """
         self._feed.end()
         await self._unpacked()

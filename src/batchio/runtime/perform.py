@@ -91,7 +91,7 @@ class EffectRunner:
                 self._tell(node, ["discard", tasks])
             case ef.CollectOutputs(node, tasks):
                 for task, attempt in tasks:
-                    self._spawn(self._collector.collect(node, task, attempt))
+                    self._spawn(self._collector.download(node, task, attempt))
             case ef.ListOffers():
                 self._spawn(self._renting.list_offers())
             case ef.PlaceOrder():

@@ -40,7 +40,7 @@ class Requests:
         self._answered: list[str] = []
         self._some_answered = asyncio.Event()
 
-    async def take(self) -> list[ev.Event]:
+    async def read_new(self) -> list[ev.Event]:
         """Read new requests and return them as events, each with its `RequestTaken`."""
         out: list[ev.Event] = []
         try:
@@ -112,7 +112,7 @@ class Requests:
         """Read requests again and again and post their events, until it is cancelled."""
         while True:
             await self._clock.sleep(self._store.pace.requests)
-            for event in await self.take():
+            for event in await self.read_new():
                 post(event)
 
     async def drop(self) -> None:

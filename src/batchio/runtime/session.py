@@ -153,14 +153,14 @@ class Session:
         return ""
 
     def _lose(self, why: str) -> None:
-        """Give it up for good, wherever it stands; one that is left already is left."""
+        """Give the node up for good, unless the session is leaving or over."""
         if self._standing.state in TALKS:
             self._step(Fact.BROKE)
         if self._standing.state in (SessionState.REACHING, SessionState.PREPARING):
             self._give_up(why, final=True)
 
     def _failed(self, err: Exception) -> str:
-        """Say that batchio itself failed at this node: that costs the node, and nobody else."""
+        """Log an error of batchio itself at this node; return for people why the node is lost."""
         logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
         return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
 
@@ -240,7 +240,7 @@ class Session:
         if self._standing.state is SessionState.PREPARING:
             await self._prepare(talk, transport, facts)
         await self._leaving.wait()
-        self._left = await talk.part(keep=self._keep)
+        self._left = await talk.say_goodbye(keep=self._keep)
         await self._job.clock.sleep(ANSWER_LIMIT_S + self._job.spec.grace)
         self._disown()
         raise Unreachable("its agent does not say good-bye", where=transport.where)
@@ -304,7 +304,7 @@ class Session:
         why = "it does not answer"
         while standing.worth_returning(self._now(), give_up):
             try:
-                await self._tidy()
+                await self._clean_up()
                 return
             except HOPELESS as err:
                 why = why_broken(err)
@@ -319,7 +319,7 @@ class Session:
         self._step(Fact.GAVE_UP)
         self._left = f"{self.home} may be left there: {why}"
 
-    async def _tidy(self) -> None:
+    async def _clean_up(self) -> None:
         """Stop what runs on the node and remove its files, through the agent if it answers."""
         standing = self._standing
         if standing.remains is Remains.AGENT:
@@ -341,7 +341,7 @@ class Session:
         if standing.remains is not Remains.NOTHING and not self._keep:
             async with self._reach() as transport:
                 await remove(transport, self.home, python=self._job.spec.python)
-        self._step(Fact.TIDIED)
+        self._step(Fact.CLEANED_UP)
 
     def _disown(self) -> None:
         self.agent = ""

@@ -55,7 +55,7 @@ class Fact(Enum):
     LEAVE = "somebody asks to leave"
     SAID_BYE = "its agent said good-bye"
     DISOWNED = "its agent is expected to do nothing any more"
-    TIDIED = "nothing of ours is there any more, or it shall stay"
+    CLEANED_UP = "nothing of ours is there any more, or it shall stay"
 
 
 S, R, F = SessionState, Remains, Fact
@@ -84,7 +84,7 @@ EDGES: Final[dict[tuple[SessionState, Fact], SessionState]] = {
     (S.RETURNING, F.BROKE): S.RETURNING,
     (S.RETURNING, F.HUNG): S.RETURNING,
     (S.RETURNING, F.DISOWNED): S.RETURNING,
-    (S.RETURNING, F.TIDIED): S.PARTED,
+    (S.RETURNING, F.CLEANED_UP): S.PARTED,
     (S.RETURNING, F.GAVE_UP): S.PARTED,
     (S.LOST, F.LEAVE): S.RETURNING,
 }
@@ -105,7 +105,7 @@ REMAINS: Final[dict[tuple[Remains, Fact], Remains]] = {
     (R.AGENT, F.DISOWNED): R.SOMETHING,
     (R.HUNG_AGENT, F.DISOWNED): R.SOMETHING,
     **{(some, F.SAID_BYE): R.NOTHING for some in (R.SOMETHING, R.AGENT, R.HUNG_AGENT)},
-    (R.SOMETHING, F.TIDIED): R.NOTHING,
+    (R.SOMETHING, F.CLEANED_UP): R.NOTHING,
 }
 """What remains after a fact; all other facts change nothing."""
 

@@ -51,7 +51,7 @@ class Tree:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self._close_folder()
         os.close(self.fd)
 
     def folder(self, names: Names, absent: Absent | None = None) -> int:
@@ -66,11 +66,11 @@ class Tree:
         """
         known = len(self._at)
         if names[:known] != self._at:
-            self._leave()
+            self._close_folder()
             known = 0
         for end in range(known + 1, len(names) + 1):
             below = _enter(self._at_fd, names[:end], absent)
-            self._leave()
+            self._close_folder()
             self._at, self._at_fd = names[:end], below
         return self._at_fd
 
@@ -80,7 +80,7 @@ class Tree:
         Raises:
             OSError: there is something else, or it cannot be made.
         """
-        self._leave()
+        self._close_folder()
         return Tree(self.top / name, _enter(self.fd, (name,), new_folder))
 
     def new_file(self, names: Names, name: str) -> int:
@@ -126,7 +126,7 @@ class Tree:
         Raises:
             OSError: something cannot be removed.
         """
-        self._leave()
+        self._close_folder()
         waiting, count = [name], 0
         while waiting:
             try:
@@ -155,7 +155,7 @@ class Tree:
             os.rmdir(waiting.pop(), dir_fd=self.fd)
             waiting += folders
 
-    def _leave(self) -> None:
+    def _close_folder(self) -> None:
         if self._at_fd != self.fd:
             os.close(self._at_fd)
         self._at, self._at_fd = (), self.fd

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from batchio.core.ids import RANDOM_BYTES, is_job_id, job_id
-from batchio.errors import UsageError
+from batchio.errors import UsageError, WorkspaceError
 from batchio.stores.folder_job import BUNDLE_FILE, NAME_FILE, PARTS, FolderJobStore, show
 from batchio.stores.inputs import write_inputs
 from batchio.stores.last_words import keep_reserve
@@ -181,8 +181,18 @@ def default_root(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "batchio"
-    return Path.home() / ".local" / "share" / "batchio"
+        return _home() / "Library" / "Application Support" / "batchio"
+    return _home() / ".local" / "share" / "batchio"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise WorkspaceError(
+            "there is no home folder: HOME is not set, and this user has no passwd entry",
+            hint="say where jobs are kept: BATCHIO_WORKSPACE=FOLDER",
+        ) from None
 
 
 def parse_root(root: str | Path) -> Path:
@@ -193,7 +203,7 @@ def parse_root(root: str | Path) -> Path:
     """
     text = str(root)
     if "://" not in text:
-        return Path(text).expanduser().absolute()
+        return Path(os.path.expanduser(text)).absolute()
     url = urlsplit(text)
     if url.scheme != "file":
         raise UsageError(

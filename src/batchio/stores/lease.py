@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from batchio.errors import LeaseHeld, NoSuchJob
+from batchio.errors import LeaseHeld, NoSuchJob, WorkspaceError
 from batchio.ports import Holder
 
 if TYPE_CHECKING:
@@ -82,6 +82,11 @@ def _lock(file: int, kind: int) -> bool:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as err:
+        raise WorkspaceError(
+            f"the file system of the workspace locks no files ({err.strerror})",
+            hint="keep the workspace on a disk of this computer: BATCHIO_WORKSPACE=FOLDER",
+        ) from err
     return True
 
 

@@ -22,7 +22,7 @@ from batchio.submit import config
 from batchio.submit.bundle import bundle_for
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.prepared import Plan, Prepared
-from batchio.submit.settle import settle
+from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source
 
 if TYPE_CHECKING:
@@ -57,19 +57,37 @@ def prepare(
     here = CallerContext(
         os.path.abspath(folder or os.getcwd()), os.environ if environ is None else environ
     )
-    settled = settle(command, options, typed, here)
-    workspace = _opened(settled.effective, here)
-    bundle = bundle_for(settled.command, settled.effective, here, workspace.local)
-    tasks = source(settled.effective, here)
-    _check_target(settled.effective, here)
-    warnings = [*settled.warnings, *bundle.warnings]
+    resolved = resolve_job(command, options, typed, here)
+    workspace = _opened(resolved.effective, here)
+    bundle = bundle_for(resolved.command, resolved.effective, here, workspace.local)
+    tasks = source(resolved.effective, here)
+    _check_target(resolved.effective, here)
+    warnings = [*resolved.warnings, *bundle.warnings]
     if tasks is None:
-        warnings += idle(settled.effective)
-    if settled.effective.value("pipe-to-files") and not (
-        settled.effective.value("download") or settled.effective.value("sync")
+        warnings += idle(resolved.effective)
+    if resolved.effective.value("pipe-to-files") and not (
+        resolved.effective.value("download") or resolved.effective.value("sync")
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
-    return Prepared(settled, tasks, bundle, workspace, here.folder, warnings)
+    if resolved.provider == "local":
+        warnings += _fewer_at_once(resolved.effective)
+    return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
+
+
+def _fewer_at_once(effective: Effective) -> list[str]:
+    """Return a line when this computer will run fewer tasks at a time than were asked for."""
+    asked, slots = effective.value("max-workers"), effective.value("slots")
+    array = effective.value("array")
+    asked = (array.at_once if array else None) or asked
+    if not asked or asked < 0:
+        return []
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    each = effective.value("cpu")
+    most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)
+    if asked <= most:
+        return []
+    have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
+    return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
 
 
 def workspace_of(given: str | None) -> Workspace:

@@ -122,7 +122,9 @@ def encode_record(record: object, where: str) -> bytes:
         text = _text(value, f"{where}: {name}")
         if text is not None:
             out[name] = text
-    return _no_nul(json.dumps(out, separators=(",", ":")).encode(), where, rb"\u0000")
+    if any("\0" in text for text in out.values()):
+        raise _nul(where)
+    return json.dumps(out, separators=(",", ":")).encode()
 
 
 # --- lines ---------------------------------------------------------------------------

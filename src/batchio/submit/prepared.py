@@ -18,7 +18,7 @@ from batchio.stores.trouble import unusable
 if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
     from batchio.options.resolve import Effective
-    from batchio.options.to_spec import Settled
+    from batchio.options.to_spec import ResolvedJob
     from batchio.ports import Draft, Workspace
     from batchio.submit.bundle import Bundle
     from batchio.submit.tasks import Source, Survey
@@ -112,7 +112,7 @@ class Prepared:
 
     def __init__(
         self,
-        settled: Settled,
+        resolved: ResolvedJob,
         source: Source | None,
         bundle: Bundle,
         workspace: Workspace,
@@ -120,11 +120,11 @@ class Prepared:
         warnings: list[str],
     ) -> None:
         self.workspace = workspace
-        self.secrets = dict(settled.secrets)
+        self.secrets = dict(resolved.secrets)
         """Names and values of secrets; for the head's eyes only."""
         self.warnings = warnings
         """Warnings for the user, a line each."""
-        self._settled = settled
+        self._resolved = resolved
         self._source = source
         self._bundle = bundle
         self._folder = folder
@@ -139,7 +139,7 @@ class Prepared:
     @property
     def effective(self) -> Effective:
         """Every option, and its origin."""
-        return self._settled.effective
+        return self._resolved.effective
 
     @property
     def sends(self) -> str:
@@ -214,7 +214,7 @@ class Prepared:
 
     def _built(self, count: int | None, digest: str | None) -> JobSpec:
         return build(
-            self._settled,
+            self._resolved,
             folder=self._folder,
             files=self._bundle.files,
             count=count,

@@ -1,1 +1,1 @@
-"""Ways to reach a node, one module a transport."""
+"""Transports: how a node is reached, one module for each."""

@@ -1,4 +1,4 @@
-"""Work that is not abandoned halfway: what it begins has an owner from its first instant."""
+"""Work that is never left half done: what it begins has an owner from its first instant."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ async def owned(
 
     Args:
         undo: Ends what `work` began.
-        patience: Seconds that `work` may still take once cancelled; then it is cancelled too.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from batchio.transports._ssh_command import Process
 
 PYTHONS: Final = ("python3", "/usr/bin/python3", "/usr/local/bin/python3", "python")
-"""Where one may be, if nobody has said."""
+"""Names of Python on a host to be tried, when none was given."""
 
 MISSING: Final = (
     "its sshd_config must allow AllowStreamLocalForwarding and AllowTcpForwarding, without "
     "DisableForwarding, and its authorized_keys have no `restrict`"
 )
-"""What a host lacks on which a session cannot carry a socket either."""
+"""The remedy for a host on which a session cannot carry a socket either."""
 
 _FIND: Final = (
     'carry=$1; path=$2; shift 2; for python; do command -v "$python" >/dev/null 2>&1 && '
@@ -36,22 +36,22 @@ _FIND: Final = (
 )
 _MARK: Final = b"\x01"
 _START_S: Final = 60.0
-"""How long a loaded host may take to start Python."""
+"""Seconds that a loaded host may take to start Python."""
 
 
 class Carried:
-    """The writing half; closing it ends the program there and the connection that it took."""
+    """The writing half; closing it ends the program on the host and the connection it used."""
 
     def __init__(self, process: Process, connection: asyncssh.SSHClientConnection) -> None:
         self._process = process
         self._connection = connection
 
     def write(self, data: bytes) -> None:
-        """Queue bytes."""
+        """Queue bytes to be sent."""
         self._process.stdin.write(data)
 
     async def drain(self) -> None:
-        """Wait until there is room for more."""
+        """Wait until there is room for more bytes."""
         await self._process.stdin.drain()
 
     def close(self) -> None:
@@ -72,7 +72,7 @@ def carry_line(path: str, python: str) -> bytes:
 
 
 async def connected(process: Process, path: str, where: str) -> None:
-    """Return when the program there is connected to the socket `path`.
+    """Return when the program on the host is connected to the socket `path`.
 
     Raises:
         Unreachable: nobody listens at `path`, or the connection broke.
@@ -90,7 +90,7 @@ async def connected(process: Process, path: str, where: str) -> None:
 
 
 async def _why(process: Process, path: str, where: str) -> NodeError:
-    """Return why it is not connected."""
+    """Return why the program on the host is not connected, as an error."""
     try:
         done = await process.wait()
     except BROKEN as error:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Process = asyncssh.SSHClientProcess[bytes]
 
 BROKEN: Final = (OSError, asyncssh.Error)
-"""What asyncssh raises when a connection or channel is no more."""
+"""The exceptions of asyncssh for a connection or channel that is no more."""
 
 _WRAPPER: Final = 'printf "\\001"; printf "\\001%s\\001" $$ >&2; exec "$@"'
 """Marks where the command's own output begins, after what the login shell's start-up files
@@ -35,7 +35,7 @@ _PID: Final = re.compile(rb"\x01(\d+)\x01")
 _PID_LENGTH: Final = 22
 
 _PATIENCE_S: Final = 10.0
-"""How long a server is asked again that refuses a session while none of ours is open."""
+"""Seconds for which a server is asked again that refuses even our only session."""
 
 
 def command_line(argv: Sequence[str]) -> bytes:
@@ -64,7 +64,8 @@ class Command:
         self._before = b""  # what was said instead of running it
 
     async def outcome(self, stdin: bytes | AsyncIterable[bytes] | None) -> Completed | None:
-        """How it ended; None when the connection broke, which asyncssh does not raise.
+        """Return how the command ended; None when the connection broke, which asyncssh does not
+        raise.
 
         Raises:
             NotAuthorised: the login shell did not run it.
@@ -91,7 +92,7 @@ class Command:
         return Completed(done.returncode, stdout.partition(_MARK)[2], stderr)
 
     async def group(self) -> int:
-        """Its process group; 0 when it ended without telling."""
+        """Return the command's process group; 0 when it ended without telling."""
         if not self._group:
             try:
                 said = await self._process.stderr.readuntil(_PID, _PID_LENGTH)
@@ -105,16 +106,16 @@ class Command:
 
     @property
     def ended(self) -> bool:
-        """Whether it is known how it ended."""
+        """Whether it is known how the command ended."""
         return self._process.returncode is not None
 
     def close(self) -> None:
-        """Let go of it; this does not end it."""
+        """Close the command's channel; this does not end the command."""
         self._process.close()
 
 
 async def kill_group(connection: asyncssh.SSHClientConnection, group: int) -> None:
-    """Kill a process group there.
+    """Kill a process group on the host.
 
     Raises:
         asyncssh.ChannelOpenError: there is no session for it.
@@ -124,7 +125,7 @@ async def kill_group(connection: asyncssh.SSHClientConnection, group: int) -> No
 
 
 class Sessions:
-    """Counts sessions of one connection, and learns how many the server allows at once.
+    """The sessions of one connection, counted to learn how many the server allows at once.
 
     sshd's MaxSessions (10 by default) is nowhere announced: the next one is refused.
     """
@@ -138,7 +139,7 @@ class Sessions:
         self._freed = asyncio.Event()
 
     async def take(self, start: Callable[[], Awaitable[Process]]) -> Process:
-        """Start a command as soon as the server lets us.
+        """Start a command as soon as the server allows a session for it.
 
         Raises:
             Unfit: it refuses even when none of ours is open.
@@ -173,7 +174,7 @@ class Sessions:
             pause = min(pause * 2, 0.5)
 
     def give_back(self) -> None:
-        """One of ours has ended."""
+        """Count one session less: a command has ended."""
         self._open -= 1
         self._leave()
 

@@ -1,4 +1,4 @@
-"""Opens SSH connections: the way there, the handshake, limits of time.
+"""How SSH connections are opened: the way to the host, the handshake, limits of time.
 
 A host key is never taken on faith: it stands in the known-hosts files, or in the target itself,
 or the connection is refused. Imported only when there is a host to connect to: asyncssh
@@ -20,30 +20,31 @@ from batchio.errors import UsageError
 from batchio.transports._ssh_errors import NoAnswer, ProxyFailed, explain
 from batchio.transports._ssh_login import Login, SshTarget, arguments, login_for
 from batchio.transports._ssh_proxy import Proxy
-from batchio.transports.ssh_config import Settled, settle, settle_without_ssh
+from batchio.transports.ssh_config import HostConfig, read_config, read_config_without_ssh
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 HANDSHAKES: Final = 16
-"""Handshakes at once in this process: each costs both sides milliseconds of CPU, and
-more at a time only make the last ones miss their limit."""
+"""Most handshakes at once in this process: each costs both sides milliseconds of CPU, and
+more at a time only make the last ones miss their limit.
+"""
 
 _BRISK_S: Final = 2.0
-"""A login that takes longer waits for its host, and no longer holds up another one."""
+"""Seconds after which a login is taken to wait for its host, and no longer delays others."""
 
 _DEEPEST: Final = 8
-"""Jump hosts in a row before it must be a circle."""
+"""Most jump hosts in a row; more must be a circle."""
 
 _gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
-_OURS: Final = Settled({"identityagent": ("none",)})
-"""What holds for a node that we made ourselves."""
+_OURS: Final = HostConfig({"identityagent": ("none",)})
+"""The configuration of a node that we made ourselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds.
+    """The limits of time of one connection, in seconds.
 
     Attributes:
         connect: Until the host takes a TCP connection; ConnectTimeout, where it is said.
@@ -58,7 +59,7 @@ class Limits:
 
 
 class Client(asyncssh.SSHClient):
-    """Remembers what one connection was told."""
+    """A client of asyncssh that remembers what one connection was told."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -67,7 +68,7 @@ class Client(asyncssh.SSHClient):
         self.ended: Exception | None = None
 
     def owns(self, proxy: Proxy | None) -> None:
-        """End the ProxyCommand when the connection ends."""
+        """Make the ProxyCommand end when the connection ends."""
         self._proxy = proxy
         if self._lost and proxy is not None:
             proxy.close()
@@ -75,24 +76,24 @@ class Client(asyncssh.SSHClient):
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
-        """Note a key that is not trusted; it stays so."""
+        """Record a key that is not trusted, and refuse it."""
         self._login.shown = key
         return False
 
     def public_key_auth_requested(self) -> None:
-        """Note that the server takes keys; all of ours have been refused."""
+        """Record that the server accepts keys; all of ours have been refused."""
         self._login.methods.append("publickey")
 
     def kbdint_auth_requested(self) -> None:
-        """Note that the server asks questions, as for a second factor."""
+        """Record that the server asks questions, as for a second factor."""
         self._login.methods.append("keyboard-interactive")
 
     def password_auth_requested(self) -> None:
-        """Note that the server takes passwords."""
+        """Record that the server accepts passwords."""
         self._login.methods.append("password")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note the end, which comes once; `exc` is None when it was closed on purpose."""
+        """Record the end, which comes once; `exc` is None when it was closed on purpose."""
         self.ended, self._lost = exc, True
         if self._proxy is not None:
             self._proxy.close()
@@ -103,16 +104,16 @@ async def connect(
     limits: Limits | None = None,
     via: asyncssh.SSHClientConnection | None = None,
     depth: int = 0,
-    settled: Settled | None = None,
+    host_config: HostConfig | None = None,
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
-    """One authenticated connection; jump hosts are connected to first, by the same rules.
+    """Open one authenticated connection, after those to its jump hosts, by the same rules.
 
     Args:
         target: The host.
         limits: None: the usual ones, and what the configuration says.
         via: A connection to a jump host; it ends with the new one.
         depth: How many jump hosts are on the way already.
-        settled: What the configuration says, for whoever has asked already.
+        host_config: What the configuration says, when it has been read already.
 
     Raises:
         Unreachable: no answer in time, or it hung up.
@@ -123,8 +124,8 @@ async def connect(
     """
     login = None
     try:
-        login = await login_for(target, settled or await _configuration(target))
-        bounds = limits or limits_of(login.settled)
+        login = await login_for(target, host_config or await _configuration(target))
+        bounds = limits or limits_of(login.host_config)
         if via is None and login.jumps:
             via = await _through(login, limits, depth)
         return await _log_in(login, bounds, via)
@@ -146,17 +147,17 @@ def _abort(via: asyncssh.SSHClientConnection | None) -> None:
         via.abort()
 
 
-async def _configuration(target: SshTarget) -> Settled:
-    """Return what OpenSSH's configuration says, but of a node of ours, which is not in it."""
+async def _configuration(target: SshTarget) -> HostConfig:
+    """Return what OpenSSH's configuration says of a host; nothing for a node that we made."""
     if target.pinned is not None:
         return _OURS
     question = (target.host, target.port, target.user)
-    return await settle(*question, target.where) or settle_without_ssh(*question)
+    return await read_config(*question, target.where) or read_config_without_ssh(*question)
 
 
-def limits_of(settled: Settled) -> Limits:
+def limits_of(host_config: HostConfig) -> Limits:
     """Return the limits of a login: ours, and what `ConnectTimeout` says."""
-    seconds = settled.one("connecttimeout")
+    seconds = host_config.one("connecttimeout")
     usual = Limits()
     if not seconds.isdigit() or seconds == "0":
         return usual
@@ -220,7 +221,7 @@ async def _handshake(
 
 @contextlib.asynccontextmanager
 async def _gate() -> AsyncIterator[None]:
-    """Take one of the places for handshakes, until the end or for `_BRISK_S` seconds."""
+    """Hold one of the places for handshakes, until the end or for `_BRISK_S` seconds."""
     loop = asyncio.get_running_loop()
     gate = _gates.setdefault(loop, asyncio.Semaphore(HANDSHAKES))
     await gate.acquire()
@@ -234,7 +235,7 @@ async def _gate() -> AsyncIterator[None]:
 
 
 async def _dial(login: Login, limit: float) -> socket.socket:
-    """A TCP connection to the first of the host's addresses that takes one."""
+    """Open a TCP connection to the first of the host's addresses that accepts one."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
         login.host, login.port, family=login.family, type=socket.SOCK_STREAM
@@ -244,7 +245,7 @@ async def _dial(login: Login, limit: float) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
-            _bind(sock, login.settled)
+            _bind(sock, login.host_config)
             async with asyncio.timeout(limit / len(found)):
                 await loop.sock_connect(sock, address)
         except TimeoutError:
@@ -261,17 +262,19 @@ async def _dial(login: Login, limit: float) -> socket.socket:
     raise failure
 
 
-def _bind(sock: socket.socket, settled: Settled) -> None:
-    if address := settled.one("bindaddress"):
+def _bind(sock: socket.socket, host_config: HostConfig) -> None:
+    if address := host_config.one("bindaddress"):
         sock.bind((address, 0))
-    if (interface := settled.one("bindinterface")) and hasattr(socket, "SO_BINDTODEVICE"):
+    if (interface := host_config.one("bindinterface")) and hasattr(socket, "SO_BINDTODEVICE"):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
 
 
 async def _through(
     login: Login, limits: Limits | None, depth: int
 ) -> asyncssh.SSHClientConnection | None:
-    """The connection to the last of the jump hosts; None where the only one is the host itself."""
+    """Return the connection to the last of the jump hosts; None where the only one is the host
+    itself.
+    """
     target = login.target
     if depth > _DEEPEST:
         raise UsageError("ProxyJump goes round in a circle", where=target.where)

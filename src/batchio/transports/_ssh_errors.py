@@ -1,4 +1,4 @@
-"""What asyncssh and the system say when connecting fails, as errors that name the remedy."""
+"""Errors of connecting: what asyncssh and the system raise, as errors that name the remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchio.transports._ssh_login import Login
 
 _NO_PROGRAM: Final = (126, 127)
-"""How a shell ends that cannot run a command."""
+"""Exit codes of a shell that cannot run a command."""
 
 _ONLY_PEOPLE: Final = frozenset(("keyboard-interactive", "password"))
 _LAX: Final = {"no": "no", "off": "no", "false": "no", "accept-new": "accept-new"}
@@ -24,7 +24,7 @@ _LAX: Final = {"no": "no", "off": "no", "false": "no", "accept-new": "accept-new
 
 
 class NoAnswer(TimeoutError):
-    """Nothing came back from the host's port."""
+    """The host's port gave no answer."""
 
 
 class ProxyFailed(OSError):
@@ -37,7 +37,7 @@ class ProxyFailed(OSError):
 
 
 def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
-    """Return what asyncssh or the system said, as an error that names host and remedy."""
+    """Return an error of asyncssh or the system as one of ours, which names host and remedy."""
     where, port = login.target.where, login.port
     match error:
         case asyncssh.HostKeyNotVerifiable():
@@ -132,12 +132,12 @@ def _bad_host_key(error: asyncssh.DisconnectError, login: Login) -> NotAuthorise
 
 
 def _how_to_know(login: Login) -> str:
-    """Return what to type so that the host's key is known."""
-    lax = _LAX.get(login.settled.one("stricthostkeychecking"))
+    """Return what to type so that the host's key becomes known."""
+    lax = _LAX.get(login.host_config.one("stricthostkeychecking"))
     note = f" (StrictHostKeyChecking {lax} is not followed)" if lax else ""
     file = _kept_in(login)
     if not file:
-        name = login.settled.one("userknownhostsfile", "none")
+        name = login.host_config.one("userknownhostsfile", "none")
         return (
             f"its configuration keeps no host keys (UserKnownHostsFile {name}): "
             f"name a file there, then {_accept(login)}{note}"
@@ -149,7 +149,7 @@ def _how_to_know(login: Login) -> str:
 
 
 def _accept(login: Login) -> str:
-    strict = login.settled.one("stricthostkeychecking") in ("yes", "true")
+    strict = login.host_config.one("stricthostkeychecking") in ("yes", "true")
     ask = "-o StrictHostKeyChecking=ask " if strict else ""
     return f"ssh {ask}{_ssh_words(login)} once"
 
@@ -165,10 +165,10 @@ _USUAL: Final = "~/.ssh/known_hosts"
 
 def _kept_in(login: Login) -> str:
     """Return the file into which ssh writes host keys, as people write it; empty: none."""
-    files = login.settled.files("userknownhostsfile")
+    files = login.host_config.files("userknownhostsfile")
     if not files or files[0] == os.devnull:
         return ""
-    path, home = login.expand(files[0]), f"{login.settled.home}/"
+    path, home = login.expand(files[0]), f"{login.host_config.home}/"
     return f"~/{path.removeprefix(home)}" if path.startswith(home) else shlex.quote(path)
 
 

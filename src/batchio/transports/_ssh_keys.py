@@ -1,8 +1,8 @@
-"""Which keys are offered to a host, and in which order: files, certificates, ssh-agent.
+"""The keys that are offered to a host, in order: files, certificates, ssh-agent.
 
-As ssh does, what cannot be used is passed over: a key that lives only in the agent, a file that
-is no key, a certificate that is missing, an agent that is ill. It is remembered, for the error
-should the login fail.
+As ssh does, keys that cannot be used are passed over: a key that is only in the agent, a file
+that is no key, a certificate that is missing, an agent that fails. They are remembered, for the
+error should the login fail.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from batchio.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchio.transports.ssh_config import Settled
+    from batchio.transports.ssh_config import HostConfig
 
 AGENT_PATIENCE_S: Final = 5.0
-"""How long an ssh-agent may take to list its keys."""
+"""Seconds that an ssh-agent may take to list its keys."""
 
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))$")
 
 
 @dataclass(slots=True)
 class Keys:
-    """What is offered, in order.
+    """The keys that are offered, in order.
 
     Attributes:
         pairs: Keys of the agent and of files, with their certificates.
@@ -52,18 +52,21 @@ class Keys:
         self.passed_over.append("the ssh-agent (it did not sign)")
 
     def close(self) -> None:
-        """Let go of the agent."""
+        """Close the connection to the agent."""
         if self.agent is not None:
             self.agent.close()
 
 
 async def keys_for(
-    settled: Settled, asked: Sequence[str | bytes], paths: Iterable[str], certificates: list[str]
+    host_config: HostConfig,
+    asked: Sequence[str | bytes],
+    paths: Iterable[str],
+    certificates: list[str],
 ) -> Keys:
-    """Collect the keys for one login.
+    """Return the keys for one login.
 
     Args:
-        settled: The configuration: IdentityAgent, IdentitiesOnly.
+        host_config: The configuration: IdentityAgent, IdentitiesOnly.
         asked: Keys that were named beside the configuration: paths, or the text of one.
         paths: IdentityFile, expanded.
         certificates: CertificateFile, expanded.
@@ -75,11 +78,11 @@ async def keys_for(
     files = [*map(_named, asked), *map(_found, paths)]
     certs = [cert for path in certificates for cert in _certificates(path, keys.passed_over)]
     certs += [cert for file in files for cert in file.certs]
-    agents = await _agents_keys(settled, keys)
+    agents = await _agents_keys(host_config, keys)
     named = {public for file in files for public in file.publics}
     held = [agents[public] for file in files for public in file.publics if public in agents]
     others = [pair for public, pair in agents.items() if public not in named]
-    for pair in held if settled.yes("identitiesonly") else [*held, *others]:
+    for pair in held if host_config.yes("identitiesonly") else [*held, *others]:
         keys.pairs += _certified(pair, certs)
     for file in files:
         if any(public in agents for public in file.publics):
@@ -90,13 +93,13 @@ async def keys_for(
             raise _unusable(file.path, file.error)
         elif file.error is not None and not isinstance(file.error, FileNotFoundError):
             keys.passed_over.append(f"{file.path} ({_why(file.error)})")
-    return _accepted(keys, settled)
+    return _accepted(keys, host_config)
 
 
-def _accepted(keys: Keys, settled: Settled) -> Keys:
+def _accepted(keys: Keys, host_config: HostConfig) -> Keys:
     """Leave out keys of kinds that the configuration does not offer."""
-    usual = settled.one("pubkeyacceptedkeytypes")  # its name before OpenSSH 8.5
-    said = settled.one("pubkeyacceptedalgorithms", usual)
+    usual = host_config.one("pubkeyacceptedkeytypes")  # its name before OpenSSH 8.5
+    said = host_config.one("pubkeyacceptedalgorithms", usual)
     if not said:
         return keys
     allowed = {name.encode() for name in said.split(",")}
@@ -114,7 +117,7 @@ def _kinds(pair: asyncssh.SSHKeyPair) -> Iterable[bytes]:
 def _certified(
     pair: asyncssh.SSHKeyPair, certs: Iterable[asyncssh.SSHCertificate]
 ) -> list[asyncssh.SSHKeyPair]:
-    """Return a key with each certificate that is about it, then the key alone."""
+    """Return a key with each certificate for it, then the key alone."""
     pairs = []
     for cert in certs:
         if not pair.has_cert and cert.key.public_data == pair.key_public_data:
@@ -127,24 +130,24 @@ def _certified(
 # -- the agent -----------------------------------------------------------------------------
 
 
-def agent_path(settled: Settled) -> str:
+def agent_path(host_config: HostConfig) -> str:
     """Return the socket of the user's ssh-agent; empty when there is none to ask.
 
     `SSH_AUTH_SOCK` and `$NAME` name a variable that holds it: ssh_config(5).
     """
-    said = settled.said.get("identityagent", ("SSH_AUTH_SOCK",))[0]
+    said = host_config.said.get("identityagent", ("SSH_AUTH_SOCK",))[0]
     if said == "none":
         return ""
     if said == "SSH_AUTH_SOCK":
         return os.environ.get("SSH_AUTH_SOCK", "")
     if variable := _VARIABLE.match(said):
         return os.environ.get(variable[1] or variable[2], "")
-    return settled.path(said)
+    return host_config.path(said)
 
 
-async def _agents_keys(settled: Settled, keys: Keys) -> dict[bytes, asyncssh.SSHKeyPair]:
-    """Return the agent's keys by their public halves; none of an agent that is ill."""
-    path = agent_path(settled)
+async def _agents_keys(host_config: HostConfig, keys: Keys) -> dict[bytes, asyncssh.SSHKeyPair]:
+    """Return the agent's keys by their public halves; none when the agent fails."""
+    path = agent_path(host_config)
     if not path:
         return {}
     agent = asyncssh.SSHAgentClient(path)
@@ -205,7 +208,7 @@ def _found(path: str) -> _File:
 
 
 def _read(path: str) -> tuple[asyncssh.SSHKey | None, Exception | None]:
-    """Return a private key, or why there is none; read again when it has changed."""
+    """Return a private key, or why there is none; read again when the file has changed."""
     try:
         status = os.stat(path)
         return _private(path, status.st_mtime_ns, status.st_size), None
@@ -240,7 +243,7 @@ def _why(error: Exception) -> str:
 
 
 def _unusable(path: str, error: Exception) -> UsageError:
-    """A key that was asked for and cannot be used."""
+    """Return the error for a key that was asked for and cannot be used."""
     if _why(error) == "locked by a passphrase":
         return UsageError(
             f"the private key {path} is locked by a passphrase",

@@ -1,4 +1,4 @@
-"""Which host keys are known for a host: what OpenSSH's known-hosts files say.
+"""The host keys that are known for a host, from OpenSSH's known-hosts files.
 
 Read as OpenSSH reads them: a host is known by its name alone, never by the address that the
 name has at the moment, and a line that makes no sense is passed over.
@@ -35,7 +35,7 @@ class _Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of one host."""
+    """The keys that are known for one host."""
 
     keys: tuple[asyncssh.SSHKey, ...] = ()
     authorities: tuple[asyncssh.SSHKey, ...] = ()
@@ -59,10 +59,10 @@ class KnownHosts:
                 self._exact.setdefault(name, []).append(line)
 
     def about(self, host: str, port: int | None = None) -> Known:
-        """Return what is known of a host: by name and port, else by its name alone.
+        """Return the known keys of a host: by name and port, else by its name alone.
 
         Args:
-            host: The name that the configuration settles on, or its HostKeyAlias.
+            host: The name that the configuration gives, or its HostKeyAlias.
             port: None for a HostKeyAlias, which has none.
         """
         host = host.lower()
@@ -86,7 +86,7 @@ class KnownHosts:
 
 
 def known_hosts(paths: Iterable[str]) -> KnownHosts:
-    """Return the keys in these files; one that is missing holds none. Read again when changed."""
+    """Return the keys in these files, read again when changed; a missing file holds none."""
     stamps = []
     for path in paths:
         try:
@@ -143,7 +143,7 @@ def _key(text: str) -> asyncssh.SSHKey | None:
 
 
 def _is_about(names: str, name: str) -> bool:
-    """Return whether a hash is that of the name, or a list of patterns means it."""
+    """Return whether a hash is that of the name, or a list of patterns matches it."""
     if names.startswith("|"):
         try:
             _, kind, salt, digest = names.split("|")

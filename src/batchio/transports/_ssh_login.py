@@ -1,4 +1,4 @@
-"""One login, settled: where, as whom, with which keys and algorithms, trusting which host keys.
+"""One login, decided: where, as whom, with which keys and algorithms, trusting which host keys.
 
 The configuration's words become arguments of asyncssh, which reads no configuration itself.
 """
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
     import asyncssh
 
-    from batchio.transports.ssh_config import Settled
+    from batchio.transports.ssh_config import HostConfig
 
 _FAST: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-"""Measured for asyncssh against OpenSSH 9.2: 1.7 times as fast as the default, chacha20."""
+"""The fastest ciphers of asyncssh against OpenSSH 9.2: 1.7 times the default, chacha20."""
 
 _USUAL_CIPHERS: Final = frozenset(
     ("chacha20-poly1305@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr", *_FAST)
 )
-"""What OpenSSH 6.7 to 10 offers when nobody says `Ciphers`, in one order or another."""
+"""The ciphers that OpenSSH 6.7 to 10 offers without `Ciphers`, in one order or another."""
 
 _TOKEN: Final = re.compile(r"%(.)|\$\{(\w+)\}")
 _FAMILIES: Final = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
@@ -56,7 +56,7 @@ class SshTarget:
         pinned: Lines of `known_hosts` that are all there is to trust, for a node that we
             made ourselves. Configuration, agent and default keys are then not looked at.
         name: What people call it in messages; empty: `host`.
-        python: Where a Python is there; empty: where it usually is.
+        python: Path of a Python on the host; empty: where it usually is.
     """
 
     host: str
@@ -69,22 +69,22 @@ class SshTarget:
 
     @property
     def where(self) -> str:
-        """Its name in messages."""
+        """The host's name in messages."""
         return self.name or self.host
 
 
 @dataclass(slots=True)
 class Login:
-    """One login; also what it was told on the way, for the error should it fail.
+    """One login, with the server's answers, for the error should it fail.
 
     Attributes:
-        trust_files: The known-hosts files that count, the user's first.
+        trust_files: The known-hosts files that are used, the user's first.
         shown: The host's key, when it is not one of `known`.
         methods: How the server would let us in, as far as it was asked.
     """
 
     target: SshTarget
-    settled: Settled
+    host_config: HostConfig
     host: str
     port: int
     user: str
@@ -96,23 +96,23 @@ class Login:
 
     @property
     def alias(self) -> str:
-        """The name under which its key is known, if that is not its own."""
-        return self.settled.one("hostkeyalias")
+        """The name under which the host's key is known, if that is not its own."""
+        return self.host_config.one("hostkeyalias")
 
     @property
     def jumps(self) -> str:
         """`ProxyJump`: the hosts to go through, joined by commas."""
-        return self.settled.one("proxyjump")
+        return self.host_config.one("proxyjump")
 
     @property
     def proxy(self) -> str:
         """`ProxyCommand`, expanded; a shell is to run it."""
-        return self.expand(self.settled.one("proxycommand"), variables=False)
+        return self.expand(self.host_config.one("proxycommand"), variables=False)
 
     @property
     def family(self) -> int:
         """`AddressFamily`, for getaddrinfo."""
-        return _FAMILIES.get(self.settled.one("addressfamily"), socket.AF_UNSPEC)
+        return _FAMILIES.get(self.host_config.one("addressfamily"), socket.AF_UNSPEC)
 
     def expand(self, text: str, *, variables: bool = True) -> str:
         """Replace the tokens of ssh_config(5), and `${NAME}` where it may stand."""
@@ -134,34 +134,37 @@ class Login:
             f"{here}{self.host}{port}{self.user}{jumps}".encode(), usedforsecurity=False
         )
         return {
-            "%": "%", "C": digest.hexdigest(), "d": self.settled.home, "h": self.host,
+            "%": "%", "C": digest.hexdigest(), "d": self.host_config.home, "h": self.host,
             "i": str(os.getuid()), "j": jumps, "k": self.alias or self.target.host,
             "L": here.partition(".")[0], "l": here, "n": self.target.host, "p": port,
             "r": self.user, "u": user,
         }  # fmt: skip
 
 
-async def login_for(target: SshTarget, settled: Settled) -> Login:
-    """Settle a login: read the keys and the known hosts that the configuration names.
+async def login_for(target: SshTarget, host_config: HostConfig) -> Login:
+    """Decide a login: read the keys and the known hosts that the configuration names.
 
     Raises:
         UsageError: a key that was asked for, or the configuration, cannot be used.
     """
-    host = settled.one("hostname", target.host)
-    port = target.port or int(settled.one("port", "22"))
-    user = target.user or settled.one("user") or getpass.getuser()
-    login = Login(target, settled, host, port, user)
+    host = host_config.one("hostname", target.host)
+    port = target.port or int(host_config.one("port", "22"))
+    user = target.user or host_config.one("user") or getpass.getuser()
+    login = Login(target, host_config, host, port, user)
     if target.pinned is not None:
         trusted = KnownHosts(target.pinned)
-        login.keys = await keys_for(settled, target.keys, (), [])
+        login.keys = await keys_for(host_config, target.keys, (), [])
     else:
         words = ("userknownhostsfile", "globalknownhostsfile")
         login.trust_files = [
-            login.expand(path) for word in words for path in settled.files(word) if path != "none"
+            login.expand(path)
+            for word in words
+            for path in host_config.files(word)
+            if path != "none"
         ]
         trusted = known_hosts(login.trust_files)
         login.keys = await keys_for(
-            settled,
+            host_config,
             target.keys,
             _paths(login, "identityfile"),
             list(_paths(login, "certificatefile")),
@@ -175,12 +178,12 @@ def _port(login: Login) -> tuple[int, ...]:
 
 
 def _paths(login: Login, keyword: str) -> Iterable[str]:
-    return (login.expand(login.settled.path(path)) for path in login.settled.every(keyword))
+    return (login.expand(login.host_config.path(path)) for path in login.host_config.every(keyword))
 
 
 def _without_revoked(login: Login, known: Known) -> Known:
-    """Add the keys of `RevokedHostKeys`."""
-    path = login.expand(login.settled.path(login.settled.one("revokedhostkeys")))
+    """Return the known keys with those of `RevokedHostKeys` as revoked."""
+    path = login.expand(login.host_config.path(login.host_config.one("revokedhostkeys")))
     if not path:
         return known
     try:
@@ -198,8 +201,8 @@ def _without_revoked(login: Login, known: Known) -> Known:
 
 
 def arguments(login: Login) -> dict[str, Any]:
-    """Return what asyncssh is told of a login; connecting and time limits are not part of it."""
-    settled, target = login.settled, login.target
+    """Return the arguments of asyncssh for a login, but for connecting and time limits."""
+    host_config, target = login.host_config, login.target
     told: dict[str, Any] = {
         "config": [],
         "username": login.user,
@@ -215,7 +218,9 @@ def arguments(login: Login) -> dict[str, Any]:
         "command": None,
         "server_host_key_algs": _host_key_algorithms(login),
         "encryption_algs": _ciphers(login),
-        "compression_algs": "zlib@openssh.com,zlib,none" if settled.yes("compression") else "none",
+        "compression_algs": "zlib@openssh.com,zlib,none"
+        if host_config.yes("compression")
+        else "none",
     }  # fmt: skip
     for argument, keyword, known in (
         ("kex_algs", "kexalgorithms", get_kex_algs),
@@ -225,27 +230,28 @@ def arguments(login: Login) -> dict[str, Any]:
             told[argument] = found
     if target.pinned is not None:
         return told
-    if settled.said:
+    if host_config.said:
         told |= {
-            "public_key_auth": settled.one("pubkeyauthentication", "yes") not in ("no", "false"),
-            "host_based_auth": settled.yes("hostbasedauthentication"),
-            "gss_auth": settled.yes("gssapiauthentication"),
-            "gss_kex": settled.yes("gssapikeyexchange"),
-            "gss_delegate_creds": settled.yes("gssapidelegatecredentials"),
+            "public_key_auth": host_config.one("pubkeyauthentication", "yes")
+            not in ("no", "false"),
+            "host_based_auth": host_config.yes("hostbasedauthentication"),
+            "gss_auth": host_config.yes("gssapiauthentication"),
+            "gss_kex": host_config.yes("gssapikeyexchange"),
+            "gss_delegate_creds": host_config.yes("gssapidelegatecredentials"),
         }
-    if methods := settled.one("preferredauthentications"):
+    if methods := host_config.one("preferredauthentications"):
         told["preferred_auth"] = methods
-    if (library := settled.one("pkcs11provider")) and login.keys.pairs:
+    if (library := host_config.one("pkcs11provider")) and login.keys.pairs:
         told["pkcs11_provider"] = library
-    if environment := settled.every("setenv"):
+    if environment := host_config.every("setenv"):
         told["env"] = dict(pair.split("=", 1) for pair in environment if "=" in pair)
-    if patterns := settled.every("sendenv"):
+    if patterns := host_config.every("sendenv"):
         told["send_env"] = [word for value in patterns for word in value.split()]
     return told
 
 
 def _host_key_algorithms(login: Login) -> list[str]:
-    """Return those of keys that are known, then the others.
+    """Return the algorithms of keys that are known, then the others.
 
     Only so does a host show a key of another kind, and we can say what it shows; it is refused
     all the same.
@@ -261,10 +267,10 @@ def _host_key_algorithms(login: Login) -> list[str]:
 
 
 def _ciphers(login: Login) -> list[str]:
-    """Return the configuration's; the fastest first where nobody has chosen."""
+    """Return the configured ciphers; the fastest first where none were configured."""
     known = tuple(_words(get_encryption_algs()))
     chosen = _chosen(login, "ciphers", known)
-    if chosen and set(login.settled.one("ciphers").split(",")) != _USUAL_CIPHERS:
+    if chosen and set(login.host_config.one("ciphers").split(",")) != _USUAL_CIPHERS:
         return list(chosen)
     usual = chosen or tuple(_words(get_default_encryption_algs()))
     return list(dict.fromkeys([*_FAST, *usual]))
@@ -272,8 +278,8 @@ def _ciphers(login: Login) -> list[str]:
 
 def _chosen(login: Login, keyword: str, known: tuple[str, ...]) -> tuple[str, ...]:
     """Return the configured algorithms that asyncssh knows as well; empty: none are configured."""
-    said = login.settled.one(keyword)
-    if said.startswith(("+", "-", "^")):  # as it was typed: no ssh has settled it
+    said = login.host_config.one(keyword)
+    if said.startswith(("+", "-", "^")):  # as it was typed, for no ssh has resolved it
         return ()
     found = _both(said, known)
     if said and not found:

@@ -16,14 +16,14 @@ from typing import Final
 
 _LAST_WORDS: Final = 4096
 _PATIENCE_S: Final = 0.05
-"""How long the end of a process may come after the end of its output."""
+"""Seconds by which the end of a process may follow the end of its output."""
 
 
 class Proxy:
     """One running ProxyCommand; `sock` is our end of it."""
 
     def __init__(self, command: str) -> None:
-        """Start it. Raises OSError when even the shell cannot be started."""
+        """Start the command. Raises OSError when even the shell cannot be started."""
         self.command = command
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         ours, theirs = socket.socketpair()
@@ -45,7 +45,7 @@ class Proxy:
         self.sock = ours
 
     def verdict(self) -> tuple[int | None, str]:
-        """Return its exit code (None: it runs), and the last line it wrote to stderr.
+        """Return the command's exit code (None: it runs), and the last line it wrote to stderr.
 
         To be asked once, when the connection has failed.
         """
@@ -57,7 +57,7 @@ class Proxy:
         return self._process.returncode, lines[-1] if lines else ""
 
     def close(self) -> None:
-        """End it, and what it has started. May be called twice."""
+        """End the command, and what it has started. May be called twice."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

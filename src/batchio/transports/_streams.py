@@ -1,4 +1,4 @@
-"""Streams as the port has them: what breaks is `Unreachable`, whatever is underneath.
+"""Streams as the port has them: a break is `Unreachable`, whatever is underneath.
 
 Shared by the transports; knows none of them.
 """
@@ -23,7 +23,7 @@ CHUNK: Final = 128 << 10
 
 
 class Stdin(Protocol):
-    """What a command reads from: asyncio's or asyncssh's."""
+    """The stream that a command reads from: asyncio's or asyncssh's."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -41,14 +41,14 @@ class Reader:
         self._broken = broken
 
     async def readexactly(self, n: int) -> bytes:
-        """Exactly `n` bytes; asyncio.IncompleteReadError at the end."""
+        """Return exactly `n` bytes; raise asyncio.IncompleteReadError at the end."""
         try:
             return await self._inner.readexactly(n)
         except self._broken as error:
             raise lost(self._where, error) from error
 
     async def read(self, n: int) -> bytes:
-        """At most `n` bytes; empty at the end."""
+        """Return at most `n` bytes; empty at the end."""
         try:
             return await self._inner.read(n)
         except self._broken as error:
@@ -64,14 +64,14 @@ class Writer:
         self._broken = broken
 
     def write(self, data: bytes) -> None:
-        """Queue bytes."""
+        """Queue bytes to be sent."""
         try:
             self._inner.write(data)
         except self._broken as error:
             raise lost(self._where, error) from error
 
     async def drain(self) -> None:
-        """Wait until there is room for more."""
+        """Wait until there is room for more bytes."""
         try:
             await self._inner.drain()
         except self._broken as error:
@@ -83,7 +83,7 @@ class Writer:
 
 
 def lost(where: str, error: BaseException | None = None) -> Unreachable:
-    """The error for a connection that broke."""
+    """Return the error for a connection that broke."""
     why = f" ({error})" if error and str(error) else ""
     return Unreachable(f"the connection broke{why}", where=where)
 

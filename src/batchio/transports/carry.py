@@ -1,4 +1,4 @@
-"""Carries a Unix socket on stdin and stdout: a program for hosts that forward none.
+"""A program that carries a Unix socket on stdin and stdout, for hosts that forward none.
 
 Sent as text to any Python 3 there (`python3 -c TEXT PATH`). Its first byte says that it is
 connected; if it is not, stderr says why.
@@ -30,7 +30,7 @@ def carry(path: str) -> None:
 
 
 def ask(there: socket.socket) -> None:
-    """Copy what we are told, until nobody tells us anything any more."""
+    """Copy stdin to the socket until stdin ends."""
     try:
         while True:
             data = os.read(0, 1 << 16)
@@ -42,7 +42,7 @@ def ask(there: socket.socket) -> None:
 
 
 def say(data: bytes) -> None:
-    """Write all of it to stdout."""
+    """Write all of `data` to stdout."""
     while data:
         data = data[os.write(1, data) :]
 

@@ -1,4 +1,4 @@
-"""This computer: commands are child processes, sockets are ordinary ones.
+"""The transport to this computer: commands are child processes, sockets are ordinary ones.
 
 Nothing here knows about agents or jobs. A command runs in a session of its own, so that
 Ctrl-C is for the caller and a command can be killed with its children.
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _BROKEN: Final = (OSError,)
 _BUFFER: Final = 1 << 20
-"""Bytes a reader of a socket keeps before it makes the other side wait."""
+"""Bytes that a socket's reader buffers before it makes the other side wait."""
 
 
 class LocalTransport:
-    """The way to this computer itself; many may be open at once."""
+    """The connection to this computer itself; many may be open at once."""
 
     local = True
     python = sys.executable
@@ -102,11 +102,11 @@ class LocalTransport:
         return Reader(reader, self.where, _BROKEN), Writer(writer, self.where, _BROKEN)
 
     async def wait_closed(self) -> None:
-        """Return once `close` was called: this computer goes nowhere by itself."""
+        """Return once `close` was called: this computer does not go away by itself."""
         await self._closed.wait()
 
     async def close(self) -> None:
-        """Close it; sockets that were opened stay open."""
+        """Close the transport; sockets that were opened stay open."""
         self._closed.set()
 
     def _check_open(self) -> None:
@@ -124,7 +124,7 @@ async def _outcome(process: Process) -> Completed:
 
 
 async def _kill(process: Process) -> None:
-    """End the command and its process group, and let go of its pipes."""
+    """End the command and its process group, and close its pipes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     # First, for `wait` waits for pipes that a grandchild may hold which left the group.

@@ -29,38 +29,38 @@ if TYPE_CHECKING:
 
     from batchio.ports import ByteReader, ByteWriter, Completed
     from batchio.transports._ssh_connect import Client
-    from batchio.transports.ssh_config import Settled
+    from batchio.transports.ssh_config import HostConfig
 
 __all__ = ["Limits", "SshTarget", "SshTransport", "connect"]
 
 _forwards_none: Final[set[SshTarget]] = set()
-"""Hosts whose servers forward no sockets, as was found out."""
+"""The hosts whose servers were found to forward no sockets."""
 
 _LAST_WORDS_S: Final = 3.0
-"""How long killing a command, or saying good-bye, may take."""
+"""Seconds that killing a command, or closing a connection, may take."""
 
 
 async def connect(
-    target: SshTarget | str, limits: Limits | None = None, settled: Settled | None = None
+    target: SshTarget | str, limits: Limits | None = None, host_config: HostConfig | None = None
 ) -> SshTransport:
     """Connect to a host; a plain name means as `ssh NAME` would.
 
     Args:
         target: The host.
         limits: None: the usual ones, and what the configuration says.
-        settled: What `ssh_config.settle` said of it, if it has been asked.
+        host_config: What `ssh_config.read_config` said of it, if it has been asked.
 
     Raises:
         Unreachable, NotAuthorised, Unfit, UsageError: see `_ssh_connect.connect`.
     """
     if isinstance(target, str):
         target = SshTarget(target)
-    connection, client = await _connect(target, limits, settled=settled)
+    connection, client = await _connect(target, limits, host_config=host_config)
     return SshTransport(target, limits, connection, client)
 
 
 class SshTransport:
-    """One connection to one host. `connect` makes it."""
+    """One connection to one host, made by `connect`."""
 
     local = False
 
@@ -148,7 +148,7 @@ class SshTransport:
         return forwarded
 
     async def _forward(self, path: str) -> tuple[ByteReader, ByteWriter]:
-        """The socket, forwarded. Raises asyncssh.ChannelOpenError when the server refuses."""
+        """Open the socket, forwarded. Raises asyncssh.ChannelOpenError when the server refuses."""
         try:
             reader, writer = await owned(
                 self._connection.open_unix_connection(path), _close, _LAST_WORDS_S
@@ -162,7 +162,7 @@ class SshTransport:
         return Reader(reader, self.where, BROKEN), Writer(writer, self.where, BROKEN)
 
     async def _carry(self, path: str, python: str) -> tuple[ByteReader, ByteWriter]:
-        """The socket, carried by a session.
+        """Open the socket, carried by a session.
 
         Commands take turns where a server allows few sessions, and this one never ends: so it
         has a connection to itself.
@@ -192,11 +192,11 @@ class SshTransport:
         return Reader(process.stdout, self.where, BROKEN), Writer(carried, self.where, BROKEN)
 
     async def wait_closed(self) -> None:
-        """Return when the connection is no longer open, whoever closed it."""
+        """Return when the connection is closed, whoever closed it."""
         await self._connection.wait_closed()
 
     async def close(self) -> None:
-        """Close it. Commands that still run there are neither awaited nor killed."""
+        """Close the connection. Commands that still run there are neither awaited nor killed."""
         for carrier in self._carriers:
             carrier.close()
         self._connection.close()
@@ -234,7 +234,7 @@ class SshTransport:
             raise self._lost() from error
 
     async def _kill(self, command: Command) -> None:
-        """End a command's process group: neither closing its channel nor leaving does."""
+        """Kill a command's process group: neither closing its channel nor disconnecting does."""
         if command.ended or self._connection.is_closed():
             return
         with contextlib.suppress(*BROKEN, TimeoutError, BatchioError):
@@ -253,5 +253,5 @@ class SshTransport:
 
 
 async def _close(pair: tuple[object, asyncssh.SSHWriter[bytes]]) -> None:
-    """Close a connection to a socket that nobody waits for any more."""
+    """Close a connection to a socket for which nobody waits any more."""
     pair[1].close()

@@ -1,11 +1,9 @@
-"""What OpenSSH's configuration says of a host, as `ssh -G` settles it.
+"""OpenSSH's configuration of a host, as `ssh -G` prints it.
 
 Only OpenSSH reads its configuration as OpenSSH does: the order of Includes, comments, quotes,
 `Match exec`, canonical names. So it is asked, by one process a host, and the answer is kept for
 as long as the files that were read stay as they are. Where there is no `ssh`, asyncssh's
-reader has to do.
-
-Loads nothing heavy, so that configurations are settled while asyncssh is still being loaded.
+reader is used.
 """
 
 from __future__ import annotations
@@ -35,10 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AT_ONCE: Final = 4
-"""Processes of `ssh -G` at a time; each takes 4 ms of CPU, so more would only stand in line."""
+"""Most processes of `ssh -G` at a time; each uses 4 ms of CPU, so more would only wait."""
 
 PATIENCE_S: Final = 30.0
-"""How long one may take: a `Match exec` may ask the network."""
+"""Seconds that one `ssh -G` may take: a `Match exec` may ask the network."""
 
 _READ: Final = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.MULTILINE)
 _UNMATCHED: Final = re.compile(r"^debug1: .* include (.+) matched no files\r?$", re.MULTILINE)
@@ -50,8 +48,8 @@ _TILDE: Final = re.compile(r"""(?<=[\s="'])~(?=/)|(?<!%)%d""")
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What the configuration says of one host: keywords in lower case, with their values.
+class HostConfig:
+    """The configuration of one host: keywords in lower case, with their values.
 
     Attributes:
         said: Values in the order in which they count. A keyword that lists words
@@ -63,21 +61,21 @@ class Settled:
     home: str = ""
 
     def one(self, keyword: str, otherwise: str = "") -> str:
-        """Return its value; `otherwise` when it has none, or is `none`."""
+        """Return a keyword's value; `otherwise` when it has none, or is `none`."""
         value = self.said.get(keyword, ("",))[0]
         return value if value and value.lower() != "none" else otherwise
 
     def every(self, keyword: str) -> tuple[str, ...]:
-        """Return all its values; none at all when it is `none`."""
+        """Return all values of a keyword; none at all when it is `none`."""
         values = self.said.get(keyword, ())
         return () if values == ("none",) else values
 
     def yes(self, keyword: str) -> bool:
-        """Return whether it is switched on."""
+        """Return whether a keyword is switched on."""
         return self.one(keyword) in ("yes", "true", "always")
 
     def files(self, keyword: str) -> list[str]:
-        """Return the paths that it lists, `~` replaced.
+        """Return the paths that a keyword lists, `~` replaced.
 
         `ssh -G` prints several paths in one line, and blanks in them as they are: words
         are joined to the longest path that exists.
@@ -99,37 +97,37 @@ class Settled:
         return self.home + text[1:] if text == "~" or text.startswith("~/") else text
 
 
-def parse(text: str, home: str) -> Settled:
-    """Read what `ssh -G` printed."""
+def parse(text: str, home: str) -> HostConfig:
+    """Return the configuration that `ssh -G` printed."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
         # interned: a thousand hosts have the same lists of algorithms
         said.setdefault(sys.intern(keyword.lower()), []).append(sys.intern(value))
-    return Settled({keyword: tuple(values) for keyword, values in said.items()}, home)
+    return HostConfig({keyword: tuple(values) for keyword, values in said.items()}, home)
 
 
 Question = tuple[str, str, int | None, str | None]
-"""Home, host, port, user: `ssh [-p PORT] [-l USER] HOST`, asked by whoever has that home."""
+"""Home, host, port, user: `ssh [-p PORT] [-l USER] HOST`, asked by the owner of that home."""
 
 Stamp = tuple[tuple[str, int, int], ...]
-"""Files and folders that an answer depends on, with their times of change and sizes."""
+"""The files and folders that an answer depends on, with their times of change and sizes."""
 
-_kept: dict[Question, tuple[Stamp, Settled]] = {}
+_kept: dict[Question, tuple[Stamp, HostConfig]] = {}
 _desks: WeakKeyDictionary[asyncio.AbstractEventLoop, _Desk] = WeakKeyDictionary()
 
 
 @dataclass(slots=True)
 class _Desk:
-    """Who asks at the moment, in one event loop."""
+    """The questions that are being asked in one event loop."""
 
     threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE))
     locks: dict[Question, asyncio.Lock] = field(default_factory=dict)
 
 
-async def settle(
+async def read_config(
     host: str, port: int | None = None, user: str | None = None, where: str = ""
-) -> Settled | None:
+) -> HostConfig | None:
     """Return what the user's OpenSSH configuration says of a host; None: there is no `ssh`.
 
     Args:
@@ -149,14 +147,14 @@ async def settle(
         return _still(question) or await _ask(ssh, question, where or host, desk.threads)
 
 
-def _still(question: Question) -> Settled | None:
+def _still(question: Question) -> HostConfig | None:
     kept = _kept.get(question)
     return kept[1] if kept and _stamp([path for path, *_ in kept[0]]) == kept[0] else None
 
 
 async def _ask(
     ssh: str, question: Question, where: str, threads: ThreadPoolExecutor
-) -> Settled | None:
+) -> HostConfig | None:
     home, host, port, user = question
     foreign = None if home == pwd.getpwuid(os.getuid()).pw_dir else _foreign(home)
     words = ["-F", "/dev/stdin"] if foreign else []
@@ -169,10 +167,10 @@ async def _ask(
         if _TOO_OLD.search(err):
             return None
         raise _refused(where, err)
-    settled = parse(out, home)
-    if not _EXECUTES.search(err) and not settled.yes("canonicalizehostname"):
-        _kept[question] = (_stamp(_sources(err, home)), settled)
-    return settled
+    host_config = parse(out, home)
+    if not _EXECUTES.search(err) and not host_config.yes("canonicalizehostname"):
+        _kept[question] = (_stamp(_sources(err, home)), host_config)
+    return host_config
 
 
 def _home() -> str:
@@ -185,11 +183,13 @@ def _refused(where: str, err: str) -> UsageError:
     return UsageError(f"ssh refuses its configuration: {why}", where=where)
 
 
-def settle_without_ssh(host: str, port: int | None = None, user: str | None = None) -> Settled:
-    """Return what asyncssh's reader makes of the configuration: less than ssh would.
+def read_config_without_ssh(
+    host: str, port: int | None = None, user: str | None = None
+) -> HostConfig:
+    """Return the configuration that asyncssh's reader sees: less than ssh would.
 
     Raises:
-        UsageError: it makes nothing of it.
+        UsageError: it cannot be read.
     """
     import getpass
 
@@ -217,7 +217,7 @@ def settle_without_ssh(host: str, port: int | None = None, user: str | None = No
             texts.get(value, str(value)) if isinstance(value, bool | int) else str(value)
             for value in values
         )
-    return Settled(said, home)
+    return HostConfig(said, home)
 
 
 # -- what the answer depends on ------------------------------------------------------------
@@ -230,7 +230,7 @@ def config_files() -> list[str]:
 
 
 def _sources(err: str, home: str) -> list[str]:
-    """Return all that was read, or would be if it were there, and the folders of Includes."""
+    """Return all files that were read, or would be if they existed, and folders of Includes."""
     usual = [f"{home}/.ssh/config", "/etc/ssh/ssh_config"]
     read = [path for path in _READ.findall(err) if path not in usual]
     folders = [os.path.dirname(os.path.expanduser(p)) for p in [*read, *_UNMATCHED.findall(err)]]
@@ -284,7 +284,7 @@ def _absolute(words: str, home: str) -> str:
 
 
 class _Process:
-    """One `ssh -G` in a thread, which costs half of what asyncio's own do."""
+    """One `ssh -G` in a thread, which costs half of what asyncio's own processes do."""
 
     def __init__(self, command: list[str], stdin: IO[bytes] | None) -> None:
         self._command = command
@@ -294,7 +294,7 @@ class _Process:
         self._stopped = False
 
     def run(self) -> tuple[int, bytes, bytes]:
-        """Run it to its end, and return its exit code, stdout and stderr."""
+        """Run the process to its end, and return its exit code, stdout and stderr."""
         with self._lock:
             if self._stopped:
                 return -signal.SIGKILL, b"", b""
@@ -314,7 +314,7 @@ class _Process:
         return process.returncode, out, err
 
     def stop(self) -> None:
-        """Kill it, with whatever a `Match exec` started."""
+        """Kill the process, with whatever a `Match exec` started."""
         with self._lock:
             self._stopped = True
             if self._process is not None and self._process.returncode is None:

@@ -26,7 +26,7 @@ from batchio.options.layers import (
 from batchio.options.resolve import resolve
 from batchio.options.table import get, suggestion
 from batchio.options.texts import unpassable
-from batchio.options.to_spec import Settled
+from batchio.options.to_spec import ResolvedJob
 from batchio.providers import NAMES, traits
 from batchio.submit import config, env_file
 from batchio.submit.caller import blamed
@@ -46,12 +46,12 @@ ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script
 ENGINES: Final = ("podman", "docker")
 
 
-def settle(
+def resolve_job(
     command: str | Sequence[str],
     options: Mapping[str, Any],
     typed: Mapping[str, Any] | None,
     here: CallerContext,
-) -> Settled:
+) -> ResolvedJob:
     """Read every place that says something about this job, and return what is in effect.
 
     Raises:
@@ -79,7 +79,7 @@ def settle(
     ]
     if _here(provider) and container is None:
         warnings += planned.notes
-    return Settled(
+    return ResolvedJob(
         command=planned,
         effective=effective,
         provider=provider,
