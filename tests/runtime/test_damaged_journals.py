@@ -39,11 +39,12 @@ def test_a_damaged_event_is_named_by_its_number(tmp_path: Path) -> None:
     job.lead()
     with closing(job.store.reader()) as reader:
         rows = [body for _, body in reader.read()]
-    said = []
+    said: list[str] = []
+    odds: list[Any] = [None, "x", [], {}, -1, [[7]]]
     for at, row in enumerate(rows[1:], 1):
         event = json.loads(row)
         for place in range(1, len(event)):
-            for odd in (None, "x", [], {}, -1, [[7]]):
+            for odd in odds:
                 damage = json.dumps([*event[:place], odd, *event[place + 1 :]])
                 past: Any = Rows([*rows[:at], damage, *rows[at + 1 :]])
                 try:
