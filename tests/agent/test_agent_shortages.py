@@ -259,3 +259,35 @@ def test_a_task_of_secrets_dumps_no_core_unless_it_asks_for_one(home: Path) -> N
         log = head.log(head.done(1).log_to, head.done(1).log_from)
         assert text(log, 1) == b"0\nunlimited\nunlimited\n"
         assert resource.prlimit(pid, resource.RLIMIT_CORE)[0] == 0
+
+
+def test_outputs_that_a_task_has_locked_come_and_those_of_others_are_named(
+    elsewhere: Path,
+) -> None:
+    def other() -> None:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    up(elsewhere, preexec_fn=other, python=PYTHON)
+    go = elsewhere.parent / "go"
+    script = f"echo x > a; mkdir d; echo y > d/b; chmod 0 a d .; while [ ! -e {go} ]; do :; done"
+    with Client(elsewhere) as head:
+        head.hello()
+        head.setup("/bin/sh", "-c", script)
+        head.start(0)
+        work = elsewhere / "work/0.1"
+        while not work.exists() or work.stat().st_mode & 0o777:
+            pass
+        (work / "secret").write_text("x")
+        (work / "secret").chmod(0o600)
+        (work / "locked").mkdir(0o700)
+        go.touch()
+        done = head.done(0)
+        assert (done.exit, done.reason, done.files) == (0, "", 2)
+        assert done.tail.startswith("its outputs are incomplete: ")
+        for name in ("secret", "locked"):
+            assert f"{name}: Permission denied" in done.tail
+        words = head.wait("trouble")[1]
+        assert words.startswith("outputs of task 0 that cannot be read: ")
+        head.send(["fetch", 0, 1])
+        assert head.wait("fetched")[3] == 2

@@ -139,6 +139,34 @@ def test_a_large_tree_is_left_to_somebody_else(tmp_path: Path, calls: Counter[st
     assert 0 < calls["unlink"] <= 256
 
 
+def test_a_home_with_very_much_in_it_is_left_while_the_head_is_heard(head: Client) -> None:
+    make = f"import os; [os.close(os.open(str(n), os.O_CREAT)) for n in range({MANY})]"
+    head.setup("{python}", "-c", make)
+    head.start(0)
+    head.done(0)
+    head.send(["bye", False])
+    assert head.wait("bye") == ["bye", ""]
+    assert not head.home.parent.exists()
+
+
+def test_what_an_agent_leaves_is_removed_by_somebody_else_when_it_is_much(
+    tmp_path: Path, calls: Counter[str]
+) -> None:
+    asked: list[list[bytes]] = []
+
+    class Asked:
+        def run(self, argv: list[bytes]) -> None:
+            asked.append(argv)
+
+    rooms: Any = folders.Folders(Asked(), None, str(tmp_path))  # type: ignore[arg-type]
+    crowd(tmp_path / "work/0.1")
+    calls.clear()
+    rooms.leave()
+    assert [argv[-1] for argv in asked] == [os.fsencode(tmp_path / "work")]
+    assert calls["unlink"] <= SLICE
+    assert not (tmp_path / "tmp").exists(), "the little goes at once"
+
+
 def test_stopping_each_of_many_in_the_queue_looks_at_it_alone() -> None:
     """By the number of comparisons: a queue that is searched would make a billion."""
 

@@ -148,6 +148,43 @@ def test_who_has_no_home_is_told_how_to_say_where_jobs_are_kept(
     assert "BATCHIO_WORKSPACE" in told.value.hint
 
 
+@pytest.mark.parametrize(
+    ("form", "told", "shown"),
+    [
+        ("json", ["--limit", "5"], 5),
+        ("jsonl", ["--limit", "5"], 5),
+        ("json", [], 60),
+        ("jsonl", [], 60),
+        ("json", ["--all", "--limit", "5"], 60),
+    ],
+)
+def test_a_limit_counts_in_every_format(
+    terminal: Terminal, form: str, told: list[str], shown: int
+) -> None:
+    terminal.type("run", "--wait", "--name", "j", "--ntasks", "60", "--", "true")
+
+    seen = terminal.type("status", "j", *told, "--format", form)
+
+    assert seen.out.count('"attempt":') == shown
+
+
+def test_a_configuration_file_may_begin_with_a_byte_order_mark(terminal: Terminal) -> None:
+    (terminal.folder / "batchio.toml").write_text("\ufeffntasks = 3\n")
+
+    seen = terminal.type("run", "--dry-run", "--", "true")
+
+    assert (seen.code, "tasks     3" in seen.out) == (0, True), seen.err
+
+
+def test_an_editors_lock_is_left_out_and_that_is_said(terminal: Terminal) -> None:
+    (terminal.folder / ".#notes.txt").symlink_to("user@host.4711")
+
+    seen = terminal.type("run", "--dry-run", "--upload", ".", "--", "true")
+
+    assert seen.code == 0
+    assert ".#notes.txt: not sent, it is an editor's lock" in seen.err
+
+
 class Screen(io.StringIO):
     """A terminal."""
 

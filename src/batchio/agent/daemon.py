@@ -94,16 +94,13 @@ class Agent:
         """Serve until it is time to end; by then no process of ours runs."""
         Caller.depart_from()
         while not self.departing():
-            try:
-                self.turn()
-            except (OSError, MemoryError) as error:  # what could not be done is still to be done
-                lacking = short_of(error)
-                if not lacking:
-                    raise
-                self.news.trouble("the agent has to wait: %s" % lacking)
-                time.sleep(0.1)
+            self.try_turn()
         sweep(self.home)
         remove_containers(self.home)
+        if not (self.departure.keep or self.departure.forced):
+            self.folders.leave()
+            while self.helpers.busy() and not self.departure.forced:
+                self.try_turn()
         self.head.listener.close()
         self.head.flush()
         left = ""
@@ -113,6 +110,17 @@ class Agent:
             self.news.answer(["bye", left])
             self.head.flush()
         self.head.farewell()
+
+    def try_turn(self) -> None:
+        """Take a turn; what could not be done for lack of something is still there to be done."""
+        try:
+            self.turn()
+        except (OSError, MemoryError) as error:
+            lacking = short_of(error)
+            if not lacking:
+                raise
+            self.news.trouble("the agent has to wait: %s" % lacking)
+            time.sleep(0.1)
 
     def turn(self) -> None:
         loop, output, news = self.loop, self.output, self.news

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchio.agent.basics import FULL, raw, short_of
 from batchio.agent.bundle import Bundle
+from batchio.agent.chores import SLICE
 from batchio.agent.spawning import Caller, NodeFault
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from batchio.agent.setup import Setup
 
 UNTOUCHED = 86400 * 10**9 + int.from_bytes(os.urandom(3), "big")  # a folder's time, ns
+REMOVE = (b"/bin/sh", b"-c", b'chmod -R u+rwX "$0" 2>/dev/null; exec rm -rf "$0"')
 
 
 def make_folder(path: bytes) -> None:
@@ -171,12 +173,17 @@ class Folders:
 
     def remove(self, path: bytes) -> None:
         """Remove a tree: a small one at once, a large one by a helper."""
-        if remove(path, 256) >= 0:
+        if remove(path, SLICE) >= 0:
             return
         trash = b"%s/tmp/.gone.%s" % (self.home, os.urandom(6).hex().encode())
         try:
             os.rename(path, trash)
         except OSError:
             return
-        script = b'chmod -R u+rwX "$0" 2>/dev/null; exec rm -rf "$0"'
-        self.helpers.run([b"/bin/sh", b"-c", script, trash])
+        self.helpers.run([*REMOVE, trash])
+
+    def leave(self) -> None:
+        """Remove them all: a small tree at once, a large one by a helper."""
+        for path in (self.home + b"/work", self.home + b"/tmp"):
+            if remove(path, SLICE) < 0:
+                self.helpers.run([*REMOVE, path])

@@ -59,11 +59,11 @@ async def found(job: str | None, workspace: str | None) -> Job:
 
 
 async def job_and_task(text: str | None, workspace: str | None) -> tuple[Job, int | None]:
-    """The job and the task that JOB/TASK names; a name may hold slashes itself.
+    """Open the job of JOB/TASK; return it and the task's id. A job's name may hold slashes.
 
     Raises:
-        NoSuchJob: there is none, or more than one.
-        UsageError: what stands behind the slash is no task's id.
+        NoSuchJob: no job fits, or more than one.
+        UsageError: the text behind the slash is no task's id.
     """
     name, slash, task = (text or "").rpartition("/")
     if not slash:

@@ -84,7 +84,7 @@ def _tell_ending(job: Job, result: Result) -> None:
 def _told_to_end() -> Iterator[None]:
     """Let TERM and HUP end the waiting as Ctrl-C does, so that the terminal is left in order.
 
-    One that whoever called has ignored (nohup) stays so.
+    A signal that the caller has ignored, as nohup does, stays ignored.
     """
 
     def stop(number: int, _: object) -> None:

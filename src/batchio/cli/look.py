@@ -38,7 +38,7 @@ class StatusArgs:
 
     job: str | None
     all: bool
-    limit: int = SHOWN
+    limit: int | None = None
     sort: str | None
     format: Format
     workspace: str | None
@@ -58,15 +58,16 @@ def status(args: StatusArgs) -> int:
         return await job.status()
 
     view = finished(look())
+    limit = None if args.all else args.limit
     match args.format:
         case "json":
-            tasks = [row.to_json() for row in _rows(view, order)]
+            tasks = [row.to_json() for row in itertools.islice(_rows(view, order), limit)]
             groups = [group.to_json() for group in view.failures()]
             output.json_value({**view.to_json(), "failures": groups, "tasks": tasks})
         case "jsonl":
-            output.json_lines(row.to_json() for row in _rows(view, order))
+            output.json_lines(row.to_json() for row in itertools.islice(_rows(view, order), limit))
         case _:
-            _show(view, order, None if args.all else args.limit)
+            _show(view, order, None if args.all else args.limit or SHOWN)
             if args.job is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0

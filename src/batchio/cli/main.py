@@ -131,9 +131,9 @@ def main() -> None:
 
 
 def _fill_streams() -> None:
-    """Let a standard stream that is closed, as daemons have them, be one that nobody reads.
+    """Open /dev/null for each standard stream that is closed, as daemons have them.
 
-    Else the next file that is opened would get its number, and everything printed.
+    Else the next opened file would get the stream's number, and everything that is printed.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:

@@ -53,10 +53,10 @@ def visible(text: str) -> str:
 
 
 def harmless(text: str, stream: TextIO) -> str:
-    """A line of a task's output as it may be written there.
+    """Return a line of a task's output in a form that cannot control the stream's terminal.
 
-    On a terminal only colours pass (SGR, ECMA-48), and end with the line; all else that
-    could steer it is spelled out. Elsewhere the line stays as it is.
+    On a terminal only colours pass (SGR, ECMA-48), and end with the line; all other control
+    characters are spelled out. Elsewhere the line stays as it is.
     """
     if (text.isascii() and text.isprintable()) or not is_terminal(stream):
         return text

@@ -1,4 +1,4 @@
-"""What every door asks of a value from outside: its type, and that it can be used. Pure.
+"""Checks of values from outside: their type, and that they can be used. Pure.
 
 JSON knows one kind of number, of any size, and Python's also NaN and Infinity; texts may
 be of any length. What comes back can be kept in a column, computed with, and shown.
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 LARGEST: Final = (1 << 63) - 1
-"""The largest whole number that a column, a file and other languages have room for."""
+"""Largest whole number that is accepted; columns, files and other languages can hold it."""
 
 LAST_MOMENT: Final = 1e11
-"""Unix seconds, in the year 5138: calendars end at 9999."""
+"""Latest accepted time in Unix seconds, in the year 5138; calendars end at 9999."""
 
 
 def integer(value: object, least: int = 0, most: int = LARGEST) -> int:

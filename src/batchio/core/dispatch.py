@@ -104,7 +104,7 @@ class Queue:
         return len(self._far)
 
     def next_near(self) -> float | None:
-        """Return when the next task stops to be `far`, in Unix seconds; None: no task is far."""
+        """Return when the next task stops being `far`, in Unix seconds; None: no task is far."""
         line = self._far_line
         while line and self._far.get(line[0][1]) != line[0][0]:
             heappop(line)

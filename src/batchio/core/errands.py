@@ -1,7 +1,7 @@
 """Errands: what a node must have or do before tasks go there, in order. Pure.
 
-How each is done stands in `runtime/errands.py`. Whoever waits for a node waits for as long
-as its errands may take, and no longer.
+`runtime/errands.py` runs them. A node is waited for as long as its errands may take, and no
+longer.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Image:
 
 
 ERRANDS: Final[tuple[Errand, ...]] = (Files(), HostSetup(), Image())
-"""In the order in which a node does them."""
+"""All errands, in the order in which a node does them."""
 
 
 def ready_limit(spec: JobSpec) -> float:

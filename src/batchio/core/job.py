@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     PENDING = "pending"
     """Submitted; no node has been asked for."""

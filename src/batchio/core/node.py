@@ -18,20 +18,20 @@ from batchio.errors import IllegalEvent
 
 
 class NodeState(StrEnum):
-    """Where one node stands."""
+    """State of one node."""
 
     WANTED = "wanted"
     """Its order is decided and journaled; the provider has not answered."""
     BOOTING = "booting"
-    """It has a handle, and may cost money, from here on; its agent has not greeted us."""
+    """The node has a handle, and may cost money, from here on; its agent has not greeted us."""
     READY = "ready"
-    """Its agent greeted us; tasks may go to it."""
+    """The node's agent greeted us; tasks may go to it."""
     SILENT = "silent"
-    """It was ready; the connection broke. Its tasks may be running on."""
+    """The node was ready; the connection broke. Its tasks may still run."""
     UNWANTED = "unwanted"
     """Released before the provider answered; what it gives will go straight back."""
     DRAINING = "draining"
-    """It has a handle and no tasks; it is being given back."""
+    """The node has a handle and no tasks; it is being given back."""
     GONE = "gone"
     """The node is given back. No event leads out of this state."""
 
@@ -132,7 +132,7 @@ class Node:
     """US dollars an hour that the node costs, at most, from `rented` until `ended_at`."""
     rented: float = 0.0
     ended_at: float = 0.0
-    """When the node stopped to cost money; 0 before."""
+    """When the node stopped costing money; 0 before."""
     spot: bool = False
     zone: str = ""
     reach: dict[str, Any] = field(default_factory=dict)

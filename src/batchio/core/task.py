@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class TaskState(IntEnum):
-    """Where one task stands."""
+    """State of one task."""
 
     PENDING = 0
-    """Waits for a slot, or for its backoff to pass."""
+    """The task waits for a slot, or for its backoff to pass."""
     ASSIGNED = 1
-    """Sent to a node, where it may still be queued."""
+    """The task was sent to a node, where it may still be queued."""
     RUNNING = 2
-    """Its process runs."""
+    """The task's process runs."""
     COLLECTING = 3
-    """Its process has ended; what it left behind is on the way to us."""
+    """The task's process has ended; its output files are being downloaded."""
     DONE = 4
-    """It has an outcome. Only a new attempt leads out of here."""
+    """The task has an outcome. Only a new attempt leads out of this state."""
 
 
 class Outcome(IntEnum):
@@ -49,7 +49,7 @@ class Outcome(IntEnum):
 
 
 class TaskFact(IntEnum):
-    """What can happen to one task."""
+    """Facts: the things that can happen to one task."""
 
     ASSIGNED = 0
     STARTED = 1

@@ -174,8 +174,9 @@ def plan_text(
 
 
 def _without_margin(text: str) -> str:
-    """A script as it is written between three quotes: without blank lines before its #!, and
-    without the indentation that all its lines have. Any other text stays as it is.
+    """Return a script text without blank lines before its #! and without common indentation.
+
+    So a script may be written between three quotes. Any other text stays as it is.
     """
     begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
     return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text

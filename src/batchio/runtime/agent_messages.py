@@ -177,17 +177,17 @@ EXITS: Final = (-64, 255)
 """The lowest and the highest exit code; Linux has 64 signals."""
 
 MOST_ATTEMPTS: Final = 0xFFFF
-"""As the log's records have room for."""
+"""Highest number of an attempt; the log's records hold no higher one."""
 
 
 def read(message: object, tasks: int) -> Heard | None:
-    """Return what an agent said, by name; None for what only a newer one says.
+    """Check an agent's message and return it under its name; None for one of newer agents only.
 
     Args:
-        tasks: How many tasks the job has.
+        tasks: Number of tasks of the job.
 
     Raises:
-        ProtocolError: no agent of ours says that.
+        ProtocolError: it is no message of an agent.
     """
     try:
         tag, *values = items(message)
@@ -198,7 +198,7 @@ def read(message: object, tasks: int) -> Heard | None:
 
 
 def _shown(message: object) -> str:
-    """Return the beginning of a message, whatever it is."""
+    """Return the beginning of a message, of any type, as text."""
     if isinstance(message, list):
         return ascii([str(part)[:40] if isinstance(part, str) else part for part in message[:2]])[
             :SHORT
@@ -241,7 +241,7 @@ _FACTS: Final[dict[str, Callable[[object], object]]] = {
     "unacked": integer,
     "limits": _limits,
 }
-"""How each fact of a hello is checked; what else it says is left out."""
+"""The check of each fact of a hello; other facts are left out."""
 
 
 def _pair(tasks: int, task: object, attempt: object) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""How connections to nodes break, and which nodes are of no use."""
+"""Errors of connections to nodes: which of them break it, and which make a node useless."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ HOPELESS: Final = (NotAuthorised, Unfit)
 """Errors of a node on which no agent can run, whenever it is tried."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
-"""How a connection breaks, beside `Unreachable`."""
+"""Errors of a broken connection, beside `Unreachable`."""
 
 
 def broke_how(error: BaseException) -> Fact:
-    """Return what an error says of a node: it hangs, or the connection to it broke."""
+    """Return the fact that an error means: the node's agent hangs, or the connection broke."""
     return Fact.HUNG if isinstance(error, TimeoutError) else Fact.BROKE
 
 
 def why_broken(error: Exception) -> str:
-    """Return why a connection is of no use any more, for people."""
+    """Return for people why a connection is of no use any more."""
     said = str(error) if isinstance(error, (BatchioError, TimeoutError)) else ""
     hint = error.hint if isinstance(error, BatchioError) else None
     return (f"{said}; {hint}" if hint else said) or "the connection broke"

@@ -1,4 +1,4 @@
-"""What a node says that people should know: each thing once, and not without end."""
+"""Remarks of a node for people: each is noted once, and only a limited number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MOST: Final = 20
-"""Notes that one node may leave in the journal under one head."""
+"""Most notes of one node in the journal, for each head."""
 
 
 class Remarks:
@@ -25,7 +25,7 @@ class Remarks:
         self._said = set[str]()
 
     def add(self, text: str) -> None:
-        """Pass a remark on, unless it was said before or there are too many."""
+        """Note a remark, unless it was noted before or there are too many."""
         if text in self._said or len(self._said) > MOST:
             return
         self._said.add(text)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 MOST_WHY: Final = 1000
-"""Characters of the reason for a cancellation that are kept."""
+"""Most characters that are kept of the reason for a cancellation."""
 
 
 class Requests:
-    """What other processes ask of this head.
+    """Requests of other processes to this head.
 
     Args:
         lacking: Secrets of the job that this head was not given: it starts no task again.

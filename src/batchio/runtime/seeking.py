@@ -85,7 +85,7 @@ class Marks:
         return history
 
     async def _mark(self, fold: Fold) -> None:
-        """Keep the state, which nobody else has yet, unless it is kept."""
+        """Keep the fold's state as a mark, unless a mark at or after it is kept."""
         if not self._marks or self._marks[-1].position < fold.position:
             state = await in_thread(lambda: zlib.compress(dump(fold.machine), 1))
             self._marks.append(Mark(fold.position, fold.at, state))

@@ -243,6 +243,9 @@ class _Walk:
             found = entry.stat()
         except OSError as err:
             if entry.is_symlink() and isinstance(err, FileNotFoundError):
+                if entry.name.startswith(".#"):  # how Emacs marks a file that is being edited
+                    self._bundle.warnings.append(f"{shown}: not sent, it is an editor's lock")
+                    return
                 raise _broken(shown, path) from None
             raise unreadable(shown, err) from None
         self._file(path, arrival, shown, found)

@@ -80,7 +80,7 @@ def _parsed(data: bytes, shown: str) -> tuple[str, Any]:
     import tomllib  # most people have no such file
 
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except UnicodeDecodeError as err:
         line = data.count(b"\n", 0, err.start) + 1
