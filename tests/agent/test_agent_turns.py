@@ -161,7 +161,7 @@ def test_what_an_agent_leaves_is_removed_by_somebody_else_when_it_is_much(
     rooms: Any = folders.Folders(Asked(), None, str(tmp_path))  # type: ignore[arg-type]
     crowd(tmp_path / "work/0.1")
     calls.clear()
-    rooms.leave()
+    rooms.remove_all()
     assert [argv[-1] for argv in asked] == [os.fsencode(tmp_path / "work")]
     assert calls["unlink"] <= SLICE
     assert not (tmp_path / "tmp").exists(), "the little goes at once"

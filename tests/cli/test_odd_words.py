@@ -185,6 +185,17 @@ def test_an_editors_lock_is_left_out_and_that_is_said(terminal: Terminal) -> Non
     assert ".#notes.txt: not sent, it is an editor's lock" in seen.err
 
 
+@pytest.mark.parametrize("tag", ["SBATCH", "PBS", "BSUB"])
+def test_directives_of_another_scheduler_are_said_not_to_be_read(
+    terminal: Terminal, tag: str
+) -> None:
+    (terminal.folder / "a.sh").write_text(f"#!/bin/sh\n#{tag} -a 1-10\n#{tag} -n 2\ntrue\n")
+    (terminal.folder / "b.sh").write_text(f"#!/bin/sh\n#{tag} -a 1-10\n# BATCHIO ntasks 2\n")
+
+    assert terminal.type("run", "--dry-run", "a.sh").err.count(f"a.sh:2: #{tag} lines are") == 1
+    assert "are not read" not in terminal.type("run", "--dry-run", "b.sh").err
+
+
 class Screen(io.StringIO):
     """A terminal."""
 

@@ -13,7 +13,7 @@ from batchio.core.task import Outcome
 from batchio.runtime.remarks import MOST
 from batchio.runtime.setup import setup_for
 from batchio.stores.log_records import read_records
-from batchio.testing import Ends
+from batchio.testing import Attempt, Ends
 from batchio.testing.memory_logs import MemorySink
 from tests.core.machines import spec
 from tests.runtime.garbage import BAD_FRAMES, BAD_MESSAGES, RECORD, bad_records, message
@@ -86,6 +86,18 @@ def test_a_job_on_such_nodes_alone_ends_by_itself(tmp_path: Path) -> None:
 
     assert job.lead() is Outcome.LOST
     assert not job.provider.nodes["n0"].listens("/n0/s")
+
+
+@pytest.mark.parametrize("tag", ["setup", "start"])
+def test_a_node_that_refuses_what_it_is_told_is_lost_and_not_asked_for_ever(
+    tmp_path: Path, tag: str
+) -> None:
+    job = job_of(tmp_path, tag, [message("refused", "memory is no number")])
+
+    assert job.lead(limit=100_000) is Outcome.SUCCEEDED
+    [lost] = job.journaled(ev.NodeLost)
+    assert lost.final
+    assert "it refuses what it is told: memory is no number" in lost.why
 
 
 @pytest.mark.parametrize("data", [message("done", "x", []), BAD_FRAMES["that is no JSON"]])
@@ -162,3 +174,24 @@ def test_times_of_a_node_whose_clock_is_set_lie_never_ahead(tmp_path: Path) -> N
     assert job.lead() is Outcome.SUCCEEDED
     [event] = job.journaled(ev.TasksFinished)
     assert event.records[0].ended <= event.at + 2
+
+
+def test_a_node_that_lost_its_spool_loses_no_line_of_what_runs_there_after(tmp_path: Path) -> None:
+    def script(attempt: Attempt) -> Ends:
+        return Ends(seconds=20, stdout=f"{attempt.task} of {attempt.number}\n".encode() * 50)
+
+    job = Job(tmp_path, spec(4), script)
+
+    def reboot() -> None:
+        node = job.provider.nodes["n0"]
+        node.kill()
+        node.forget()
+        node.cut()
+
+    assert job.lead((50, reboot)) is Outcome.SUCCEEDED
+    printed = {(r.task, r.attempt): r.payload for r in read_records(job.store.logs(), 0)}
+    assert printed.keys() == {(0, 1), (1, 1), (2, 2), (3, 1)}
+    tasks = job.machine.tasks
+    for task in range(4):
+        found = read_records(job.store.logs(), 0, tasks.log_from[task], tasks.log_to[task])
+        assert [record.task for record in found] == [task]

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.agent import spool as agent_spool
-from batchio.errors import WorkspaceError
 from batchio.stores import logs as log_reader
 from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.log_records import HEADER, STDERR, STDOUT, Select, read_records
@@ -227,16 +226,24 @@ def test_old_segments_may_be_gone(logs: Logs) -> None:
     assert texts(all_printed(logs, LINES)) == ["1", "2"]
 
 
-def test_a_damaged_segment_is_named_with_the_byte(logs: Logs) -> None:
-    spool = Spool(logs, 0)
-    spool.print(1, 0, b"whole\n")
-    spool.append(b"\xff" * 40)
-    lines = all_printed(logs, LINES)
+@pytest.mark.parametrize("damage", [b"\xff" * 40, b"\0" * 7, bytes(range(200)), b"\xff" * 70_000])
+@pytest.mark.parametrize("block", [64, 1 << 20])
+def test_a_damaged_record_hides_nothing_but_itself(
+    logs: Logs, damage: bytes, block: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, now = Spool(logs, 0), 18 * 10**14
+    for part in (b"before\n", None, b"after\n", b"later\n", None, b"last\n"):
+        if part is None:
+            spool.append(damage)
+        else:
+            spool.append(HEADER.pack(len(part), 3, 1, STDOUT, 0, now) + part)
 
-    with pytest.raises(WorkspaceError) as err:
-        list(lines)
+    found = [record.payload for record in read_records(logs, 0, block=block)]
+
+    assert found == [b"before\n", b"after\n", b"later\n", b"last\n"]
     where = f"{logs.folder}/0" if isinstance(logs, FolderLogs) else "memory:0"
-    assert str(err.value) == f"the log {where}/{0:020d} at byte 26 is damaged"
+    assert caplog.messages[0] == f"the log {where}/{0:020d} at byte 27 is damaged"
+    assert len(caplog.messages) == 2
 
 
 def test_the_agent_writes_what_is_read_here(

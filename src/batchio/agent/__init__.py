@@ -40,7 +40,7 @@ ROOMS: Final = (
     "attempts",
     "containers",
     "loop",
-    "news",
+    "outbox",
     "children",
     "helpers",
     "preparation",

@@ -106,7 +106,7 @@ class Attempts:
         self.known[attempt.key] = attempt
         self.queue[attempt.key] = attempt
 
-    def take(self) -> Attempt:
+    def pop_next(self) -> Attempt:
         """Remove the next attempt from the queue and give it the lowest free slot."""
         _, attempt = self.queue.popitem(last=False)
         slot = 0

@@ -106,7 +106,7 @@ def begun(home: str, spool: str | None, used: bool) -> Agent:
     crash = slurp(home + "/crash").decode("utf-8", "replace").strip()
     if crash:
         os.unlink(home + "/crash")
-        agent.news.trouble("the agent before this one broke down: %s" % crash[-CRASH:])
+        agent.outbox.trouble("the agent before this one broke down: %s" % crash[-CRASH:])
     agent.begin()
     return agent
 

@@ -22,8 +22,8 @@ from batchio.agent.helpers import Helpers
 from batchio.agent.home import Identity, erase
 from batchio.agent.launcher import Launcher
 from batchio.agent.loop import Loop
-from batchio.agent.news import News
 from batchio.agent.orders import Orders
+from batchio.agent.outbox import Outbox
 from batchio.agent.output import Output
 from batchio.agent.processes import become_subreaper, sweep
 from batchio.agent.results import Results
@@ -45,19 +45,19 @@ class Agent:
     def __init__(self, home: str, spool: str | None) -> None:
         self.home = home
         self.loop = Loop()
-        self.news = News()
+        self.outbox = Outbox()
         self.departure = Departure()
         self.attempts = Attempts()
         self.chores = Chores()
         self.devices = Devices(home)
         self.children = Children()
         self.helpers = Helpers(self.loop, self.children, home)
-        self.folders = Folders(self.helpers, self.news, home)
+        self.folders = Folders(self.helpers, self.outbox, home)
         log = Log(spool or home + "/spool", spool is not None)
-        self.output = Output(self.loop, log, self.news)
+        self.output = Output(self.loop, log, self.outbox)
         self.strays = Strays(self.loop, self.children)
         self.results = Results(home + "/results")
-        self.identity = Identity(home, self.news)
+        self.identity = Identity(home, self.outbox)
         # from here on each room takes from this agent what stands above it
         self.endings = Endings(self)
         self.stops = Stops(self)
@@ -98,7 +98,7 @@ class Agent:
         sweep(self.home)
         remove_containers(self.home)
         if not (self.departure.keep or self.departure.forced):
-            self.folders.leave()
+            self.folders.remove_all()
             while self.helpers.busy() and not self.departure.forced:
                 self.try_turn()
         self.head.listener.close()
@@ -107,28 +107,28 @@ class Agent:
         if not self.departure.keep:  # before the good-bye: who hears it may count on that
             left = erase(self.home)
         if not self.departure.forced:
-            self.news.answer(["bye", left])
+            self.outbox.answer(["bye", left])
             self.head.flush()
         self.head.farewell()
 
     def try_turn(self) -> None:
-        """Take a turn; what could not be done for lack of something is still there to be done."""
+        """Do a turn; work that fails for a shortage waits, and is done in a later turn."""
         try:
             self.turn()
         except (OSError, MemoryError) as error:
             lacking = short_of(error)
             if not lacking:
                 raise
-            self.news.trouble("the agent has to wait: %s" % lacking)
+            self.outbox.trouble("the agent has to wait: %s" % lacking)
             time.sleep(0.1)
 
     def turn(self) -> None:
-        loop, output, news = self.loop, self.output, self.news
+        loop, output, outbox = self.loop, self.output, self.outbox
         until = loop.wake
         young = output.due()
         if young is not None and young < until:
             until = young
-        if news.dirty and self.head.flushed + FLUSH < until:
+        if outbox.dirty and self.head.flushed + FLUSH < until:
             until = self.head.flushed + FLUSH
         loop.wait(0.0 if self.chores.waiting else until)
         if self.child_ended:
@@ -144,7 +144,7 @@ class Agent:
             self.watch()
         if not self.attempts.queue:
             self.folders.remove_spare()
-        if news.dirty and loop.now - self.head.flushed >= FLUSH:
+        if outbox.dirty and loop.now - self.head.flushed >= FLUSH:
             self.head.flush()
 
     def reap(self) -> None:

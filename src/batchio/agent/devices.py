@@ -21,7 +21,7 @@ class Devices:
         self.folder = os.path.dirname(os.fsencode(home))
         self.held: dict[bytes, int] = {}  # name: descriptor
 
-    def take(self, names: Sequence[bytes], first: int, count: int) -> list[bytes]:
+    def reserve(self, names: Sequence[bytes], first: int, count: int) -> list[bytes]:
         """Reserve free GPUs, beginning with the slot's own; return none when too few are free.
 
         Where there are fewer than an attempt wants in all, it gets what there is, unlocked.
@@ -34,10 +34,10 @@ class Devices:
                 if len(taken) < count and self.lock(names[at % len(names)]):
                     taken.append(names[at % len(names)])
         except OSError:
-            self.give(taken)
+            self.release(taken)
             raise
         if len(taken) < count:
-            self.give(taken)
+            self.release(taken)
             return []
         return taken
 
@@ -58,7 +58,7 @@ class Devices:
                 os.close(fd)
         return False
 
-    def give(self, names: Sequence[bytes]) -> None:
+    def release(self, names: Sequence[bytes]) -> None:
         """Release GPUs, so that others can have them."""
         for name in names:
             fd = self.held.pop(name, -1)

@@ -42,7 +42,7 @@ class Endings:
         self.strays = agent.strays
         self.folders = agent.folders
         self.results = agent.results
-        self.news = agent.news
+        self.outbox = agent.outbox
         self.lingering = agent.children.lingering
         self.output.when_closed = self.finish
 
@@ -83,7 +83,7 @@ class Endings:
                 self.output.drain(attempt)
                 if attempt in self.lingering:
                     words = list(attempt.tails)
-                    self.output.record(attempt, 2, CUT)
+                    self.output.append(attempt, 2, CUT)
                     attempt.tails = words  # the task's own last ones
                     self.finish(attempt)
             else:
@@ -96,12 +96,12 @@ class Endings:
         attempt.linger = self.loop.now
         attempt.ended = time.time()
         attempt.started = attempt.started or attempt.ended
-        self.output.record(attempt, 2, b"batchio: " + setup.blank(raw(why)) + b"\n")
+        self.output.append(attempt, 2, b"batchio: " + setup.blank(raw(why)) + b"\n")
         self.finish(attempt)
 
     def stopped(self, attempt: Attempt) -> None:
         """Clean up and record an attempt that was stopped while it was set up."""
-        self.devices.give(attempt.devices)
+        self.devices.release(attempt.devices)
         self.folders.unmake(attempt)
         self.attempts.remove(attempt)
         self.unstarted(attempt, attempt.reason)
@@ -111,7 +111,7 @@ class Endings:
         now, end = time.time(), self.output.log.end
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
-        self.news.dirty = True
+        self.outbox.dirty = True
 
     def finish(self, attempt: Attempt) -> None:
         """Finish an ended attempt: judge its end, free its slot and GPUs, and begin its record."""
@@ -125,7 +125,7 @@ class Endings:
             self.judge(attempt)
             strays = self.strays.left_by(attempt, setup.grace)
         self.lingering.discard(attempt)
-        self.devices.give(attempt.devices)
+        self.devices.release(attempt.devices)
         self.attempts.release(attempt)
         self.chores.do(self.recording(attempt, setup, strays, self.log_end(attempt)))
 
@@ -141,8 +141,8 @@ class Endings:
         """Look for the attempt's outputs, in slices, then make its record."""
         files = size = seen = 0
         lacking: list[str] = []
-        self.folders.leave_scratch(attempt.scratch, strays)
-        if strays or not self.folders.vacate_work(attempt.work):
+        self.folders.release_scratch(attempt.scratch, strays)
+        if strays or not self.folders.keep_work_if_empty(attempt.work):
             for found in outputs(attempt.work, self.folders.given(), lacking):
                 if found:
                     files += 1
@@ -155,15 +155,15 @@ class Endings:
         why = attempt.last_line(setup) if attempt.exit or attempt.reason else ""
         if lacking:
             named = setup.blank(raw(told(lacking))).decode("utf-8", "replace")
-            self.news.trouble("outputs of task %s that cannot be read: %s" % (attempt.id, named))
+            self.outbox.trouble("outputs of task %s that cannot be read: %s" % (attempt.id, named))
             why = why or "its outputs are incomplete: %s" % named[:240]
         begin = attempt.log_from if attempt.log_from >= 0 else end
         record = [*attempt.key, attempt.exit, attempt.reason, attempt.started, attempt.ended]
         record += [attempt.rss, attempt.spent, min(begin, end), end, files, size, why]
-        self.news.begun.pop(attempt.key, None)
+        self.outbox.begun.pop(attempt.key, None)
         self.attempts.remove(attempt)
         self.results.add(attempt.key, record)
-        self.news.dirty = True
+        self.outbox.dirty = True
 
     def judge(self, attempt: Attempt) -> None:
         """Give the attempt the reason "oom" when the kernel killed it for lack of memory."""
@@ -182,14 +182,14 @@ class Endings:
         attempt.rss, attempt.spent = 0, 0.0
         if attempt.exit == 125 and said_by_engine(raw(attempt.last_line(setup))):
             why = "the container could not be started: " + attempt.last_line(setup)
-            self.output.record(attempt, 2, b"batchio: " + raw(why) + b"\n")
+            self.output.append(attempt, 2, b"batchio: " + raw(why) + b"\n")
             attempt.reason = attempt.reason or "unstartable"
         elif attempt.exit == 1 and attempt.last_line(setup).startswith("ERROR (catatonit"):
             attempt.exit = 126 if "Permission denied" in attempt.last_line(setup) else 127
             program = setup.words[0] if setup.words else b"the program"
             said = raw(attempt.last_line(setup).rpartition(": ")[2])
             missing = b"batchio: the image cannot run %s: %s\n" % (program, said)
-            self.output.record(attempt, 2, missing)
+            self.output.append(attempt, 2, missing)
 
 
 def grace_of(attempt: Attempt) -> float:

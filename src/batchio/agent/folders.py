@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchio.agent.attempts import Attempt
     from batchio.agent.helpers import Helpers
-    from batchio.agent.news import News
+    from batchio.agent.outbox import Outbox
     from batchio.agent.setup import Setup
 
 UNTOUCHED = 86400 * 10**9 + int.from_bytes(os.urandom(3), "big")  # a folder's time, ns
@@ -60,9 +60,9 @@ class Folders:
     that nothing was ever put in.
     """
 
-    def __init__(self, helpers: Helpers, news: News, home: str) -> None:
+    def __init__(self, helpers: Helpers, outbox: Outbox, home: str) -> None:
         self.helpers = helpers
-        self.news = news
+        self.outbox = outbox
         self.home = os.fsencode(home)
         self.spare_work: list[bytes] = []  # empty folders, within one turn
         self.spare_scratch: list[bytes] = []
@@ -86,12 +86,12 @@ class Folders:
                 attempt.scratch = b"%s/tmp/%d" % (self.home, self.scratches)
                 make_folder(attempt.scratch)
             try:
-                self.take(attempt.work)
+                self.make_work(attempt.work)
             except OSError as error:
                 if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                     raise
                 self.remove(attempt.work)  # an older instance left it
-                self.take(attempt.work)
+                self.make_work(attempt.work)
             if setup.files:
                 given = self.given()
                 if given is None:
@@ -104,7 +104,7 @@ class Folders:
             if short_of(error):
                 raise
             if error.errno in FULL:
-                self.news.trouble("working directories: %s" % error.strerror)
+                self.outbox.trouble("working directories: %s" % error.strerror)
             why = "the working directory cannot be made on this node: %s" % error.strerror
             raise NodeFault(126, why) from None
 
@@ -121,7 +121,7 @@ class Folders:
         while attempt.copies:
             os.close(attempt.copies.pop())
         if attempt.scratch:
-            self.leave_scratch(attempt.scratch, False)
+            self.release_scratch(attempt.scratch, False)
             attempt.scratch = b""
         self.remove(attempt.work)
 
@@ -132,14 +132,14 @@ class Folders:
             self.bundle = Bundle(path)
         return self.bundle
 
-    def take(self, path: bytes) -> None:
+    def make_work(self, path: bytes) -> None:
         if self.spare_work:
             os.rename(self.spare_work[-1], path)
             self.spare_work.pop()
         else:
             make_folder(path)
 
-    def vacate(self, path: bytes, spare: list[bytes]) -> bool:
+    def keep_if_empty(self, path: bytes, spare: list[bytes]) -> bool:
         """Return whether a folder is empty; if so, keep it in `spare` for the next attempt."""
         try:
             info = os.stat(path)
@@ -154,12 +154,12 @@ class Folders:
         spare.append(path)
         return True
 
-    def vacate_work(self, path: bytes) -> bool:
-        return self.vacate(path, self.spare_work)
+    def keep_work_if_empty(self, path: bytes) -> bool:
+        return self.keep_if_empty(path, self.spare_work)
 
-    def leave_scratch(self, path: bytes, strays: bool) -> None:
+    def release_scratch(self, path: bytes, strays: bool) -> None:
         """Reuse or remove a scratch folder; one in which strays may write is removed."""
-        if strays or not self.vacate(path, self.spare_scratch):
+        if strays or not self.keep_if_empty(path, self.spare_scratch):
             self.remove(path)
 
     def remove_spare(self) -> None:
@@ -182,8 +182,8 @@ class Folders:
             return
         self.helpers.run([*REMOVE, trash])
 
-    def leave(self) -> None:
-        """Remove them all: a small tree at once, a large one by a helper."""
+    def remove_all(self) -> None:
+        """Remove the folders of all attempts: a small tree at once, a large one by a helper."""
         for path in (self.home + b"/work", self.home + b"/tmp"):
             if remove(path, SLICE) < 0:
                 self.helpers.run([*REMOVE, path])

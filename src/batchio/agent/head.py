@@ -36,7 +36,7 @@ class Head:
         self.output = agent.output
         self.log = agent.output.log
         self.results = agent.results
-        self.news = agent.news
+        self.outbox = agent.outbox
         self.identity = agent.identity
         self.peers: dict[int, Connection] = {}
         self.commander: Connection | None = None
@@ -104,7 +104,7 @@ class Head:
 
     def refuse(self, peer: Connection, why: str) -> None:
         say("refused a peer: %s" % why)
-        peer.outbox.clear()
+        peer.unsent.clear()
         peer.put([dumps(["refused", why]).encode()])
         try:
             peer.write()
@@ -119,7 +119,7 @@ class Head:
         peer.sock.close()
         if self.commander is peer:
             self.commander = None
-            self.news.alone()
+            self.outbox.head_gone()
 
     def greet(self, peer: Connection, given: dict[str, Any]) -> None:
         """Let a peer that said hello command, unless its epoch is old or its job is another."""
@@ -135,7 +135,7 @@ class Head:
         peer.epoch = epoch
         self.heard = self.loop.now
         self.orphaned = False
-        self.news.greet(["hello", self.facts(epoch)], self.results.sealed.values())
+        self.outbox.greet(["hello", self.facts(epoch)], self.results.sealed.values())
         self.flush()
 
     def facts(self, epoch: int) -> dict[str, Any]:
@@ -164,17 +164,17 @@ class Head:
 
     def flush(self) -> None:
         """Write results to disk, then send the head all new messages, then log bytes."""
-        news, log = self.news, self.log
-        news.dirty = False
+        outbox, log = self.outbox, self.log
+        outbox.dirty = False
         self.flushed = self.loop.now
         self.output.write()
         done = self.results.seal(log.end)
         if self.results.late_count:
-            news.trouble("results cannot be written to disk; they are kept in memory")
+            outbox.trouble("results cannot be written to disk; they are kept in memory")
         if self.commander is None:
-            news.drop()
+            outbox.drop()
             return
-        messages = news.take(done)
+        messages = outbox.pop_all(done)
         if messages:
             self.commander.put(messages)
         try:
@@ -187,7 +187,7 @@ class Head:
         if self.commander:
             self.commander.sock.settimeout(2.0)
             try:
-                self.commander.sock.sendall(self.commander.outbox)
+                self.commander.sock.sendall(self.commander.unsent)
             except OSError:
                 pass
 
@@ -196,7 +196,7 @@ class Head:
         blocked = peer.blocked
         peer.write()
         frames = 0
-        while not peer.outbox and frames < 8 and self.next_data(peer):
+        while not peer.unsent and frames < 8 and self.next_data(peer):
             frames += 1
             peer.write()
         more = peer.blocked or (frames == 8)
@@ -205,9 +205,7 @@ class Head:
             self.loop.modify(peer.fd, READABLE | (WRITABLE if more else 0))
 
     def next_data(self, peer: Connection) -> bool:
-        """Put one frame of log or output bytes into the outbox, and return whether there was
-        any.
-        """
+        """Add one frame of log or output bytes to the unsent ones; return whether there was any."""
         found = False
         if peer.pull and peer.pull[1] > 0:
             offset, data = self.log.read(peer.pull[0], min(DATA_FRAME, peer.pull[1]))
@@ -225,6 +223,6 @@ class Head:
                 peer.put([dumps(fetch.fetched()).encode()])
                 if fetch.lacking:
                     lacking = "outputs of attempt %d.%d that could not be read: %s"
-                    self.news.trouble(lacking % (*fetch.key, told(fetch.lacking)))
+                    self.outbox.trouble(lacking % (*fetch.key, told(fetch.lacking)))
             found = True
         return found

@@ -17,7 +17,7 @@ from batchio.agent.processes import start_time
 if TYPE_CHECKING:
     from typing import Any
 
-    from batchio.agent.news import News
+    from batchio.agent.outbox import Outbox
 
 VERSION = 2
 """Version of the protocol: heads of another one are refused, agents of an older one replaced."""
@@ -69,9 +69,9 @@ def listening(home: str) -> bool:
 class Identity:
     """The contents of `agent.json`: which daemon this is; its job and epoch outlive it."""
 
-    def __init__(self, home: str, news: News) -> None:
+    def __init__(self, home: str, outbox: Outbox) -> None:
         self.home = home
-        self.news = news
+        self.outbox = outbox
         self.instance = os.urandom(8).hex()
         self.known = read_identity(home)
         self.known.update(
@@ -107,7 +107,7 @@ class Identity:
                 file.write(dumps(self.known) + "\n")
             os.replace(path + ".new", path)
         except OSError as error:
-            self.news.trouble("agent.json cannot be written: %s" % error.strerror)
+            self.outbox.trouble("agent.json cannot be written: %s" % error.strerror)
 
 
 def read_identity(home: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Launcher:
         self.folders = agent.folders
         self.output = agent.output
         self.endings = agent.endings
-        self.news = agent.news
+        self.outbox = agent.outbox
         self.home = os.fsencode(agent.home)
         self.affinity = Affinity()
         self.setup: Setup | None = None  # of all attempts started from now on
@@ -46,20 +46,20 @@ class Launcher:
     def launch_queued(self) -> None:
         setup = self.setup
         while setup is not None and self.may_launch(setup):
-            attempt = self.attempts.take()
+            attempt = self.attempts.pop_next()
             attempt.setup = setup
-            if setup.gpus and not self.take_devices(attempt, setup):
+            if setup.gpus and not self.reserve_devices(attempt, setup):
                 return
             self.chores.do(self.launching(attempt, setup))
 
-    def take_devices(self, attempt: Attempt, setup: Setup) -> bool:
+    def reserve_devices(self, attempt: Attempt, setup: Setup) -> bool:
         """Reserve GPUs for an attempt; without them it waits, for another job has them.
 
         Return whether it has them.
         """
         try:
             first = attempt.slot * setup.gpus
-            attempt.devices = self.devices.take(setup.devices, first, setup.gpus)
+            attempt.devices = self.devices.reserve(setup.devices, first, setup.gpus)
         except OSError as error:
             self.put_back(attempt, "GPUs cannot be locked: %s" % error.strerror)
             return False
@@ -111,8 +111,8 @@ class Launcher:
         if attempt.killed:
             self.endings.stopped(attempt)
             return
-        self.news.trouble("no task can be started for now (%s); they wait" % lacking)
-        self.devices.give(attempt.devices)
+        self.outbox.trouble("no task can be started for now (%s); they wait" % lacking)
+        self.devices.release(attempt.devices)
         attempt.devices = []
         self.folders.unmake(attempt)
         self.attempts.put_back(attempt)
@@ -150,7 +150,7 @@ class Launcher:
         finally:
             for fd in pipes[1::2]:
                 os.close(fd)
-        self.news.started(attempt.key, attempt.started)
+        self.outbox.started(attempt.key, attempt.started)
         self.output.open(attempt, pipes[0], pipes[2])
         if setup.timeout:
             attempt.deadline = time.monotonic() + setup.timeout

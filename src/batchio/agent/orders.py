@@ -48,9 +48,9 @@ class Orders:
         self.results = agent.results
         self.folders = agent.folders
         self.helpers = agent.helpers
-        self.preparation = Preparation(agent.helpers, agent.news, agent.home)
+        self.preparation = Preparation(agent.helpers, agent.outbox, agent.home)
         self.members = Members()
-        self.news = agent.news
+        self.outbox = agent.outbox
         self.head = agent.head
         self.departure = agent.departure
 
@@ -60,7 +60,7 @@ class Orders:
             raise BadFrame("the first message is hello")
         verb = VERBS.get(tag) if isinstance(tag, str) else None
         if verb is None:
-            self.news.answer(["trouble", "unknown message %.80r" % (tag,)])
+            self.outbox.answer(["trouble", "unknown message %.80r" % (tag,)])
             return
         try:
             verb(self, peer, *message[1:])
@@ -72,7 +72,7 @@ class Orders:
             say(traceback.format_exc())
             lacking = short_of(error)
             if lacking:  # the head comes again, and asks again
-                self.news.trouble("a message of the head has to wait: %s" % lacking)
+                self.outbox.trouble("a message of the head has to wait: %s" % lacking)
                 raise ConnectionResetError from None
             raise BadFrame("bad message %.80r: %.200s" % (tag, error)) from None
 
@@ -96,7 +96,7 @@ class Orders:
 
     def on_image(self, peer: Connection, image: str) -> None:
         def answer(code: int, tail: str) -> None:
-            self.news.tell(["imaged", image, not code, (tail.splitlines() or [""])[-1]])
+            self.outbox.tell(["imaged", image, not code, (tail.splitlines() or [""])[-1]])
 
         setup = self.launcher.setup
         try:
@@ -114,11 +114,11 @@ class Orders:
             known = self.attempts.known.get(key)
             if known is not None:
                 if known.pid:
-                    self.news.started(key, known.started)
+                    self.outbox.started(key, known.started)
                 continue
             done = self.results.done(key)
             if done:
-                self.news.repeat(done)
+                self.outbox.repeat(done)
             elif key not in self.results.fresh:
                 self.attempts.add(Attempt(key, task_id(id), given, os.fsencode(self.home)))
 
@@ -137,7 +137,7 @@ class Orders:
         """Give queued attempts back to the head, which may place them elsewhere."""
         if attempts:
             self.attempts.withdraw(attempts)
-            self.news.tell(["returned", [list(one.key) for one in attempts]])
+            self.outbox.tell(["returned", [list(one.key) for one in attempts]])
 
     # -- results, logs, outputs
 
@@ -146,7 +146,7 @@ class Orders:
 
     def on_pull(self, peer: Connection, offset: int, limit: int) -> None:
         peer.pull = [whole_number(offset), whole_number(limit)]
-        self.news.follows = self.news.dirty = True
+        self.outbox.follows = self.outbox.dirty = True
 
     def on_logged(self, peer: Connection, offset: int) -> None:
         self.output.log.forget(whole_number(offset))
@@ -157,7 +157,7 @@ class Orders:
         lacking: list[str] = []
         pieces = tar(self.work(key), self.folders.given(), lacking)
         peer.fetches.append(Fetch(key, pieces, whole_number(known), lacking))
-        self.news.dirty = True
+        self.outbox.dirty = True
 
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:
         for key in attempt_keys(keys):
@@ -179,7 +179,7 @@ class Orders:
             "disk_free": disk.f_bavail * disk.f_frsize,
             "spool": self.output.log.end,
         }
-        self.news.answer(["pong", number, state])
+        self.outbox.answer(["pong", number, state])
 
     def on_bye(self, peer: Connection, keep: bool = False) -> None:
         setup = self.launcher.setup

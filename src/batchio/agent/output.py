@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchio.agent.attempts import Attempt
     from batchio.agent.loop import Loop
-    from batchio.agent.news import News
+    from batchio.agent.outbox import Outbox
     from batchio.agent.spool import Log
 
 YOUNG = 0.005  # seconds before we listen to an attempt: most short ones end silent
@@ -24,10 +24,10 @@ YOUNG = 0.005  # seconds before we listen to an attempt: most short ones end sil
 class Output:
     """The pipes of all attempts."""
 
-    def __init__(self, loop: Loop, log: Log, news: News) -> None:
+    def __init__(self, loop: Loop, log: Log, outbox: Outbox) -> None:
         self.loop = loop
         self.log = log
-        self.news = news
+        self.outbox = outbox
         self.choked = ""  # why no pipe is read and nothing is started
         self.unheard: Deque[tuple[float, Attempt]] = deque()  # and when the loop will read them
         self.heard: set[Attempt] = set()
@@ -79,10 +79,10 @@ class Output:
             if attempt.linger is not None and not attempt.pipes:
                 self.when_closed(attempt)
             return 0
-        self.record(attempt, stream, data)
+        self.append(attempt, stream, data)
         return len(data)
 
-    def record(self, attempt: Attempt, stream: int, data: bytes) -> None:
+    def append(self, attempt: Attempt, stream: int, data: bytes) -> None:
         offset = self.log.append(attempt.key[0], attempt.key[1], stream, data)
         if attempt.log_from < 0:
             attempt.log_from = offset
@@ -94,11 +94,11 @@ class Output:
             try:
                 os.write(attempt.copies[stream - 1], data)
             except OSError as error:
-                self.news.trouble("cannot write a task's output file: %s" % error.strerror)
+                self.outbox.trouble("cannot write a task's output file: %s" % error.strerror)
         if self.log.full():
             self.choke("backlog")
-        if self.news.follows:
-            self.news.dirty = True
+        if self.outbox.follows:
+            self.outbox.dirty = True
 
     def drain(self, attempt: Attempt) -> None:
         """Read what is in the pipes of an attempt now."""
@@ -134,7 +134,7 @@ class Output:
             self.unheard.appendleft((0.0, attempt))
         self.heard.clear()
         if why != "backlog":
-            self.news.trouble("the log cannot be written (%s); tasks wait" % why)
+            self.outbox.trouble("the log cannot be written (%s); tasks wait" % why)
         self.loop.at(self.loop.now + 1.0)
 
     def unchoke(self) -> None:
@@ -142,4 +142,4 @@ class Output:
         if self.choked and not self.log.full() and self.log.write():
             self.choked = ""
             self.loop.at(self.loop.now)
-            self.news.dirty = True
+            self.outbox.dirty = True

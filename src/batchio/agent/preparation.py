@@ -9,16 +9,16 @@ from batchio.agent.basics import dumps, loads, raw, short_of, slurp
 
 if TYPE_CHECKING:
     from batchio.agent.helpers import Helpers
-    from batchio.agent.news import News
+    from batchio.agent.outbox import Outbox
     from batchio.agent.setup import Setup
 
 
 class Preparation:
     """The host setup script of a job, and its result."""
 
-    def __init__(self, helpers: Helpers, news: News, home: str) -> None:
+    def __init__(self, helpers: Helpers, outbox: Outbox, home: str) -> None:
         self.helpers = helpers
-        self.news = news
+        self.outbox = outbox
         self.home = home
         self.script: str | None = None
         self.result: tuple[int, str] | None = None
@@ -27,7 +27,7 @@ class Preparation:
         """Run the script, or tell its result again; a script that failed is run again."""
         if self.script == script and not (self.result and self.result[0]):
             if self.result:
-                self.news.tell(["prepared", *self.result])
+                self.outbox.tell(["prepared", *self.result])
             return
         self.script, self.result = script, None
         try:
@@ -53,10 +53,12 @@ class Preparation:
     def ended(self, script: str, code: int, tail: str) -> None:
         if self.script == script:
             self.result = (code, tail)
-        self.news.tell(["prepared", code, tail])
+        self.outbox.tell(["prepared", code, tail])
         if not code:
             try:
                 with open(self.home + "/prepared", "w") as file:
                     file.write(dumps([script, tail]))
             except OSError as error:  # the next agent will run it again
-                self.news.trouble("that the host setup has run cannot be kept: %s" % error.strerror)
+                self.outbox.trouble(
+                    "that the host setup has run cannot be kept: %s" % error.strerror
+                )

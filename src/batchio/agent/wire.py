@@ -43,7 +43,7 @@ class Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self.inbox = bytearray()
-        self.outbox = bytearray()
+        self.unsent = bytearray()
         self.epoch = -1  # until it said hello
         self.pull: list[int] | None = None  # [offset, bytes left]
         self.fetches: Deque[Fetch] = deque()
@@ -96,16 +96,16 @@ class Connection:
         self.frame(CONTROL, b"[", b",".join(parts), b"]")
 
     def frame(self, kind: int, *parts: bytes) -> None:
-        self.outbox += FRAME.pack(1 + sum(map(len, parts)), kind)
+        self.unsent += FRAME.pack(1 + sum(map(len, parts)), kind)
         for part in parts:
-            self.outbox += part
+            self.unsent += part
 
     def write(self) -> None:
         """Send as many bytes as the kernel takes."""
         try:
-            while self.outbox:
-                sent = self.sock.send(self.outbox)
-                del self.outbox[:sent]
+            while self.unsent:
+                sent = self.sock.send(self.unsent)
+                del self.unsent[:sent]
             self.blocked = False
         except BlockingIOError:
             self.blocked = True

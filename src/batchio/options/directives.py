@@ -32,6 +32,7 @@ _HASH_COMMENT = re.compile(r"\s*(#+)")
 _HASH_NAMES: Final = (".sh", ".bash", ".zsh", ".ksh", ".py")
 _HASH_SHEBANG = re.compile(r"#!.*\b(?:(?:ba|z|k|da|a)?sh|python[\d.]*)\b")
 _DOCSTRING = re.compile(r"""[rRuU]?("{3}|'{3}|"|')""")
+_FOREIGN = re.compile(r"(SBATCH|PBS|BSUB)\s")
 _AFTER_TAG: Final = ":-,;=|"
 """Signs that may part the tag from its key, as well as any blank, a no-break space among them."""
 _KEY = re.compile(r"-{0,2}([A-Za-z][A-Za-z0-9_-]*)(?:\s*[=:]\s*|\s+|$)(.*)", re.S)
@@ -77,7 +78,7 @@ def parse(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[Directiv
 def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
     """Return a line for each directive that is ignored because it stands after code began."""
     last = max((number for number, _, _ in _header(text, filename)), default=0)
-    notes = []
+    notes = _foreign(text, filename)
     for number, line in enumerate(text.splitlines()[last:], last + 1):
         match = _HASH_COMMENT.match(line)
         tagged = _tagged(line[match.end() :], tags) if match else None
@@ -88,6 +89,19 @@ def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
                 f"first line of code: {line.strip()}"
             )
     return notes
+
+
+def _foreign(text: str, filename: str) -> list[str]:
+    """Return a line when a script has directives of another scheduler and none of ours."""
+    header = list(_header(text, filename))
+    for number, _, comment in header:
+        found = _FOREIGN.match(comment)
+        if found and not any(_tagged(each, TAGS) for _, _, each in header):
+            return [
+                f"{filename}:{number}: #{found[1]} lines are not read; "
+                "write # BATCHIO KEY VALUE, such as # BATCHIO array 1-10"
+            ]
+    return []
 
 
 def quote(value: str) -> str:

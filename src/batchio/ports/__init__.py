@@ -15,11 +15,10 @@ from batchio.ports.keep import (
     JobStore,
     Journal,
     JournalReader,
-    LogSink,
-    LogStore,
     Pace,
     Workspace,
 )
+from batchio.ports.logs import LogSink, LogStore
 from batchio.ports.outputs import PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.core.events import Event
+    from batchio.ports.logs import LogSink, LogStore
     from batchio.ports.outputs import PlacedFiles
 
 
@@ -130,54 +131,6 @@ class Inputs(Protocol):
 
     def close(self) -> None:
         """Close the inputs. Repeatable."""
-        ...
-
-
-class LogSink(Protocol):
-    """The place where the log bytes of one node are written."""
-
-    spool: str | None
-    """A folder of this computer that a local agent writes to itself; None: bytes are pulled."""
-
-    def size(self) -> int:
-        """Return how many bytes are safely kept, which is the offset to go on at."""
-        ...
-
-    async def write(self, offset: int, data: memoryview) -> None:
-        """Store bytes that begin at `offset`; those that are kept already are skipped.
-
-        Raises:
-            OSError: they cannot be kept; `size` says how many are.
-        """
-        ...
-
-
-class LogStore(Protocol):
-    """The logs of the nodes of one job: one run of bytes for each, as its agent wrote it.
-
-    It is cut into segments. Each begins with a whole record, at an offset that never
-    changes; old ones may be gone, and a killed writer may have left a part of a record, or a
-    gap, before the next.
-    """
-
-    def nodes(self) -> list[int]:
-        """Return the numbers of the nodes that have logs, rising."""
-        ...
-
-    def starts(self, node: int) -> list[int]:
-        """Return the offsets at which the segments of a node begin, rising; none without logs."""
-        ...
-
-    def end(self, node: int) -> int:
-        """Return the offset behind the last byte of a node. Cheap: it is asked for often."""
-        ...
-
-    def read(self, node: int, offset: int, most: int) -> bytes:
-        """Return bytes of one segment from an offset on, at most `most`; none at its end."""
-        ...
-
-    def place(self, node: int, offset: int) -> str:
-        """Return how people call the place of a byte, for messages: a file and a number."""
         ...
 
 

@@ -76,6 +76,8 @@ class Conversation:
         self._logged = asyncio.Event()
         self._no_room = False
         """Whether bytes of the log came that could not be kept here."""
+        self._shift = 0
+        """What is added to offsets of the spool that the agent names."""
         self._bye = False
         self.left = ""
         """What the node's agent could not remove when it said good-bye, and why."""
@@ -111,10 +113,13 @@ class Conversation:
         facts = answer.facts
         self._ahead = facts["ahead"] = self._clock_error(asked, facts)
         self._log_end = facts.get("spool", 0)
+        self._shift = self._sink.shift  # results from before lie where that agent wrote them
+        self._sink.begin(facts["instance"], self._log_end)
         for message in first[1:]:
             self._hear(self._read(message))
         while self._heard < facts.get("unacked", 0):
             await self._hear_frame()
+        self._shift = self._sink.shift
         return facts
 
     def _clock_error(self, asked: float, facts: Facts) -> float:
@@ -249,13 +254,23 @@ class Conversation:
                 answer = self._asked.get(type(message))
                 if answer is not None and not answer.done():
                     answer.set_result(message)
-            case messages.Hello() | messages.Refused() | None:
+            case messages.Refused(why):  # asked again, it would refuse again, for ever
+                raise ProtocolError(f"it refuses what it is told: {why}")
+            case messages.Hello() | None:
                 pass
 
     def _corrected(self, records: list[Ended], now: float) -> list[Ended]:
         """Return the records with times by the head's clock instead of the node's."""
-        ours = self._ours
-        return [r._replace(started=ours(r.started, now), ended=ours(r.ended, now)) for r in records]
+        ours, shift = self._ours, self._shift
+        return [
+            r._replace(
+                started=ours(r.started, now),
+                ended=ours(r.ended, now),
+                log_from=r.log_from + shift,
+                log_to=r.log_to + shift,
+            )
+            for r in records
+        ]
 
     def _ours(self, at: float, now: float) -> float:
         """Return a node's time by our clock; none lies ahead of us, even if its clock was set."""

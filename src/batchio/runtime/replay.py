@@ -7,6 +7,7 @@ slices, because a thread that folds takes the interpreter from all others.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,10 @@ PORTION: Final = 2000
 
 SLICE_S: Final = 0.008
 """Seconds of folding without a pause; a key that is pressed waits no longer than that."""
+
+
+UNFIT: Final = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What Python says of a value that is not what was written there."""
 
 
 class Fold:
@@ -56,8 +61,9 @@ class Fold:
 
     def resume(self, position: int, state: bytes) -> None:
         """Load a snapshot as the state to go on from, unless it has another layout."""
-        if (machine := load(state)) is not None:
-            self.position, self.machine = position, machine
+        with suppress(*UNFIT):
+            if (machine := load(state)) is not None:
+                self.position, self.machine = position, machine
 
     def read(self, limit: int | None = PORTION) -> list[Row]:
         """Return events that were not folded yet, at most `limit`. Blocks.
@@ -86,9 +92,11 @@ class Fold:
             return True
         try:
             self.machine.apply(event)
+            self.position, self.at = position, max(self.at, event.at)
         except IllegalEvent as err:
             raise JournalCorrupt(f"journal record {position}: {err}") from err
-        self.position, self.at = position, max(self.at, event.at)
+        except UNFIT as err:
+            raise JournalCorrupt(f"journal record {position}: a value in it cannot be") from err
         return False
 
     def catch_up(self) -> list[Event]:

@@ -6,22 +6,27 @@ Everything blocks.
 
 from __future__ import annotations
 
+import logging
 import struct
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from batchio.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.ports import LogStore
 
+logger = logging.getLogger(__name__)
+
 HEADER: Final = struct.Struct("<IIHBBQ")
 """Layout: size of the payload, task, attempt, stream, flags, microseconds since 1970."""
 MOST_PAYLOAD: Final = 64 * 1024
 BLOCK: Final = 1 << 20
 """Bytes read at a time."""
+
+EARLIEST: Final = 10**15
+LATEST: Final = 10**16
+"""Microseconds since 1970, in 2001 and 2286: the times that a record is looked for by."""
 
 STDOUT: Final = 1
 STDERR: Final = 2
@@ -77,11 +82,11 @@ def read_records(
         end: Offset at which a record ends, such as `log_to`; None: the end of the log.
         block: Bytes to read at a time.
 
-    Raises:
-        WorkspaceError: a record is damaged; its place is named.
+    What is damaged is passed over up to the next record, with a warning that names its place.
     """
     starts = logs.starts(node)
     position, rest = max(start, *starts[:1]) if starts else start, b""
+    lost = False
     takes, unpack = select.takes, HEADER.unpack_from
     while starts and (end is None or position < end):
         at = position + len(rest)
@@ -97,10 +102,11 @@ def read_records(
         while done + HEADER.size <= length:
             size, task, attempt, stream, _, time = unpack(data, done)
             if size > MOST_PAYLOAD or stream not in (STDOUT, STDERR):
-                raise WorkspaceError(
-                    f"the log {logs.place(node, position + done)} is damaged",
-                    hint="what came before it, and other segments, can be read",
-                )
+                if not lost:
+                    logger.warning("the log %s is damaged", logs.place(node, position + done))
+                lost, done = True, _next_record(data, done + 1)
+                continue
+            lost = False
             after = done + HEADER.size + size
             if after > length:
                 break
@@ -109,3 +115,26 @@ def read_records(
                 yield Record(task, attempt, stream, time, payload, position + after)
             done = after
         position, rest = position + done, data[done:]
+
+
+def _next_record(data: bytes, at: int) -> int:
+    """Return where the next record may begin: one that is sound, and so is what follows it.
+
+    Without any, as many bytes are left as may be the beginning of one.
+    """
+    last = len(data) - HEADER.size
+    while at <= last:
+        size = _sound(data, at)
+        if size is not None:
+            after = at + HEADER.size + size
+            if after > last or _sound(data, after) is not None:
+                return at
+        at += 1
+    return at
+
+
+def _sound(data: bytes, at: int) -> int | None:
+    """Return the size of the payload, when a header stands there; else None."""
+    size, _, attempt, stream, flags, time = HEADER.unpack_from(data, at)
+    fits = 0 < size <= MOST_PAYLOAD and attempt and stream in (STDOUT, STDERR) and not flags
+    return size if fits and EARLIEST <= time <= LATEST else None

@@ -16,6 +16,9 @@ SMALL: Final = 32 * 1024
 """Most bytes that are written in the loop: that takes 12 µs, and handing it to a thread 90."""
 
 
+ORIGIN: Final = "origin"
+"""File beside the segments: the shift, and which agent's spool it is for."""
+
 KEPT_FREE: Final = 64 << 20
 """Bytes of the disk that logs leave free, or a 20th of a small disk: for the journal."""
 
@@ -27,22 +30,47 @@ class FolderSink:
     """Log segments in a folder; implements `ports.LogSink`.
 
     With `local`, the agent of this computer writes there itself and nothing is pulled.
-    Otherwise all bytes go to one segment, and its size says where to go on after a crash.
+    Otherwise all bytes go to one segment, and its size says where to go on after a crash;
+    another segment begins when an agent has lost a part of its spool that is here already.
     """
 
     def __init__(self, folder: Path, *, local: bool) -> None:
         folder.parent.mkdir(exist_ok=True)  # no more of a job that was moved or deleted
         folder.mkdir(exist_ok=True)
-        self._file = folder / f"{0:020d}"
         self.spool = str(folder) if local else None
-        self._size = self._file.stat().st_size if self._file.exists() else 0
+        self._folder = folder
+        last = max((path.name for path in folder.iterdir() if path.name.isdecimal()), default="0")
+        self._file = folder / last.zfill(20)
+        self._size = int(last) + (self._file.stat().st_size if self._file.exists() else 0)
+        self._instance, self.shift = self._origin()
         self._writing = threading.Lock()
         self._room = 0
         """Bytes that may be written before somebody looks at the disk again."""
 
+    def begin(self, instance: str, end: int) -> None:
+        """Go on with the spool of an agent. See the port."""
+        if self.spool is not None or instance == self._instance:
+            return
+        if end < self.size():
+            self._size += 1  # the gap tells readers that a record may be cut off before it
+            self.shift = self._size - end
+            self._file = self._folder / f"{self._size:020d}"
+            self._file.touch()
+        self._instance = instance
+        draft = self._folder / f".{ORIGIN}"
+        draft.write_text(f"{self.shift} {instance}")
+        draft.replace(self._folder / ORIGIN)
+
+    def _origin(self) -> tuple[str, int]:
+        try:
+            shift, _, instance = (self._folder / ORIGIN).read_text().partition(" ")
+            return instance, int(shift)
+        except (OSError, ValueError):
+            return "", 0
+
     def size(self) -> int:
-        """Return how many bytes are written already."""
-        return self._size
+        """Return how many bytes of the agent's spool are safe already."""
+        return self._size - self.shift
 
     async def write(self, offset: int, data: memoryview) -> None:
         """Append the new bytes of `data`, which begins at `offset`. See the port."""
@@ -60,8 +88,9 @@ class FolderSink:
             self._append(offset, data)
 
     def _append(self, offset: int, data: memoryview) -> None:
-        new = data[self._size - offset :] if offset < self._size else data
-        if offset > self._size or not new:
+        size = self.size()
+        new = data[size - offset :] if offset < size else data
+        if offset > size or not new:
             return
         with self._file.open("ab", buffering=0) as file:
             self._use(file.fileno(), len(new))

@@ -20,6 +20,8 @@ class MemoryLogs:
 
     def __init__(self, folder: Path) -> None:
         self._files = FolderLogs(folder)
+        self.origins: dict[int, tuple[str, int]] = {}
+        """By node: the agent whose spool was taken last, and its shift."""
         self.rows: dict[int, dict[int, bytearray]] = {}
         """The segments of each node, by the offset at which they begin."""
 
@@ -64,13 +66,34 @@ class MemorySink:
     spool: str | None = None
 
     def __init__(self, logs: MemoryLogs, node: int) -> None:
-        self._bytes = logs.rows.setdefault(node, {}).setdefault(0, bytearray())
+        self._segments = logs.rows.setdefault(node, {0: bytearray()})
+        self._origin = logs.origins.setdefault(node, ("", 0))
+        self._logs, self._node = logs, node
+
+    @property
+    def shift(self) -> int:
+        """What is added to an offset of the agent's spool to get its offset in the logs."""
+        return self._origin[1]
+
+    def begin(self, instance: str, end: int) -> None:
+        """Go on with the spool of an agent; where it lost what is here, in a new segment."""
+        known, shift = self._origin
+        if instance == known:
+            return
+        if end < self.size():
+            start = self._end() + 1
+            self._segments[start], shift = bytearray(), start - end
+        self._origin = self._logs.origins[self._node] = (instance, shift)
+
+    def _end(self) -> int:
+        last = max(self._segments)
+        return last + len(self._segments[last])
 
     def size(self) -> int:
-        """Return how many bytes are safely kept."""
-        return len(self._bytes)
+        """Return how many bytes of the agent's spool are safely kept."""
+        return self._end() - self.shift
 
     async def write(self, offset: int, data: memoryview) -> None:
         """Store those bytes of `data` that are new."""
-        if offset <= len(self._bytes):
-            self._bytes += data[len(self._bytes) - offset :]
+        if offset <= self.size():
+            self._segments[max(self._segments)] += data[self.size() - offset :]

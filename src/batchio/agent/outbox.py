@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from batchio.agent.basics import Key
 
 
-class News:
+class Outbox:
     """Messages to be sent; those that must not be lost wait here while there is no head."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class News:
         self.owed.clear()
         self.dones = list(dones)
 
-    def alone(self) -> None:
+    def head_gone(self) -> None:
         """Note that the head is gone."""
         self.listened = self.follows = False
 
@@ -65,7 +65,7 @@ class News:
             self.dones.append(done)
         self.dirty = True
 
-    def take(self, done: bytes | None) -> list[bytes]:
+    def pop_all(self, done: bytes | None) -> list[bytes]:
         """Return all new messages, encoded, with the latest results; forget them here."""
         if self.begun:
             self.messages.append(["started", [[*key, when] for key, when in self.begun.items()]])
