@@ -9,7 +9,7 @@ from hypothesis import settings
 USUAL: Final = 100
 """Examples of a test that says nothing, on a developer's computer."""
 
-THOROUGH: Final = 10
+THOROUGH: Final = 3
 """How many times as many CI looks at."""
 
 
