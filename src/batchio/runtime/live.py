@@ -377,9 +377,7 @@ class _Changes:
         while True:
             now = clock.now()
             if not self._at_once:
-                await clock.sleep(
-                    min(max(self._pause, self._told + self._at_most - now), self._until - now)
-                )
+                await clock.sleep(min(self._pause, self._until - now))
             moved, now = await live._step(), clock.now()
             self._at_once = live._behind or live._over
             self._slow_down(moved)
