@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 import pytest
 
+from batchio.runtime import bridge
 from tests.testbed.client import Lab, Vm, missing
 from tests.testbed.spec import VmSpec
 
@@ -36,7 +37,9 @@ def lab() -> Iterator[Lab]:
 def inside_lab(lab: Lab) -> Iterator[Lab]:
     """Run the test in the lab's network, and so every process and thread it starts."""
     with lab.inside():
+        bridge._ENGINE.forget()  # a thread that was started outside would stay there
         yield lab
+        bridge._ENGINE.forget()
 
 
 @pytest.fixture

@@ -127,7 +127,9 @@ def main() -> None:
     # Some launchers ignore it, and so would we: then no child's end could be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _fill_streams()
-    sys.exit(call(sys.argv[1:]))
+    code = call(sys.argv[1:])
+    _drop_unwritable_stderr()
+    sys.exit(code)
 
 
 def _fill_streams() -> None:
@@ -142,6 +144,14 @@ def _fill_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _drop_unwritable_stderr() -> None:
+    """Point stderr to /dev/null if it takes nothing (a full disk): Python would exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":

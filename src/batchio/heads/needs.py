@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchio.core.node import NodeState
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
+from batchio.providers import traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ def need_its_computer(machine: Machine) -> None:
         UsageError: the job is local, and its node is another computer; names it.
     """
     job = machine.running_job
-    if job.spec.provider != "local":
+    if Trait.REMOTE in traits(job.spec.provider):
         return
     for node in machine.nodes:
         if node.state is not NodeState.GONE and node.facts and not _is_here(node.facts):

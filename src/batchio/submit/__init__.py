@@ -14,9 +14,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
+from batchio.providers import traits
 from batchio.stores import open_workspace
 from batchio.submit import config
 from batchio.submit.bundle import bundle_for
@@ -69,7 +71,7 @@ def prepare(
         resolved.effective.value("download") or resolved.effective.value("sync")
     ):
         warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
-    if resolved.provider == "local":
+    if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
     return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
 
