@@ -190,16 +190,26 @@ def test_stopping_each_of_many_in_the_queue_looks_at_it_alone() -> None:
 
 
 def test_a_ping_is_answered_while_an_attempt_leaves_very_many_files(head: Client) -> None:
-    """The answer comes before its record, which is asked for first."""
-    make = f"import os; [os.close(os.open(str(n), os.O_CREAT)) for n in range({MANY})]"
+    """The answer comes before its record, in one of some rounds at least.
+
+    An agent that looks at all files in one go never answers in between; this client may come
+    too late for once on a busy computer.
+    """
+    files = 4 * MANY
+    make = f"import os; [os.close(os.open(str(n), os.O_CREAT)) for n in range({files})]"
     head.setup("{python}", "-c", make + "; print('made')")
-    head.send(["pull", 0, 1000])
-    head.start(0)
-    while not head.logs:
-        head.receive()
-    head.sync()
-    assert (0, 1) not in head.dones, "the ping waited until all files had been looked at"
-    assert head.done(0).files == MANY
+    for task in range(5):
+        seen = len(head.logs)
+        head.send(["pull", sum(map(len, head.logs.values())), 1000])
+        head.start(task)
+        while len(head.logs) == seen:
+            head.receive()
+        head.sync()
+        in_between = (task, 1) not in head.dones
+        assert head.done(task).files == files
+        if in_between:
+            return
+    pytest.fail("the ping waited until all files had been looked at, five times")
 
 
 def test_a_ping_is_answered_while_very_many_wait_and_are_cancelled(head: Client) -> None:
