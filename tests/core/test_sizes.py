@@ -180,4 +180,4 @@ def test_a_shown_size_reads_back_within_a_tenth_of_its_unit(size: int) -> None:
 @given(st.floats(0.001, 10**8))
 def test_a_shown_duration_reads_back_nearly(seconds: float) -> None:
     shown = format_duration(seconds)
-    assert parse_duration(shown) == pytest.approx(seconds, rel=0.06)
+    assert parse_duration(shown) == pytest.approx(seconds, rel=0.06, abs=0.0005)  # whole ms

@@ -193,6 +193,10 @@ def test_a_running_job_is_followed_cancelled_and_reached(host: Any, tmp_path: Pa
             async for line in lines:
                 assert line.text == "begun"
                 break
+        async with job.live() as live:  # a line may be there before the news that its task runs
+            changes = live.changes()
+            while live.rows([0])[0].state != "running":
+                await anext(changes)
         argv = await job.command_at(0, ["true"])
         assert argv
         with pytest.raises(TimeoutError):
