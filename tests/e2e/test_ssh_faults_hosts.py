@@ -206,7 +206,7 @@ async def test_a_host_setup_script_runs_once_a_node(hosts: MakeHosts, lab: Lab) 
     machines = hosts(2)
     job = await batchio.run(
         ["sh", "-c", COUNT_UNTIL_GO], ntasks=2, slots=1, provider="ssh", hosts=names(machines),
-        host_setup_script_content="echo ready >> /setup",
+        host_setup_script_content="echo ready >> /setup", wait_for_ready_cluster=True,
     )  # fmt: skip
     await seen(job, "tasks_started")
     await kill_head(job)
