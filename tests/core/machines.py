@@ -126,8 +126,9 @@ class World:
                             assert node not in self.creates
                             self.creates[node] = Wanted(token, node, offer)
                     first += count
-            case ef.ConnectNode(node, handle, instance):
+            case ef.ConnectNode(node, handle):
                 assert node not in self.links
+                instance = self.machine.nodes[node].facts.get("instance", "")
                 self.links[node] = Link(handle, instance)
             case ef.DeleteNode(node, handle):
                 assert node not in self.deletes

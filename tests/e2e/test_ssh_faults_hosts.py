@@ -88,6 +88,21 @@ async def test_a_job_with_no_usable_host_is_lost_and_says_why(
     assert nothing_left(lab, *strangers.values())
 
 
+@pytest.mark.timeout(180)
+async def test_a_job_whose_hosts_never_answer_is_lost_and_says_so(
+    hosts: MakeHosts, lab: Lab
+) -> None:
+    [off] = hosts()
+    off.kill()
+    job = await batchio.run(["true"], ntasks=2, provider="ssh", hosts=[off.name, "no-such-host"])
+    result = await job.wait(timeout=150)
+
+    assert (result.outcome, result.exit_code) == ("lost", 3)
+    told = "\n".join(await job.explain())
+    assert off.name in told
+    assert "no-such-host" in told
+
+
 async def test_min_workers_insists(strangers: dict[str, Vm], hosts: MakeHosts, lab: Lab) -> None:
     bad = strangers["user root was refused"]
     [good] = hosts()

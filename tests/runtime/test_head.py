@@ -140,6 +140,20 @@ def test_an_agent_that_never_says_hello_is_given_up(tmp_path: Path) -> None:
     assert job.clock.passed > 90  # three times half a minute
 
 
+@pytest.mark.parametrize(("rents", "within"), [(False, 450), (True, 3_000)], ids=["lent", "rented"])
+def test_a_job_whose_nodes_never_greet_is_lost_and_does_not_take_others_for_ever(
+    tmp_path: Path, within: int, *, rents: bool
+) -> None:
+    """To get a node is no success: a host is lent at once, a machine with a bad image starts."""
+    job = Job(tmp_path, spec(2), nodes=2, rents=rents)
+    job.provider.on_node = lambda node: setattr(node, "mute", True)
+
+    assert job.lead(limit=within) is Outcome.LOST
+    assert "has not answered" in job.machine.running_job.why
+    assert job.provider.rented == set()
+    assert len(job.machine.nodes) <= 2 * 12
+
+
 def test_an_agent_that_is_slow_and_repeats_itself_changes_nothing(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(5), lambda _: Ends(seconds=3), slots=2)
 

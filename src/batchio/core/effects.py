@@ -35,14 +35,10 @@ class PlaceOrder(Record):
 
 @dataclass(slots=True, eq=False, repr=False)
 class ConnectNode(Record):
-    """Connect to the node, install its agent, and reconnect until the node is deleted.
-
-    `instance` is the agent instance already known, if any.
-    """
+    """Connect to the node, install its agent, and reconnect until the node is deleted."""
 
     node: int
     handle: str
-    instance: str
 
 
 @dataclass(slots=True, eq=False, repr=False)

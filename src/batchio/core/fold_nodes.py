@@ -72,10 +72,8 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
         case ev.NodeLost() if not node.greeted or event.final or _alone(m, node.offer):
             # That of many that had worked is no fault of the offer.
             _failed(m, node.offer, event)
-        case ev.NodeCreated() if past := m.trouble.get(node.offer):
-            past.note_success()
-            if not past.failures:  # it only had not answered
-                del m.trouble[node.offer]
+        case ev.NodeCreated() if (past := m.trouble.get(node.offer)) and not past.failures:
+            del m.trouble[node.offer]  # it only had not answered
         case ev.NodeGreeted():
             _greeted(m, node)
         case ev.NodeEnds():
@@ -103,10 +101,6 @@ def on_refused(m: Machine, event: ev.NodesRefused) -> bool:
             changed = True
             _count(m, node, was, node.offer)
     if changed:
-        order = m.node(event.nodes[0]).order
-        some = any(node.handle and node.offer == event.offer for node in _of_order(m, order))
-        if some and (past := m.trouble.get(event.offer)):
-            past.failures = 0
         _failed(m, event.offer, event)
     return changed
 
@@ -144,10 +138,6 @@ def _alone(m: Machine, offer: str) -> bool:
     """Return whether the offer is one single computer, so that losing it is the offer's failure."""
     known = (m.offers or {}).get(offer)
     return known is None or known.limit == 1
-
-
-def _of_order(m: Machine, first: int) -> list[Node]:
-    return m.nodes[first : first + sum(row[1] for row in m.orders[first])]
 
 
 def _count(m: Machine, node: Node, was: NodeState, offer: str) -> None:
@@ -251,7 +241,7 @@ def _newly_due(m: Machine, node: Node) -> Iterator[ef.Effect]:
 
 
 def _connect(node: Node, handle: str) -> ef.ConnectNode:
-    return ef.ConnectNode(node.number, handle, node.facts.get("instance", ""))
+    return ef.ConnectNode(node.number, handle)
 
 
 def _tell(m: Machine, node: Node) -> Iterator[ef.Effect]:

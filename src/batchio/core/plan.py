@@ -119,8 +119,8 @@ class Trouble:
         self.not_before, self.why = max(self.not_before, until), why
 
     def note_success(self) -> None:
-        """Note that the offer gave a node: count failures anew; a rest goes on."""
-        self.failures = min(self.failures, 1)
+        """Note that a node of the offer greeted: count from the last failure on; a rest goes on."""
+        self.failures, self.since = min(self.failures, 1), self.last
 
     @property
     def hopeless(self) -> bool:
