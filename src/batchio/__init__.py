@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.api import Job as Job
     from batchio.api import Live as Live
     from batchio.api import Result as Result
+    from batchio.api import check as check
     from batchio.api import list_jobs as list_jobs
     from batchio.api import open_job as open_job
     from batchio.api import plan as plan
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.errors import BatchioError as BatchioError
     from batchio.errors import JobFailed as JobFailed
     from batchio.errors import UsageError as UsageError
+    from batchio.ports import Finding as Finding
     from batchio.primitives import Done as Done
     from batchio.primitives import Node as Node
     from batchio.primitives import connect as connect
@@ -45,9 +47,11 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Live Result list_jobs open_job plan prune remove run status unattended wait",
+        "api": "Job Live Result check list_jobs open_job plan prune remove run status "
+        "unattended wait",
         "core.lens": "Order Where",
         "errors": "BatchioError JobFailed UsageError",
+        "ports": "Finding",
         "primitives": "Done Node connect dispatch open_nodes",
         "runtime.live": "Change",
         "stores.logs": "LogLine",

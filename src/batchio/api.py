@@ -12,13 +12,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchio import heads, submit
+from batchio import heads, providers, submit
 from batchio.core.sizes import parse_duration
 from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
 from batchio.job import Result as Result
 from batchio.runtime import cards, removing
 from batchio.runtime.bridge import blocking as blocking
+from batchio.runtime.bridge import portable
 from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.host import plainly as plainly
 from batchio.runtime.live import Live as Live
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from batchio.core.views import JobSummary, JobView
     from batchio.heads import Leading as Leading
     from batchio.options.keywords import RunOptions
+    from batchio.ports import Finding as Finding
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
     from batchio.runtime.streams import Stream as Stream
@@ -76,6 +78,38 @@ async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> P
     """Return what `run` would do: every option and its origin, the tasks, the files."""
     prepared = await in_thread(partial(submit.prepare, command, options))
     return await in_thread(prepared.plan)
+
+
+async def check(
+    command: str | Sequence[str] = ("true",), **options: Unpack[RunOptions]
+) -> list[Finding]:
+    """Check, before there is a job, what it needs: the workspace, and each node that it could have.
+
+    Every node is reached and greeted as the job would do it, and nothing is left there. A
+    finding whose `ok` is False says what is wrong in `said`, and in `hint` what helps.
+
+    Raises:
+        UsageError: something about the request is wrong, as for `run`.
+    """
+    prepared = await in_thread(partial(submit.prepare, command, options))
+    return await check_prepared(prepared)
+
+
+@portable
+async def check_prepared(prepared: submit.Prepared) -> list[Finding]:
+    """Check what a job needs that `submit.prepare` planned."""
+    from batchio.runtime import checking  # it needs asyncio, as nothing else here does
+
+    spec = await in_thread(lambda: prepared.spec)
+    provider = providers.load(spec)
+    try:
+        return [
+            await in_thread(prepared.check_workspace),
+            *await provider.check(spec),
+            *await checking.check_nodes(provider, spec),
+        ]
+    finally:
+        await provider.aclose()
 
 
 async def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:

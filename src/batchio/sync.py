@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from batchio.api import Change, Download, LogLine, Plan, Printed, Stream
+    from batchio.api import Change, Download, Finding, LogLine, Plan, Printed, Stream
     from batchio.core.cards import Removed
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
@@ -235,6 +235,11 @@ def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
 def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
     """See `batchio.plan`."""
     return plainly(api.plan(command, **options))
+
+
+def check(command: str | Sequence[str] = ("true",), **options: Unpack[RunOptions]) -> list[Finding]:
+    """See `batchio.check`."""
+    return blocking(partial(api.check, command, **options))
 
 
 def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:

@@ -73,6 +73,7 @@ _WORDS: Final = {
     "status": ("status",),
     "list": ("list",),
     "nodes": ("nodes",),
+    "check": ("check",),
     "explain": ("explain",),
     "logs": ("logs",),
 }

@@ -18,6 +18,28 @@ class Submitted(TypedDict):
     """Number of tasks."""
 
 
+class CheckedPart(TypedDict):
+    """One thing that a job needs, and whether it is there."""
+
+    name: str
+    """`workspace`, or a node as it was named."""
+    ok: bool | None
+    """None: it cannot be found out."""
+    said: str
+    """What was found, or what is wrong."""
+    hint: str
+    """What helps; "" when nothing is wrong."""
+
+
+class Checked(TypedDict):
+    """What `batchio check` found."""
+
+    schema: int
+    ok: bool
+    """Whether nothing is wrong."""
+    findings: list[CheckedPart]
+
+
 class Explained(TypedDict):
     """Why a job or a task is in its state."""
 

@@ -13,7 +13,7 @@ from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_
 from batchio.providers import NAMES, traits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from _typeshed import DataclassInstance
     from click.shell_completion import CompletionItem
@@ -126,6 +126,7 @@ def command(
     takes: type[A],
     *own: click.Parameter,
     like: str = "",
+    groups: Container[str] = GROUPS,
     **settings: Any,
 ) -> TableCommand:
     """Make a command from a function and the dataclass of its arguments.
@@ -136,9 +137,10 @@ def command(
         takes: A dataclass with a field for each parameter, of the same name.
         own: Parameters that are not in the table.
         like: Another command whose options of the table this one has, too.
+        groups: Groups of the table whose options are taken.
         settings: Settings of the click context.
     """
-    params = table_options(like or name, *own)
+    params = [*own, *table_options(like or name, groups)]
     rows = {param.name: param.row for param in params if isinstance(param, TableOption)}
 
     def called(**said: Any) -> int:
@@ -182,10 +184,10 @@ def _arguments(takes: type[A], rows: Mapping[str, Option], said: Mapping[str, An
     return takes(**values)
 
 
-def table_options(command: str, *extra: click.Parameter) -> list[click.Parameter]:
-    """Return the command's own parameters, then its options in the order of the table."""
+def table_options(command: str, groups: Container[str] = GROUPS) -> list[click.Parameter]:
+    """Return the command's options of these groups, in the order of the table."""
     rows = [o for o in OPTIONS if command in o.commands and "cli" in o.surfaces]
-    return [*extra, *(TableOption(row) for row in rows)]
+    return [TableOption(row) for row in rows if row.group in groups]
 
 
 def given(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
@@ -11,8 +12,11 @@ from batchio import __version__
 from batchio.core.cards import TOPIC, first_card
 from batchio.core.events import JobSubmitted, encode
 from batchio.core.record import SCHEMA
+from batchio.core.sizes import format_bytes
 from batchio.core.spec import PYTHON
+from batchio.errors import BatchioError
 from batchio.options.to_spec import build
+from batchio.ports import Finding
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
@@ -179,6 +183,16 @@ class Prepared:
             options=tuple(self.effective.rows(short=True)),
             warnings=tuple(self.warnings),
         )
+
+    def check_workspace(self) -> Finding:
+        """Check that a job can be written; what is tried is removed again."""
+        place, folder = self.workspace.url, self.workspace.local
+        try:
+            with self.workspace.draft(time.time()):
+                room = f", {format_bytes(shutil.disk_usage(folder).free)} free" if folder else ""
+        except BatchioError as err:
+            return Finding("workspace", False, str(err), err.hint or "")
+        return Finding("workspace", True, place + room)
 
     def create(self) -> str:
         """Create the job, whole or not at all, and return its id. No head runs it yet.

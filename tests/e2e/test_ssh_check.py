@@ -1,0 +1,42 @@
+"""`batchio check --hosts`: each is reached as a job would reach it, and nothing is left there."""
+
+import os
+
+import pytest
+
+import batchio
+from tests.e2e.conftest import MakeHosts
+from tests.e2e.watching import nothing_left
+from tests.testbed.client import Lab
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("workspace")]
+
+
+async def test_each_host_is_described_or_said_to_be_wrong(hosts: MakeHosts, lab: Lab) -> None:
+    [good] = hosts()
+    [bare] = hosts(image="debian-bare")
+
+    _, first, twin, second, third = await batchio.check(
+        hosts=[good.name, good.ip, bare.name, "no-such-host"]
+    )
+
+    assert {first.name, twin.name} == {good.name, good.ip}
+    [described, again] = sorted((first, twin), key=lambda one: "same computer" in one.said)
+    assert again.said == f"the same computer as {described.name}; it is used once"
+    assert described.ok
+    assert f"{len(os.sched_getaffinity(0))} CPUs" in described.said
+    assert (second.name, second.ok) == (bare.name, False)
+    assert "no python3" in second.said
+    assert "apt-get install" in second.hint
+    assert (third.name, third.ok) == ("no-such-host", False)
+    assert nothing_left(lab, good, bare)
+
+
+async def test_a_host_that_is_too_small_for_a_task_is_wrong(hosts: MakeHosts, lab: Lab) -> None:
+    [vm] = hosts()
+
+    [_, found] = await batchio.check(hosts=[vm.name], memory="900 TiB")
+
+    assert not found.ok
+    assert "a task asks for" in found.said
+    assert nothing_left(lab, vm)
