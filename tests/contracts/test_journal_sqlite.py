@@ -61,7 +61,7 @@ def make_read_only(disk: Path) -> None:
 def change(workspace: FolderWorkspace, sql: str) -> None:
     """Do to the journal what nobody should."""
     connection = sqlite3.connect(workspace.job(JOB).folder / "journal.sqlite")
-    connection.execute(sql)
+    connection.executescript(sql)
     connection.commit()
     connection.close()
 
@@ -252,16 +252,71 @@ async def test_an_event_that_makes_no_sense_is_named_by_its_number(
 
 
 @pytest.mark.asyncio
-async def test_a_missing_event_is_named_and_never_skipped(workspace: FolderWorkspace) -> None:
+async def test_a_missing_event_has_an_empty_body_and_is_named(workspace: FolderWorkspace) -> None:
     journal = workspace.job(JOB).lead()
     await journal.append(["a", "b", "c"])
     await journal.close()
     change(workspace, "DELETE FROM events WHERE seq = 3")
 
     with closing(workspace.job(JOB).reader()) as reader:
-        with pytest.raises(JournalCorrupt, match="event 3 is missing"):
-            reader.read()
-        assert reader.read(3) == [(4, "c")]
+        assert reader.read(1) == [(2, "a"), (3, ""), (4, "c")]
+        with pytest.raises(JournalCorrupt, match="event 3 is damaged, or missing"):
+            reader.events(2)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "body = 'B'",
+        "body = CAST(x'ff' AS TEXT)",
+        "body = 7",
+        "sum = sum + 1",
+        "body = (SELECT body FROM events WHERE seq = 2), sum = "
+        "(SELECT sum FROM events WHERE seq = 2)",
+    ],
+    ids=["another letter", "no UTF-8", "a number", "its sum", "another event"],
+)
+async def test_a_damaged_event_has_an_empty_body_and_hides_no_other(
+    workspace: FolderWorkspace, damage: str
+) -> None:
+    journal = workspace.job(JOB).lead()
+    await journal.append(["a", "b", "c"])
+    await journal.close()
+    change(workspace, f"UPDATE events SET {damage} WHERE seq = 3")
+
+    with closing(workspace.job(JOB).reader()) as reader:
+        assert reader.read(1) == [(2, "a"), (3, ""), (4, "c")]
+
+
+@pytest.mark.asyncio
+async def test_a_number_that_cannot_be_is_named_at_once(workspace: FolderWorkspace) -> None:
+    journal = workspace.job(JOB).lead()
+    await journal.append(["a"])
+    await journal.close()
+    change(workspace, "UPDATE events SET seq = 4611686018427387904 WHERE seq = 2")
+
+    with (
+        closing(workspace.job(JOB).reader()) as reader,
+        pytest.raises(JournalCorrupt, match="events 2 to 4611686018427387903 are missing"),
+    ):
+        reader.read()
+
+
+@pytest.mark.asyncio
+async def test_a_journal_of_before_there_were_checksums_is_read_and_written_on(
+    workspace: FolderWorkspace,
+) -> None:
+    change(
+        workspace,
+        "ALTER TABLE events DROP COLUMN sum; UPDATE meta SET value = 1 WHERE key = 'layout'",
+    )
+    journal = workspace.job(JOB).lead()
+    await journal.append(["a", "b"])
+    await journal.close()
+
+    with closing(workspace.job(JOB).reader()) as reader:
+        assert reader.read() == [(1, FIRST), (2, "a"), (3, "b")]
 
 
 def test_a_journal_of_another_layout_says_which_batchio_reads_it(
@@ -269,7 +324,7 @@ def test_a_journal_of_another_layout_says_which_batchio_reads_it(
 ) -> None:
     change(workspace, "UPDATE meta SET value = 99 WHERE key = 'layout'")
 
-    with pytest.raises(WorkspaceError, match="in layout 99; this batchio reads layout 1"):
+    with pytest.raises(WorkspaceError, match="in layout 99; this batchio reads layouts 1 and 2"):
         workspace.job(JOB).reader()
 
 
