@@ -127,13 +127,13 @@ async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> 
     why.
     """
     place = submit.workspace_of(workspace)
-    return await in_thread(partial(cards.list_cards, place, limit, HostClock().now()))
+    return await in_thread(partial(cards.list_cards, place, limit, HostClock()))
 
 
 async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
     """Return ids among the newest `limit` jobs that are not done and have no head any more."""
     place = submit.workspace_of(workspace)
-    return await in_thread(partial(cards.unattended, place, limit))
+    return await in_thread(partial(cards.unattended, place, limit, HostClock()))
 
 
 async def remove(job: str, *, workspace: str | None = None) -> Removed:

@@ -18,7 +18,7 @@ from batchio.runtime.cards import EVERY_S, list_cards, read_card, unattended
 from batchio.stores import journal_file
 from batchio.stores.folder import FolderWorkspace
 from batchio.stores.folder_job import FolderJobStore
-from batchio.testing import Ends, MemoryJobStore, MemoryWorkspace
+from batchio.testing import Ends, FakeClock, MemoryJobStore, MemoryWorkspace
 from tests.core.machines import replay, spec
 from tests.making import bodies, make
 from tests.mortal import Crash
@@ -32,7 +32,7 @@ A, B, C = "2b7l9lg7dl", "2b7l9lhbbb", "2b7m222222"
 
 
 def listed(job: Job) -> JobSummary:
-    [row] = list_cards(job.workspace, None, job.clock.now())
+    [row] = list_cards(job.workspace, None, job.clock)
     return row
 
 
@@ -102,11 +102,13 @@ def test_wherever_a_head_dies_the_list_says_what_the_journal_says(
         except Crash:
             assert listed(job) == job_summary(job.machine, job.clock.now())
             led = job.machine.running_job.epoch > 0
-            assert unattended(job.workspace, None) == [job.id] * led * (not listed(job).finished)
+            assert unattended(job.workspace, None, job.clock) == [job.id] * led * (
+                not listed(job).finished
+            )
             job.store.fatal = None
             job.lead()
         assert listed(job) == job_summary(job.machine, job.clock.now())
-        assert unattended(job.workspace, None) == []
+        assert unattended(job.workspace, None, job.clock) == []
         fatal += 1
 
     assert fatal > 6
@@ -141,7 +143,7 @@ def test_a_card_that_is_missing_torn_or_of_another_batchio_is_made_from_the_jour
 
     expected = card_of(replay(bodies(store)), 0.0, is_open=False)
     assert read_card(store) == expected
-    assert list_cards(workspace, None, 9.0)[0].counts.total == 3
+    assert list_cards(workspace, None, FakeClock())[0].counts.total == 3
     card = store.folder / "card.json"
     assert (card.read_text() if card.exists() else "") == left
 
@@ -171,9 +173,11 @@ def test_a_job_that_is_damaged_locked_or_being_removed_hides_no_other(
         other.execute("PRAGMA locking_mode = EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")
 
-        first, second, third = list_cards(workspace, None, 9.0)
+        first, second, third = list_cards(workspace, None, FakeClock())
 
-        assert unattended(workspace, None) == [C]  # submitted long ago, and no head ever came
+        assert unattended(workspace, None, FakeClock()) == [
+            C
+        ]  # submitted long ago, and no head ever came
 
     assert (first.id, first.standing) == (C, "pending")
     assert (second.id, second.standing, second.name) == (B, "unreadable", f"n{B}")
@@ -193,7 +197,7 @@ def test_a_job_that_is_removed_between_two_looks_is_not_listed(tmp_path: Path) -
     for job in (A, B):
         make(workspace, job, [encode(JobSubmitted(5.0, job, spec(1).to_json()))])
 
-    assert [row.id for row in list_cards(workspace, None, 9.0)] == [B]
+    assert [row.id for row in list_cards(workspace, None, FakeClock())] == [B]
 
 
 def test_finished_tasks_count_although_the_head_died_with_an_older_card(tmp_path: Path) -> None:

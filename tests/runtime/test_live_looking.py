@@ -241,7 +241,7 @@ def test_any_moment_is_shown_as_it_was(
 def live_rows(machine: Machine, live: Live) -> list[Any]:
     from batchio.core.lens import window
 
-    return window(machine, range(TASKS), live._shown.at)
+    return window(machine, range(TASKS), live._machine.at)
 
 
 def test_a_past_moment_stands_still_while_the_job_goes_on_and_now_is_whole_again(

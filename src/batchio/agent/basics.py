@@ -26,6 +26,24 @@ SHORT = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS)
 """The error numbers of a shortage, of descriptors, processes or memory, which passes."""
 
 
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def since_boot() -> float:
+        """Return the seconds since this node was booted; they go on while it sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    since_boot = time.monotonic
+
+BOOTED = time.time() - since_boot()
+"""When that was, by the node's clock, which is read once: setting it changes no duration."""
+
+
+def clock() -> float:
+    """Return the time in Unix seconds; it passes evenly."""
+    return BOOTED + since_boot()
+
+
 def say(text: str) -> None:
     """Write a line to agent.log; a full disk must not make the agent crash."""
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
+from batchio.agent.basics import clock
 from batchio.agent.limits import Cgroup
 from batchio.agent.processes import below, exit_code, marked
 from batchio.agent.spawning import spawn
@@ -73,7 +73,7 @@ class Children:
                 return ended
             attempt = self.attempts.pop(pid, None)
             if attempt is not None:
-                attempt.ended = time.time()
+                attempt.ended = clock()
                 attempt.exit = exit_code(status)
                 attempt.rss = usage.ru_maxrss * RSS_UNIT
                 attempt.spent = usage.ru_utime + usage.ru_stime

@@ -135,9 +135,9 @@ def logs(paths: list[str]) -> int:
     for path in paths:
         data = memoryview(slurp(path))
         for at, (size, task, attempt, stream, _, when) in records(data):
-            clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when // 1000000))
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(when // 1000000))
             head = "%s.%06dZ %d.%d %s " % (
-                clock,
+                stamp,
                 when % 1000000,
                 task,
                 attempt,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import stat
-import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import raw
+from batchio.agent.basics import clock, raw
 from batchio.agent.chores import SLICE
 from batchio.agent.containers import said_by_engine
 from batchio.agent.files import outputs, told
@@ -94,7 +93,7 @@ class Endings:
         attempt.exit, why = error.args
         attempt.reason = error.reason
         attempt.linger = self.loop.now
-        attempt.ended = time.time()
+        attempt.ended = clock()
         attempt.started = attempt.started or attempt.ended
         self.output.append(attempt, 2, b"batchio: " + setup.blank(raw(why)) + b"\n")
         self.finish(attempt)
@@ -108,7 +107,7 @@ class Endings:
 
     def unstarted(self, attempt: Attempt, reason: str) -> None:
         """Record an attempt that was stopped in the queue."""
-        now, end = time.time(), self.output.log.end
+        now, end = clock(), self.output.log.end
         record = [*attempt.key, -15, reason, now, now, 0, 0.0, end, end, 0, 0, ""]
         self.results.add(attempt.key, record)
         self.outbox.dirty = True

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import raw, say, short_of
+from batchio.agent.basics import clock, raw, say, short_of, since_boot
 from batchio.agent.containers import container_command
 from batchio.agent.limits import Affinity, Cgroup, oom_kills
 from batchio.agent.setup import DEVICES
@@ -121,7 +120,7 @@ class Launcher:
 
     def launch(self, attempt: Attempt, setup: Setup) -> None:
         """Start the attempt's program in the current directory."""
-        attempt.started = time.time()
+        attempt.started = clock()
         env, extra = environment(attempt, setup)
         argv = setup.command(env, extra)
         now = self.loop.now
@@ -153,7 +152,7 @@ class Launcher:
         self.outbox.started(attempt.key, attempt.started)
         self.output.open(attempt, pipes[0], pipes[2])
         if setup.timeout:
-            attempt.deadline = time.monotonic() + setup.timeout
+            attempt.deadline = since_boot() + setup.timeout
             self.loop.at(attempt.deadline)
 
     def start(

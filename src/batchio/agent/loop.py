@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import select
-import time
 from typing import TYPE_CHECKING
+
+from batchio.agent.basics import since_boot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,7 @@ class Loop:
         self.poller: Any = select.epoll() if self.epoll else select.poll()
         self.poll = self.poller.poll
         self.handlers: dict[int, Callable[[int], object]] = {}
-        self.now = time.monotonic()
+        self.now = since_boot()
         self.wake = 0.0
 
     def watch(self, fd: int, handler: Callable[[int], object]) -> None:
@@ -54,8 +55,8 @@ class Loop:
 
     def wait(self, until: float) -> None:
         """Wait for one poll, and call the handlers of the ready descriptors."""
-        ready = self.poll(max(0.0, until - time.monotonic()) * self.unit)
-        self.now = time.monotonic()
+        ready = self.poll(max(0.0, until - since_boot()) * self.unit)
+        self.now = since_boot()
         handlers = self.handlers
         for fd, mask in ready:
             handler = handlers.get(fd)  # the one before may have closed it

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import slurp
+from batchio.agent.basics import clock, slurp
 from batchio.agent.limits import CPUS, Cgroup
 
 if TYPE_CHECKING:
@@ -86,6 +85,6 @@ def node_facts() -> dict[str, Any]:
         "boot_id": slurp("/proc/sys/kernel/random/boot_id").decode().strip(),
         "machine_id": slurp("/etc/machine-id").decode(errors="replace").strip(),
         "namespace": node_namespace(),
-        "time": time.time(),
+        "time": clock(),
         "limits": {"memory": Cgroup.available()},
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from bisect import bisect_right
 from struct import Struct
 from typing import TYPE_CHECKING
+
+from batchio.agent.basics import clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Log:
         if self.size + self.waiting + size > SEGMENT and self.write() and self.size:
             self.roll()
         offset = self.tail
-        now = int(time.time() * 1e6)
+        now = int(clock() * 1e6)
         self.pending.append(HEADER.pack(len(data), task, attempt & 0xFFFF, stream, 0, now))
         self.pending.append(data)
         self.waiting += size

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TOPIC: Final = "card"
 """Name under which a store keeps a card."""
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -49,7 +49,8 @@ def card_of(machine: Machine, now: float, *, is_open: bool) -> dict[str, Any]:
         is_open: A head leads the job, and may write more events.
     """
     job = machine.running_job
-    return _card(job_summary(machine, now), job.spec.head, job.epoch, is_open)
+    summary = job_summary(machine, now)
+    return _card(summary, job.spec.head, job.epoch, (job.boot, job.booted), is_open)
 
 
 def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
@@ -70,14 +71,17 @@ def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
         duration=0.0,
         cost=None,
     )
-    return _card(summary, spec.head, 0, is_open=False)
+    return _card(summary, spec.head, 0, ("", 0.0), is_open=False)
 
 
-def _card(summary: JobSummary, head: str, epoch: int, is_open: bool) -> dict[str, Any]:
+def _card(
+    summary: JobSummary, head: str, epoch: int, boot: tuple[str, float], is_open: bool
+) -> dict[str, Any]:
     return {
         "layout": LAYOUT,
         "open": is_open,
         "epoch": epoch,
+        "boot": list(boot),
         "head": head,
         **{name: getattr(summary, name) for name in sorted(_SUMMARY)},
         "counts": {name: getattr(summary.counts, name) for name in sorted(_COUNTS)},
@@ -89,7 +93,7 @@ def is_card(found: Mapping[str, Any]) -> bool:
     counts = found.get("counts")
     return (
         found.get("layout") == LAYOUT
-        and found.keys() >= {"open", "epoch", "head", *_SUMMARY}
+        and found.keys() >= {"open", "epoch", "boot", "head", *_SUMMARY}
         and isinstance(counts, dict)
         and counts.keys() == _COUNTS
     )

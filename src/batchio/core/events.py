@@ -68,7 +68,8 @@ class JobSubmitted(Event):
 @dataclass(slots=True, eq=False, repr=False)
 class HeadStarted(Event):
     """A head took the lease; `epoch` rises by one each time. `kind` as `JobSpec.head` has it;
-    `where` is the head's own node, if it has one."""
+    `where` is the head's own node, if it has one. `boot` is the id of its computer's boot, which
+    began at `booted` as the job counts time."""
 
     tag: ClassVar[str] = "head"
 
@@ -77,6 +78,8 @@ class HeadStarted(Event):
     pid: int
     kind: str = field(default="local", metadata=LATER)
     where: str = field(default="", metadata=LATER)
+    boot: str = field(default="", metadata=LATER)
+    booted: float = field(default=0.0, metadata=LATER)
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -32,7 +32,8 @@ def on_submitted(m: Machine, event: ev.JobSubmitted) -> bool:
 
 
 def on_head(m: Machine, event: ev.HeadStarted) -> bool:
-    m.running_job.epoch = event.epoch
+    job = m.running_job
+    job.epoch, job.boot, job.booted = event.epoch, event.boot, event.booted
     return True
 
 

@@ -50,6 +50,10 @@ class Job:
     submitted: float
     epoch: int = 0
     """Number of heads that have led the job."""
+    boot: str = ""
+    """Id of the boot of its head's computer; "" when unknown."""
+    booted: float = 0.0
+    """When that boot began: the job's time is this and the seconds since."""
     provisioning: float = 0.0
     """When the first node was wanted; 0 before."""
     running: float = 0.0

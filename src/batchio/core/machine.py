@@ -50,6 +50,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.job: Job | None = None
+        self.at = 0.0  # latest time of all events, in Unix seconds
         self.tasks = Tasks(0)
         self.nodes: list[Node] = []
         self.offers: dict[str, Offer] | None = None
@@ -122,6 +123,8 @@ class Machine:
         if self.job is None and not isinstance(event, ev.JobSubmitted):
             raise IllegalEvent(f"{type(event).__name__} before the job was submitted")
         changed = _FOLDS[type(event)](self, event)
+        if event.at > self.at:
+            self.at = event.at
         self.late_count += not changed
         return changed
 

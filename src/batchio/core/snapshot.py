@@ -31,7 +31,7 @@ VERSION: Final = 1
 """Version of the layout; rises when this format or a field's meaning changes, not its name."""
 
 PLAIN: Final = (
-    "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
+    "at", "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
     "used", "doomed",
     "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip

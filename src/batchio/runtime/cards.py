@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from batchio.core.events import Event
     from batchio.core.machine import Machine
     from batchio.core.views import JobSummary
-    from batchio.ports import Clock, JobStore, Workspace
+    from batchio.ports import Clock, JobStore, Waiting, Workspace
 
 START_LIMIT_S: Final = 15.0
 """Seconds a new job's first head has to begin."""
@@ -75,14 +74,16 @@ def read_card(store: JobStore) -> dict[str, Any]:
     return _counting(store, store.shown(TOPIC))
 
 
-def list_cards(workspace: Workspace, limit: int | None, now: float) -> list[JobSummary]:
+def list_cards(workspace: Workspace, limit: int | None, clock: Waiting) -> list[JobSummary]:
     """Return the newest jobs, newest first; one that cannot be read hides no other. Blocks."""
     jobs = workspace.jobs()[:limit]
     rows = []
     for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
         store = workspace.job(job)
         try:
-            rows.append(summary_of(_counting(store, card), now))
+            known = _counting(store, card)
+            boot, booted = known["boot"]
+            rows.append(summary_of(known, clock.time_of(boot, booted, known["submitted"])))
         except NoSuchJob:
             continue  # removed meanwhile
         except BatchioError as err:
@@ -90,7 +91,7 @@ def list_cards(workspace: Workspace, limit: int | None, now: float) -> list[JobS
     return rows
 
 
-def unattended(workspace: Workspace, limit: int | None) -> list[str]:
+def unattended(workspace: Workspace, limit: int | None, clock: Waiting) -> list[str]:
     """Return ids of those newest jobs that are not done and that no head leads. Blocks."""
     jobs = workspace.jobs()[:limit]
     left = []
@@ -99,18 +100,18 @@ def unattended(workspace: Workspace, limit: int | None) -> list[str]:
         if (is_card(card) and card["finished"]) or store.leader() is not None:
             continue
         with suppress(BatchioError):  # whoever looks at that job is told
-            left += [job] if _is_left(store) else []
+            left += [job] if _is_left(store, clock) else []
     return left
 
 
-def _is_left(store: JobStore) -> bool:
+def _is_left(store: JobStore, clock: Waiting) -> bool:
     """Return whether the job is not done and no head leads it, nor is its first one on its way.
 
     A head may have begun, or have ended well, between a look at the lease and one at the
     journal: a job is left only when no head came meanwhile.
     """
     first = card_from_journal(store)
-    young = not first["epoch"] and time.time() < first["submitted"] + START_LIMIT_S
+    young = not first["epoch"] and clock.now() < first["submitted"] + START_LIMIT_S
     if young or first["finished"] or store.leader() is not None:
         return False
     again = card_from_journal(store)
@@ -133,4 +134,4 @@ def card_from_journal(store: JobStore) -> dict[str, Any]:
     with closing(store.reader()) as reader:
         fold = Fold(reader)
         fold.catch_up()
-    return card_of(fold.machine, time.time(), is_open=False)
+    return card_of(fold.machine, fold.machine.at, is_open=False)

@@ -63,6 +63,7 @@ async def lead(
     journal = await asyncio.to_thread(store.lead, kind)
     try:
         machine = await asyncio.to_thread(_replayed, store)
+        clock.go_on(machine.running_job.boot, machine.running_job.booted, machine.at)
         lacking = set(machine.running_job.spec.secret_names) - set(secrets or {})
         requests = Requests(store, machine, clock, lacking)
         asked = await requests.read_new()
@@ -71,7 +72,7 @@ async def lead(
             card = card_of(machine, clock.now(), is_open=False)
             await asyncio.to_thread(store.show, TOPIC, card)
             return machine.outcome
-        first = [*_takeover(machine, journal.epoch, kind, clock.now()), *asked]
+        first = [*_takeover(machine, journal.epoch, kind, clock), *asked]
         lender = provider(machine.running_job.spec)
         try:
             runner = partial(EffectRunner, machine, store, lender, open_store)
@@ -132,9 +133,12 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-def _takeover(machine: Machine, epoch: int, kind: str, now: float) -> list[ev.Event]:
+def _takeover(machine: Machine, epoch: int, kind: str, clock: Clock) -> list[ev.Event]:
     """Return the first events of a new head: it has no connections, so ready nodes are silent."""
-    first: list[ev.Event] = [ev.HeadStarted(now, epoch, socket.gethostname(), os.getpid(), kind)]
+    now, host = clock.now(), socket.gethostname()
+    first: list[ev.Event] = [
+        ev.HeadStarted(now, epoch, host, os.getpid(), kind, boot=clock.boot, booted=clock.booted),
+    ]
     first += [
         ev.NodeSilent(now, node.number, "a new head took over")
         for node in machine.nodes

@@ -12,6 +12,8 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from batchio.runtime.steady import SteadyClock
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextlib import AbstractAsyncContextManager
@@ -86,12 +88,8 @@ def lock() -> AbstractAsyncContextManager[object]:
     return anyio.Lock()
 
 
-class HostClock:
-    """Clock of this computer; implements `ports.Waiting`."""
-
-    def now(self) -> float:
-        """Return the time in Unix seconds."""
-        return time.time()
+class HostClock(SteadyClock):
+    """The clock of the reading verbs; implements `ports.Waiting` under any host."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""

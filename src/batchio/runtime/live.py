@@ -200,7 +200,7 @@ class Live:
             else:
                 self._shown = await self._marks.at(moment)
             self._view, self._history = None, None
-            self._news = News.of_all(self._machine, self._shown.at)
+            self._news = News.of_all(self._machine, self._machine.at)
 
     def changes(
         self,
@@ -240,7 +240,8 @@ class Live:
 
     def _now(self) -> float:
         """Return the moment that is shown, in Unix seconds."""
-        return self._clock.now() if self._at_now else self._shown.at
+        job, latest = self._machine.running_job, self._machine.at
+        return self._clock.time_of(job.boot, job.booted, latest) if self._at_now else latest
 
     @property
     def _seen(self) -> dict[str, Any]:
@@ -277,7 +278,7 @@ class Live:
         elif not news or not (self._at_now or news.sought):
             return None
         self._news = News()
-        return news.told(self.position, self._clock.now())
+        return news.told(self.position, self._now())
 
     @property
     def _over(self) -> bool:

@@ -53,8 +53,6 @@ class Fold:
         self.machine = Machine()
         self.position = 0
         """Number of the newest event that was folded."""
-        self.at = 0.0
-        """Latest time of the folded events, in Unix seconds; 0.0 when only a snapshot was read."""
         kept = None if whole else past.snapshot()
         if kept is not None:
             self.resume(*kept)
@@ -92,7 +90,7 @@ class Fold:
             return True
         try:
             self.machine.apply(event)
-            self.position, self.at = position, max(self.at, event.at)
+            self.position = position
         except IllegalEvent as err:
             raise JournalCorrupt(f"journal record {position}: {err}") from err
         except UNFIT as err:

@@ -56,7 +56,6 @@ class Marks:
         if near := bisect_right(limits, moment):
             mark = self._marks[near - 1]
             fold.resume(mark.position, await in_thread(partial(zlib.decompress, mark.state)))
-            fold.at = mark.at
         while rows := await in_thread(fold.read):
             next_mark = fold.position + EVERY - fold.position % EVERY
             last = next_mark if number is None else max(min(next_mark, number), 1)
@@ -88,7 +87,7 @@ class Marks:
         """Keep the fold's state as a mark, unless a mark at or after it is kept."""
         if not self._marks or self._marks[-1].position < fold.position:
             state = await in_thread(lambda: zlib.compress(dump(fold.machine), 1))
-            self._marks.append(Mark(fold.position, fold.at, state))
+            self._marks.append(Mark(fold.position, fold.machine.at, state))
 
 
 async def folded(

@@ -30,7 +30,8 @@ class FakeClock:
     """
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
-        self._start = start
+        self._start = self.booted = start
+        self.boot = ""
         self.passed = 0.0
         """Seconds since the start."""
         self.idle_waiters: list[asyncio.Future[None]] = []
@@ -59,6 +60,13 @@ class FakeClock:
     def now(self) -> float:
         """Return the made-up time in Unix seconds."""
         return self._start + self.passed
+
+    def time_of(self, boot: str, booted: float, latest: float) -> float:
+        """Return the made-up time: all jobs count it."""
+        return self.now()
+
+    def go_on(self, boot: str, booted: float, latest: float) -> None:
+        """Do nothing: all jobs count the same time."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait until so many seconds of made-up time have passed."""

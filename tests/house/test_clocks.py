@@ -1,0 +1,31 @@
+"""Durations are counted by a clock that nobody can set; the computer's clock is for people."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.house.source import PACKAGE, python_files
+
+MAY_ASK = {
+    "agent/basics.py": "once, when an agent starts",
+    "runtime/steady.py": "once, when a clock is made",
+    "submit/prepared.py": "when a job is submitted",
+    "stores/folder.py": "beside the times of files, which are the computer's",
+    "cli/words.py": "which day it is today",
+    "cli/summary.py": "how long ago something was, for people",
+    "cli/logs.py": "what --since 5m means",
+}
+"""Modules that may ask what time it is, and for what."""
+
+
+def test_nobody_else_asks_for_the_time_of_the_computers_clock() -> None:
+    asking = set()
+    for path in python_files("src/"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Attribute(ast.Name("time"), "time") | ast.Attribute(_, "utcnow" | "today"):
+                    asking.add(str(path.relative_to(PACKAGE)))
+                case ast.Attribute(ast.Name("datetime"), "now"):
+                    asking.add(str(path.relative_to(PACKAGE)))
+
+    assert asking == MAY_ASK.keys()
