@@ -163,9 +163,7 @@ async def test_uploads_arrive_and_outputs_come_back_per_task(tmp_path: Path) -> 
     path = script(tmp_path, "cat data/in.txt > out-$BATCHIO_TASK_ID.txt; mkdir sub; echo x > sub/y")
     results = tmp_path / "results"
 
-    result = await finished(
-        path, ntasks=2, local_upload_path=str(tmp_path / "data"), download=str(results)
-    )
+    result = await finished(path, ntasks=2, upload=str(tmp_path / "data"), download=str(results))
 
     found = {str(p.relative_to(results)): p.read_text() for p in results.rglob("*") if p.is_file()}
     assert result.outcome == "succeeded"

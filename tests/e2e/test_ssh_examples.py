@@ -19,7 +19,7 @@ SCRIPTS: list[tuple[list[str], dict[str, Any]]] = [
     (["array.py"], {"array": "2,4-6,8-10"}),
     (
         ["process.py", "$COILED_BATCH_TASK_INPUT"],
-        {"map_over_file": "inputs.txt", "local_upload_path": "texts"},
+        {"map_over_file": "inputs.txt", "upload": "texts"},
     ),
 ]
 

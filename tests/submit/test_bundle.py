@@ -95,10 +95,44 @@ def test_a_folder_keeps_its_relative_path(caller: Caller) -> None:
     caller.file("data/x.txt", "x")
     caller.file("data/deep/y.txt", "y")
     expected = {"data/x.txt": b"x", "data/deep/y.txt": b"y"}
-    for spelled in ("data", "data/", "./data", str(caller.folder / "data")):
+    for spelled in ("data", "./data", str(caller.folder / "data")):
         assert expected == packed(caller, "true", upload=[spelled])
     assert packed(caller, "true", upload=["data/deep"]) == {"data/deep/y.txt": b"y"}
-    assert expected == packed(caller, "true", sync="data")
+
+
+def test_of_a_folder_with_a_slash_behind_it_only_what_is_in_it_arrives(caller: Caller) -> None:
+    caller.file("data/x.txt", "x")
+    caller.file("data/deep/y.txt", "y")
+    inside = {"x.txt": b"x", "deep/y.txt": b"y"}
+    assert caller.refused("true", upload=["data/x.txt/"])[0] == "--upload: data/x.txt is no folder"
+    for spelled in ("data/", "./data//", f"{caller.folder}/data/", "../project/data/"):
+        assert inside == packed(caller, "true", upload=[spelled])
+    assert packed(caller, "true", upload=["data/deep/", "data"]) == {
+        "y.txt": b"y",
+        "data/x.txt": b"x",
+        "data/deep/y.txt": b"y",
+    }
+    assert inside == packed(caller, "true", sync="data") == packed(caller, "true", sync="data/")
+
+
+def test_what_is_written_for_coiled_means_what_it_means_there(caller: Caller) -> None:
+    caller.file("data/x.txt", "x")
+    caller.file("one/y.txt", "y")
+    script = "#!/bin/sh\n# {} upload data\n# {} upload one/y.txt\n"
+    for tag, sent in (
+        ("COILED", {"x.txt": b"x", "y.txt": b"y"}),
+        ("BATCHIO", {"data/x.txt": b"x", "one/y.txt": b"y"}),
+    ):
+        caller.file("../work.sh", script.format(tag, tag))
+        arrived = packed(caller, "../work.sh")
+        assert arrived.pop("work.sh")
+        assert arrived == sent
+    caller.environ["BATCHIO_UPLOAD"] = "data"
+    assert caller.typed("true").plan().files == ("data/x.txt",)
+    assert caller.called("ls", local_upload_path="data").plan().files == ("x.txt",)
+    assert caller.called("ls", upload="data").plan().files == ("data/x.txt",)
+    both = {"local_upload_path": ["data", "one/y.txt"], "upload": "data"}
+    assert caller.called("ls", **both).plan().files == ("x.txt", "y.txt", "data/x.txt")
 
 
 def test_the_current_folder_travels_whole(caller: Caller) -> None:
@@ -244,7 +278,7 @@ def test_a_buffer_over_a_file(caller: Caller) -> None:
 def test_a_file_where_a_folder_must_be(caller: Caller) -> None:
     caller.file("data/x")
     buffers = [{"relative_path": "data", "buffer": b""}]
-    said = refusal(caller, buffers_to_upload=buffers, local_upload_path="data")
+    said = refusal(caller, buffers_to_upload=buffers, upload="data")
     assert said == 'the buffer "data" would arrive as data, and data/x below it'
 
 
@@ -262,22 +296,78 @@ def test_a_buffer_that_is_none(caller: Caller) -> None:
     assert said == "buffers_to_upload: item 1: str is not bytes"
 
 
-def test_a_broken_link(caller: Caller) -> None:
+def test_a_link_that_leads_nowhere(caller: Caller) -> None:
     caller.file("data/x")
     (caller.folder / "data/gone").symlink_to("nowhere")
+    (caller.folder / "script.sh").symlink_to("nope")
     assert caller.refused("true", upload=["data"]) == (
-        "--upload: data/gone is a broken link to nowhere",
+        "--upload: data/gone is a link to nowhere, which is not there",
         "remove it, or name it in .batchioignore",
     )
+    for word in ("./script.sh", "script.sh"):
+        assert caller.refused(word)[0] == f"{word} is a link to nope, which is not there"
+    told = caller.refused("true", upload=["data/gone"])[0]
+    assert told == "--upload: data/gone is a link to nowhere, which is not there"
     caller.file("data/.batchioignore", "gone\n")
     assert "data/gone" not in packed(caller, "true", upload=["data"])
 
 
 def test_a_link_that_leads_to_itself(caller: Caller) -> None:
     caller.file("data/x")
-    (caller.folder / "data/again").symlink_to(".")
+    (caller.folder / "data/self").symlink_to("self")
     told = caller.refused("true", upload=["data"])[0]
-    assert told == "--upload: data/again is a link to a folder that it stands in"
+    assert told == "--upload: data/self is a link to self, which leads back to it"
+
+
+def test_a_link_to_a_folder_above_it_stays_and_that_is_said(caller: Caller) -> None:
+    caller.file("data/x", "x")
+    caller.file("more/y", "y")
+    (caller.folder / "data/again").symlink_to(".")
+    (caller.folder / "data/more").symlink_to("../more")
+    (caller.folder / "more/back").symlink_to("../data")
+    assert packed(caller, "true", upload=["data"]) == {"data/x": b"x", "data/more/y": b"y"}
+    assert caller.typed("true", upload=["data"]).warnings == [
+        "data/again: not sent, it is a link to ., a folder that it stands in",
+        "data/more/back: not sent, it is a link to ../data, a folder that it stands in",
+    ]
+
+
+@pytest.mark.parametrize("size", [5, 2 << 20], ids=["small", "large"])
+def test_a_file_that_grows_is_sent_as_long_as_it_was(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    log = caller.file("app.log", b"first")
+    prepared = caller.typed("true", upload=["app.log"])
+    caller.file("app.log", b"x" * size)
+    read = os.read
+
+    def slowly(file: int, most: int) -> bytes:
+        """Read while the program that is logging goes on."""
+        with log.open("ab") as more:
+            more.write(b"more")
+        return read(file, most)
+
+    monkeypatch.setattr(os, "read", slowly)
+    job = prepared.create()
+    monkeypatch.undo()
+
+    with tarfile.open(prepared.workspace.job(job).bundle()) as tar:
+        sent = tar.extractfile("app.log")
+        assert sent
+        assert sent.read() == b"x" * size
+    [said] = prepared.warnings
+    assert said.startswith("app.log grew while it was read: its first ")
+    assert [file.size for file in prepared.spec.files] == [size]
+
+
+def test_a_file_that_becomes_shorter_is_refused(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.file("app.log", b"first")
+    prepared = caller.typed("true", upload=["app.log"])
+    monkeypatch.setattr(os, "read", lambda *_: b"")
+    with pytest.raises(UsageError, match=r"app\.log became shorter while it was read"):
+        prepared.create()
 
 
 def test_a_file_that_cannot_be_read(nobody: Caller) -> None:

@@ -89,13 +89,13 @@ def test_the_same_from_the_command_line_and_from_python(caller: Caller) -> None:
     assert typed.warnings == called.warnings
 
 
-def test_nothing_is_left_when_the_journal_cannot_be_made(caller: Caller) -> None:
+def test_nothing_is_left_when_a_file_cannot_be_packed(caller: Caller) -> None:
     caller.file("work.py")
     prepared = caller.typed("work.py")
-    caller.file("work.py", "changed in the meantime")
+    (caller.folder / "work.py").unlink()
     with pytest.raises(UsageError) as refused:
         prepared.create()
-    assert str(refused.value) == "work.py changed while it was read"
+    assert str(refused.value) == "no such file: work.py"
     assert caller.left_behind() == []
 
 

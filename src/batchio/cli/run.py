@@ -67,7 +67,10 @@ def _start(prepared: Prepared, form: Format) -> int:
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
     to_person = output.to_person() and form == "table"
+    known = len(prepared.warnings)
     (opened, leading), spec = api.launch(prepared), prepared.spec
+    for warning in prepared.warnings[known:]:  # of files that were not still
+        diagnostics.warn(visible(warning))
     job = opened.id
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):

@@ -53,6 +53,8 @@ class FileFact:
     first_line: str = ""
     blank_lines: int = 0
     size: int = 0
+    link: str = ""
+    """Where a link leads that leads nowhere."""
 
     @property
     def is_file(self) -> bool:
@@ -195,6 +197,8 @@ def _script(
     if fact.is_dir and not (bare and on_path(word)):
         raise UsageError(f"{word} is a folder, not a script")
     if not fact.exists and (named_like_script or not (bare or word.startswith("/"))):
+        if fact.link:
+            raise UsageError(f"{word} is a link to {fact.link}, which is not there")
         close = nearest(posixpath.basename(word), listing)
         raise UsageError(
             f"no such file: {word}",

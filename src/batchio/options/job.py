@@ -245,8 +245,8 @@ _FILES: Final = (
         kind="paths",
         group="Files",
         help="File or folder to copy into the working directory of every task, at the same "
-        "relative path, or under its base name from outside the current folder; "
-        "may be given several times.",
+        "relative path, or under its base name from outside the current folder; of FOLDER/ "
+        "only what is in it; may be given several times.",
         default=(),
         kwarg="local_upload_path",
     ),

@@ -123,7 +123,8 @@ class RunOptions(TypedDict, total=False):
     """Give the tasks a temporary token made from your AWS credentials."""
     local_upload_path: PathText | Iterable[PathText] | None
     """File or folder to copy into the working directory of every task, at the same relative
-    path, or under its base name from outside the current folder; may be given several times."""
+    path, or under its base name from outside the current folder; of FOLDER/ only what is in it;
+    may be given several times."""
     upload: PathText | Iterable[PathText] | None
     local_download_path: PathText | None
     """Local folder for what the tasks write, one folder for each task."""

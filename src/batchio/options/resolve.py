@@ -56,6 +56,8 @@ class _Found(NamedTuple):
     value: Any
     origin: str
     rank: int
+    origins: tuple[str, ...] = ()
+    """The origin of each item of a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,11 @@ class Effective:
         """Return the origin of a value: "command line", "hello.sh:3", "default"."""
         found = self.found.get(name)
         return found.origin if found else "default"
+
+    def items(self, name: str) -> list[tuple[Any, str]]:
+        """Return each item of a list, and its origin."""
+        found = self.found.get(name)
+        return list(zip(found.value, found.origins, strict=True)) if found else []
 
     def is_set(self, name: str) -> bool:
         """Return whether any layer sets the option, be it to its default."""
@@ -207,8 +214,9 @@ def _highest(option: Option, rank: int, settings: Sequence[Setting]) -> _Found:
         return _Found(value, last.origin, rank)
     kept = _after_clear(settings)
     values = tuple(item for setting in kept for item in setting.value)
+    each = tuple(setting.origin for setting in kept for _ in setting.value)
     origins = dict.fromkeys(setting.origin for setting in kept or [last])
-    return _Found(values, ", ".join(origins), rank)
+    return _Found(values, ", ".join(origins), rank, each)
 
 
 def _merged_pairs(

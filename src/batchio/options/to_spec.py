@@ -39,6 +39,8 @@ class ResolvedJob:
     """The variables in the file of --env-file."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Names and values of all secrets."""
+    coiled: frozenset[str] = frozenset()
+    """Origins of the settings that are meant as Coiled means them, such as "hello.sh:3"."""
     warnings: tuple[str, ...] = ()
 
 

@@ -4,7 +4,7 @@
 `Prepared.create` makes it. All of it blocks.
 
 Files that travel: the script and the files that its command line names (`options.command`),
-and those that --upload and --sync name (`bundle`), less those that ignore files exclude
+and those that --upload and --sync name (`files`, `walk`), less those that ignore files exclude
 (`ignore`).
 """
 
@@ -21,8 +21,8 @@ from batchio.options.resolve import resolve
 from batchio.providers import traits
 from batchio.stores import open_workspace
 from batchio.submit import config
-from batchio.submit.bundle import bundle_for
 from batchio.submit.caller import CallerContext, blamed
+from batchio.submit.files import bundle_for
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source
@@ -61,7 +61,7 @@ def prepare(
     )
     resolved = resolve_job(command, options, typed, here)
     workspace = _opened(resolved.effective, here)
-    bundle = bundle_for(resolved.command, resolved.effective, here, workspace.local)
+    bundle = bundle_for(resolved, here, workspace.local)
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     warnings = [*resolved.warnings, *bundle.warnings]

@@ -75,8 +75,10 @@ class CallerContext:
         full = os.path.join(self.folder, path)
         try:
             found = os.stat(full)
-        except (OSError, ValueError):  # also: no path at all, but a text that is run
+        except ValueError:  # no path at all, but a text that is run
             return FileFact(path)
+        except OSError:
+            return FileFact(path, link=os.readlink(full) if os.path.islink(full) else "")
         if stat.S_ISDIR(found.st_mode):
             return FileFact(path, exists=True, is_dir=True)
         if not stat.S_ISREG(found.st_mode):

@@ -127,7 +127,7 @@ class Prepared:
         self.secrets = dict(resolved.secrets)
         """Names and values of secrets; for the head's eyes only."""
         self.warnings = warnings
-        """Warnings for the user, a line each."""
+        """Warnings for the user, a line each; `create` may add to them."""
         self._resolved = resolved
         self._source = source
         self._bundle = bundle
@@ -221,10 +221,13 @@ class Prepared:
         if not self._bundle.files:
             return None
         target = draft.bundle()
+        known = len(self._bundle.warnings)
         try:
             return self._bundle.pack(target)
         except OSError as err:
             raise unusable(target, err) from err
+        finally:
+            self.warnings += self._bundle.warnings[known:]
 
     def _built(self, count: int | None, digest: str | None) -> JobSpec:
         return build(

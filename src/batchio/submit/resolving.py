@@ -67,7 +67,7 @@ def resolve_job(
         effective = _with_provider(effective, layers, here)
     provider = _provider(effective)
     planned = _planned(command, effective, here)
-    coiled = {f"{name}:{item.line}" for item in directives if item.tag == "COILED"}
+    coiled = frozenset(f"{name}:{item.line}" for item in directives if item.tag == "COILED")
     container, said = _container(effective, provider, coiled, here)
     filestore, unknown = _filestore(effective, provider, coiled)
     warnings = [
@@ -90,6 +90,7 @@ def resolve_job(
         host_setup=_file_text(effective, "host-setup-script", here),
         env_file=_env_file(effective, "env-file", here),
         secrets=effective.with_file("secret-env", _env_file(effective, "secret-env-file", here)),
+        coiled=coiled,
         warnings=tuple(warnings),
     )
 

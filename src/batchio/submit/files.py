@@ -1,0 +1,97 @@
+"""The files that shall travel with a job, found and checked.
+
+Files that the command names travel by the rule of `options.command`; --upload, --sync and
+buffers add to them. A path inside the current folder arrives at the same relative path, one
+outside under its base name; of a folder that was typed with a / behind it, only what is in it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.errors import UsageError
+from batchio.options.command import READABLE
+from batchio.submit.bundle import Bundle, Item
+from batchio.submit.caller import blamed
+from batchio.submit.walk import Walk, check_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchio.options.to_spec import ResolvedJob
+    from batchio.submit.caller import CallerContext
+
+COILED_KEYWORD: Final = "argument local_upload_path"
+"""Origin of uploads that a Python call names as one for Coiled does."""
+
+
+def bundle_for(resolved: ResolvedJob, here: CallerContext, avoid: Path | None) -> Bundle:
+    """Return the bundle of every file that shall travel.
+
+    Args:
+        avoid: The folder of jobs, if it is one; never travels from within another folder, as
+            the folder of --download does not, which holds what came back the last time.
+
+    Raises:
+        UsageError: a file is missing or cannot be read, two would arrive at one path.
+    """
+    command, effective = resolved.command, resolved.effective
+    bundle = Bundle()
+    for file in command.files:
+        if file.source is None:
+            text = (command.text or "").encode("utf-8", "surrogateescape")
+            bundle.add(file.path, Item(text, len(text), file.mode, "the script"))
+            continue
+        source = here.path(file.source)
+        check_readable(source, file.source)
+        bundle.add(file.path, Item(source, file.size, file.mode, file.source))
+    avoided = {os.path.abspath(avoid)} if avoid else set()
+    download = effective.value("download")
+    walk = Walk(bundle, here, avoided, here.path(download) if download else "")
+    for name, typed, bare in _uploads(resolved):
+        try:
+            walk.upload(typed, bare=bare)
+        except UsageError as err:
+            raise blamed(effective, name, err) from None
+    for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):
+        arrival, data = _buffer(given, f"buffers_to_upload: item {number}")
+        bundle.add(arrival, Item(data, len(data), READABLE, f'the buffer "{arrival}"'))
+    bundle.check()
+    return bundle
+
+
+def _uploads(resolved: ResolvedJob) -> Iterator[tuple[str, str, bool]]:
+    """Yield option, path as typed, and whether a folder arrives without its name.
+
+    That is meant by a / behind it, by what is written for Coiled, and by --sync.
+    """
+    for typed, origin in resolved.effective.items("upload"):
+        coiled = origin == COILED_KEYWORD or origin in resolved.coiled
+        yield "upload", typed, coiled or typed.endswith("/")
+    if typed := resolved.effective.value("sync"):
+        yield "sync", typed, True
+
+
+def _buffer(given: Any, where: str) -> tuple[str, bytes]:
+    """Return the path and the content of one item of buffers_to_upload."""
+    shape = 'write {"relative_path": "hello.txt", "buffer": io.BytesIO(b"hello")}'
+    if not isinstance(given, Mapping) or not {"relative_path", "buffer"} <= given.keys():
+        raise UsageError("not a relative_path and a buffer", where=where, hint=shape)
+    path, data = str(given["relative_path"]), given["buffer"]
+    arrival = posixpath.normpath(path)
+    if arrival.split("/")[0] in ("", ".", ".."):
+        raise UsageError(
+            f'"{path}" is not a path below the working directory', where=where, hint=shape
+        )
+    if isinstance(data, io.BytesIO):
+        data = data.getvalue()  # all of it, wherever it was last read to
+    elif hasattr(data, "read"):
+        data = data.read()
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise UsageError(f"{type(data).__name__} is not bytes", where=where, hint=shape)
+    return arrival, bytes(data)
