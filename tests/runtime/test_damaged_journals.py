@@ -66,7 +66,7 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
-@examples(300, deadline=None)
+@examples(300)
 @given(data=st.data())
 def test_no_number_in_a_journal_hangs_a_reader_or_ends_it_in_words_of_python(
     journal: list[str], data: st.DataObject
