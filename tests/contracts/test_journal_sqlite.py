@@ -155,10 +155,11 @@ def test_a_job_that_does_not_fit_is_not_made_at_all(tmp_path: Path) -> None:
         (disk / "jobs").mkdir()
         filler = fill(disk, leave=20_000)
 
-        with pytest.raises(JournalFull, match="no room left"):
+        with pytest.raises(JournalFull, match="no room left") as refused:
             make(workspace, JOB, [FIRST])
 
         assert workspace.jobs() == []
+        assert "recover" not in str(refused.value.hint)  # there is no job to go on with
         filler.unlink()
         make(workspace, JOB, [FIRST])
         assert workspace.jobs() == [JOB]

@@ -44,3 +44,18 @@ def test_a_full_disk_stops_the_run_and_a_larger_one_lets_it_go_on(tiny: Path) ->
     done = batchio(tiny, "wait", job)
 
     assert (done.returncode, "2500" in done.stderr) == (0, True)
+
+
+@pytest.mark.parametrize("option", ["--download", "--sync"])
+def test_a_folder_for_outputs_that_cannot_be_written_is_refused_at_once(
+    tiny: Path, tmp_path: Path, option: str
+) -> None:
+    (tiny / "out").mkdir()
+    subprocess.run(["mount", "-o", "remount,ro", str(tiny)], check=True)
+
+    refused = batchio(tmp_path, "run", option, str(tiny / "out"), "--", "/bin/true")
+
+    assert refused.returncode == 2
+    assert f"{option}: " in refused.stderr
+    assert "cannot be written" in refused.stderr
+    assert batchio(tmp_path, "list", "--format", "json").stdout.strip() == "[]"

@@ -8,6 +8,8 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.task import Outcome
+from batchio.runtime.asker import STALE_S, asker
+from batchio.runtime.steady import since_boot
 from batchio.testing import Attempt, Ends
 from tests.core.machines import spec
 from tests.runtime.jobs import Job, runs
@@ -85,3 +87,42 @@ def test_a_head_without_the_secrets_starts_no_task_again(tmp_path: Path) -> None
     assert runs(job) == []
     [note] = job.journaled(ev.Noted)
     assert note.text == "no task runs again: this head was not given TOKEN"
+
+
+LONG_AGO = since_boot() - 2 * STALE_S
+GONE = 2**22 + 1
+"""No process has this id: Linux gives none above 2**22."""
+
+
+@pytest.mark.parametrize(
+    ("by", "ignored"),
+    [
+        ({}, False),
+        ({"pid": GONE, "at": LONG_AGO}, True),
+        ({"pid": GONE, "at": since_boot()}, False),
+        ({"at": LONG_AGO}, False),
+        ({"host": "elsewhere", "pid": GONE, "at": LONG_AGO}, False),
+        ({"boot": "an earlier one"}, True),
+        ({"pid": "x", "at": None}, False),
+        ({"pid": 10**30, "at": LONG_AGO}, False),
+    ],
+    ids=["fresh", "killed", "killed just now", "alive", "elsewhere", "reboot", "odd", "absurd"],
+)
+def test_what_was_left_over_by_a_killed_process_is_not_done_by_a_later_head(
+    tmp_path: Path, by: dict[str, Any], *, ignored: bool
+) -> None:
+    job = Job(tmp_path, spec(2))
+    job.ask(kind="cancel", tasks=None, why="", by={**asker(), **by})
+
+    assert job.lead() is (Outcome.SUCCEEDED if ignored else Outcome.CANCELLED)
+    said = [note.text for note in job.journaled(ev.Noted)]
+    assert said == ["a request that nobody waits for was ignored: 'cancel'"] * ignored
+    assert not job.waiting
+
+
+def test_who_asks_a_head_that_runs_need_not_wait_for_the_answer(tmp_path: Path) -> None:
+    job = Job(tmp_path, spec(1), lambda _: Ends(seconds=100))
+    by = {**asker(), "pid": GONE, "at": LONG_AGO}
+
+    deed = (10, lambda: job.ask(kind="cancel", tasks=None, why="", by=by))
+    assert job.lead(deed) is Outcome.CANCELLED

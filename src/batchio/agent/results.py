@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,8 @@ class Results:
             except ValueError:
                 continue  # the last line of a killed agent
             self.remember(seq, line, batch)
+        self.size = 0
+        self.path = path
         self.late_count = False  # the file lacks something that memory has
         self.fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self.rewrite()
@@ -78,16 +81,34 @@ class Results:
         self.size += len(data)
 
     def rewrite(self) -> None:
-        """Write the file anew from memory."""
+        """Write the file anew from memory; whenever the agent is killed, one of both is whole."""
+        data = b"".join(line + b"\n" for line in self.sealed.values())
         try:
-            os.ftruncate(self.fd, 0)
-        except OSError:  # whole lines are only added, so it can be read all the same
-            pass
-        self.size = 0
-        self.late_count = False
-        if self.sealed:
-            self.put(b"".join(line + b"\n" for line in self.sealed.values()))
+            if data:
+                self.replace(data)
+            else:
+                os.ftruncate(self.fd, 0)
+        except OSError:  # no room for both: the old one stays, and is written anew later
+            self.late_count = True
+        else:
+            self.late_count = False
+            self.size = len(data)
         self.compact_at = max(1 << 16, 2 * self.size)
+
+    def replace(self, data: bytes) -> None:
+        """Put another file in the place of ours."""
+        draft = self.path + ".new"
+        fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        try:
+            if os.write(fd, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.rename(draft, self.path)
+        except BaseException:
+            os.close(fd)
+            os.unlink(draft)
+            raise
+        os.close(self.fd)
+        self.fd = fd
 
     def ack(self, upto: int) -> None:
         for seq in [seq for seq in self.sealed if seq <= upto]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import HeadStarted, RequestTaken
 from batchio.errors import BatchioError, HeadGone, LeaseHeld
+from batchio.runtime.asker import asker
 from batchio.runtime.host import in_thread, sleep
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
         BatchioError: as `begin`.
     """
     after = await in_thread(partial(_last_position, store))
-    name = await in_thread(partial(store.ask, request))
+    name = await in_thread(partial(store.ask, {**request, "by": asker()}))
 
     def answered(event: Event) -> bool:
         return isinstance(event, RequestTaken) and event.name == name

@@ -10,6 +10,7 @@ from batchio.core.checks import integer, items, text
 from batchio.core.retry import Cause
 from batchio.core.task import Outcome, TaskState
 from batchio.errors import JournalDown
+from batchio.runtime.asker import is_left_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +37,8 @@ class Requests:
         self._machine = machine
         self._clock = clock
         self._lacking = ", ".join(sorted(lacking))
+        self._first = True
+        """Whether requests may lie here that were made before this head began."""
         self._seen: set[str] = set()
         self._answered: list[str] = []
         self._some_answered = asyncio.Event()
@@ -55,11 +58,16 @@ class Requests:
                 self._answer([name])
                 continue
             now = self._clock.now()
+            if self._first and is_left_over(request.get("by")):
+                said = f"a request that nobody waits for was ignored: {request.get('kind')!r:.80}"
+                out += [ev.Noted(now, said), ev.RequestTaken(now, name)]
+                continue
             try:
                 asked_for = self._events(request, now)
             except ValueError as err:
                 asked_for = [ev.Noted(now, f"a request that makes no sense was ignored: {err}")]
             out += [*asked_for, ev.RequestTaken(now, name)]
+        self._first = False
         return out
 
     def _events(self, request: dict[str, Any], now: float) -> list[ev.Event]:

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from batchio.core.events import FORMAT
-from batchio.errors import JobMoved, LeaseHeld, NoSuchJob
+from batchio.errors import JobMoved, JournalFull, LeaseHeld, NoSuchJob
 from batchio.stores.journal_file import (
     BUSY_S,
     JOURNAL_FILE,
@@ -79,7 +79,10 @@ def create_journal(folder: Path, job: str, events: Sequence[str], made_by: str =
         connection.executemany("INSERT INTO events VALUES (?, ?, ?)", _rows(events, 1))
         connection.execute("COMMIT")
     except sqlite3.Error as err:
-        raise translated(path, err) from err
+        error = translated(path, err)
+        if isinstance(error, JournalFull):
+            error.hint = "free some space on that disk, and submit the job again"
+        raise error from err
     finally:
         connection.close()
 

@@ -108,14 +108,18 @@ def workspace_of(given: str | None) -> Workspace:
 
 
 def _check_target(effective: Effective, here: CallerContext) -> None:
-    """Raise UsageError when the folder of --download cannot be one: now, not after the work."""
-    if not (typed := effective.value("download")):
-        return
-    path = Path(here.path(typed))
-    there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
-    if not there.is_dir():
-        wrong = UsageError(f"{here.shown(str(there))} is no folder", hint="name another one")
-        raise blamed(effective, "download", wrong)
+    """Raise UsageError when outputs could not be put where they shall: now, not after the work."""
+    for option in ("download", "sync"):
+        if not (typed := effective.value(option)):
+            continue
+        path = Path(here.path(typed))
+        there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
+        why = None if there.is_dir() else "is no folder"
+        if why is None and not os.access(there, os.W_OK | os.X_OK):
+            why = "cannot be written: outputs of tasks are to be put there"
+        if why:
+            wrong = UsageError(f"{here.shown(str(there))} {why}", hint="name another one")
+            raise blamed(effective, option, wrong)
 
 
 def _opened(effective: Effective, here: CallerContext) -> Workspace:
