@@ -83,10 +83,13 @@ class Job:
             TimeoutError: `timeout` passed.
             JobFailed: `check`, and it did not succeed.
             HeadGone: nobody runs the job, so waiting is no use.
+            JournalCorrupt: a damaged journal does not tell how it ended.
         """
         async with Live(self._store) as live:
             async for _ in live.changes(at_most=0.0, must_run=True, timeout=timeout):
                 pass
+            if live.damage:
+                raise live.damage
             result = Result(live._whole_view())
         if check and result.exit_code:
             raise JobFailed(f"job {self.id} {result.outcome}", hint=f"batchio status {self.id}")

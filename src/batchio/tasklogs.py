@@ -138,7 +138,7 @@ async def follow(
         while True:
             change, over = await live.look(), live.done
             if live.gone:
-                raise await live.head_gone()
+                raise await live.why_gone()
             nodes = None if over or first else watched.due(change, clock.now())
             found = await in_thread(partial(watched.poll, nodes))
             if over and not found:

@@ -17,7 +17,6 @@ from batchio.errors import (
     JournalFull,
     LeaseHeld,
     NoSuchJob,
-    WorkspaceError,
 )
 from batchio.stores import journal_file, sqlite
 from batchio.stores.folder import FolderWorkspace
@@ -56,14 +55,6 @@ def tmpfs(folder: Path, options: str) -> Iterator[None]:
 
 def make_read_only(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-
-
-def change(workspace: FolderWorkspace, sql: str) -> None:
-    """Do to the journal what nobody should."""
-    connection = sqlite3.connect(workspace.job(JOB).folder / "journal.sqlite")
-    connection.execute(sql)
-    connection.commit()
-    connection.close()
 
 
 def fill(folder: Path, leave: int) -> Path:
@@ -234,58 +225,6 @@ async def test_a_head_refuses_a_damaged_journal_and_lets_go_of_the_lease(
         workspace.job(JOB).lead()
 
     assert workspace.job(JOB).leader() is None
-
-
-@pytest.mark.asyncio
-async def test_an_event_that_makes_no_sense_is_named_by_its_number(
-    workspace: FolderWorkspace,
-) -> None:
-    journal = workspace.job(JOB).lead()
-    await journal.append([FIRST, '["no-such-thing",1]'])
-    await journal.close()
-
-    with (
-        workspace.job(JOB).reader() as reader,
-        pytest.raises(JournalCorrupt, match=r'event 3 is not an event: .."no-such-thing",1'),
-    ):
-        reader.events()
-
-
-@pytest.mark.asyncio
-async def test_a_missing_event_is_named_and_never_skipped(workspace: FolderWorkspace) -> None:
-    journal = workspace.job(JOB).lead()
-    await journal.append(["a", "b", "c"])
-    await journal.close()
-    change(workspace, "DELETE FROM events WHERE seq = 3")
-
-    with closing(workspace.job(JOB).reader()) as reader:
-        with pytest.raises(JournalCorrupt, match="event 3 is missing"):
-            reader.read()
-        assert reader.read(3) == [(4, "c")]
-
-
-def test_a_journal_of_another_layout_says_which_batchio_reads_it(
-    workspace: FolderWorkspace,
-) -> None:
-    change(workspace, "UPDATE meta SET value = 99 WHERE key = 'layout'")
-
-    with pytest.raises(WorkspaceError, match="in layout 99; this batchio reads layout 1"):
-        workspace.job(JOB).reader()
-
-
-@pytest.mark.asyncio
-async def test_a_damaged_snapshot_counts_as_none(workspace: FolderWorkspace) -> None:
-    journal = workspace.job(JOB).lead()
-    await journal.snapshot(b"state" * 100)
-    await journal.close()
-    path = workspace.job(JOB).folder / "snapshot"
-    whole = path.read_bytes()
-
-    with closing(workspace.job(JOB).reader()) as reader:
-        assert reader.snapshot() == (1, b"state" * 100)
-        for damaged in (b"", whole[:10], whole[:-1], whole[:-1] + b"?", b"?" + whole[1:]):
-            path.write_bytes(damaged)
-            assert reader.snapshot() is None
 
 
 def test_a_job_that_does_not_exist_has_no_reader_and_no_lease(workspace: FolderWorkspace) -> None:

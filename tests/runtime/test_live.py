@@ -9,9 +9,10 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.errors import HeadGone
+from batchio.runtime.attendance import GONE_AFTER_S
 from batchio.runtime.cards import START_LIMIT_S
 from batchio.runtime.head import lead
-from batchio.runtime.live import GONE_AFTER_S, Live
+from batchio.runtime.live import Live
 from batchio.testing import (
     Ends,
     FakeClock,

@@ -15,7 +15,7 @@ from batchio.core.machine import Machine
 from batchio.core.plan import Offer
 from batchio.core.snapshot import dump
 from batchio.core.views import job_header
-from batchio.errors import JournalCorrupt, UsageError
+from batchio.errors import UsageError
 from batchio.runtime import seeking
 from batchio.runtime.live import Live
 from batchio.testing import FakeClock, MemoryJobStore, MemoryWorkspace
@@ -320,16 +320,22 @@ def test_tasks_are_chosen_and_sorted_by_columns_and_explained(play: Any) -> None
     play(scene)
 
 
-def test_a_journal_that_breaks_is_named_and_what_was_read_stays(play: Any) -> None:
+def test_what_is_damaged_is_left_out_and_everything_else_is_shown(play: Any) -> None:
     async def scene(s: Scene) -> None:
         s.write(*story()[:50])
         async with s.live() as live:
             position = live.position
-            s.write(ev.TasksStarted(T0, 99, [[0, 1, T0]]))
+            s.write(ev.NodeSilent(T0, 99, "no such node"))
             s.past.keep(['["nonsense"]'])
-            with pytest.raises(JournalCorrupt, match="journal record"):
-                await live.look()
-            assert live.position >= position
+            s.write(ev.Noted(T0, "after it"))
+            await live.look()
+            assert live.position == position + 3
             assert live.view.counts.total == TASKS
+            assert "journal record" in str(live.damage)
+            which = f"events {position + 1}, {position + 2} of the journal are damaged"
+            assert [text for _, text in live.view.notes][-2:] == [
+                f"{which}, and left out here",
+                "after it",
+            ]
 
     play(scene)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
 
 
+MOST_ORDERED: Final = 1_000_000
+"""Most nodes of one offer in one order; a larger number in a journal is damage."""
+
 ANSWER_S: Final = 60.0
 """Seconds a provider may take to answer once it is asked again."""
 
@@ -29,6 +32,8 @@ ANSWER_S: Final = 60.0
 def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
     if event.first != len(m.nodes):
         raise IllegalEvent(f"nodes from {event.first} on ordered, {len(m.nodes)} expected")
+    if any(not 0 < count <= MOST_ORDERED for _, count, _ in event.rows):
+        raise IllegalEvent(f"an order of {event.rows} nodes")
     job = m.running_job
     job.provisioning = job.provisioning or event.at
     m.orders[event.first] = event.rows

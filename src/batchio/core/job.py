@@ -31,7 +31,7 @@ class JobState(StrEnum):
 
 
 EXIT_CODES: Final = {
-    Outcome.NONE: 0,
+    Outcome.NONE: 3,  # a job whose end nobody can tell is no success
     Outcome.SUCCEEDED: 0,
     Outcome.FAILED: 1,
     Outcome.LOST: 3,

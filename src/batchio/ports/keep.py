@@ -56,8 +56,10 @@ class JournalReader(Protocol):
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
         """Return events behind position `after` as they were written, in order, at most `limit`.
 
+        One that is damaged or missing has an empty body.
+
         Raises:
-            JournalCorrupt: one is missing or cannot be read; it is named.
+            JournalCorrupt: the journal cannot be read; it is named.
         """
         ...
 

@@ -132,6 +132,6 @@ def card_from_journal(store: JobStore) -> dict[str, Any]:
         WorkspaceError: the journal cannot be read.
     """
     with closing(store.reader()) as reader:
-        fold = Fold(reader)
+        fold = Fold(reader, lenient=True)
         fold.catch_up()
     return card_of(fold.machine, fold.machine.at, is_open=False)

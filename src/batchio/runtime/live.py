@@ -15,8 +15,8 @@ from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.rows import failure_groups
 from batchio.core.sending import sending
-from batchio.errors import HeadGone, UsageError
-from batchio.runtime.cards import START_LIMIT_S
+from batchio.errors import UsageError
+from batchio.runtime.attendance import Attendance
 from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
 from batchio.runtime.news import Change as Change
@@ -36,10 +36,8 @@ if TYPE_CHECKING:
     from batchio.core.rows import FailureGroup, TaskRow
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobView
+    from batchio.errors import BatchioError, JournalCorrupt
     from batchio.ports import JobStore, JournalReader, Waiting
-
-GONE_AFTER_S: Final = 1.0
-"""Seconds without a head after which the head counts as gone."""
 
 STATUS_EVERY_S: Final = 0.25
 """Least seconds between two reads of the nodes' live status."""
@@ -93,9 +91,7 @@ class Live:
         """The position at which `_view` was made."""
         self._nodes_seen: dict[str, dict[int, Any]] = {LOADS: {}, PREPARING: {}}
         self._status_at = 0.0
-        self._led_at = 0.0
-        self._led = False
-        self._headless_since = 0.0
+        self._attendance = Attendance(store, self._clock)
 
     async def __aenter__(self) -> Live:
         self._turn = lock()
@@ -119,7 +115,9 @@ class Live:
 
     def _open(self) -> None:
         self._past = self._store.reader()
-        self._present = self._shown = Fold(self._past, whole=self._whole, slice_s=self._slice)
+        self._present = self._shown = Fold(
+            self._past, whole=self._whole, lenient=True, slice_s=self._slice
+        )
         self._marks = Marks(self._past, self._slice)
 
     # --- what is seen ------------------------------------------------------------
@@ -141,6 +139,11 @@ class Live:
     def done(self) -> bool:
         """Whether the job is closed now: no more changes will come."""
         return self._present.machine.running_job.closed > 0
+
+    @property
+    def damage(self) -> JournalCorrupt | None:
+        """The first damage in the journal; the events that it concerns are left out."""
+        return self._present.damage
 
     def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
@@ -246,10 +249,10 @@ class Live:
     @property
     def _seen(self) -> dict[str, Any]:
         """Facts that do not stand in the journal, about a job that runs now."""
-        if not self._at_now or self._machine.running_job.closed or self._young:
+        job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
+        if not self._at_now or job.closed or attendance.is_young(job):
             return {}
-        seen = self._nodes_seen
-        return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": self._led}
+        return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": attendance.led}
 
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""
@@ -303,17 +306,16 @@ class Live:
 
     async def _look_around(self, *, moved: bool = False) -> bool:
         """Read who leads, and the nodes' live status; return whether any of it was new."""
+        attendance = self._attendance
         if self.done:
-            self._headless_since = 0.0
+            attendance.end()
             return False
-        now, pace, before = self._clock.now(), self._store.pace, (self._led, self.gone)
-        if now >= self._led_at + pace.leader:
-            self._led = await in_thread(self._store.leader) is not None
-            self._led_at = now
-        self._headless_since = 0.0 if self._led or moved else self._headless_since or now
-        news = self._at_now and before != (self._led, self.gone)
+        now, before = self._clock.now(), (attendance.led, self.gone)
+        await attendance.look(moved=moved)
+        news = self._at_now and before != (attendance.led, self.gone)
         self._news.job |= news
-        if self._nodes and now >= self._status_at + max(STATUS_EVERY_S, pace.news[0]):
+        pause = max(STATUS_EVERY_S, self._store.pace.news[0])
+        if self._nodes and now >= self._status_at + pause:
             self._status_at = now
             for topic, known in self._nodes_seen.items():
                 facts = await in_thread(partial(read_live_status, self._store, topic))
@@ -327,23 +329,12 @@ class Live:
 
     @property
     def gone(self) -> bool:
-        """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
-        since = self._headless_since
-        return bool(since) and not self._young and self._clock.now() >= since + GONE_AFTER_S
+        """Whether the job is not done, and no head has run it for a second."""
+        return self._attendance.is_gone(self._present.machine.running_job)
 
-    @property
-    def _young(self) -> bool:
-        """Whether the first head of the job is still to come."""
-        job = self._present.machine.running_job
-        return not job.epoch and self._clock.now() < job.submitted + START_LIMIT_S
-
-    async def head_gone(self) -> HeadGone:
-        """Return the error that says that no head runs this job, and why if that is known."""
-        said = (await in_thread(self._store.last_words) or "").splitlines()
-        why = f": {said[0]}" if said else ""
-        job = self._store.id
-        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {job}"
-        return HeadGone(f"job {job} is not done, and no process runs it{why}", hint=remedy)
+    async def why_gone(self) -> BatchioError:
+        """Return the error for a job that nobody runs; a damaged journal tells more than that."""
+        return self.damage or await self._attendance.why_gone()
 
 
 def _standing(machine: Machine) -> tuple[object, ...]:
@@ -390,7 +381,7 @@ class _Changes:
             if live._over:
                 raise StopAsyncIteration
             if self._must_run and live.gone:
-                raise await live.head_gone()
+                raise await live.why_gone()
             if now >= self._until:
                 raise TimeoutError
 

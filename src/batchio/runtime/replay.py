@@ -42,17 +42,29 @@ class Fold:
     Args:
         past: Reader of the journal.
         whole: Begin with the first event, even if there is a snapshot.
+        lenient: Leave out an event that is damaged, or that cannot be folded because of one,
+            and say so in a note: for people who look on. A head must know everything.
         slice_s: Seconds of folding without a pause.
     """
 
     def __init__(
-        self, past: JournalReader, *, whole: bool = False, slice_s: float = SLICE_S
+        self,
+        past: JournalReader,
+        *,
+        whole: bool = False,
+        lenient: bool = False,
+        slice_s: float = SLICE_S,
     ) -> None:
         self._past = past
         self._slice = slice_s
+        self._lenient = lenient
+        self._left_out: list[int] = []
+        self._noted = 0
         self.machine = Machine()
         self.position = 0
         """Number of the newest event that was folded."""
+        self.damage: JournalCorrupt | None = None
+        """The first damage that was found; only a lenient fold goes on after it."""
         kept = None if whole else past.snapshot()
         if kept is not None:
             self.resume(*kept)
@@ -82,7 +94,7 @@ class Fold:
         Raises:
             JournalCorrupt: an event cannot be read, or cannot have happened.
         """
-        yield from in_slices(self._past, rows, partial(self._one, see), self._slice)
+        yield from in_slices(self._past, rows, partial(self._one, see), self._slice, self._bad)
         self.machine.recovered()
 
     def _one(self, see: Callable[[Event], bool | None] | None, position: int, event: Event) -> bool:
@@ -92,10 +104,24 @@ class Fold:
             self.machine.apply(event)
             self.position = position
         except IllegalEvent as err:
-            raise JournalCorrupt(f"journal record {position}: {err}") from err
-        except UNFIT as err:
-            raise JournalCorrupt(f"journal record {position}: a value in it cannot be") from err
+            self._bad(position, JournalCorrupt(f"journal record {position}: {err}"))
+        except UNFIT:
+            self._bad(
+                position, JournalCorrupt(f"journal record {position}: a value in it cannot be")
+            )
         return False
+
+    def _bad(self, position: int, damage: JournalCorrupt) -> None:
+        """Leave an event out, or raise its damage."""
+        if not self._lenient or self.machine.job is None:
+            raise damage
+        self.damage = self.damage or damage
+        self.position = position
+        self._left_out.append(position)
+        if len(self._left_out) > 1:
+            self.machine.notes.pop(self._noted)
+        self._noted = len(self.machine.notes)
+        self.machine.notes.append((self.machine.at, _left_out(self._left_out)))
 
     def catch_up(self) -> list[Event]:
         """Read and fold all new events, and return them. Blocks.
@@ -109,16 +135,32 @@ class Fold:
         return news
 
 
+def _left_out(positions: list[int]) -> str:
+    few = ", ".join(map(str, positions[:5])) + ", …" * (len(positions) > 5)
+    which = (
+        f"event {few} of the journal is"
+        if len(positions) == 1
+        else (f"events {few} of the journal are")
+    )
+    return f"{which} damaged, and left out here"
+
+
+def _raise(_: int, damage: JournalCorrupt) -> None:
+    raise damage
+
+
 def in_slices(
     past: JournalReader,
     rows: Sequence[Row],
     act: Callable[[int, Event], bool | None],
     slice_s: float = SLICE_S,
+    bad: Callable[[int, JournalCorrupt], None] = _raise,
 ) -> Iterator[None]:
     """Decode events one by one, call `act` with each, and yield after each slice of time.
 
     Args:
         act: Called with an event's number and the event; True stops there.
+        bad: Called with the number of one that cannot be read, and the error, which it may raise.
 
     Raises:
         JournalCorrupt: an event cannot be read.
@@ -128,10 +170,19 @@ def in_slices(
         try:
             event = decode(body)
         except ValueError as err:
-            past.events(position - 1, 1)  # says which file it is
-            raise JournalCorrupt(f"journal record {position}: {err}") from err
+            bad(position, _damage(past, position, err))
+            continue
         if act(position, event):
             return
         if time.perf_counter() >= pause:
             yield
             pause = time.perf_counter() + slice_s
+
+
+def _damage(past: JournalReader, position: int, err: ValueError) -> JournalCorrupt:
+    """Return the error for an event that cannot be read, which names its file if it has one."""
+    try:
+        past.events(position - 1, 1)
+    except JournalCorrupt as damage:
+        return damage
+    return JournalCorrupt(f"journal record {position}: {err}")

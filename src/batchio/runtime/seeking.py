@@ -51,7 +51,7 @@ class Marks:
                 events until then are folded. The first event is always folded.
         """
         number = moment if isinstance(moment, int) else None
-        fold = Fold(self._past, whole=True, slice_s=self._slice)
+        fold = Fold(self._past, whole=True, lenient=True, slice_s=self._slice)
         limits = [mark.at if number is None else mark.position for mark in self._marks]
         if near := bisect_right(limits, moment):
             mark = self._marks[near - 1]
@@ -78,7 +78,7 @@ class Marks:
 
         while position < upto:
             rows = await in_thread(partial(past.read, position, min(PORTION, upto - position)))
-            for _ in in_slices(past, rows, see, self._slice):
+            for _ in in_slices(past, rows, see, self._slice, lambda *_: None):
                 await give_way()
             position = rows[-1][0]
         return history

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
+import zlib
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import JournalCorrupt, JournalDown, JournalFull, WorkspaceError
@@ -18,21 +19,29 @@ SNAPSHOT_HEAD: Final = struct.Struct("<8sQI")
 """Layout of a snapshot's head: magic, number of its last event, CRC-32 of the state."""
 SNAPSHOT_MAGIC: Final = b"BATCHIO1"
 
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Version of the tables; the vocabulary of events has its own, `events.FORMAT`."""
+UNSUMMED: Final = 1
+"""Version of the tables whose events have no `sum`; it is read, and written on, too."""
 
 SCHEMA: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- One row each time a head took the lease.
 CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL);
--- One row an event, numbered from 1 without gaps; `body` is what core/events.py wrote.
-CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT NOT NULL);
+-- One row an event, numbered from 1 without gaps; `body` is what core/events.py wrote, and
+-- `sum` its checksum.
+CREATE TABLE events (seq INTEGER PRIMARY KEY, body TEXT NOT NULL, sum INTEGER NOT NULL);
 """
 
 BUSY_S: Final = 5.0
 """Seconds to wait for another connection; only a crash recovery ever holds us up."""
 
 _NO_ROOM_BYTES: Final = 1 << 20
+
+
+def checksum(seq: int, body: bytes) -> int:
+    """Return the CRC-32 of an event, which also fails it when it stands under another number."""
+    return zlib.crc32(body, seq & 0xFFFFFFFF)
 
 
 def connect(path: Path, query: str) -> sqlite3.Connection:
@@ -57,10 +66,10 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
     meta = dict(connection.execute("SELECT key, value FROM meta"))
     if "layout" not in meta:
         raise corrupt(path, "it does not say what it is")
-    if meta["layout"] != str(LAYOUT):
+    if meta["layout"] not in (str(LAYOUT), str(UNSUMMED)):
         raise WorkspaceError(
             f"{path} was written by batchio {meta.get('batchio', '?')}, in layout "
-            f"{meta['layout']}; this batchio reads layout {LAYOUT}",
+            f"{meta['layout']}; this batchio reads layouts {UNSUMMED} and {LAYOUT}",
             hint="use the version of batchio that started the job",
         )
     return meta

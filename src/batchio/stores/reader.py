@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import decode
 from batchio.errors import NoSuchJob, WorkspaceError
@@ -17,7 +17,9 @@ from batchio.stores.journal_file import (
     SNAPSHOT_FILE,
     SNAPSHOT_HEAD,
     SNAPSHOT_MAGIC,
+    UNSUMMED,
     check_layout,
+    checksum,
     connect,
     corrupt,
     translated,
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchio.core.events import Event
+
+MOST_LOST: Final = 100_000
+"""Most events in a row that may be missing; beyond, a number is damaged."""
 
 _UNWRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -61,17 +66,24 @@ class SqliteReader:
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
         """Return events numbered above `after`, in order, at most `limit`: `(seq, body)`.
 
+        A damaged event, or a missing one, has an empty body.
+
         Raises:
-            JournalCorrupt: an event is missing or cannot be read.
+            JournalCorrupt: the file cannot be read, or too many events are missing.
         """
-        rows = self._rows(
-            "SELECT seq, body FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        found: list[tuple[int, bytes, int | None]] = self._rows(
+            f"SELECT seq, CAST(body AS BLOB), {self._sum} FROM events "  # noqa: S608 - a column
+            "WHERE seq > ? ORDER BY seq LIMIT ?",
             (after, -1 if limit is None else limit),
         )
-        if rows and not rows[0][0] == after + 1 == rows[-1][0] - len(rows) + 1:
-            have = (seq for seq, _ in rows)
-            lost = next(want for want, seq in enumerate(have, after + 1) if want != seq)
-            raise corrupt(self._path, f"event {lost} is missing")
+        rows: list[tuple[int, str]] = []
+        for seq, body, known in found:
+            lost = range(after + len(rows) + 1, seq)
+            if len(lost) > MOST_LOST:
+                raise corrupt(self._path, f"events {lost[0]} to {lost[-1]} are missing")
+            rows += [(number, "") for number in lost]
+            sound = known is None or known == checksum(seq, body)
+            rows.append((seq, body.decode("utf-8", "replace") if sound else ""))
         return rows
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
@@ -85,7 +97,8 @@ class SqliteReader:
             try:
                 out.append((seq, decode(body)))
             except ValueError as err:
-                raise corrupt(self._path, f"event {seq} is {err}") from err
+                why = f"{err}" if body else "damaged, or missing"
+                raise corrupt(self._path, f"event {seq} is {why}") from err
         return out
 
     def last(self) -> int:
@@ -162,7 +175,12 @@ class SqliteReader:
         except OSError as err:
             raise WorkspaceError(f"cannot read {self._path}: {err.strerror}") from err
 
-    def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[tuple[int, str]]:
+    @property
+    def _sum(self) -> str:
+        """The column of checksums, or what stands for it where there is none."""
+        return "NULL" if self.meta["layout"] == str(UNSUMMED) else "sum"
+
+    def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[Any]:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as err:

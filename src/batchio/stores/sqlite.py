@@ -32,7 +32,9 @@ from batchio.stores.journal_file import (
     SNAPSHOT_FILE,
     SNAPSHOT_HEAD,
     SNAPSHOT_MAGIC,
+    UNSUMMED,
     check_layout,
+    checksum,
     connect,
     corrupt,
     translated,
@@ -41,7 +43,7 @@ from batchio.stores.last_words import clear_last_words
 from batchio.stores.lease import Lease
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 WAL_LIMIT_BYTES: Final = 8 << 20
@@ -74,7 +76,7 @@ def create_journal(folder: Path, job: str, events: Sequence[str], made_by: str =
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript("BEGIN;" + SCHEMA)
         connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        connection.executemany("INSERT INTO events VALUES (?, ?)", enumerate(events, 1))
+        connection.executemany("INSERT INTO events VALUES (?, ?, ?)", _rows(events, 1))
         connection.execute("COMMIT")
     except sqlite3.Error as err:
         raise translated(path, err) from err
@@ -140,7 +142,8 @@ class SqliteJournal:
         try:
             connection = connect(self._path, "mode=rw")
             try:
-                check_layout(connection, self._path)
+                layout = check_layout(connection, self._path)["layout"]
+                self._summed = layout != str(UNSUMMED)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("BEGIN IMMEDIATE")
@@ -180,9 +183,12 @@ class SqliteJournal:
             if epoch != self.epoch:
                 run("ROLLBACK")
                 raise LeaseHeld(f"another head has taken over {self._path}")
-            self._connection.executemany(
-                "INSERT INTO events VALUES (?, ?)", enumerate(events, self.seq + 1)
-            )
+            if self._summed:
+                rows = _rows(events, self.seq + 1)
+                self._connection.executemany("INSERT INTO events VALUES (?, ?, ?)", rows)
+            else:
+                numbered = enumerate(events, self.seq + 1)
+                self._connection.executemany("INSERT INTO events VALUES (?, ?)", numbered)
             run("COMMIT")
         except sqlite3.Error as err:
             if self._connection.in_transaction:  # some errors end it themselves, some do not
@@ -231,6 +237,12 @@ class SqliteJournal:
         if self._thread is None:
             raise LeaseHeld(f"the lease of {self._path.parent.name} was let go")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _rows(events: Sequence[str], first: int) -> Iterator[tuple[int, str, int]]:
+    """Yield events, numbered from `first` on, with their checksums."""
+    for seq, body in enumerate(events, first):
+        yield seq, body, checksum(seq, body.encode())
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
