@@ -265,6 +265,22 @@ def test_dry_run_shows_everything_and_starts_nothing(scripts: Terminal) -> None:
     assert scripts.workspace.jobs() == []
 
 
+def test_dry_run_says_why_files_travel_that_nobody_named(scripts: Terminal) -> None:
+    (scripts.folder / "work.py").write_text("import helper, app.main\n")
+    for name in ("helper.py", "app/__init__.py", "app/main.py"):
+        (scripts.folder / name).parent.mkdir(exist_ok=True)
+        (scripts.folder / name).write_text("x = 1\n")
+    seen = scripts.type("run", "--dry-run", "work.py")
+
+    assert seen.out.split("\n\n")[0].splitlines()[-3:] == [
+        "sends     work.py with helper.py, app/ (4 files, 42 B)",
+        "          helper.py (imported by work.py:1)",
+        "          app/ (imported by work.py:1)",
+    ]
+    data = json.loads(scripts.type("run", "--dry-run", "--format", "json", "work.py").out)
+    assert data["implied"] == dict.fromkeys(("helper.py", "app/"), "imported by work.py:1")
+
+
 def test_dry_run_is_json_when_asked(scripts: Terminal) -> None:
     seen = scripts.type("run", "--dry-run", "--format", "json", "hello.sh")
     data = json.loads(seen.out)

@@ -311,6 +311,7 @@ def test_a_plan_tells_everything(caller: Caller) -> None:
         first=(3, None),
         last=(9, None),
         files=("process.py", "data/a.csv"),
+        implied={},
         bytes=len(DOCS_PROCESS) + 6,
         sends=f"process.py, data/a.csv (2 files, {len(DOCS_PROCESS) + 6} B)",
         options=plan.options,

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from batchio.cli.output import Format
 
 
+REASONS: Final = 20
+"""Number of files of which --dry-run says why they travel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunArgs:
     """Arguments of `batchio run`. `submit` combines `typed` with all other sources of options."""
@@ -132,7 +136,10 @@ def _plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.tasks > 1:
         lines.append(f"last      {_task(plan.last)}")
-    return [*lines, f"sends     {plan.sends or 'nothing'}"]
+    lines.append(f"sends     {plan.sends or 'nothing'}")
+    lines += [f"          {path} ({why})" for path, why in list(plan.implied.items())[:REASONS]]
+    more = len(plan.implied) - REASONS
+    return [*lines, f"          and {more} more"] if more > 0 else lines
 
 
 def _task(end: tuple[int, str | None]) -> str:

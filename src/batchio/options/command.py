@@ -4,7 +4,8 @@ Pure: facts about files come in through a look-up. The rule of what travels, the
 that --dry-run prints: the script itself (from outside the current folder by its base
 name), and every further word that is a relative path, without "..", to an existing
 file; it arrives at the same relative path. Everything else stays. A symbolic link
-travels as the file that it points to. Imports and folders need --upload.
+travels as the file that it points to. `submit.implied` adds what scripts import; folders need
+--upload.
 """
 
 from __future__ import annotations
@@ -214,10 +215,10 @@ def _script(
 
 
 def _sent_script(word: str, fact: FileFact) -> Travels:
-    inside = _inside(word)
+    below = inside(word)
     runs = fact.executable or fact.first_line.startswith("#!")
     mode = EXECUTABLE if runs else READABLE
-    return Travels(inside or posixpath.basename(word), word, fact.size, mode)
+    return Travels(below or posixpath.basename(word), word, fact.size, mode)
 
 
 def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
@@ -282,7 +283,7 @@ def _shell_line(line: str, look: Look, send: bool) -> Command:
 def _add_named(words: Iterable[str], look: Look, files: dict[str, Travels]) -> None:
     """Add every word that is a relative path to an existing file."""
     for word in words:
-        path = _inside(word)
+        path = inside(word)
         fact = look(word) if path else None
         if path is None or fact is None or not fact.is_file:
             continue
@@ -303,7 +304,7 @@ def _scripts_among(words: Iterable[str], look: Look) -> tuple[str, ...]:
     )
 
 
-def _inside(word: str) -> str | None:
+def inside(word: str) -> str | None:
     """Return the word as a path below the current folder; None when it is not one."""
     if not word or word.startswith("/") or "\0" in word or ".." in word.split("/"):
         return None

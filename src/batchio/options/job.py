@@ -285,7 +285,8 @@ _FILES: Final = (
         name="implicit-upload",
         kind="tri",
         group="Files",
-        help="Send the script and the files that its command line names (default: yes).",
+        help="Send, with the script, the files that its command line names and the modules "
+        "beside it that it imports (default: yes).",
         default=True,
         aliases=("implicit-file-upload",),
     ),

@@ -137,7 +137,8 @@ class RunOptions(TypedDict, total=False):
     pipe_to_files: bool | None
     """Also keep the stdout and stderr of each task as files in the --download folder."""
     implicit_upload: bool | None
-    """Send the script and the files that its command line names (default: yes)."""
+    """Send, with the script, the files that its command line names and the modules beside it
+    that it imports (default: yes)."""
     implicit_file_upload: bool | None
     buffers_to_upload: Iterable[Mapping[str, object]] | None
     """A list of {"relative_path": ..., "buffer": BytesIO}: files to send."""

@@ -38,6 +38,8 @@ class Bundle:
 
     items: dict[str, Item] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    implied: dict[str, str] = field(default_factory=dict)
+    """Why files travel that nobody named, by path; that of a package ends in /."""
 
     @property
     def files(self) -> tuple[SentFile, ...]:
@@ -54,15 +56,20 @@ class Bundle:
         return sum(item.size for item in self.items.values())
 
     def __str__(self) -> str:
-        """Describe the files for people: "process.py, data/a.csv (2 files, 12 KiB)"; "" for
+        """Describe the files for people: "process.py with helper.py (2 files, 12 KiB)"; "" for
         none.
         """
-        paths = [file.path for file in self.files]
-        if not paths:
+        files = self.files
+        if not files:
             return ""
-        more = len(paths) - NAMED
-        names = ", ".join(paths[:NAMED]) + (f" and {more} more" if more > 0 else "")
-        count = "1 file" if len(paths) == 1 else f"{len(paths)} files"
+        folders = tuple(path for path in self.implied if path.endswith("/"))
+        named = [
+            file.path
+            for file in files
+            if file.path not in self.implied and not file.path.startswith(folders or "/")
+        ]
+        names = " with ".join(_clipped(paths) for paths in (named, list(self.implied)) if paths)
+        count = "1 file" if len(files) == 1 else f"{len(files)} files"
         return f"{names} ({count}, {format_bytes(self.size)})"
 
     def add(self, arrival: str, item: Item) -> None:
@@ -140,3 +147,8 @@ class Bundle:
         finally:
             os.close(file)
         self.items[arrival] = item._replace(size=now.st_size)
+
+
+def _clipped(paths: list[str]) -> str:
+    more = len(paths) - NAMED
+    return ", ".join(paths[:NAMED]) + (f" and {more} more" if more > 0 else "")

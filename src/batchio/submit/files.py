@@ -1,8 +1,9 @@
 """The files that shall travel with a job, found and checked.
 
-Files that the command names travel by the rule of `options.command`; --upload, --sync and
-buffers add to them. A path inside the current folder arrives at the same relative path, one
-outside under its base name; of a folder that was typed with a / behind it, only what is in it.
+Files that the command names travel by the rule of `options.command`, what those need by that of
+`implied`; --upload, --sync and buffers add to them. A path inside the current folder arrives at
+the same relative path, one outside under its base name; of a folder that was typed with a /
+behind it, only what is in it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from batchio.errors import UsageError
 from batchio.options.command import READABLE
 from batchio.submit.bundle import Bundle, Item
 from batchio.submit.caller import blamed
+from batchio.submit.implied import add_implied
 from batchio.submit.walk import Walk, check_readable
 
 if TYPE_CHECKING:
@@ -61,6 +63,8 @@ def bundle_for(resolved: ResolvedJob, here: CallerContext, avoid: Path | None) -
     for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):
         arrival, data = _buffer(given, f"buffers_to_upload: item {number}")
         bundle.add(arrival, Item(data, len(data), READABLE, f'the buffer "{arrival}"'))
+    if effective.value("implicit-upload"):
+        add_implied(bundle, command, here)
     bundle.check()
     return bundle
 

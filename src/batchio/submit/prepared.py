@@ -20,6 +20,8 @@ from batchio.ports import Finding
 from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchio.core.spec import JobSpec
     from batchio.options.resolve import Effective
     from batchio.options.to_spec import ResolvedJob
@@ -61,6 +63,8 @@ class PlanDocument(TypedDict):
     """Paths at which files arrive in the working directory."""
     bytes: int
     """Size of all files together."""
+    implied: dict[str, str]
+    """Why files travel that nobody named: "imported by process.py:2", by path."""
     options: list[PlannedOption]
     warnings: list[str]
 
@@ -73,6 +77,7 @@ class Plan:
         first: Id and input of the first task; `last` likewise.
         files: Paths at which files arrive in the working directory.
         bytes: Their size together.
+        implied: Why files travel that nobody named, by path; that of a package ends in `/`.
         sends: Both in one line, for people.
     """
 
@@ -85,6 +90,7 @@ class Plan:
     last: tuple[int, str | None]
     files: tuple[str, ...]
     bytes: int
+    implied: Mapping[str, str]
     sends: str
     options: tuple[tuple[str, str, str], ...]
     warnings: tuple[str, ...]
@@ -103,6 +109,7 @@ class Plan:
             "last": last,
             "files": list(self.files),
             "bytes": self.bytes,
+            "implied": dict(self.implied),
             "options": [
                 {"option": name, "value": value, "origin": origin}
                 for name, value, origin in self.options
@@ -179,6 +186,7 @@ class Prepared:
             last=(spec.tasks.at(len(spec.tasks) - 1), survey.last if survey else None),
             files=tuple(file.path for file in spec.files),
             bytes=self._bundle.size,
+            implied=dict(self._bundle.implied),
             sends=self.sends,
             options=tuple(self.effective.rows(short=True)),
             warnings=tuple(self.warnings),

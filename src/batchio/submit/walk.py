@@ -15,6 +15,7 @@ from batchio.options.command import EXECUTABLE, READABLE
 from batchio.submit.bundle import Item
 from batchio.submit.caller import unreadable
 from batchio.submit.ignore import Rules
+from batchio.submit.imports import MODULES
 
 if TYPE_CHECKING:
     from batchio.submit.bundle import Bundle
@@ -33,15 +34,23 @@ class Walk:
         avoided: Absolute paths that never travel from within another folder.
         back: Absolute path of the folder of --download, which does not either, and is named in
             a warning; "" for none.
+        modules: Files that Python can import travel also when an ignore file names them.
     """
 
     def __init__(
-        self, bundle: Bundle, here: CallerContext, avoided: set[str], back: str = ""
+        self,
+        bundle: Bundle,
+        here: CallerContext,
+        avoided: set[str],
+        back: str = "",
+        *,
+        modules: bool = False,
     ) -> None:
         self._bundle = bundle
         self._here = here
         self._avoided = avoided
         self._back = back
+        self._modules = modules
         self._user = os.geteuid()
 
     def upload(self, typed: str, *, bare: bool) -> None:
@@ -121,7 +130,7 @@ class Walk:
         path, is_folder = entry.path, _is_folder(entry)
         if path == self._back and is_folder:
             self._leave(shown, "it is the folder of --download")
-        elif path in self._avoided or rules.ignores(path, entry.name, is_folder):
+        elif path in self._avoided or self._ignores(entry, is_folder, rules):
             return
         elif is_folder and os.path.realpath(path) in above:
             self._leave(shown, f"it is a link to {os.readlink(path)}, a folder that it stands in")
@@ -129,6 +138,11 @@ class Walk:
             self.folder(path, arrival, shown, rules, above)
         else:
             self._other(entry, arrival, shown)
+
+    def _ignores(self, entry: os.DirEntry[str], is_folder: bool, rules: Rules) -> bool:
+        if self._modules and not is_folder and entry.name.endswith(MODULES):
+            return False
+        return rules.ignores(entry.path, entry.name, is_folder)
 
     def _other(self, entry: os.DirEntry[str], arrival: str, shown: str) -> None:
         try:
