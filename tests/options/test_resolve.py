@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -21,7 +21,11 @@ from batchio.options.layers import (
     typed_layer,
 )
 from batchio.options.resolve import Effective, Row, resolve
+from batchio.options.table import OPTIONS, get
 from batchio.providers import traits
+
+if TYPE_CHECKING:
+    from batchio.options.schema import Option
 
 
 def resolved(
@@ -92,7 +96,7 @@ def test_a_list_comes_whole_from_the_highest_layer_that_names_it() -> None:
     assert resolved(script=script).value("vm-type") == ("a", "b", "c")
     assert resolved(script=script).origin("vm-type") == "hello.sh:1, hello.sh:2"
     assert resolved({"vm-type": ["z"]}, script).value("vm-type") == ("z",)
-    assert resolved({"vm-type": ""}, script).value("vm-type") == ()
+    assert resolved({"ignore": ["vm-type"]}, script).value("vm-type") == ()
 
 
 def test_variables_are_merged_key_by_key() -> None:
@@ -107,12 +111,63 @@ def test_variables_are_merged_key_by_key() -> None:
     assert origins == effective.origin("env")
 
 
-def test_an_empty_value_clears_what_stands_below() -> None:
+@pytest.mark.parametrize(
+    "option", [o for o in OPTIONS if "cli" in o.surfaces], ids=lambda o: o.name
+)
+def test_an_empty_value_is_an_error_whatever_the_option(option: Option) -> None:
+    with pytest.raises(UsageError, match=f"^--{option.name}: the value is empty$"):
+        resolved({option.name: [""] if option.repeat else ""})
+    if "config" in option.surfaces:
+        with pytest.raises(UsageError, match=f"{option.name}: the value is empty$"):
+            resolved(project={option.name: ""})
+    if "directive" in option.surfaces:
+        with pytest.raises(UsageError, match=f"hello.sh:1: {option.name}: the value is empty$"):
+            resolved(script=f'# BATCHIO {option.name} ""\n')
+    if option.for_calls and option.kind != "object":
+        with pytest.raises(UsageError, match=f"{option.name}: the value is empty$"):
+            resolved(call={option.keyword: ""})
+
+
+# ---- what is left out ----
+
+
+def test_ignored_options_are_as_if_nobody_had_given_them_and_are_named() -> None:
     script = "# COILED env B=script\n# COILED memory 8GB\n# COILED gpu\n"
-    effective = resolved({"env": ["", "A=1"], "memory": "", "gpu": False}, script)
-    assert effective.value("env") == {"A": "1"}
-    assert (effective.value("memory"), effective.origin("memory")) == (None, "command line")
+    effective = resolved({"ignore": ["memory,gpu", "--env"]}, script, user={"memory": "1GB"})
+    assert effective.value("env") == {}
+    assert None is effective.value("memory")
     assert False is effective.value("gpu")
+    assert effective.notes == (
+        "--env B=script (hello.sh:1): left out, because of --ignore",
+        "--memory 8 GB (hello.sh:2): left out, because of --ignore",
+        "--gpu (hello.sh:3): left out, because of --ignore",
+        "--memory 1 GB (~/.config/batchio/batchio.toml): left out, because of --ignore",
+    )
+
+
+def test_every_place_may_say_what_is_ignored_and_the_highest_counts() -> None:
+    script = "# BATCHIO ignore gpu\n# COILED gpu\n# COILED memory 8GB\n"
+    assert False is resolved(script=script).value("gpu")
+    assert True is resolved({"ignore": ["memory"]}, script).value("gpu")
+    assert None is resolved(script="# COILED gpu\n", call={"ignore": ["gpu"]}).value("memory")
+    assert None is resolved({"name": "a"}, environ={"BATCHIO_IGNORE": "name"}).value("name")
+
+
+def test_what_is_no_option_cannot_be_ignored() -> None:
+    with pytest.raises(UsageError) as refused:
+        resolved({"ignore": ["memry"]})
+    assert str(refused.value) == '--ignore: there is no option "memry"'
+    assert refused.value.hint == "did you mean memory?"
+
+
+def test_hosts_of_a_higher_layer_replace_those_of_a_file_below_it() -> None:
+    below = {"hosts-file": "hosts.txt"}
+    effective = resolved({"hosts": ["a"]}, project=below)
+    assert (effective.value("hosts"), effective.value("hosts-file")) == (("a",), None)
+    effective = resolved({"hosts-file": "mine.txt"}, project={"hosts": ["a"]}, user=below)
+    assert (effective.value("hosts"), effective.value("hosts-file")) == ((), "mine.txt")
+    effective = resolved({"hosts": ["a"], "hosts-file": "mine.txt"}, user=below)
+    assert (effective.value("hosts"), effective.value("hosts-file")) == (("a",), "mine.txt")
 
 
 def test_a_clear_in_the_middle_forgets_what_its_own_layer_said_before() -> None:
@@ -211,7 +266,7 @@ def test_an_empty_map_is_still_a_map() -> None:
 
 
 def test_clearing_ntasks_lets_a_lower_array_count() -> None:
-    effective = resolved({"ntasks": ""}, "# COILED array 5\n")
+    effective = resolved(script="# COILED array 5\n# BATCHIO no-ntasks\n")
     assert str(effective.value("array")) == "5"
 
 
@@ -343,13 +398,19 @@ def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
     here = "ignored, the local provider"
     assert sorted(
         [
-            f"--vm-type g5.xlarge (hello.sh:2): {here} rents nothing: tasks run on this computer",
             f"--region us-east-2 (hello.sh:3): {here} has one region: this computer",
             "--forward-aws-credentials (hello.sh:5): ignored, tasks on this computer can read "
             "its AWS configuration",
-            f"--no-allow-cross-zone (hello.sh:7): {here} has one zone: this computer",
+            f"--no-cross-zone (hello.sh:7): {here} has one zone: this computer",
         ]
     ) == sorted(resolved(script=DOCS_SCRIPT).unsupported("local", traits("local")))
+
+
+def test_what_a_job_needs_is_refused_rather_than_noted() -> None:
+    effective = resolved({"software": "env1", "region": "north"}, script=DOCS_SCRIPT)
+    refused = {option.name for option, _ in effective.refused("local", traits("local"))}
+    assert {"vm-type", "software"} == {name for name in refused if get(name).requirement}
+    assert not any("software" in line for line in effective.unsupported("local", traits("local")))
 
 
 def test_a_cloud_honours_what_the_local_provider_cannot() -> None:
