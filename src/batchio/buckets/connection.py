@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
-from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
+from batchio.errors import BatchioError, NotAuthorised, ProviderDown, ProviderError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,6 +75,8 @@ class Connection:
         hint = _LOGIN.get(self.scheme)
         try:
             yield
+        except BatchioError:  # some are also errors of Python
+            raise
         except FileNotFoundError as err:
             raise self._missing(err, what) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as err:
