@@ -92,11 +92,8 @@ def call_layer(kwargs: Mapping[str, Any]) -> Layer:
             option = find_keyword(word)
             if option is None or not option.for_calls:
                 names = (o.keyword for o in OPTIONS if o.for_calls)
-                close = nearest(word, names)
-                raise UsageError(
-                    f'run() has no argument "{word}"',
-                    hint=f"did you mean {close}?" if close else None,
-                )
+                hint = suggestion(word, names)
+                raise UsageError(f'run() has no argument "{word}"', hint=hint)
             if value is not None:
                 yield option, value, f"argument {word}", None
 

@@ -100,7 +100,8 @@ def located(option: Option, message: str, where: str | None, hint: str | None = 
     """Return a UsageError that names the option, the way it is spelled at that place."""
     if where == COMMAND_LINE:
         return UsageError(f"--{option.name}: {message}", hint=hint)
-    return UsageError(f"{option.name}: {message}", where=where, hint=hint)
+    name = option.name if where else option.name.replace("-", "_")  # a keyword argument
+    return UsageError(f"{name}: {message}", where=where, hint=hint)
 
 
 def show(option: Option, value: Any) -> str:

@@ -27,6 +27,7 @@ from batchio.options.resolve import resolve
 from batchio.options.table import get, suggestion
 from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
+from batchio.options.words import as_words
 from batchio.providers import NAMES, traits
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from batchio.options.command import Command
     from batchio.options.directives import Directive
     from batchio.options.resolve import Effective
+    from batchio.options.words import Words
     from batchio.submit.caller import CallerContext
 
 ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script", "ignore"))
@@ -47,7 +49,7 @@ ENGINES: Final = ("podman", "docker")
 
 
 def resolve_job(
-    command: str | Sequence[str],
+    command: Words,
     options: Mapping[str, Any],
     typed: Mapping[str, Any] | None,
     here: CallerContext,
@@ -57,6 +59,7 @@ def resolve_job(
     Raises:
         UsageError: one of them is wrong; the message says where.
     """
+    command = as_words(command)
     top = call_layer(options) if typed is None else typed_layer(typed)
     below = [environment_layer(here.environ), *config.layers(here)]
     planned = _planned(command, _about_command([top, *below]), here)
@@ -122,7 +125,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
             listing=here.neighbours(command.partition(" ")[0]),
             send=send,
         )
-    words = [command] if isinstance(command, str) else [_word(word) for word in command]
+    words = [command] if isinstance(command, str) else list(command)
     for word in words:
         if why := unpassable(word):
             raise UsageError(f"a word of the command holds {why}")
@@ -134,13 +137,6 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
         send=send,
         on_path=here.on_path,
     )
-
-
-def _word(word: object) -> str:
-    text = os.fspath(word) if isinstance(word, os.PathLike) else word
-    if not isinstance(text, str):
-        raise UsageError(f"{word!r} is not a text", hint="a command is a list of texts")
-    return text
 
 
 def _directives(command: Command, here: CallerContext) -> tuple[list[Directive], list[str], str]:
