@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,43 +11,14 @@ from hypothesis import strategies as st
 from batchio.core.sizes import Span
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
-from batchio.options.directives import parse
 from batchio.options.layers import (
     Layer,
-    call_layer,
     config_layer,
-    directive_layers,
-    environment_layer,
-    typed_layer,
 )
-from batchio.options.resolve import Effective, Row, resolve
-from batchio.options.table import OPTIONS, get
+from batchio.options.resolve import Row, resolve
+from batchio.options.table import get
 from batchio.providers import traits
-
-if TYPE_CHECKING:
-    from batchio.options.schema import Option
-
-
-def resolved(
-    typed: dict[str, Any] | None = None,
-    script: str = "",
-    environ: dict[str, str] | None = None,
-    project: dict[str, Any] | None = None,
-    user: dict[str, Any] | None = None,
-    call: dict[str, Any] | None = None,
-) -> Effective:
-    """Every layer in its order."""
-    environ = environ or {}
-    return resolve(
-        [
-            call_layer(call) if call is not None else typed_layer(typed or {}),
-            *directive_layers(parse(script, "hello.sh"), "hello.sh"),
-            environment_layer(environ),
-            config_layer(project or {}, "pyproject.toml [tool.batchio]"),
-            config_layer(user or {}, "~/.config/batchio/batchio.toml"),
-        ],
-        environ,
-    )
+from tests.options.resolving import resolved
 
 
 def test_each_layer_wins_over_those_below() -> None:
@@ -109,65 +80,6 @@ def test_variables_are_merged_key_by_key() -> None:
     assert expected == effective.value("env")
     origins = "command line, hello.sh:1, hello.sh:2, pyproject.toml [tool.batchio]"
     assert origins == effective.origin("env")
-
-
-@pytest.mark.parametrize(
-    "option", [o for o in OPTIONS if "cli" in o.surfaces], ids=lambda o: o.name
-)
-def test_an_empty_value_is_an_error_whatever_the_option(option: Option) -> None:
-    with pytest.raises(UsageError, match=f"^--{option.name}: the value is empty$"):
-        resolved({option.name: [""] if option.repeat else ""})
-    if "config" in option.surfaces:
-        with pytest.raises(UsageError, match=f"{option.name}: the value is empty$"):
-            resolved(project={option.name: ""})
-    if "directive" in option.surfaces:
-        with pytest.raises(UsageError, match=f"hello.sh:1: {option.name}: the value is empty$"):
-            resolved(script=f'# BATCHIO {option.name} ""\n')
-    if option.for_calls and option.kind != "object":
-        with pytest.raises(UsageError, match=f"{option.name}: the value is empty$"):
-            resolved(call={option.keyword: ""})
-
-
-# ---- what is left out ----
-
-
-def test_ignored_options_are_as_if_nobody_had_given_them_and_are_named() -> None:
-    script = "# COILED env B=script\n# COILED memory 8GB\n# COILED gpu\n"
-    effective = resolved({"ignore": ["memory,gpu", "--env"]}, script, user={"memory": "1GB"})
-    assert effective.value("env") == {}
-    assert None is effective.value("memory")
-    assert False is effective.value("gpu")
-    assert effective.notes == (
-        "--env B=script (hello.sh:1): left out, because of --ignore",
-        "--memory 8 GB (hello.sh:2): left out, because of --ignore",
-        "--gpu (hello.sh:3): left out, because of --ignore",
-        "--memory 1 GB (~/.config/batchio/batchio.toml): left out, because of --ignore",
-    )
-
-
-def test_every_place_may_say_what_is_ignored_and_the_highest_counts() -> None:
-    script = "# BATCHIO ignore gpu\n# COILED gpu\n# COILED memory 8GB\n"
-    assert False is resolved(script=script).value("gpu")
-    assert True is resolved({"ignore": ["memory"]}, script).value("gpu")
-    assert None is resolved(script="# COILED gpu\n", call={"ignore": ["gpu"]}).value("memory")
-    assert None is resolved({"name": "a"}, environ={"BATCHIO_IGNORE": "name"}).value("name")
-
-
-def test_what_is_no_option_cannot_be_ignored() -> None:
-    with pytest.raises(UsageError) as refused:
-        resolved({"ignore": ["memry"]})
-    assert str(refused.value) == '--ignore: there is no option "memry"'
-    assert refused.value.hint == "did you mean memory?"
-
-
-def test_hosts_of_a_higher_layer_replace_those_of_a_file_below_it() -> None:
-    below = {"hosts-file": "hosts.txt"}
-    effective = resolved({"hosts": ["a"]}, project=below)
-    assert (effective.value("hosts"), effective.value("hosts-file")) == (("a",), None)
-    effective = resolved({"hosts-file": "mine.txt"}, project={"hosts": ["a"]}, user=below)
-    assert (effective.value("hosts"), effective.value("hosts-file")) == ((), "mine.txt")
-    effective = resolved({"hosts": ["a"], "hosts-file": "mine.txt"}, user=below)
-    assert (effective.value("hosts"), effective.value("hosts-file")) == (("a",), "mine.txt")
 
 
 def test_a_clear_in_the_middle_forgets_what_its_own_layer_said_before() -> None:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchio import sync
 from batchio.agent.node import node_facts
+from batchio.errors import UsageError
 from batchio.options.table import OPTIONS
 from batchio.submit import requirements
 
@@ -196,3 +198,12 @@ def test_files_of_variables_are_merged_in_their_order(caller: Caller) -> None:
     assert caller.refused("true", env_file=["a.env", "no.env"])[0] == (
         "--env-file: no such file: no.env"
     )
+
+
+def test_a_caller_in_python_is_told_in_python(caller: Caller) -> None:
+    with pytest.raises(UsageError) as refused:
+        sync.plan("true", gpu=True, software="x")
+    assert refused.value.hint == 'to run all the same, without: ignore="software,gpu"'
+    plan = sync.plan("true", allow_cross_zone=False, ignore=["gpu"])
+    [line] = [line for line in plan.warnings if "zone" in line]
+    assert line.startswith("allow_cross_zone=False: ignored")
