@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
@@ -79,7 +79,6 @@ def test_what_follows_a_value_of_several_lines_is_named_by_its_own_line() -> Non
         st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     )
 )
-@settings(max_examples=20)
 def test_what_a_shell_exports_comes_back(shell: str, given: dict[str, str]) -> None:
     printed = subprocess.run(
         [shell, "-c", "export -p"], env=given, capture_output=True, check=True
