@@ -68,10 +68,6 @@ def prepare(
     warnings = [*resolved.warnings, *bundle.warnings]
     if tasks is None:
         warnings += idle(resolved.effective)
-    if resolved.effective.value("pipe-to-files") and not (
-        resolved.effective.value("download") or resolved.effective.value("sync")
-    ):
-        warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
     return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
