@@ -35,6 +35,7 @@ class LocalTransport:
 
     local = True
     python = sys.executable
+    work = ""
 
     def __init__(self) -> None:
         self.where = socket.gethostname()
