@@ -6,6 +6,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+
 from batchio.cli import diagnostics, output, place
 from batchio.cli.common import CommandArgument, finished
 from batchio.cli.documents import Submitted
