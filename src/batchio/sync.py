@@ -77,9 +77,9 @@ class Job:
         """See `batchio.Job.outputs`."""
         return plainly(self._job.outputs())
 
-    def download(self, folder: str | Path) -> Download:
+    def download(self, folder: str | Path, *, clean: bool = False) -> Download:
         """See `batchio.Job.download`."""
-        return plainly(self._job.download(folder))
+        return plainly(self._job.download(folder, clean=clean))
 
     def explain(self, task: int | None = None) -> list[str]:
         """See `batchio.Job.explain`."""
