@@ -12,7 +12,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
 pytest := $(bin)/python -m pytest
 
-.PHONY: hello test testbed check fast fix bench docs clean
+.PHONY: hello test testbed check fast fix bench docs site clean
 
 hello: $(VENV)/has-run  ## the main job: ten tasks on this computer
 	$(bin)/batchio run --follow examples/hello.sh
@@ -44,6 +44,10 @@ bench: $(VENV)/has-dev  ## the measurements of docs/reference/benchmarks
 docs: $(VENV)/has-dev  ## what is made from the code, and the picture of the README
 	$(bin)/python -m docs
 	$(bin)/python docs/picture.py
+
+site: $(VENV)/has-dev  ## the docs as a site that can be searched: dist/site/index.html
+	$(bin)/python -m sphinx --quiet --fail-on-warning --jobs auto docs dist/site
+	@echo dist/site/index.html
 
 clean:  ## back to a fresh clone
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

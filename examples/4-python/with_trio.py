@@ -1,4 +1,4 @@
-"""The same verbs under trio: pip install "batchio[trio]"."""
+"""The same verbs under trio: pip install trio."""
 
 import trio
 

@@ -2,7 +2,7 @@
 
     ```console                    each `$ ` line is run by bash, in the page's folder; the lines
                                   below it are its output (`…` stands for anything)
-    ```python                     is run; `await` may be used at the top
+    ```python                     is run as a script, or, with `await` at the top, in a loop
     ```LANGUAGE file=NAME         is written to a file of that name
     ```LANGUAGE not-run="REASON"  is neither
     ```text, toml, …              other languages without `file=` are for reading
@@ -118,9 +118,19 @@ def _run_console(session: str, folder: Path, environ: Mapping[str, str]) -> None
 def _run_python(source: str, folder: Path, environ: Mapping[str, str]) -> None:
     file = folder / "block.py"
     file.write_text(source)
-    done = _call([sys.executable, "-c", _ASYNC_RUNNER, str(file)], folder, environ)
+    words = [str(file)] if _is_script(source) else ["-c", _ASYNC_RUNNER, str(file)]
+    done = _call([sys.executable, *words], folder, environ)
     file.unlink()
     assert done.returncode == 0, f"{source}\nexit code {done.returncode}\n{done.stdout}"
+
+
+def _is_script(source: str) -> bool:
+    """Whether a block runs as it stands, with no `await` at the top."""
+    try:
+        compile(source, "block", "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 def _call(

@@ -51,9 +51,7 @@ def check(url: str) -> SplitResult:
         what = "names no bucket" if bucket else "names a host, or no folder"
         raise UsageError(f"{url} {what}", hint=f"write {SCHEMES[parts.scheme]}")
     if find_spec("obstore") is None:
-        raise UsageError(
-            "file stores need the package obstore", hint='pip install "batchio[store]"'
-        )
+        raise UsageError("file stores need the package obstore", hint="pip install obstore")
     return parts
 
 
