@@ -16,7 +16,6 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio import sync as sync
     from batchio.api import Job as Job
     from batchio.api import Live as Live
-    from batchio.api import Result as Result
     from batchio.api import check as check
     from batchio.api import list_jobs as list_jobs
     from batchio.api import open_job as open_job
@@ -27,19 +26,56 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.api import status as status
     from batchio.api import unattended as unattended
     from batchio.api import wait as wait
+    from batchio.core.cards import Removed as Removed
+    from batchio.core.history import AttemptRow as AttemptRow
     from batchio.core.lens import Order as Order
     from batchio.core.lens import Where as Where
+    from batchio.core.result import Result as Result
+    from batchio.core.rows import FailureGroup as FailureGroup
+    from batchio.core.rows import NodeRow as NodeRow
+    from batchio.core.rows import TaskRow as TaskRow
+    from batchio.core.sending import Sending as Sending
+    from batchio.core.table import TaskRows as TaskRows
+    from batchio.core.views import Counts as Counts
+    from batchio.core.views import JobHeader as JobHeader
+    from batchio.core.views import JobSummary as JobSummary
+    from batchio.core.views import JobView as JobView
     from batchio.errors import BatchioError as BatchioError
+    from batchio.errors import BatchioWarning as BatchioWarning
+    from batchio.errors import HeadGone as HeadGone
+    from batchio.errors import IllegalEvent as IllegalEvent
     from batchio.errors import JobFailed as JobFailed
+    from batchio.errors import JobMoved as JobMoved
+    from batchio.errors import JournalCorrupt as JournalCorrupt
+    from batchio.errors import JournalDown as JournalDown
+    from batchio.errors import JournalFull as JournalFull
+    from batchio.errors import LeaseHeld as LeaseHeld
+    from batchio.errors import NoCapacity as NoCapacity
+    from batchio.errors import NodeError as NodeError
+    from batchio.errors import NoSuchJob as NoSuchJob
+    from batchio.errors import NotAuthorised as NotAuthorised
+    from batchio.errors import ProtocolError as ProtocolError
+    from batchio.errors import ProviderDown as ProviderDown
+    from batchio.errors import ProviderError as ProviderError
+    from batchio.errors import QuotaExceeded as QuotaExceeded
+    from batchio.errors import Remedy as Remedy
+    from batchio.errors import SetupFailed as SetupFailed
+    from batchio.errors import Unfit as Unfit
+    from batchio.errors import Unreachable as Unreachable
     from batchio.errors import UsageError as UsageError
+    from batchio.errors import WorkspaceError as WorkspaceError
+    from batchio.options.keywords import RunOptions as RunOptions
     from batchio.ports import Finding as Finding
     from batchio.primitives import Done as Done
     from batchio.primitives import Node as Node
     from batchio.primitives import connect as connect
     from batchio.primitives import dispatch as dispatch
     from batchio.primitives import open_nodes as open_nodes
+    from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
+    from batchio.runtime.streams import Stream as Stream
     from batchio.stores.logs import LogLine as LogLine
+    from batchio.stores.logs import Printed as Printed
     from batchio.submit import Plan as Plan
 
 __version__ = "0.1.0"
@@ -47,14 +83,26 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Live Result check list_jobs open_job plan prune remove run status "
-        "unattended wait",
+        "api": "Job Live check list_jobs open_job plan prune remove run status unattended wait",
+        "core.cards": "Removed",
+        "core.history": "AttemptRow",
         "core.lens": "Order Where",
-        "errors": "BatchioError JobFailed UsageError",
+        "core.result": "Result",
+        "core.rows": "FailureGroup NodeRow TaskRow",
+        "core.sending": "Sending",
+        "core.table": "TaskRows",
+        "core.views": "Counts JobHeader JobSummary JobView",
+        "errors": "BatchioError BatchioWarning HeadGone IllegalEvent JobFailed JobMoved "
+        "JournalCorrupt JournalDown JournalFull LeaseHeld NoCapacity NoSuchJob NodeError "
+        "NotAuthorised ProtocolError ProviderDown ProviderError QuotaExceeded Remedy "
+        "SetupFailed Unfit Unreachable UsageError WorkspaceError",
+        "options.keywords": "RunOptions",
         "ports": "Finding",
         "primitives": "Done Node connect dispatch open_nodes",
+        "runtime.copying": "Download",
         "runtime.live": "Change",
-        "stores.logs": "LogLine",
+        "runtime.streams": "Stream",
+        "stores.logs": "LogLine Printed",
         "submit": "Plan",
         "": "sync",
     }.items()

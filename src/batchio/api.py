@@ -8,6 +8,7 @@ verbs that change nothing accept None.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,12 +18,15 @@ from batchio.core.sizes import parse_duration
 from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
 from batchio.job import Result as Result
+from batchio.options.terms import for_command_line as for_command_line
+from batchio.options.terms import in_terms, python_terms
 from batchio.runtime import cards, removing
 from batchio.runtime.bridge import blocking as blocking
 from batchio.runtime.bridge import portable
 from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.host import plainly as plainly
 from batchio.runtime.live import Live as Live
+from batchio.runtime.notices import Notices
 from batchio.stores.finding import find
 from batchio.stores.logs import LogLine as LogLine
 from batchio.stores.logs import Printed as Printed
@@ -31,13 +35,13 @@ from batchio.submit import prepare as prepare
 from batchio.submit import workspace_of as workspace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Unpack
+    from typing import Any, Unpack
 
     from batchio.core.cards import Removed
     from batchio.core.views import JobSummary, JobView
     from batchio.heads import Leading as Leading
     from batchio.options.keywords import RunOptions
+    from batchio.options.words import Words as Words
     from batchio.ports import Finding as Finding
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
@@ -45,22 +49,53 @@ if TYPE_CHECKING:
     from batchio.submit import Plan as Plan
 
 
-async def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
+@in_terms
+async def run(command: Words, **options: Unpack[RunOptions]) -> Job:
     """Submit a job and return at once; a head of its own runs it from here on.
 
     Args:
         command: Words, byte for byte; or one string: the name of a script, the text of
-            one (it begins with `#!` or has several lines), or a line for the shell.
+            one (it begins with `#!` or has several lines), or a line for the shell. A path
+            is a script or a program.
         **options: As in docs/reference/options.md; `head="inline"` runs the job inside
             this loop and returns when it is done; a cancelled caller cancels the job.
+
+    Warns:
+        BatchioWarning: an option is ignored, or another thing to know that stops nothing.
 
     Raises:
         UsageError: something about the request is wrong; nothing was made.
     """
+    prepared, notices = await _prepared(command, options)
+    job = Job(prepared.workspace, await in_thread(prepared.create))
+    if notices.has_logger:
+        for line in await _begun(prepared, job):
+            notices.say(line)
+    await heads.begin(prepared.head, prepared.workspace, job.id, prepared.secrets)
+    if notices.has_logger and prepared.head == "inline":
+        for line in await job.explain():
+            notices.say(line)
+    return job
+
+
+async def _prepared(command: Words, options: Any) -> tuple[submit.Prepared, Notices]:
+    """Prepare a job, and warn its caller in Python."""
+    notices = Notices(options.get("logger"))
     prepared = await in_thread(partial(submit.prepare, command, options))
-    job = await in_thread(prepared.create)
-    await heads.begin(prepared.head, prepared.workspace, job, prepared.secrets)
-    return Job(prepared.workspace, job)
+    notices.warn(prepared.warnings)
+    return prepared, notices
+
+
+async def _begun(prepared: submit.Prepared, job: Job) -> list[str]:
+    """Return what the command line says of a job that begins."""
+    left = await unattended(workspace=prepared.workspace.url)
+    sends = [f"sends {prepared.sends}"] if prepared.sends else []
+    spec = prepared.spec
+    return [
+        *(f"nobody runs job {one} any more; go on with: batchio recover {one}" for one in left),
+        *sends,
+        f"job {job.id}: {spec.name}, {len(spec.tasks)} tasks on {spec.provider}",
+    ]
 
 
 def launch(prepared: submit.Prepared) -> tuple[Job, Leading | None]:
@@ -74,15 +109,20 @@ def launch(prepared: submit.Prepared) -> tuple[Job, Leading | None]:
     return Job(prepared.workspace, job), leading
 
 
-async def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
-    """Return what `run` would do: every option and its origin, the tasks, the files."""
+@in_terms
+async def plan(command: Words, **options: Unpack[RunOptions]) -> Plan:
+    """Return what `run` would do: every option and its origin, the tasks, the files.
+
+    Raises:
+        UsageError: something about the request is wrong, as for `run`.
+    """
     prepared = await in_thread(partial(submit.prepare, command, options))
-    return await in_thread(prepared.plan)
+    found = await in_thread(prepared.plan)
+    return replace(found, warnings=tuple(map(python_terms, found.warnings)))
 
 
-async def check(
-    command: str | Sequence[str] = ("true",), **options: Unpack[RunOptions]
-) -> list[Finding]:
+@in_terms
+async def check(command: Words = ("true",), **options: Unpack[RunOptions]) -> list[Finding]:
     """Check, before there is a job, what it needs: the workspace, and each node that it could have.
 
     Every node is reached and greeted as the job would do it, and nothing is left there. A
@@ -91,8 +131,11 @@ async def check(
     Raises:
         UsageError: something about the request is wrong, as for `run`.
     """
-    prepared = await in_thread(partial(submit.prepare, command, options))
-    return await check_prepared(prepared)
+    prepared, _ = await _prepared(command, options)
+    return [
+        found._replace(said=python_terms(found.said), hint=python_terms(found.hint))
+        for found in await check_prepared(prepared)
+    ]
 
 
 @portable
@@ -112,6 +155,7 @@ async def check_prepared(prepared: submit.Prepared) -> list[Finding]:
         await provider.aclose()
 
 
+@in_terms
 async def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
     """Return the job of that id, beginning of an id, or name; None for the newest.
 
@@ -122,7 +166,8 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
     return Job(place, await in_thread(partial(find, place, job)))
 
 
-async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
+@in_terms
+async def list_jobs(workspace: str | None = None, limit: int | None = 10) -> list[JobSummary]:
     """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
     why.
     """
@@ -130,12 +175,14 @@ async def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> 
     return await in_thread(partial(cards.list_cards, place, limit, HostClock()))
 
 
+@in_terms
 async def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
     """Return ids among the newest `limit` jobs that are not done and have no head any more."""
     place = submit.workspace_of(workspace)
     return await in_thread(partial(cards.unattended, place, limit, HostClock()))
 
 
+@in_terms
 async def remove(job: str, *, workspace: str | None = None) -> Removed:
     """Remove a job for good, with its logs and the outputs that are in the workspace.
 
@@ -150,6 +197,7 @@ async def remove(job: str, *, workspace: str | None = None) -> Removed:
     return await in_thread(partial(removing.remove, place, found))
 
 
+@in_terms
 async def prune(
     *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
 ) -> list[Removed]:
@@ -173,7 +221,11 @@ def _seconds(duration: float | timedelta | str) -> float:
 
 
 async def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """Return the job's view as it is now."""
+    """Return the job's view as it is now.
+
+    Raises:
+        NoSuchJob: there is none, or more than one.
+    """
     return await (await open_job(job, workspace=workspace)).status()
 
 

@@ -31,7 +31,10 @@ be done about it by whoever called.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from batchio.core.result import Result
 
 
 class Remedy(StrEnum):
@@ -81,7 +84,11 @@ class BatchioError(Exception):
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
-class UsageError(BatchioError):
+class BatchioWarning(UserWarning):
+    """Something that a caller in Python should know, and that stops nothing."""
+
+
+class UsageError(BatchioError, ValueError):
     """A request cannot be carried out as it was written."""
 
     code = "usage"
@@ -96,10 +103,19 @@ class IllegalEvent(BatchioError):
 
 
 class JobFailed(BatchioError):
-    """A job ended otherwise than succeeded."""
+    """A job ended otherwise than succeeded, and the caller asked to be told by an exception.
+
+    Attributes:
+        job: The job that was waited for: a `batchio.Job`, or a `batchio.sync.Job`.
+        result: Its result, with its tasks.
+        failed: Ids of the tasks that ended badly, in order; those cancelled are none of them.
+    """
 
     code = "job-failed"
     exit_code = 1
+    job: Any
+    result: Result
+    failed: tuple[int, ...] = ()
 
 
 class WorkspaceError(BatchioError):

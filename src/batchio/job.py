@@ -6,17 +6,21 @@ without a loop. Verbs only read unless their name says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchio import heads, tasklogs
-from batchio.core.job import EXIT_CODES
+from batchio.core.cards import summary_of
 from batchio.core.news import event_view
+from batchio.core.result import Result as Result
+from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import JobFailed, UsageError
+from batchio.errors import BatchioError, JobFailed, UsageError
 from batchio.heads import asking
+from batchio.options.terms import in_terms, python_terms
+from batchio.runtime.cards import read_card
 from batchio.runtime.host import in_thread
 from batchio.runtime.live import Live
 from batchio.runtime.streams import Stream
@@ -24,35 +28,14 @@ from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
+    from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
-    from batchio.core.views import JobView, TaskRow
+    from batchio.core.views import JobView
     from batchio.ports import JobStore, Workspace
     from batchio.runtime.copying import Download
     from batchio.stores.logs import LogLine, Printed
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a job that is done."""
-
-    job: JobView
-
-    @property
-    def outcome(self) -> str:
-        """The job's outcome: `succeeded`, `failed`, `cancelled`, `timed_out` or `lost`."""
-        return self.job.outcome
-
-    @property
-    def exit_code(self) -> int:
-        """The exit code of `batchio wait`: 0, 1 failed, 3 lost, 4 cancelled, 5 timed out."""
-        return EXIT_CODES[Outcome[self.job.outcome.upper() or "NONE"]]
-
-    @property
-    def tasks(self) -> Iterator[TaskRow]:
-        """One record for each task, in order; made as they are asked for."""
-        return self.job.tasks()
 
 
 class Job:
@@ -65,13 +48,26 @@ class Job:
         """The job's id: short, unique, sorts by time of submission."""
 
     def __repr__(self) -> str:
-        return f"<batchio job {self.id}>"
+        return f"<Job {self.id}{_standing(self._store)}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and self._where() == other._where()
+
+    def __hash__(self) -> int:
+        return hash(self._where())
+
+    def _where(self) -> tuple[str, str]:
+        return self._workspace.url, self.id
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
 
     @property
     def name(self) -> str:
         """The name that the job was submitted with."""
         return self._store.name()
 
+    @in_terms
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
         """Wait until every task has an outcome and every node is given back.
 
@@ -92,8 +88,13 @@ class Job:
                 raise live.damage
             result = Result(live._whole_view())
         if check and result.exit_code:
-            raise JobFailed(f"job {self.id} {result.outcome}", hint=f"batchio status {self.id}")
+            raise self._failed(result)
         return result
+
+    def _failed(self, result: Result) -> JobFailed:
+        error = JobFailed(result.cause, hint=f"batchio explain {self.id}")
+        error.job, error.result, error.failed = self, result, result.failed
+        return error
 
     def live(self, at: float | None = None) -> Live:
         """Return a view that follows the job: `async with job.live() as live`.
@@ -115,6 +116,7 @@ class Job:
         """
         return Stream(self._events)
 
+    @in_terms
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         async with Live(self._store, whole=True, nodes=False) as live:
             ids = live._machine.running_job.spec.tasks
@@ -122,6 +124,7 @@ class Job:
                 for event in change.events:
                     yield event_view(event, ids)
 
+    @in_terms
     async def status(self) -> JobView:
         """Return the job's view as it is now, and whether a head runs it."""
         async with Live(self._store) as live:
@@ -156,7 +159,7 @@ class Job:
             UsageError: there is no such task.
         """
         which = Lines(chosen(task), attempt, stream, since, tail)
-        verb = tasklogs.follow if follow else tasklogs.past
+        verb = in_terms(tasklogs.follow if follow else tasklogs.past)
         return Stream(lambda: verb(self._store, which, LINES))
 
     def raw_logs(
@@ -170,13 +173,15 @@ class Job:
     ) -> Stream[Printed]:
         """Stream what the tasks printed, byte for byte. Arguments as of `logs`."""
         which = Lines(chosen(task), attempt, stream, since)
-        verb = tasklogs.follow if follow else tasklogs.past
+        verb = in_terms(tasklogs.follow if follow else tasklogs.past)
         return Stream(lambda: verb(self._store, which, RAW))
 
+    @in_terms
     async def head_log(self) -> str:
         """Return what the job's head itself wrote to stderr; mostly nothing."""
         return await in_thread(self._store.head_words)
 
+    @in_terms
     async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
         """End the job, or some of its tasks. Returns when that stands in the journal.
 
@@ -192,6 +197,7 @@ class Job:
         request = {"kind": "cancel", "tasks": positions, "why": why or "cancelled"}
         await self._ask(request, {}, runs_tasks=positions is not None)
 
+    @in_terms
     async def retry(
         self, tasks: str | int | None = None, secrets: dict[str, str] | None = None
     ) -> list[int]:
@@ -224,6 +230,7 @@ class Job:
             await self._ask({"kind": "retry", **chosen_ones}, secrets or {}, runs_tasks=True)
         return [ids.at(position) for position in positions]
 
+    @in_terms
     async def recover(
         self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False
     ) -> bool:
@@ -245,11 +252,13 @@ class Job:
         await asking.lead_again(self._store, begin)
         return True
 
+    @in_terms
     async def outputs(self) -> Path:
         """Return the folder that the outputs of tasks are copied to, below each task's id."""
         collect = (await self._machine()).running_job.spec.collect
         return Path(collect) if collect else self._store.outputs()
 
+    @in_terms
     async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
         """Copy the outputs of tasks to a folder of yours, below each task's id.
 
@@ -269,11 +278,43 @@ class Job:
         copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
         return await in_thread(copy)
 
+    @in_terms
     async def explain(self, task: int | None = None) -> list[str]:
         """Explain in plain sentences why the job, or one task, is in its state."""
         async with Live(self._store) as live:
-            return live.why(task)
+            return list(map(python_terms, live.why(task)))
 
+    @in_terms
+    async def attempts(self, task: int) -> list[AttemptRow]:
+        """Return all attempts of the task of this id, oldest first.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        async with Live(self._store) as live:
+            return await live.attempts(task)
+
+    @in_terms
+    async def stdout(self, task: int) -> str:
+        """Return what the last attempt of this task wrote to stdout; bytes not UTF-8 are U+FFFD.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        return await self._text(task, "stdout")
+
+    @in_terms
+    async def stderr(self, task: int) -> str:
+        """Return what the last attempt of this task wrote to stderr, as `stdout` does."""
+        return await self._text(task, "stderr")
+
+    async def _text(self, task: int, stream: str) -> str:
+        async with Live(self._store, nodes=False) as live:
+            [row] = live.rows([position_of(live._machine, task)])
+        which = self.raw_logs(task=task, attempt=row.attempt, stream=stream)
+        return b"".join([bytes(part.data) async for part in which]).decode(errors="replace")
+
+    @in_terms
     async def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
 
@@ -311,3 +352,12 @@ class Job:
         if not elsewhere:
             heads.need_its_computer(machine)
         await heads.begin(spec.head, self._workspace, self.id, secrets)
+
+
+def _standing(store: JobStore) -> str:
+    """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
+    try:
+        seen = summary_of(read_card(store), 0.0)
+        return f" {seen.name}: {seen.standing.replace('_', ' ')}, {seen.progress}"
+    except (BatchioError, OSError):
+        return ""  # removed, or on a disk that does not answer

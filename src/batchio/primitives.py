@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any
 from batchio import providers
 from batchio.core.arrays import TaskIds
 from batchio.core.spec import JobSpec
-from batchio.errors import NodeError, ProviderDown
+from batchio.errors import NodeError, ProviderDown, UsageError
+from batchio.options.terms import in_terms
+from batchio.options.words import as_words
 from batchio.ports import Line, NodeOrder, Refused
 from batchio.runtime.bridge import EngineStream, portable
+from batchio.runtime.notices import Notices
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from batchio.core.plan import Offer
+    from batchio.options.words import Words
     from batchio.ports import Provider, Transport
-
-    Words = Sequence[str] | str
-    """A command: words, or one string that is split as a shell would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Done:
         command: The words that ran.
         node: The name of the node it ran on.
         exit_code: As the system gave it; `-N` when signal N ended it.
+        stdout: What it wrote there, bytes that are not UTF-8 as U+FFFD; `stderr` likewise.
     """
 
     command: tuple[str, ...]
@@ -61,8 +63,9 @@ class Node:
         self._transport = transport
 
     def __repr__(self) -> str:
-        return f"<batchio node {self.name}, {self.slots} slots>"
+        return f"<Node {self.name}, {self.slots} slots>"
 
+    @in_terms
     @portable
     async def run(
         self, command: Words, *, stdin: bytes | None = None, timeout: float | None = None
@@ -70,15 +73,16 @@ class Node:
         """Run one command to its end.
 
         Args:
-            command: Words that arrive byte for byte, or one string to be split.
+            command: Words that arrive byte for byte, or one string, split as a shell would.
             stdin: Bytes it reads; nothing by default.
             timeout: Seconds; then it is killed.
 
         Raises:
+            UsageError: the command is neither text nor words.
             Unreachable: the connection broke: nobody knows how the command ended.
             TimeoutError: `timeout` passed.
         """
-        words = tuple(shlex.split(command) if isinstance(command, str) else command)
+        words = _split(command)
         done = await self._transport.run(words, stdin=stdin, timeout=timeout)
         out, err = (part.decode(errors="replace") for part in (done.stdout, done.stderr))
         return Done(words, self.name, done.exit_code, out, err)
@@ -118,8 +122,16 @@ class open_nodes:
         self._provider: Provider | None = None
         self._held: list[tuple[str, Transport]] = []
 
+    def __repr__(self) -> str:
+        spec, held = self._spec, len(self._held)
+        where = f"{spec.provider} {', '.join(spec.hosts)}".rstrip()
+        return f"<open_nodes {where}: {f'{held} open' if held else 'not open'}>"
+
+    @in_terms
     @portable
     async def __aenter__(self) -> list[Node]:
+        if self._provider is not None:
+            raise UsageError("these nodes are open already", hint="make another open_nodes(…)")
         self._provider = providers.load(self._spec)
         try:
             offers = await self._provider.offers(self._spec)
@@ -145,12 +157,13 @@ class open_nodes:
 
     async def _give_back(self) -> None:
         held, self._held = self._held, []
-        if self._provider is None:
+        provider, self._provider = self._provider, None
+        if provider is None:
             return
         for handle, transport in held:
             await transport.close()
-            await self._provider.delete([handle])
-        await self._provider.aclose()
+            await provider.delete([handle])
+        await provider.aclose()
 
 
 class connect:
@@ -162,6 +175,9 @@ class connect:
     def __init__(self, host: str = "localhost") -> None:
         here = host in ("localhost", "local", "")
         self._nodes = open_nodes("local") if here else open_nodes("ssh", hosts=[host])
+
+    def __repr__(self) -> str:
+        return repr(self._nodes).replace("open_nodes", "connect")
 
     async def __aenter__(self) -> Node:
         [node] = await self._nodes.__aenter__()
@@ -184,14 +200,20 @@ def dispatch(
     Yields:
         The result of each, in the order in which they end.
 
+    Warns:
+        BatchioWarning: a node was lost, and the others go on.
+
     Raises:
+        UsageError: a command is neither text nor words.
         NodeError: no node is left.
     """
-    return EngineStream(lambda: _dispatch(commands, list(nodes)))
+    notices = Notices()
+    return EngineStream(lambda: _dispatch(commands, list(nodes), notices))
 
 
+@in_terms
 async def _dispatch(
-    commands: Iterable[Words] | AsyncIterable[Words], nodes: list[Node]
+    commands: Iterable[Words] | AsyncIterable[Words], nodes: list[Node], notices: Notices
 ) -> AsyncGenerator[Done, None]:
     supply, lost = _Supply(commands), set[Node]()
     done: asyncio.Queue[Done | NodeError | None] = asyncio.Queue(sum(n.slots for n in nodes) or 1)
@@ -202,8 +224,9 @@ async def _dispatch(
                 await done.put(await node.run(command))
             except NodeError as err:
                 supply.put_back(command)
-                lost.add(node)
-                await done.put(err)
+                if node not in lost:
+                    lost.add(node)
+                    await done.put(err)
                 return
 
     async def all_slots() -> None:
@@ -214,21 +237,48 @@ async def _dispatch(
                         group.create_task(serve(node))
             if not supply.back or lost.issuperset(nodes):
                 break  # else a node was lost when the others had nothing left to do
+
+    async def to_the_end() -> None:
+        try:
+            await all_slots()
+        except ExceptionGroup as group:  # of the commands' iterator, or a command of no words
+            broken.append(group.exceptions[0])
         await done.put(None)
 
-    work = asyncio.create_task(all_slots())
+    broken: list[Exception] = []
+    work = asyncio.create_task(to_the_end())
     last: NodeError | None = None
     try:
         while (item := await done.get()) is not None:
             if isinstance(item, NodeError):
                 last = item
+                if not lost.issuperset(nodes):
+                    notices.warn([f"{item}; its commands run on the other nodes"])
             else:
                 yield item
+        if broken:
+            raise broken[0]
         if await supply.next() is not None:
             raise last or NodeError("there is no node to run on")
     finally:
         work.cancel()
         await asyncio.wait([work])
+
+
+def _split(command: object) -> tuple[str, ...]:
+    """Return the words of a command; one string is split as a shell would.
+
+    Raises:
+        UsageError: it is neither text nor words, or a quote in it is open.
+    """
+    words = as_words(command)
+    try:
+        found = tuple(shlex.split(words) if isinstance(words, str) else words)
+    except ValueError as err:
+        raise UsageError(f"{words!r} cannot be split: {str(err).lower()}") from None
+    if not found:
+        raise UsageError("no command given", hint="a command is a list of texts, or one text")
+    return found
 
 
 class _Supply:

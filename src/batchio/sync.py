@@ -1,7 +1,7 @@
 """The same verbs, blocking: for scripts and notebooks. No logic.
 
-They work where a loop already runs (a notebook): verbs that read need no loop, and `run` has
-a thread with one of its own.
+They work where a loop already runs (a notebook): verbs that read need no loop, and
+`head="inline"` has a thread with one of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from batchio import api
 from batchio.api import blocking, plainly
 from batchio.core.lens import ALL
+from batchio.errors import JobFailed
 
 if TYPE_CHECKING:
     from array import array
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from batchio.api import Change, Download, Finding, LogLine, Plan, Printed, Stream
+    from batchio.api import Change, Download, Finding, LogLine, Plan, Printed, Stream, Words
     from batchio.core.cards import Removed
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
@@ -45,44 +46,90 @@ class Job:
 
     @property
     def name(self) -> str:
-        """See `batchio.Job.name`."""
+        """The name that the job was submitted with."""
         return self._job.name
 
     def __repr__(self) -> str:
-        return f"<batchio.sync job {self.id}>"
+        return repr(self._job)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and self._job == other._job
+
+    def __hash__(self) -> int:
+        return hash(self._job)
+
+    def _repr_html_(self) -> str:
+        return self._job._repr_html_()
 
     def wait(self, *, timeout: float | None = None, check: bool = False) -> api.Result:
-        """See `batchio.Job.wait`."""
-        return plainly(self._job.wait(timeout=timeout, check=check))
+        """Wait until every task has an outcome and every node is given back.
+
+        Arguments and errors: see `batchio.Job.wait`.
+        """
+        try:
+            return plainly(self._job.wait(timeout=timeout, check=check))
+        except JobFailed as err:
+            err.job = self
+            raise
 
     def status(self) -> JobView:
-        """See `batchio.Job.status`."""
+        """Return the job's view as it is now, and whether a head runs it."""
         return plainly(self._job.status())
 
     def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
-        """See `batchio.Job.cancel`."""
+        """End the job, or some of its tasks. Returns when that stands in the journal.
+
+        Arguments and errors: see `batchio.Job.cancel`.
+        """
         plainly(self._job.cancel(tasks, why))
 
     def retry(
         self, tasks: str | int | None = None, secrets: dict[str, str] | None = None
     ) -> list[int]:
-        """See `batchio.Job.retry`."""
+        """Run tasks again, also of a job that is done; returns their ids.
+
+        Arguments and errors: see `batchio.Job.retry`.
+        """
         return plainly(self._job.retry(tasks, secrets))
 
     def recover(self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False) -> bool:
-        """See `batchio.Job.recover`."""
+        """Start a head for a job that has none; return False when there is nothing to do.
+
+        Arguments and errors: see `batchio.Job.recover`.
+        """
         return plainly(self._job.recover(secrets, elsewhere=elsewhere))
 
     def outputs(self) -> Path:
-        """See `batchio.Job.outputs`."""
+        """Return the folder that the outputs of tasks are copied to, below each task's id."""
         return plainly(self._job.outputs())
 
     def download(self, folder: str | Path, *, clean: bool = False) -> Download:
-        """See `batchio.Job.download`."""
+        """Copy the outputs of tasks to a folder of yours, below each task's id.
+
+        Arguments and errors: see `batchio.Job.download`.
+        """
         return plainly(self._job.download(folder, clean=clean))
 
+    def attempts(self, task: int) -> list[AttemptRow]:
+        """Return all attempts of the task of this id, oldest first.
+
+        Arguments and errors: see `batchio.Job.attempts`.
+        """
+        return plainly(self._job.attempts(task))
+
+    def stdout(self, task: int) -> str:
+        """Return what the last attempt of this task wrote to stdout; bytes not UTF-8 are U+FFFD.
+
+        Arguments and errors: see `batchio.Job.stdout`.
+        """
+        return plainly(self._job.stdout(task))
+
+    def stderr(self, task: int) -> str:
+        """Return what the last attempt of this task wrote to stderr, as `stdout` does."""
+        return plainly(self._job.stderr(task))
+
     def explain(self, task: int | None = None) -> list[str]:
-        """See `batchio.Job.explain`."""
+        """Explain in plain sentences why the job, or one task, is in its state."""
         return plainly(self._job.explain(task))
 
     def logs(
@@ -95,7 +142,10 @@ class Job:
         since: float | None = None,
         tail: int | None = None,
     ) -> Iterator[LogLine]:
-        """See `batchio.Job.logs`."""
+        """Stream what the tasks printed, in the order in which they did.
+
+        Arguments and errors: see `batchio.Job.logs`.
+        """
         which = partial(self._job.logs, task=task, attempt=attempt, stream=stream, follow=follow)
         return _iterate(which(since=since, tail=tail))
 
@@ -108,24 +158,33 @@ class Job:
         follow: bool = False,
         since: float | None = None,
     ) -> Iterator[Printed]:
-        """See `batchio.Job.raw_logs`."""
+        """Stream what the tasks printed, byte for byte. Arguments as of `logs`."""
         which = partial(self._job.raw_logs, task=task, attempt=attempt, stream=stream)
         return _iterate(which(follow=follow, since=since))
 
     def head_log(self) -> str:
-        """See `batchio.Job.head_log`."""
+        """Return what the job's head itself wrote to stderr; mostly nothing."""
         return plainly(self._job.head_log())
 
     def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
-        """See `batchio.Job.command_at`."""
+        """Return the command line that runs words, or a shell, where a task runs.
+
+        Arguments and errors: see `batchio.Job.command_at`.
+        """
         return plainly(self._job.command_at(task, words))
 
     def live(self, at: float | None = None) -> Live:
-        """See `batchio.Job.live`."""
+        """Return a view that follows the job: `with job.live() as live`.
+
+        Arguments and errors: see `batchio.Job.live`.
+        """
         return Live(self._job.live(at))
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """See `batchio.Job.events`."""
+        """Stream what happens, from the beginning to the end: one dict a fact, for people.
+
+        Arguments and errors: see `batchio.Job.events`.
+        """
         return _iterate(self._job.events())
 
 
@@ -144,54 +203,66 @@ class Live:
 
     @property
     def view(self) -> JobHeader:
-        """See `batchio.Live.view`."""
+        """The job without its tasks: values that never change, made anew after each change."""
         return self._live.view
 
     @property
     def position(self) -> int:
-        """See `batchio.Live.position`."""
+        """Number of the newest event in the state that is shown."""
         return self._live.position
 
     @property
     def done(self) -> bool:
-        """See `batchio.Live.done`."""
+        """Whether the job is closed now: no more changes will come."""
         return self._live.done
 
     @property
     def gone(self) -> bool:
-        """See `batchio.Live.gone`."""
+        """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
         return self._live.gone
 
     def select(self, where: Where = ALL, *order: Order) -> array[int]:
-        """See `batchio.Live.select`."""
+        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Arguments and errors: see `batchio.Live.select`.
+        """
         return self._live.select(where, *order)
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
-        """See `batchio.Live.rows`."""
+        """Return the rows of the tasks at these positions."""
         return self._live.rows(positions)
 
     def failures(self) -> list[FailureGroup]:
-        """See `batchio.Live.failures`."""
+        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
         return self._live.failures()
 
     def why(self, task: int | None = None) -> list[str]:
-        """See `batchio.Live.why`."""
+        """Return plain sentences that say why the job, or the task of this id, is in its state.
+
+        Arguments and errors: see `batchio.Live.why`.
+        """
         return self._live.why(task)
 
     def sending(self) -> Sending | None:
-        """See `batchio.Live.sending`."""
+        """Return how far the job's files were sent to nodes; None when none are being sent."""
         return self._live.sending()
 
     def attempts(self, task: int) -> list[AttemptRow]:
-        """See `batchio.Live.attempts`."""
+        """Return all attempts of the task of this id, oldest first.
+
+        Arguments and errors: see `batchio.Live.attempts`.
+        """
         return plainly(self._live.attempts(task))
 
     def seek(self, moment: float | None) -> None:
-        """See `batchio.Live.seek`."""
+        """Show the job as it was at another moment.
+
+        Arguments and errors: see `batchio.Live.seek`.
+        """
         plainly(self._live.seek(moment))
 
     def look(self) -> Change | None:
-        """See `batchio.Live.look`."""
+        """Read once what is new, and return it as a change; None when nothing is new."""
         return plainly(self._live.look())
 
     def changes(
@@ -202,7 +273,10 @@ class Live:
         must_run: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Change]:
-        """See `batchio.Live.changes`."""
+        """Yield changes until the job is closed. Only one loop may iterate at a time.
+
+        Arguments and errors: see `batchio.Live.changes`.
+        """
         return _each(
             self._live.changes(
                 at_most=at_most, at_least=at_least, must_run=must_run, timeout=timeout
@@ -227,50 +301,73 @@ def _iterate(stream: Stream[T]) -> Iterator[T]:
         plainly(stream.aclose())
 
 
-def run(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Job:
-    """See `batchio.run`."""
-    return Job(blocking(partial(api.run, command, **options)))
+def run(command: Words, **options: Unpack[RunOptions]) -> Job:
+    """Submit a job and return at once; a head of its own runs it from here on.
+
+    Arguments and errors: see `batchio.run`.
+    """
+    return Job(plainly(api.run(command, **options)))
 
 
-def plan(command: str | Sequence[str], **options: Unpack[RunOptions]) -> Plan:
-    """See `batchio.plan`."""
+def plan(command: Words, **options: Unpack[RunOptions]) -> Plan:
+    """Return what `run` would do: every option and its origin, the tasks, the files.
+
+    Arguments and errors: see `batchio.plan`.
+    """
     return plainly(api.plan(command, **options))
 
 
-def check(command: str | Sequence[str] = ("true",), **options: Unpack[RunOptions]) -> list[Finding]:
-    """See `batchio.check`."""
+def check(command: Words = ("true",), **options: Unpack[RunOptions]) -> list[Finding]:
+    """Check, before there is a job, what it needs: the workspace, and each node that it could have.
+
+    Arguments and errors: see `batchio.check`.
+    """
     return blocking(partial(api.check, command, **options))
 
 
 def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
-    """See `batchio.open_job`."""
+    """Return the job of that id, beginning of an id, or name; None for the newest.
+
+    Arguments and errors: see `batchio.open_job`.
+    """
     return Job(plainly(api.open_job(job, workspace=workspace)))
 
 
-def list_jobs(*, limit: int | None = 10, workspace: str | None = None) -> list[JobSummary]:
-    """See `batchio.list_jobs`."""
-    return plainly(api.list_jobs(limit=limit, workspace=workspace))
+def list_jobs(workspace: str | None = None, limit: int | None = 10) -> list[JobSummary]:
+    """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
+    why.
+    """
+    return plainly(api.list_jobs(workspace, limit))
 
 
 def remove(job: str, *, workspace: str | None = None) -> Removed:
-    """See `batchio.remove`."""
+    """Remove a job for good, with its logs and the outputs that are in the workspace.
+
+    Arguments and errors: see `batchio.remove`.
+    """
     return plainly(api.remove(job, workspace=workspace))
 
 
 def prune(
     *, older_than: float | timedelta | str, dry_run: bool = False, workspace: str | None = None
 ) -> list[Removed]:
-    """See `batchio.prune`."""
+    """Remove all jobs that were done long ago, and return which. Those that are not done stay.
+
+    Arguments and errors: see `batchio.prune`.
+    """
     return plainly(api.prune(older_than=older_than, dry_run=dry_run, workspace=workspace))
 
 
 def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[str]:
-    """See `batchio.unattended`."""
+    """Return ids among the newest `limit` jobs that are not done and have no head any more."""
     return plainly(api.unattended(limit=limit, workspace=workspace))
 
 
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """See `batchio.status`."""
+    """Return the job's view as it is now.
+
+    Arguments and errors: see `batchio.status`.
+    """
     return open_job(job, workspace=workspace).status()
 
 
@@ -281,5 +378,5 @@ def wait(
     check: bool = False,
     workspace: str | None = None,
 ) -> api.Result:
-    """See `batchio.wait`."""
+    """Wait for a job; see `Job.wait`."""
     return open_job(job, workspace=workspace).wait(timeout=timeout, check=check)

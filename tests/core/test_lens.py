@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from batchio.core import events as ev
 from batchio.core.history import History
 from batchio.core.lens import ALL, COLUMNS, Order, Where, select, touched, window
-from batchio.core.rows import TaskRow, task_rows
+from batchio.core.table import task_rows
 from tests.core.stories import T0, Story, mixed
+
+if TYPE_CHECKING:
+    from batchio.core.rows import TaskRow
 
 NOW = T0 + 10
 

@@ -6,7 +6,8 @@ from batchio.core import events as ev
 from batchio.core.history import History
 from batchio.core.lens import touched
 from batchio.core.machine import Machine
-from batchio.core.rows import node_rows, task_rows
+from batchio.core.rows import node_rows
+from batchio.core.table import task_rows
 from batchio.core.task import TaskState
 from tests.core.test_machine_properties import CloudAgentsAndUser
 from tests.effort import examples

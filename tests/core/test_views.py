@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from batchio.core import events as ev
 from batchio.core.arrays import parse_ids
 from batchio.core.reports import Ended
-from batchio.core.rows import failure_groups, signal_name, task_rows, urgent_rows
+from batchio.core.rows import failure_groups, signal_name, urgent_rows
 from batchio.core.spec import SentFile
+from batchio.core.table import task_rows
 from batchio.core.views import command_text, event_view, job_summary, job_view
+from batchio.errors import UsageError
 from tests.core.stories import JOB, T0, Story, mixed, spec
 
 NOW = T0 + 10
@@ -48,20 +50,20 @@ def test_rows_of_chosen_ids_come_in_the_order_asked_for() -> None:
     assert [row.id for row in rows] == [9, 2]
 
 
-def test_an_unknown_id_is_a_key_error() -> None:
-    with pytest.raises(KeyError):
+def test_an_unknown_id_is_an_error_that_names_the_job_s_tasks() -> None:
+    with pytest.raises(UsageError, match="has no task 3"):
         list(task_rows(mixed().machine, NOW, [3]))
 
 
 def test_a_running_task_counts_its_seconds_on() -> None:
-    row = next(task_rows(mixed().machine, NOW, [8]))
+    row = task_rows(mixed().machine, NOW, [8])[0]
 
     assert (row.started, row.stopped, row.duration) == (T0 + 2, None, 8.0)
     assert (row.exit_code, row.signal, row.memory, row.cpu) == (None, None, None, None)
 
 
 def test_a_finished_task_tells_what_it_used() -> None:
-    row = next(task_rows(mixed().machine, NOW, [5]))
+    row = task_rows(mixed().machine, NOW, [5])[0]
 
     assert (row.outcome, row.exit_code, row.duration) == ("failed", 3, 3.0)
     assert (row.memory, row.cpu) == (4096, 0.5)
@@ -71,7 +73,7 @@ def test_a_finished_task_tells_what_it_used() -> None:
 
 def test_a_signal_is_named_and_is_no_exit_code() -> None:
     story = Story("0").offers("laptop").ready().start(0).end(0, code=-9, reason="oom")
-    row = next(task_rows(story.machine, NOW))
+    row = task_rows(story.machine, NOW)[0]
 
     assert (row.exit_code, row.signal, row.reason) == (None, "SIGKILL", "out of memory")
     assert row.ending == "SIGKILL"
@@ -79,7 +81,7 @@ def test_a_signal_is_named_and_is_no_exit_code() -> None:
 
 def test_a_task_that_never_ran_has_no_exit_code() -> None:
     story = Story("0").tell(ev.CancelRequested(T0, None, "a typo"))
-    row = next(task_rows(story.machine, NOW))
+    row = task_rows(story.machine, NOW)[0]
 
     assert (row.outcome, row.exit_code, row.signal, row.reason) == (
         "cancelled",
@@ -217,7 +219,7 @@ def test_the_columns_of_a_finished_task_are_those_of_the_agents_record() -> None
     event = ev.TasksFinished(T0, 0, 1, [record])
     story.tell(event)
     (told,) = event_view(event, parse_ids("7"))["tasks"]
-    row = next(task_rows(story.machine, NOW))
+    row = task_rows(story.machine, NOW)[0]
 
     assert (told["task"], told["exit"], told["last_words"]) == (7, 3, "bad row")
     assert (told["memory"], told["cpu"], told["stopped"]) == (row.memory, row.cpu, row.stopped)

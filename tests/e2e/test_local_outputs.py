@@ -259,7 +259,7 @@ async def test_more_than_max_output_is_a_failure_with_its_words(tmp_path: Path) 
     assert [row.outcome for row in rows] == ["failed", "succeeded"]
     assert [row.attempt for row in rows] == [1, 1]
     assert any(
-        "refused: they are more than --max-output 1 MB" in line for line in await job.explain(0)
+        'refused: they are more than max_output="1 MB"' in line for line in await job.explain(0)
     )
     assert [path.name for path in (tmp_path / "res").iterdir()] == ["1"]
 
@@ -310,7 +310,7 @@ async def test_a_job_that_is_moved_goes_on_where_it_is_now(tmp_path: Path) -> No
     result = await moved.wait(timeout=60)
     assert result.outcome == "succeeded"
     assert sorted(p.name for p in (await moved.outputs()).iterdir()) == ["0", "1"]
-    assert next(result.tasks).attempt == 1
+    assert result.tasks[0].attempt == 1
 
 
 async def test_a_job_that_is_deleted_leaves_no_ghost(tmp_path: Path) -> None:

@@ -109,7 +109,10 @@ cli = Commands(
 def call(args: list[str]) -> int:
     """Run this command line and return the exit code; never raises."""
     try:
-        code = cli.main(args or ["--help"], prog_name="batchio", standalone_mode=False)
+        from batchio.options.terms import for_command_line
+
+        with for_command_line():
+            code = cli.main(args or ["--help"], prog_name="batchio", standalone_mode=False)
         output.flush()
         code = code or output.lost()
     except click.exceptions.Exit as ended:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from batchio.options.schema import GROUPS
+from batchio.options.schema import GROUPS, opposite
 from batchio.options.table import OPTIONS, nearest
 from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
 from batchio.providers import NAMES, traits
@@ -33,14 +33,14 @@ class TableOption(click.Option):
 
     def __init__(self, row: Option) -> None:
         self.row = row
-        names = [f"--{spelling}" for spelling in row.spellings]
-        names = ([row.short] if row.short else []) + names
         self.useful = bool(_honouring(row))
         """Whether any provider honours the option."""
         self.optional_word = row.boolean_word
         self.flag = row.kind in _FLAGS and not row.boolean_word
-        if self.flag:
-            names = [f"{n}/{_opposite(n)}" if n.startswith("--") else n for n in names]
+        names = [
+            f"--{name}/--{opposite(name)}" if self.flag else f"--{name}" for name in row.spellings
+        ]
+        names = ([row.short] if row.short else []) + names
         super().__init__(
             [_identifier(row.name), *names],
             default=None,
@@ -56,7 +56,7 @@ class TableOption(click.Option):
         """Return the option's line in --help: all spellings, and --no- where it has a meaning."""
         shown = [f"--{name}" for name in self.row.spellings]
         if self.row.default is True or (self.row.kind == "tri" and not self.optional_word):
-            shown.append(_opposite(shown[0]))
+            shown.append(f"--{self.row.opposites[0]}")
         text = ", ".join([self.row.short, *shown] if self.row.short else shown)
         if self.optional_word:
             return f"{text} [true|false]", self.help or ""
@@ -112,7 +112,9 @@ class TableCommand(click.Command):
                     formatter.write_dl(sections[name])
         idle = [f"--{p.row.name}" for p in rows if isinstance(p, TableOption) and not p.useful]
         if idle:
-            with formatter.section("Accepted, with a warning, from scripts written for Coiled"):
+            with formatter.section(
+                "Read from scripts for Coiled, and refused or ignored with the reason"
+            ):
                 size = max(map(len, idle)) + 2
                 across = max((formatter.width - 2) // size, 1)
                 for at in range(0, len(idle), across):
@@ -242,12 +244,6 @@ def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
 
 def _is_yes_or_no(word: str) -> bool:
     return word.lower() in TRUE_WORDS | FALSE_WORDS
-
-
-def _opposite(name: str) -> str:
-    """Return the opposite of a flag: --no-wait for --wait, --no-cross-zone for
-    --allow-cross-zone, as Coiled's docs spell it."""
-    return "--no-" + name.removeprefix("--").removeprefix("allow-")
 
 
 def _identifier(name: str) -> str:

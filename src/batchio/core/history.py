@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
+from batchio.core.moments import moment
 from batchio.core.record import View
 from batchio.core.rows import ended_by, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from batchio.core.machine import Machine
     from batchio.core.reports import Ended
@@ -58,6 +60,17 @@ class AttemptRow(View):
     """Peak resident bytes."""
     cpu: float | None
     """User and system seconds."""
+
+    @property
+    def started_at(self) -> datetime | None:
+        """`started` as a datetime in UTC."""
+        return moment(self.started)
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """`stopped` as a datetime in UTC."""
+        return moment(self.stopped)
+
     last_words: str
     """The last line a failed attempt wrote to stderr, or else to stdout."""
 

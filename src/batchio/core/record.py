@@ -53,9 +53,13 @@ def default_of(item: Field[Any]) -> Any:
 
 
 class View(Record):
-    """A record that people and programs are shown."""
+    """A record that people and programs are shown; its values never change, so it has a hash."""
 
     __slots__ = ()
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        shown = (item.name for item in fields(cast("Any", self)) if item.compare)
+        return hash((type(self), *(getattr(self, name) for name in shown)))
 
     def to_json(self) -> dict[str, Any]:
         """Return this view as a dict of plain JSON values, one for each field."""

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
+from batchio.core.moments import moment
 from batchio.core.record import View
 from batchio.core.sending import preparing
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from batchio.core.machine import Machine
     from batchio.core.sending import Seen
@@ -41,13 +43,17 @@ class TaskRow(View):
 
     id: int
     state: str
+    """`pending`, `assigned`, `running`, `collecting` or `done`."""
     outcome: str
-    """Empty until it is done."""
+    """`succeeded`, `failed`, `cancelled`, `timed_out` or `lost`; empty until it is done."""
     attempt: int
+    """Number of the present attempt, counted from 1."""
     node: str | None
     """Name of the task's node; None before it is sent to one."""
     started: float | None
+    """Unix seconds at which the present attempt started."""
     stopped: float | None
+    """Unix seconds at which it ended."""
     duration: float | None
     """Seconds; grows while the task runs."""
     exit_code: int | None
@@ -68,25 +74,43 @@ class TaskRow(View):
         """How the process ended, in a word: "0", "3", "SIGKILL"; "" before."""
         return self.signal or ("" if self.exit_code is None else str(self.exit_code))
 
+    @property
+    def started_at(self) -> datetime | None:
+        """`started` as a datetime in UTC."""
+        return moment(self.started)
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """`stopped` as a datetime in UTC."""
+        return moment(self.stopped)
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class NodeRow(View):
     """One node of a job."""
 
     number: int
+    """Number in the job, from 0."""
     name: str
     offer: str
+    """What was asked for, in the provider's words: a host, a type of machine."""
     state: str
+    """`wanted`, `booting`, `ready`, `silent`, `unwanted`, `draining` or `gone`."""
     since: float
+    """Unix seconds at which that state began."""
     slots: int | None
     """None until its agent has greeted us."""
     running: int
+    """Number of tasks that run there now."""
     queued: int
     """Number of tasks that were sent to the node and have not started."""
     ended: int
+    """Number of attempts that ended there."""
     address: str | None
+    """Address at which other nodes reach it."""
     cpus: float | None
     memory: int | None
+    """Bytes."""
     why: str
     """Why the node is of no use or leaves; or what it does before it is ready."""
     load: float | None = None
@@ -117,21 +141,6 @@ class FailureGroup(View):
 
 
 # ---- computing them -----------------------------------------------------------------
-
-
-def task_rows(machine: Machine, now: float, ids: Iterable[int] | None = None) -> Iterator[TaskRow]:
-    """Yield the rows of all tasks by rising id, or of the tasks in `ids`, in that order.
-
-    Raises:
-        KeyError: the job has no such task.
-    """
-    known = machine.running_job.spec.tasks
-    if ids is None:
-        for position in range(len(known)):
-            yield row_at(machine, position, now)
-        return
-    for task_id in ids:
-        yield row_at(machine, known.position(task_id), now)
 
 
 def urgent_rows(machine: Machine, now: float) -> Iterator[TaskRow]:

@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING, Any, cast
 
 from batchio.core import lens
 from batchio.core.cost import cost
+from batchio.core.moments import moment
 from batchio.core.news import event_view as event_view
 from batchio.core.record import SCHEMA as SCHEMA
 from batchio.core.record import View
 from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
-from batchio.core.rows import failure_groups, node_rows, task_rows, urgent_rows
+from batchio.core.rows import failure_groups, node_rows, urgent_rows
 from batchio.core.spec import PYTHON, SHELL
+from batchio.core.table import TaskRows as TaskRows
+from batchio.core.table import task_rows
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
@@ -60,16 +64,25 @@ class JobSummary(View):
     """One job as a line of a list."""
 
     id: str
+    """The job's id: short, unique, sorts by time of submission."""
     name: str
     command: str
+    """The command as a user would type it."""
     state: str
+    """`pending`, `provisioning`, `running`, `done`; or `unreadable`."""
     outcome: str
+    """`succeeded`, `failed`, `cancelled`, `timed_out` or `lost`; empty until it is done."""
     why: str
+    """Cause of the outcome, where the tasks do not say it; or why it cannot be read."""
     provider: str
+    """Where its nodes come from: `local`, `ssh`."""
     counts: Counts
     submitted: float
+    """Unix seconds."""
     started: float | None
+    """Unix seconds at which its first node was ready; None: none was yet."""
     finished: float | None
+    """Unix seconds; None until it is done."""
     duration: float
     """Seconds since the job was submitted, until it finished."""
     cost: float | None
@@ -79,6 +92,42 @@ class JobSummary(View):
     def standing(self) -> str:
         """The job's outcome once it is done, else its state."""
         return self.outcome if self.state == "done" and self.outcome else self.state
+
+    @property
+    def progress(self) -> str:
+        """Number of tasks that are done, and what became of them: "3 of 4 done, 1 failed"."""
+        ends = ("failed", "timed_out", "lost", "cancelled")
+        bad = ((getattr(self.counts, end), end.replace("_", " ")) for end in ends)
+        return ", ".join(
+            [
+                f"{self.counts.done} of {self.counts.total} done",
+                *(f"{count} {end}" for count, end in bad if count),
+            ]
+        )
+
+    @property
+    def submitted_at(self) -> datetime:
+        """`submitted` as a datetime in UTC."""
+        return moment(self.submitted)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """`started` as a datetime in UTC."""
+        return moment(self.started)
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """`finished` as a datetime in UTC."""
+        return moment(self.finished)
+
+    def __repr__(self) -> str:
+        about = f"{self.id} {self.name}: {self.standing}, {self.progress}"
+        return f"<{type(self).__name__} {about}>"
+
+    def _repr_html_(self) -> str:
+        from batchio.core.html import job_html  # only notebooks ask for it
+
+        return job_html(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return this summary as a dict of plain JSON values, with `schema`."""
@@ -90,6 +139,7 @@ class JobHeader(JobSummary):
     """One job as a whole without its tasks; plain values that never change."""
 
     nodes: tuple[NodeRow, ...]
+    """All nodes, also those that left."""
     retries: int
     """Attempts repeated because the program failed."""
     infra_retries: int
@@ -97,6 +147,7 @@ class JobHeader(JobSummary):
     epoch: int
     """Number of heads that have led the job."""
     notes: tuple[tuple[float, str], ...]
+    """Unix seconds and sentence of each thing to know that stopped nothing."""
     attended: bool | None
     """Whether a head leads the job now; None: not known."""
 
@@ -108,9 +159,26 @@ class JobView(JobHeader):
     _machine: Machine = field(repr=False, compare=False)
     _now: float = field(repr=False, compare=False)
 
-    def tasks(self, ids: Iterable[int] | None = None) -> Iterator[TaskRow]:
-        """Yield the rows of all tasks by rising id, or of the tasks in `ids`."""
+    def tasks(self, ids: Iterable[int] | None = None) -> TaskRows:
+        """Return the rows of all tasks by rising id, or of the tasks in `ids`, in that order.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
         return task_rows(self._machine, self._now, ids)
+
+    def task(self, task: int) -> TaskRow:
+        """Return the row of the task of this id.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        return task_rows(self._machine, self._now, [task])[0]
+
+    def _repr_html_(self) -> str:
+        from batchio.core.html import job_html
+
+        return job_html(self, self.failures())
 
     def urgent(self) -> Iterator[TaskRow]:
         """Yield the rows of all tasks, those that need attention first."""

@@ -31,8 +31,8 @@ def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
         names = ", ".join(sorted(needed))
         raise UsageError(
             f"nobody runs job {job}, and to go on it needs the values of its secrets: {names}",
-            hint="values are never written down; give each with --secret-env NAME to "
-            "`batchio recover` or `batchio retry`",
+            hint="values are never written down; give each again, to recover or to retry it: "
+            f"batchio recover {job} --secret-env NAME",
         )
 
 

@@ -92,7 +92,6 @@ class Command:
     """The text of a script that was given as a string."""
     sources: tuple[str, ...] = ()
     """Local scripts; the directives of the first that has any are used."""
-    notes: tuple[str, ...] = ()
 
 
 def plan_words(
@@ -115,27 +114,26 @@ def plan_words(
         on_path: whether a program of this name is on the caller's PATH.
 
     Raises:
-        UsageError: no words, a script that is missing, a folder, or cannot be run.
+        UsageError: no words, a whole line as one word, a script that is missing, a folder,
+            or cannot be run.
     """
     if not words or not words[0].strip():
         raise UsageError("no command given", hint="batchio run SCRIPT [ARGUMENTS]")
     if shell:
         return _shell_line(" ".join(words), look, send)
+    _refuse_line(words, look, on_path)
     script = _script(words[0], look, listing, on_path)
     files: dict[str, Travels] = {}
     argv = tuple(words)
-    notes: tuple[str, ...] = ()
     if script is not None:
         sent = _sent_script(words[0], script)
         files[sent.path] = sent
         argv = (*_how_to_run(words[0], script, sent.path), *words[1:])
-    elif "/" not in words[0] and not on_path(words[0]):
-        notes = (f"{words[0]}: no such program on this computer",)
     if send:
         _add_named(words[1:], look, files)
     sources = ((words[0],) if script else ()) + _scripts_among(words[1:], look)
     shown = shlex.join(words)
-    return Command(argv, False, tuple(files.values()), shown, None, sources, notes)
+    return Command(argv, False, tuple(files.values()), shown, None, sources)
 
 
 def plan_text(
@@ -183,6 +181,22 @@ def _without_margin(text: str) -> str:
     """
     begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
     return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text
+
+
+def _refuse_line(words: Sequence[str], look: Look, on_path: Callable[[str], bool]) -> None:
+    """Refuse a first word that is a line of several words, as in `batchio run "echo hi"`."""
+    word = words[0]
+    parts = _split(word)
+    if len(parts) < 2 or look(word).exists or on_path(word):
+        return
+    program = on_path(parts[0]) or look(parts[0]).is_file
+    if program or not ("/" in word or word.lower().endswith(_SCRIPT_SUFFIXES)):
+        line = shlex.join([*parts, *words[1:]])
+        raise UsageError(
+            f'no program or file is called "{word}", blanks and all',
+            hint=f"as words: batchio run {line}; as a line for the shell: batchio run --shell "
+            + shlex.quote(" ".join(words)),
+        )
 
 
 # ---- the script ---------------------------------------------------------------------

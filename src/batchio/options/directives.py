@@ -17,7 +17,8 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchio.errors import UsageError
-from batchio.options.table import find, nearest, suggestion
+from batchio.options.table import find, find_opposite, nearest, suggestion
+from batchio.options.values import is_empty
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -155,7 +156,7 @@ def _tagged(comment: str, tags: Sequence[str]) -> tuple[str, str] | None:
 
 
 def _option(key: str) -> Option | None:
-    return find(key) or (find(key[3:]) if key.lower().startswith("no-") else None)
+    return find(key) or find_opposite(key)
 
 
 def _directive(rest: str, tag: str, sign: str, where: str, line: int) -> Directive | None:
@@ -194,6 +195,12 @@ def _meant(option: Option, text: str, quoted: bool, negated: bool, where: str) -
                 where=where,
             )
         return "false" if yes_no else ""
+    if quoted and is_empty(option, text):
+        raise UsageError(
+            f"{option.name}: the value is empty",
+            where=where,
+            hint=f"no-{option.name} clears what configuration files say",
+        )
     if text or quoted:
         return text
     if yes_no:

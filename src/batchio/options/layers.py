@@ -18,7 +18,7 @@ from batchio.options.table import (
     nearest,
     suggestion,
 )
-from batchio.options.values import COMMAND_LINE, parse_value, validate
+from batchio.options.values import CLEAR, COMMAND_LINE, parse_value, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -92,11 +92,8 @@ def call_layer(kwargs: Mapping[str, Any]) -> Layer:
             option = find_keyword(word)
             if option is None or not option.for_calls:
                 names = (o.keyword for o in OPTIONS if o.for_calls)
-                close = nearest(word, names)
-                raise UsageError(
-                    f'run() has no argument "{word}"',
-                    hint=f"did you mean {close}?" if close else None,
-                )
+                hint = suggestion(word, names)
+                raise UsageError(f'run() has no argument "{word}"', hint=hint)
             if value is not None:
                 yield option, value, f"argument {word}", None
 
@@ -115,7 +112,7 @@ def directive_layers(directives: Sequence[Directive], filename: str) -> list[Lay
         places = [f"{filename}:{item.line}" for item in chosen]
         layers.append(
             _layer(
-                (get(item.key), item.value, place, place)
+                (get(item.key), item.value or CLEAR, place, place)
                 for item, place in zip(chosen, places, strict=True)
             )
         )
@@ -172,6 +169,9 @@ def config_layer(table: Mapping[str, Any], origin: str) -> Layer:
 def _layer(rows: Iterable[tuple[Option, Any, str, str | None]]) -> Layer:
     settings = []
     for option, given, origin, where in rows:
+        if given is CLEAR:
+            settings.append(Setting(option, CLEAR, origin, where))
+            continue
         several = option.repeat and isinstance(given, (list, tuple)) and given
         for one in given if several else (given,):
             if isinstance(one, str):

@@ -12,7 +12,7 @@ import functools
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from batchio.runtime.streams import Stream
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
-P = ParamSpec("P")
+F = TypeVar("F", bound="Callable[..., Coroutine[Any, Any, Any]]")
 
 
 class _Engine:
@@ -110,18 +110,16 @@ def in_trio() -> bool:
     return trio is not None and bool(trio.lowlevel.in_trio_run())
 
 
-def portable(
-    function: Callable[P, Coroutine[Any, Any, T]],
-) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Let an asyncio coroutine function be awaited under trio too."""
+def portable(function: F) -> F:
+    """Let an asyncio coroutine function be awaited under trio too; its type stays the same."""
 
     @functools.wraps(function)
-    async def either(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def either(*args: Any, **kwargs: Any) -> Any:
         if in_trio():
             return await _from_trio(lambda: function(*args, **kwargs))
         return await function(*args, **kwargs)
 
-    return either
+    return cast("F", either)
 
 
 async def _from_trio(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

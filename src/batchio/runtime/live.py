@@ -15,7 +15,7 @@ from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.rows import failure_groups
 from batchio.core.sending import sending
-from batchio.errors import UsageError
+from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
@@ -170,7 +170,7 @@ class Live:
         seen = self._nodes_seen[PREPARING] if self._at_now else {}
         if task is None:
             return why_job(self._machine, self._now(), seen)
-        return why_task(self._machine, self._known(task), self._now(), seen)
+        return why_task(self._machine, position_of(self._machine, task), self._now(), seen)
 
     def sending(self) -> Sending | None:
         """Return how far the job's files were sent to nodes; None when none are being sent."""
@@ -184,7 +184,7 @@ class Live:
         Raises:
             UsageError: the job has no such task.
         """
-        position = self._known(task)
+        position = position_of(self._machine, task)
         async with self._turn:
             if self._history is None:
                 self._history = await self._marks.history(self.position)
@@ -257,15 +257,6 @@ class Live:
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""
         return views.job_view(self._machine, self._now(), **self._seen)
-
-    def _known(self, task: int) -> int:
-        """Return the position of a task's id. Raises UsageError: the job has no such task."""
-        known = self._machine.running_job.spec.tasks
-        if task not in known:
-            raise UsageError(
-                f"job {self._store.id} has no task {task}", hint=f"its tasks are {known}"
-            )
-        return known.position(task)
 
     async def _step(self) -> bool:
         """Read a portion of the journal and the live status; return whether anything was new."""
@@ -383,7 +374,7 @@ class _Changes:
             if self._must_run and live.gone:
                 raise await live.why_gone()
             if now >= self._until:
-                raise TimeoutError
+                raise TimeoutError(f"job {live._store.id} goes on, and the time to wait is up")
 
     def _slow_down(self, moved: bool) -> None:
         quick, slow = self._live._store.pace.news

@@ -52,7 +52,7 @@ class LogLine(NamedTuple):
     """One line that a task printed."""
 
     task: int
-    """The task's position in the job, from 0."""
+    """The task's id, for readers of a job; in the stores, its position."""
     attempt: int
     stream: Literal["stdout", "stderr"]
     time: float
@@ -67,7 +67,7 @@ class Printed(NamedTuple):
     """Bytes that a task printed: whole lines, as long as it prints lines."""
 
     task: int
-    """The task's position in the job, from 0."""
+    """As in `LogLine`."""
     time: float
     """Unix seconds, as in `LogLine`."""
     data: bytes | bytearray

@@ -28,16 +28,17 @@ from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from batchio.options.resolve import Effective
+    from batchio.options.words import Words
     from batchio.ports import Workspace
 
 __all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
 
 
 def prepare(
-    command: str | Sequence[str],
+    command: Words,
     options: Mapping[str, Any],
     *,
     typed: Mapping[str, Any] | None = None,
@@ -47,7 +48,7 @@ def prepare(
     """Read and check everything about a job that can be known before it is made.
 
     Args:
-        command: The words of a command, or one string as `batchio.run` takes it.
+        command: The words of a command, a path, or one string, as `batchio.run` takes it.
         options: Keyword arguments of a Python call.
         typed: The options of a command line, instead: option name to text.
         environ: The caller's environment; None: that of this process.
@@ -68,10 +69,6 @@ def prepare(
     warnings = [*resolved.warnings, *bundle.warnings, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
-    if resolved.effective.value("pipe-to-files") and not (
-        resolved.effective.value("download") or resolved.effective.value("sync")
-    ):
-        warnings.append("--pipe-to-files: the files have nowhere to go; add --download FOLDER")
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
     return Prepared(resolved, tasks, bundle, workspace, here, warnings)
