@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchio.core.cards import TOPIC
+from batchio.core.job import JobState
 from batchio.errors import UsageError, WorkspaceError
 from batchio.submit.caller import blamed
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.options.resolve import Effective
-    from batchio.ports import Brought, Workspace
+    from batchio.ports import Brought, JobStore, Workspace
     from batchio.submit.caller import CallerContext
 
 
@@ -40,7 +42,7 @@ def notes(effective: Effective, here: CallerContext, workspace: Workspace) -> li
     for name in folders:
         jobs = dict.fromkeys(one.job for one in brought(effective, name, here, workspace).values())
         typed = effective.value(name)
-        if busy := clean and next((job for job in jobs if workspace.job(job).leader()), None):
+        if busy := clean and next((job for job in jobs if _runs(workspace.job(job))), None):
             wrong = UsageError(
                 f"job {busy} still runs, and has brought files to {typed}",
                 hint="wait for it, or name another folder",
@@ -71,6 +73,11 @@ def clean(effective: Effective, here: CallerContext, workspace: Workspace) -> No
         except OSError as err:
             shown = here.shown(str(folder))
             raise WorkspaceError(f"{shown} cannot be emptied: {err.strerror}") from err
+
+
+def _runs(store: JobStore) -> bool:
+    """Return whether a job is led and not done; a head lives on for an instant behind the end."""
+    return store.leader() is not None and store.shown(TOPIC).get("state") != JobState.DONE
 
 
 def _folders(effective: Effective) -> Iterator[str]:
