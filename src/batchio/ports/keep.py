@@ -105,6 +105,16 @@ class Journal(Protocol):
         """
         ...
 
+    async def keep(self) -> None:
+        """Keep the lease as long as this is not cancelled.
+
+        Returns at once where the lease lasts as long as the process.
+
+        Raises:
+            LeaseHeld: another head has taken over; nothing more may be begun.
+        """
+        ...
+
     async def close(self) -> None:
         """Release the lease. Repeatable."""
         ...

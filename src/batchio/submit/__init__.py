@@ -25,7 +25,7 @@ from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.files import bundle_for
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
-from batchio.submit.tasks import idle, source
+from batchio.submit.tasks import idle, source, unfilled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,7 @@ def prepare(
     warnings = [*resolved.warnings, *bundle.warnings, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
+    warnings += unfilled(resolved.command, tasks)
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
     return Prepared(resolved, tasks, bundle, workspace, here, warnings)
