@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
-from batchio.cli.diagnostics import ExitCode
 from batchio.cli.follow import stay
 from batchio.cli.options import command
 from batchio.cli.terminal import visible
@@ -23,6 +22,10 @@ if TYPE_CHECKING:
     from batchio.cli.output import Format
 
 
+INTERRUPTED: Final = 128
+"""Least exit code that means a signal: nothing more is waited for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitArgs:
     """Arguments of `batchio wait`."""
@@ -30,6 +33,7 @@ class WaitArgs:
     job: tuple[str, ...]
     timeout: str | None
     download: str | None
+    download_clean: bool
     format: Format
     workspace: str | None
     quiet: bool
@@ -61,18 +65,23 @@ def wait_for(args: WaitArgs) -> int:
             diagnostics.say(f"job {job.id}")
         left = None if ends is None else max(ends - time.monotonic(), 0.0)
         codes.append(stay(job, lines=False, form=args.format, array=array, timeout=left))
-        if codes[-1] == ExitCode.INTERRUPTED:
-            return ExitCode.INTERRUPTED
+        if codes[-1] >= INTERRUPTED:
+            return codes[-1]
         if args.download:
-            _fetch(job, args.download)
+            _fetch(job, args.download, clean=args.download_clean)
     if array:
         array.close()
     return next(filter(None, codes), 0)
 
 
-def _fetch(job: Job, target: str) -> None:
+def _fetch(job: Job, target: str, *, clean: bool) -> None:
     """Copy the tasks' output files to the folder `target`, and say which files were kept."""
-    done = finished(job.download(target))
+    done = finished(job.download(target, clean=clean))
+    if done.others:
+        diagnostics.warn(
+            f"{visible(target)} holds files of job {done.others[-1]} too; --download-clean removes "
+            "them first"
+        )
     for said in done.kept:
         diagnostics.warn(visible(said))
     diagnostics.say(f"what {plural(done.tasks, 'task')} left behind is in {visible(target)}")

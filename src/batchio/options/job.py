@@ -264,6 +264,14 @@ _FILES: Final = (
         commands=frozenset(("run", "wait")),
     ),
     Option(
+        name="download-clean",
+        kind="flag",
+        group="Files",
+        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        default=False,
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
         name="max-output",
         kind="disk",
         group="Files",
