@@ -30,10 +30,11 @@ from batchio.core.cards import TOPIC
 from batchio.core.ids import is_job_id
 from batchio.errors import BatchioError, JournalDown, NoSuchJob
 from batchio.stores import segments
+from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore, card_key, facts_in, name_in
 from batchio.stores.bucket_journal import random_name
 from batchio.stores.bucket_lease import BucketLease
-from batchio.stores.folder import home, new_id
+from batchio.stores.folder import default_root, home, new_id
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, write_inputs
 from batchio.stores.trouble import answering, unusable
 
@@ -57,7 +58,8 @@ class BucketWorkspace:
 
     Args:
         url: Of the bucket, and of a folder in it.
-        copies: Folder for the local copies of its jobs; None: below `default_copies()`.
+        files: Folder for all of it that is on this computer; None: local copies are below
+            `default_copies`, and records of what users have below `default_root`.
 
     Raises:
         UsageError: it is no such URL, or what it needs is not installed or not said.
@@ -65,14 +67,15 @@ class BucketWorkspace:
 
     local = None
 
-    def __init__(self, url: str, copies: Path | None = None) -> None:
+    def __init__(self, url: str, files: Path | None = None) -> None:
         parts = buckets.check(url, "workspace")
         self.new_id = new_id
         """Makes a job id of the time of submission; it may make one twice."""
         self._bucket = buckets.open_bucket(parts, patience=PATIENCE_S)
         self.url = self._bucket.url
         name = hashlib.sha256(self.url.encode()).hexdigest()[:16]
-        self._copies = (copies or default_copies(os.environ)) / name
+        self._copies = (files or default_copies(os.environ)) / name
+        self._records = (files or default_root(os.environ)) / name
 
     def jobs(self) -> list[str]:
         """Return the ids of all jobs, newest first. Opens no journal."""
@@ -84,7 +87,11 @@ class BucketWorkspace:
 
     def job(self, job: str) -> BucketJobStore:
         """Return the store of one job, which need not exist."""
-        return BucketJobStore(self._bucket, job, self._copies / job)
+        return BucketJobStore(self._bucket, job, self._copies / job, self._records)
+
+    def brought(self, folder: Path) -> FolderBroughtFiles:
+        """Return this computer's record of what was brought to a folder of the user's."""
+        return FolderBroughtFiles(self._records, folder)
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
         """Return each of these jobs' facts about a topic; many are read at once."""
@@ -117,7 +124,7 @@ class BucketWorkspace:
                 copy.mkdir(parents=True, mode=0o700)
             except OSError as err:
                 raise unusable(copy, err) from err
-            return BucketDraft(self._bucket, job, copy)
+            return BucketDraft(self._bucket, self.job(job), copy)
 
     def remove(self, job: str) -> None:
         """Delete everything of a job. See the port."""
@@ -138,8 +145,9 @@ class BucketWorkspace:
 class BucketDraft:
     """A job whose first segment is not written yet; implements `ports.Draft`."""
 
-    def __init__(self, bucket: Bucket, job: str, copy: Path) -> None:
-        self.id = job
+    def __init__(self, bucket: Bucket, store: BucketJobStore, copy: Path) -> None:
+        self.id = store.id
+        self._store = store
         self._bucket = bucket
         self._copy = copy
         self._shown: dict[str, Mapping[str, Any]] = {}
@@ -170,9 +178,8 @@ class BucketDraft:
         card = json.dumps(self._shown.pop(TOPIC, {})).encode()
         _again(partial(self._bucket.put, card_key(self.id, name), card))
         self._committed = True
-        store = BucketJobStore(self._bucket, self.id, self._copy)
         for topic, facts in self._shown.items():
-            store.show(topic, facts)
+            self._store.show(topic, facts)
 
     def __enter__(self) -> BucketDraft:
         """Return this draft."""

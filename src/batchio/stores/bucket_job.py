@@ -16,6 +16,7 @@ from batchio.core.cards import TOPIC
 from batchio.errors import BatchioError, NoSuchJob
 from batchio.ports import Pace
 from batchio.stores import segments
+from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_inbox import BucketInbox
 from batchio.stores.bucket_journal import BucketJournal
 from batchio.stores.bucket_lease import holder
@@ -45,15 +46,17 @@ class BucketJobStore:
 
     Args:
         folder: Its local copy, which need not exist.
+        records: Folder for what is known of files of this computer's users.
     """
 
     pace = PACE
 
-    def __init__(self, bucket: Bucket, job: str, folder: Path) -> None:
+    def __init__(self, bucket: Bucket, job: str, folder: Path, records: Path) -> None:
         self.id = job
         self.where = f"{bucket.url}/jobs/{job}"
         self._bucket = bucket
         self._copy = folder
+        self._records = records
         self._inbox = BucketInbox(bucket, job)
         self._card: str | None = None
         """Key of the job's card, once it is known."""
@@ -132,6 +135,10 @@ class BucketJobStore:
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that were put in place on this computer."""
         return FolderPlacedFiles(self._folder())
+
+    def brought(self, folder: Path) -> FolderBroughtFiles:
+        """Return this computer's record of what was brought to a folder of the user's."""
+        return FolderBroughtFiles(self._records, folder)
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the sink for one node's log bytes."""
