@@ -105,9 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, query, _ = self._asked()
         if "/" not in path.strip("/"):
-            self._answer(200, self._listing(path.strip("/"), query.get("prefix", "")))
+            self._answer(200, self._listing(path.strip("/"), query))
         elif (found := self.gcs.objects.get(path)) is None:
             self._answer(404, "<Error><Code>NoSuchKey</Code></Error>")
+        elif self.headers.get("If-None-Match") == found.etag:
+            self._answer(304, headers=found.headers)
         elif wanted := self.headers.get("Range"):
             first, _, last = wanted.removeprefix("bytes=").partition("-")
             start, stop = int(first), min(int(last) + 1 if last else 1 << 60, len(found.data))
@@ -119,11 +121,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, found.data, found.headers)
 
-    def _listing(self, bucket: str, prefix: str) -> str:
-        rows = []
+    def _listing(self, bucket: str, query: dict[str, str]) -> str:
+        prefix, after, rows = query.get("prefix", ""), query.get("start-after", ""), []
         for path, item in sorted(self.gcs.objects.items()):
             name = path.removeprefix(f"{bucket}/")
-            if path.startswith(f"{bucket}/{prefix}"):
+            if path.startswith(f"{bucket}/{prefix}") and name > after:
                 at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(item.at))
                 about = _xml("Key", escape(name)) + _xml("Size", str(len(item.data)))
                 about += _xml("ETag", escape(item.etag)) + _xml("LastModified", at)
@@ -152,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         if "X-Goog-Signature" not in self.path and "Authorization" not in self.headers:
             code, body, headers = 401, "<Error><Code>AccessDenied</Code></Error>", {}
-        elif "/no-such-bucket/" in unquote(self.path):
+        elif unquote(urlsplit(self.path).path).split("/")[1] == "no-such-bucket":
             code, body, headers = 404, "<Error><Code>NoSuchBucket</Code></Error>", {}
         raw = body.encode() if isinstance(body, str) else body
         self.send_response(code)

@@ -13,8 +13,11 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 _GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 1  # linux/sockios.h, linux/if.h
 _LO: Final = b"lo"
@@ -31,6 +34,27 @@ def missing() -> str:
         return "unshare is not installed (apt-get install util-linux)"
     done = subprocess.run(command(["true"]), capture_output=True, text=True, check=False)
     return f"no network namespaces here: {done.stderr.strip()}" if done.returncode else ""
+
+
+def run_suite(suite: str, choice: str) -> None:
+    """Run the tests of a suite in there that `pytest -k` chooses; none of them may be skipped.
+
+    Args:
+        suite: Path of the suite, from the root of the repository.
+    """
+    if why := missing():
+        pytest.skip(f"NOT TESTED, {Path(suite).stem}: {why}")
+    words = ["-q", "--noconftest", "-p", "no:cacheprovider", "-k", choice, suite]
+    done = subprocess.run(
+        command([sys.executable, "-m", "pytest", *words]),
+        cwd=Path(__file__).parent.parent.parent,
+        env=os.environ | {"PYTEST_ADDOPTS": "", "AWS_EC2_METADATA_DISABLED": "true"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode or "skipped" in done.stdout:
+        pytest.fail(f"{done.stdout}{done.stderr}", pytrace=False)
 
 
 def enter() -> None:

@@ -169,7 +169,7 @@ def test_it_says_hello_with_what_a_head_must_know(play: Play) -> None:
 FACTS = {
     "v": int, "instance": str, "pid": int, "epoch": int, "python": str, "hostname": str,
     "cpus": int, "memory": int, "gpus": int, "address": str, "boot_id": str, "namespace": int,
-    "time": float, "spool": int, "unacked": int, "limits": dict,
+    "arch": str, "time": float, "spool": int, "unacked": int, "limits": dict,
 }  # fmt: skip
 
 

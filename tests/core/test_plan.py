@@ -31,7 +31,7 @@ from tests.core.machines import spec
 
 GIB = 2**30
 A, B, C = Offer("a", limit=2), Offer("b", limit=1), Offer("c", limit=5)
-BIG = Facts(cpus=8, memory=16 * GIB, gpus=2)
+BIG = Facts(cpus=8, memory=16 * GIB, gpus=2, arch="x86_64")
 
 
 @given(
@@ -216,6 +216,7 @@ def test_an_offer_may_say_its_slots_and_a_limit_to_them() -> None:
         ({"cpu": 9.0}, "a task asks for 9 CPUs, there are 8"),
         ({"memory": 32 * GIB}, "a task asks for 32 GiB of memory, there are 16 GiB"),
         ({"gpu": 3}, "a task asks for 3 GPU, there are 2"),
+        ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_or_warned_about(

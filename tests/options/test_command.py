@@ -167,11 +167,33 @@ def test_what_cannot_run_is_refused(words: list[str], message: str, hint: str | 
     assert (message, hint) == (str(refused.value), refused.value.hint)
 
 
-def test_a_program_that_is_not_here_is_noted_and_tried() -> None:
-    command = plan("nvidia-smi")
-    assert command.argv == ("nvidia-smi",)
-    assert command.notes == ("nvidia-smi: no such program on this computer",)
-    assert plan("echo").notes == ()
+def test_a_program_that_is_not_here_may_be_elsewhere() -> None:
+    assert plan("nvidia-smi").argv == ("nvidia-smi",)
+
+
+@pytest.mark.parametrize(
+    ("words", "as_words"),
+    [
+        (["echo 'Hello, world'"], "echo 'Hello, world'"),
+        (["python process.py"], "python process.py"),
+        (["process.py a b"], "process.py a b"),
+        (["ls -l", "sub"], "ls -l sub"),
+    ],
+)
+def test_a_line_in_one_word_is_refused_with_both_ways_to_write_it(
+    words: list[str], as_words: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        plan(*words)
+    assert str(refused.value) == f'no program or file is called "{words[0]}", blanks and all'
+    assert f"as words: batchio run {as_words}; as a line for the shell: batchio run --shell " in (
+        refused.value.hint or ""
+    )
+
+
+def test_a_missing_script_whose_name_has_blanks_is_a_missing_script() -> None:
+    with pytest.raises(UsageError, match=r"no such file: my job\.sh"):
+        plan("my job.sh")
 
 
 def test_a_shell_line_is_one_string() -> None:

@@ -103,7 +103,6 @@ def test_prose_and_code_hold_no_directive(line: str) -> None:
         ("# COILED --no-allow-cross-zone", "allow-cross-zone", "false"),
         ("# COILED no-task-on-scheduler", "task-on-scheduler", "false"),
         ("# COILED no-memory", "memory", ""),
-        ('# COILED memory ""', "memory", ""),
         ("# COILED job-timeout 1 hour", "job-timeout", "1 hour"),
         ("# COILED no-implicit-file-upload", "implicit-upload", "false"),
     ],
@@ -179,6 +178,7 @@ def test_a_directive_that_comes_too_late_is_pointed_out() -> None:
         ("# COILED memory", "memory needs a value", "write memory SIZE, or no-memory"),
         ("# COILED memory # big", "memory needs a value", "write memory SIZE, or no-memory"),
         ('# COILED memory "8GB', 'the quote is not closed: "8GB', ""),
+        ('# COILED memory ""', "memory: the value is empty", "no-memory clears"),
         ("# COILED no-gpu true", 'no-gpu takes no value, and "true" stands there', ""),
         ("# COILED dry-run", "dry-run cannot stand in a script", "give it to batchio run"),
         ("# COILED logger x", "logger cannot stand in a script", "give it to batchio.run()"),
@@ -192,7 +192,7 @@ def test_a_mistake_is_named_with_its_line(line: str, message: str, hint: str) ->
 
 
 ONE_LINE = st.text(max_size=30).filter(
-    lambda text: len(f"{text}.".splitlines()) <= 1 and "\0" not in text
+    lambda text: len(f"{text}.".splitlines()) <= 1 and "\0" not in text and text.strip()
 )
 
 

@@ -210,9 +210,6 @@ def test_the_command_line_and_python_give_the_same(name: str, typed: str, passed
         ("retry-on", "SIGKILL,term,-2,1", ((1, 1), (130, 130), (137, 137), (143, 143))),
         ("env", "A", {"A": None}),
         ("head", "INLINE", "inline"),
-        ("name", "", CLEAR),
-        ("memory", "  ", CLEAR),
-        ("gpu", "", CLEAR),
     ],
 )
 def test_text_becomes_a_typed_value(name: str, text: str, value: object) -> None:

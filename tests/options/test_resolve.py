@@ -11,39 +11,14 @@ from hypothesis import strategies as st
 from batchio.core.sizes import Span
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
-from batchio.options.directives import parse
 from batchio.options.layers import (
     Layer,
-    call_layer,
     config_layer,
-    directive_layers,
-    environment_layer,
-    typed_layer,
 )
-from batchio.options.resolve import Effective, Row, resolve
+from batchio.options.resolve import Row, resolve
+from batchio.options.table import get
 from batchio.providers import traits
-
-
-def resolved(
-    typed: dict[str, Any] | None = None,
-    script: str = "",
-    environ: dict[str, str] | None = None,
-    project: dict[str, Any] | None = None,
-    user: dict[str, Any] | None = None,
-    call: dict[str, Any] | None = None,
-) -> Effective:
-    """Every layer in its order."""
-    environ = environ or {}
-    return resolve(
-        [
-            call_layer(call) if call is not None else typed_layer(typed or {}),
-            *directive_layers(parse(script, "hello.sh"), "hello.sh"),
-            environment_layer(environ),
-            config_layer(project or {}, "pyproject.toml [tool.batchio]"),
-            config_layer(user or {}, "~/.config/batchio/batchio.toml"),
-        ],
-        environ,
-    )
+from tests.options.resolving import resolved
 
 
 def test_each_layer_wins_over_those_below() -> None:
@@ -92,7 +67,7 @@ def test_a_list_comes_whole_from_the_highest_layer_that_names_it() -> None:
     assert resolved(script=script).value("vm-type") == ("a", "b", "c")
     assert resolved(script=script).origin("vm-type") == "hello.sh:1, hello.sh:2"
     assert resolved({"vm-type": ["z"]}, script).value("vm-type") == ("z",)
-    assert resolved({"vm-type": ""}, script).value("vm-type") == ()
+    assert resolved({"ignore": ["vm-type"]}, script).value("vm-type") == ()
 
 
 def test_variables_are_merged_key_by_key() -> None:
@@ -105,14 +80,6 @@ def test_variables_are_merged_key_by_key() -> None:
     assert expected == effective.value("env")
     origins = "command line, hello.sh:1, hello.sh:2, pyproject.toml [tool.batchio]"
     assert origins == effective.origin("env")
-
-
-def test_an_empty_value_clears_what_stands_below() -> None:
-    script = "# COILED env B=script\n# COILED memory 8GB\n# COILED gpu\n"
-    effective = resolved({"env": ["", "A=1"], "memory": "", "gpu": False}, script)
-    assert effective.value("env") == {"A": "1"}
-    assert (effective.value("memory"), effective.origin("memory")) == (None, "command line")
-    assert False is effective.value("gpu")
 
 
 def test_a_clear_in_the_middle_forgets_what_its_own_layer_said_before() -> None:
@@ -211,7 +178,7 @@ def test_an_empty_map_is_still_a_map() -> None:
 
 
 def test_clearing_ntasks_lets_a_lower_array_count() -> None:
-    effective = resolved({"ntasks": ""}, "# COILED array 5\n")
+    effective = resolved(script="# COILED array 5\n# BATCHIO no-ntasks\n")
     assert str(effective.value("array")) == "5"
 
 
@@ -343,13 +310,19 @@ def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
     here = "ignored, the local provider"
     assert sorted(
         [
-            f"--vm-type g5.xlarge (hello.sh:2): {here} rents nothing: tasks run on this computer",
             f"--region us-east-2 (hello.sh:3): {here} has one region: this computer",
             "--forward-aws-credentials (hello.sh:5): ignored, tasks on this computer can read "
             "its AWS configuration",
-            f"--no-allow-cross-zone (hello.sh:7): {here} has one zone: this computer",
+            f"--no-cross-zone (hello.sh:7): {here} has one zone: this computer",
         ]
     ) == sorted(resolved(script=DOCS_SCRIPT).unsupported("local", traits("local")))
+
+
+def test_what_a_job_needs_is_refused_rather_than_noted() -> None:
+    effective = resolved({"software": "env1", "region": "north"}, script=DOCS_SCRIPT)
+    refused = {option.name for option, _ in effective.refused("local", traits("local"))}
+    assert {"vm-type", "software"} == {name for name in refused if get(name).requirement}
+    assert not any("software" in line for line in effective.unsupported("local", traits("local")))
 
 
 def test_a_cloud_honours_what_the_local_provider_cannot() -> None:

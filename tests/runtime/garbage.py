@@ -65,7 +65,8 @@ BAD_MESSAGES: Final[list[Any]] = [
         ("cpus", "many"), ("cpus", float("nan")), ("cpus", -1), ("memory", {}), ("memory", 10**30),
         ("spool", "x"), ("spool", -1), ("unacked", None), ("time", float("inf")), ("time", "now"),
         ("engines", "docker"), ("engines", [7]), ("limits", 7), ("limits", {"memory": 7}),
-        ("hostname", 7), ("v", "2"), ("gpus", 10**9), ("boot_id", []), ("executable", None),
+        ("hostname", 7), ("v", "2"), ("gpus", 10**9), ("arch", 7), ("boot_id", []),
+        ("executable", None),
     ]),
 ]  # fmt: skip
 

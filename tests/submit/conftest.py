@@ -13,12 +13,16 @@ import pytest
 from batchio.core.events import JobSubmitted
 from batchio.core.spec import JobSpec
 from batchio.errors import UsageError
-from batchio.submit import prepare
+from batchio.submit import prepare, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from batchio.submit import Prepared
+
+
+COMPUTER = {"cpus": 8, "memory": 64 << 30, "gpus": 0, "arch": "x86_64"}
+"""This computer, as far as `caller` knows."""
 
 
 class Caller:
@@ -81,6 +85,7 @@ def caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
     person = Caller(tmp_path)
     monkeypatch.chdir(person.folder)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(requirements, "node_facts", lambda: COMPUTER)
     return person
 
 

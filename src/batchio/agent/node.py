@@ -79,6 +79,7 @@ def node_facts() -> dict[str, Any]:
         "hostname": socket.gethostname(),
         "cpus": len(CPUS),
         "memory": node_memory(),
+        "arch": os.uname().machine,
         "gpus": node_gpus(),
         "engines": node_engines(),
         "address": node_address(),

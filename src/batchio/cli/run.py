@@ -11,9 +11,9 @@ import click
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished
 from batchio.cli.documents import Submitted
-from batchio.cli.options import command
+from batchio.cli.options import SET_APART, command, spelled_alike
 from batchio.cli.output import Column
-from batchio.cli.terminal import visible
+from batchio.cli.terminal import STDIN, stdin_waits, visible
 from batchio.cli.words import plural
 from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
@@ -56,13 +56,33 @@ def run_it(args: RunArgs) -> int:
     """
     from batchio import api
 
+    _note_behind(args.command)
     prepared = api.prepare(args.command, {}, typed=args.typed)
     for warning in prepared.warnings:
         diagnostics.warn(visible(warning))
+    if stdin_waits() and prepared.effective.value("map-over-file") not in STDIN:
+        diagnostics.warn(
+            "standard input reaches no task: batchio run - takes it as the script, "
+            "--map-over-file - as one value a line; other files travel by --upload"
+        )
     if args.dry_run:
         _show_plan(prepared.plan(), args.format)
         return 0
     return _start(prepared, args.format)
+
+
+def _note_behind(command: tuple[str, ...]) -> None:
+    """Warn when options of ours stand behind the program, so that they are the program's."""
+    if click.get_current_context().meta.get(SET_APART):
+        return
+    if alike := spelled_alike(command[1:]):
+        said, program = ", ".join(alike), command[0]
+        diagnostics.warn(
+            visible(
+                f"{said} goes to {program}, which it stands behind; options of batchio stand "
+                f"before it (write -- before {program} where this is meant)"
+            )
+        )
 
 
 def _start(prepared: Prepared, form: Format) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,27 @@ def is_terminal(stream: TextIO) -> bool:
     try:
         return stream.isatty()
     except ValueError:  # it is closed
+        return False
+
+
+STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""The names of standard input."""
+
+
+def stdin_waits() -> bool:
+    """Return whether standard input is a pipe or a file of which something is not read yet."""
+    import select
+
+    try:
+        kind = os.fstat(0)
+        if stat.S_ISREG(kind.st_mode):
+            return os.lseek(0, 0, os.SEEK_CUR) < kind.st_size
+        if not stat.S_ISFIFO(kind.st_mode):
+            return False
+        look = select.poll()
+        look.register(0, select.POLLIN)
+        return any(what & select.POLLIN for _, what in look.poll(0))
+    except OSError:  # it is closed
         return False
 
 

@@ -28,6 +28,7 @@ class WaitArgs:
     job: str | None
     timeout: str | None
     download: str | None
+    download_clean: bool
     format: Format
     workspace: str | None
 
@@ -48,13 +49,18 @@ def wait_for(args: WaitArgs) -> int:
         diagnostics.say(f"job {job.id}")
     code = stay(job, lines=False, form=args.format, timeout=limit)
     if args.download and code != ExitCode.INTERRUPTED:
-        _fetch(job, args.download)
+        _fetch(job, args.download, clean=args.download_clean)
     return code
 
 
-def _fetch(job: Job, target: str) -> None:
+def _fetch(job: Job, target: str, *, clean: bool) -> None:
     """Copy the tasks' output files to the folder `target`, and say which files were kept."""
-    done = finished(job.download(target))
+    done = finished(job.download(target, clean=clean))
+    if done.others:
+        diagnostics.warn(
+            f"{visible(target)} holds files of job {done.others[-1]} too; --download-clean removes "
+            "them first"
+        )
     for said in done.kept:
         diagnostics.warn(visible(said))
     diagnostics.say(f"what {plural(done.tasks, 'task')} left behind is in {visible(target)}")

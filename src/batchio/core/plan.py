@@ -170,25 +170,52 @@ def slots_for(spec: JobSpec, offer: Offer, facts: Facts) -> tuple[int, str]:
 
 def _fitting(spec: JobSpec, facts: Facts) -> tuple[int, str]:
     """Return the slots that the scarcest resource allows, and what lacks for even one, or ""."""
-    cpus = float(facts.get("cpus") or 1)
-    slots = int(cpus / (spec.cpu or 1.0))
-    if spec.cpu and slots < 1:
-        return 1, f"a task asks for {spec.cpu:g} CPUs, there are {cpus:g}"
-    memory = int(facts.get("memory") or 0)
-    if spec.memory and memory:
-        # What the vendor calls 8 GB reports a little less: the kernel keeps some.
-        slots = min(slots, int(memory / (spec.memory * 0.9)))
-        if slots < 1:
-            return 1, (
-                f"a task asks for {spec.memory / 2**30:.3g} GiB of memory, "
-                f"there are {memory / 2**30:.3g} GiB"
-            )
+    lack = lacking(facts, cpu=spec.cpu, memory=spec.memory, gpu=spec.gpu, arm=spec.arm)
+    if lack:
+        return 1, next(iter(lack.values()))
+    slots = int(float(facts.get("cpus") or 1) / (spec.cpu or 1.0))
+    if spec.memory and (memory := facts.get("memory")):
+        slots = min(slots, int(memory / (spec.memory * _OF_NOMINAL)))
     if spec.gpu:
-        gpus = int(facts.get("gpus") or 0)
-        slots = min(slots, gpus // spec.gpu)
-        if slots < 1:
-            return 1, f"a task asks for {spec.gpu} GPU, there are {gpus}"
+        slots = min(slots, int(facts.get("gpus") or 0) // spec.gpu)
     return max(slots, 1), ""
+
+
+_OF_NOMINAL: Final = 0.9
+"""Part of its memory that a computer reports at least: the kernel keeps some of "8 GB"."""
+
+
+def lacking(
+    facts: Facts,
+    *,
+    cpu: float | None = None,
+    memory: float | None = None,
+    gpu: int = 0,
+    arm: bool = False,
+) -> dict[str, str]:
+    """Return what a node lacks for a single task that asks for this: why, by option.
+
+    Args:
+        facts: Of the node; what they do not say is not lacking, but for CPUs and GPUs.
+        cpu: Cores.
+        memory: Bytes.
+        gpu: GPUs.
+        arm: Whether the task needs an ARM processor.
+    """
+    out = {}
+    cpus, gpus = float(facts.get("cpus") or 1), int(facts.get("gpus") or 0)
+    if cpu and cpus < cpu:
+        out["cpu"] = f"a task asks for {cpu:g} CPUs, there are {cpus:g}"
+    has = int(facts.get("memory") or 0)
+    if memory and 0 < has < memory * _OF_NOMINAL:
+        asked, there = (f"{size / 2**30:.3g} GiB" for size in (memory, has))
+        out["memory"] = f"a task asks for {asked} of memory, there are {there}"
+    if gpus < gpu:
+        out["gpu"] = f"a task asks for {gpu} GPU, there are {gpus}"
+    arch = facts.get("arch") or ""
+    if arm and arch and not arch.startswith(("arm", "aarch")):
+        out["arm"] = f"a task asks for an ARM processor, this one is {arch}"
+    return out
 
 
 def most_nodes(spec: JobSpec) -> float:

@@ -62,6 +62,8 @@ class Facts(TypedDict, total=False):
     cpus: float
     memory: int
     """Memory of the node, in bytes."""
+    arch: str
+    """Its processor, as `uname -m` says it."""
     gpus: int
     engines: list[str]
     """Container engines on the node: `docker`, `podman`, both or none."""

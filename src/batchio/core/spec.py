@@ -106,6 +106,8 @@ class JobSpec(Record):
 
     options: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """For people: by option name, its value as text and the source of that value."""
+    arm: bool = False
+    """Whether the tasks need an ARM processor."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""

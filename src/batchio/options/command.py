@@ -15,7 +15,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from batchio.core.spec import PYTHON, SCRIPT_NAME, SHELL
@@ -92,7 +92,6 @@ class Command:
     """The text of a script that was given as a string."""
     sources: tuple[str, ...] = ()
     """Local scripts; the directives of the first that has any are used."""
-    notes: tuple[str, ...] = ()
 
 
 def plan_words(
@@ -115,27 +114,48 @@ def plan_words(
         on_path: whether a program of this name is on the caller's PATH.
 
     Raises:
-        UsageError: no words, a script that is missing, a folder, or cannot be run.
+        UsageError: no words, a whole line as one word, a script that is missing, a folder,
+            or cannot be run.
     """
     if not words or not words[0].strip():
         raise UsageError("no command given", hint="batchio run SCRIPT [ARGUMENTS]")
     if shell:
         return _shell_line(" ".join(words), look, send)
+    _refuse_line(words, look, on_path)
     script = _script(words[0], look, listing, on_path)
     files: dict[str, Travels] = {}
     argv = tuple(words)
-    notes: tuple[str, ...] = ()
     if script is not None:
         sent = _sent_script(words[0], script)
         files[sent.path] = sent
         argv = (*_how_to_run(words[0], script, sent.path), *words[1:])
-    elif "/" not in words[0] and not on_path(words[0]):
-        notes = (f"{words[0]}: no such program on this computer",)
     if send:
         _add_named(words[1:], look, files)
     sources = ((words[0],) if script else ()) + _scripts_among(words[1:], look)
     shown = shlex.join(words)
-    return Command(argv, False, tuple(files.values()), shown, None, sources, notes)
+    return Command(argv, False, tuple(files.values()), shown, None, sources)
+
+
+def plan_stream(text: str, words: Sequence[str], look: Look, *, send: bool = True) -> Command:
+    """Return the command for the text of a script that was read from a stream, such as a pipe.
+
+    Args:
+        text: The script; without a "#!" line it is for SHELL.
+        words: The words of the command, of which the first names the stream.
+
+    Raises:
+        UsageError: there is no text, or it is no text of a script.
+    """
+    shown = "standard input" if words[0] == "-" else words[0]
+    if not text.strip():
+        raise UsageError(f"{shown} holds no script", hint="pipe one in, or name a file")
+    if "\0" in text:
+        raise UsageError(f"{shown} holds a NUL byte, and so no script", hint="name the program")
+    command = _script_text(_without_margin(text))
+    files = {file.path: file for file in command.files}
+    if send:
+        _add_named(words[1:], look, files)
+    return replace(command, argv=(*command.argv, *words[1:]), files=tuple(files.values()))
 
 
 def plan_text(
@@ -183,6 +203,22 @@ def _without_margin(text: str) -> str:
     """
     begun = _BLANK_LINES.sub("", text.removeprefix("\ufeff"))
     return textwrap.dedent(begun) if begun.lstrip().startswith("#!") else text
+
+
+def _refuse_line(words: Sequence[str], look: Look, on_path: Callable[[str], bool]) -> None:
+    """Refuse a first word that is a line of several words, as in `batchio run "echo hi"`."""
+    word = words[0]
+    parts = _split(word)
+    if len(parts) < 2 or look(word).exists or on_path(word):
+        return
+    program = on_path(parts[0]) or look(parts[0]).is_file
+    if program or not ("/" in word or word.lower().endswith(_SCRIPT_SUFFIXES)):
+        line = shlex.join([*parts, *words[1:]])
+        raise UsageError(
+            f'no program or file is called "{word}", blanks and all',
+            hint=f"as words: batchio run {line}; as a line for the shell: batchio run --shell "
+            + shlex.quote(" ".join(words)),
+        )
 
 
 # ---- the script ---------------------------------------------------------------------
@@ -234,18 +270,14 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
             hint=f"remove it, for example with: sed -i '1s/^\\xef\\xbb\\xbf//' {word}",
         )
     if first.startswith("#!"):
-        if first.endswith("\r"):
-            raise UsageError(
-                "the first line ends in a carriage return (a Windows line end)",
-                where=f"{word}:{fact.blank_lines + 1}",
-                hint="convert the file, for example with dos2unix",
-            )
+        _refuse_return(word, fact, first)
         if fact.blank_lines == 0:
             return (f"./{path}",)
         interpreter, _, argument = first[2:].strip().partition(" ")
         extra = (argument.strip(),) if argument.strip() else ()
         return (interpreter, *extra, path)
     if suffix in _SHELL_SUFFIXES:
+        _refuse_return(word, fact, first)
         return (SHELL, path)
     if fact.executable:
         return (f"./{path}",)
@@ -254,6 +286,15 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
         f'{word} cannot be run: it has no "#!" line and is not executable',
         hint=f"name the program that reads it: batchio run {program} {word}",
     )
+
+
+def _refuse_return(word: str, fact: FileFact, first: str) -> None:
+    if first.endswith("\r"):
+        raise UsageError(
+            "the first line ends in a carriage return (a Windows line end)",
+            where=f"{word}:{fact.blank_lines + 1}",
+            hint="convert the file, for example with dos2unix",
+        )
 
 
 def _script_text(text: str) -> Command:

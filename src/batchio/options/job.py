@@ -43,9 +43,9 @@ _TASKS: Final = (
         name="map-over-format",
         kind="choice",
         group="Tasks",
-        help="How to read the file of --map-over-file: as lines, or as CSV or JSONL "
-        "whose columns become variables (default: by its extension).",
-        choices=("lines", "csv", "jsonl"),
+        help="How to read the file of --map-over-file: as lines, as CSV or JSONL whose "
+        "columns become variables, or as a JSON array (default: by its extension).",
+        choices=("lines", "csv", "jsonl", "json"),
     ),
     Option(
         name="map-over-input-var",
@@ -143,6 +143,7 @@ _SOFTWARE: Final = (
         help="Name of a prebuilt software environment.",
         unit="NAME",
         never="there is no account to keep environments; use --container",
+        requirement=True,
     ),
     Option(
         name="package-sync-strict",
@@ -184,6 +185,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="File (YAML or JSON) that describes programs to run beside the head.",
         never="programs beside the head are not supported",
+        requirement=True,
     ),
     Option(
         name="cluster-kwargs",
@@ -208,9 +210,11 @@ _ENVIRONMENT: Final = (
     ),
     Option(
         name="env-file",
-        kind="path",
+        kind="paths",
         group="Environment",
-        help="A .env file of variables for the tasks; --env wins over it.",
+        help="A .env file of variables for the tasks, or the output of export -p; --env wins "
+        "over it; may be given several times, and the later file wins.",
+        default=(),
     ),
     Option(
         name="secret-env",
@@ -222,9 +226,10 @@ _ENVIRONMENT: Final = (
     ),
     Option(
         name="secret-env-file",
-        kind="path",
+        kind="paths",
         group="Environment",
         help="Like --env-file, for secrets.",
+        default=(),
     ),
     Option(
         name="forward-aws-credentials",
@@ -259,6 +264,14 @@ _FILES: Final = (
         commands=frozenset(("run", "wait")),
     ),
     Option(
+        name="download-clean",
+        kind="flag",
+        group="Files",
+        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        default=False,
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
         name="max-output",
         kind="disk",
         group="Files",
@@ -277,7 +290,7 @@ _FILES: Final = (
         name="pipe-to-files",
         kind="flag",
         group="Files",
-        help="Also keep the stdout and stderr of each task as files in the --download folder.",
+        help="Also keep the stdout and stderr of each task as files among what it writes.",
         default=False,
         spec="pipe_to_files",
     ),
@@ -314,6 +327,7 @@ _FILES: Final = (
         help="Bucket or shared folder for what the tasks write.",
         unit="URL",
         never="outputs are not stored there yet; --download brings them here",
+        requirement=True,
     ),
     Option(
         name="keep-on-host",

@@ -34,9 +34,9 @@ class RunOptions(TypedDict, total=False):
     """Run one task for each of these values, split at commas."""
     map_over_file: PathText | None
     """Run one task for each line of this file; - is standard input."""
-    map_over_format: Literal["lines", "csv", "jsonl"] | None
-    """How to read the file of --map-over-file: as lines, or as CSV or JSONL whose columns
-    become variables (default: by its extension)."""
+    map_over_format: Literal["lines", "csv", "jsonl", "json"] | None
+    """How to read the file of --map-over-file: as lines, as CSV or JSONL whose columns become
+    variables, or as a JSON array (default: by its extension)."""
     map_over_input_var: str | None
     """Also give each task its value in this environment variable (default: BATCHIO_TASK_INPUT
     alone)."""
@@ -63,13 +63,13 @@ class RunOptions(TypedDict, total=False):
     """How many tasks a node runs at a time (default: 1 on a rented node, by --cpu and --memory
     on this computer)."""
     cpu: Amount | Sequence[Amount] | None
-    """Cores for each task's node: 4, or a range such as 4-8."""
+    """Cores that each task needs: 4, or a range such as 4-8."""
     memory: Amount | Sequence[Amount] | None
-    """Memory for each task's node: 8GiB, 32 GB, or a range such as 16GB-32GB."""
+    """Memory that each task needs: 8GiB, 32 GB, or a range such as 16GB-32GB."""
     gpu: bool | None
-    """Have a GPU."""
+    """Each task needs a GPU."""
     arm: bool | None
-    """Use ARM nodes."""
+    """The tasks need an ARM processor."""
     vm_type: str | Iterable[str] | None
     """Type of node to rent; may be given several times as alternatives."""
     scheduler_vm_type: str | Iterable[str] | None
@@ -112,12 +112,13 @@ class RunOptions(TypedDict, total=False):
     env: Mapping[str, object] | Iterable[str] | str | None
     """Environment variable for the tasks; KEY alone copies yours; may be given several
     times."""
-    env_file: PathText | None
-    """A .env file of variables for the tasks; --env wins over it."""
+    env_file: PathText | Iterable[PathText] | None
+    """A .env file of variables for the tasks, or the output of export -p; --env wins over it;
+    may be given several times, and the later file wins."""
     secret_env: Mapping[str, object] | Iterable[str] | str | None
     """Like --env, for secrets: never written to the journal, a log or a command line of
     ours."""
-    secret_env_file: PathText | None
+    secret_env_file: PathText | Iterable[PathText] | None
     """Like --env-file, for secrets."""
     forward_aws_credentials: bool | None
     """Give the tasks a temporary token made from your AWS credentials."""
@@ -129,13 +130,15 @@ class RunOptions(TypedDict, total=False):
     local_download_path: PathText | None
     """Local folder for what the tasks write, one folder for each task."""
     download: PathText | None
+    download_clean: bool | None
+    """First remove from that folder what earlier jobs brought there; files of yours stay."""
     max_output: Amount | None
     """What a task may leave behind at most; one that leaves more has failed."""
     local_sync_path: PathText | None
     """The same folder for --upload and --download."""
     sync: PathText | None
     pipe_to_files: bool | None
-    """Also keep the stdout and stderr of each task as files in the --download folder."""
+    """Also keep the stdout and stderr of each task as files among what it writes."""
     implicit_upload: bool | None
     """Send, with the script, the files that its command line names and the modules beside it
     that it imports (default: yes)."""
@@ -172,6 +175,9 @@ class RunOptions(TypedDict, total=False):
     """Wait this long before the first retry, twice as long before the next."""
     max_infra_retries: int | None
     """How often to run a task again after its node was lost."""
+    ignore: str | Iterable[str] | None
+    """Treat these options as not given, wherever they stand: run without what cannot be had
+    here; may be given several times."""
     provider: PathText | None
     """Where to run: local (this computer), or ssh; --hosts alone means ssh."""
     hosts: str | Iterable[str] | None

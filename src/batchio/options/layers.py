@@ -18,7 +18,7 @@ from batchio.options.table import (
     nearest,
     suggestion,
 )
-from batchio.options.values import COMMAND_LINE, parse_value, validate
+from batchio.options.values import CLEAR, COMMAND_LINE, parse_value, validate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,7 +112,7 @@ def directive_layers(directives: Sequence[Directive], filename: str) -> list[Lay
         places = [f"{filename}:{item.line}" for item in chosen]
         layers.append(
             _layer(
-                (get(item.key), item.value, place, place)
+                (get(item.key), item.value or CLEAR, place, place)
                 for item, place in zip(chosen, places, strict=True)
             )
         )
@@ -169,6 +169,9 @@ def config_layer(table: Mapping[str, Any], origin: str) -> Layer:
 def _layer(rows: Iterable[tuple[Option, Any, str, str | None]]) -> Layer:
     settings = []
     for option, given, origin, where in rows:
+        if given is CLEAR:
+            settings.append(Setting(option, CLEAR, origin, where))
+            continue
         several = option.repeat and isinstance(given, (list, tuple)) and given
         for one in given if several else (given,):
             if isinstance(one, str):

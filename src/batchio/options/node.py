@@ -63,19 +63,19 @@ _MACHINES: Final = (
         name="cpu",
         kind="cpu",
         group="Machines",
-        help="Cores for each task's node: 4, or a range such as 4-8.",
+        help="Cores that each task needs: 4, or a range such as 4-8.",
     ),
     Option(
         name="memory",
         kind="size",
         group="Machines",
-        help="Memory for each task's node: 8GiB, 32 GB, or a range such as 16GB-32GB.",
+        help="Memory that each task needs: 8GiB, 32 GB, or a range such as 16GB-32GB.",
     ),
     Option(
         name="gpu",
         kind="flag",
         group="Machines",
-        help="Have a GPU.",
+        help="Each task needs a GPU.",
         default=False,
         needs={
             Trait.REMOTE: "tasks on this computer share the GPUs it has",
@@ -86,9 +86,9 @@ _MACHINES: Final = (
         name="arm",
         kind="flag",
         group="Machines",
-        help="Use ARM nodes.",
+        help="The tasks need an ARM processor.",
         default=False,
-        needs=_chosen(Trait.RENTS, "runs on the processor of this computer"),
+        spec="arm",
     ),
     Option(
         name="vm-type",
@@ -98,6 +98,7 @@ _MACHINES: Final = (
         default=(),
         unit="TYPE",
         needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        requirement=True,
     ),
     Option(
         name="scheduler-vm-type",
@@ -277,6 +278,15 @@ _RETRIES: Final = (
 )
 
 _WHERE: Final = (
+    Option(
+        name="ignore",
+        kind="words",
+        group="Where",
+        help="Treat these options as not given, wherever they stand: run without what cannot "
+        "be had here; may be given several times.",
+        default=(),
+        unit="OPTION",
+    ),
     Option(
         name="provider",
         kind="text",

@@ -6,8 +6,8 @@ command line or Python call, BATCHIO directives, COILED directives, BATCHIO_*
 environment, project file, user file, defaults.
 
 A single value: the highest layer that sets it wins. Lists: the highest layer that sets
-any wins. KEY=VAL pairs: merged, the higher layer wins key by key. An empty value clears
-what lower layers say.
+any wins. KEY=VAL pairs: merged, the higher layer wins key by key. `no-key` in a script
+clears what lower layers say; --ignore drops what all layers say.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.errors import UsageError
-from batchio.options.table import OPTIONS, get
+from batchio.options.table import OPTIONS, find, get, suggestion
 from batchio.options.values import CLEAR, COMMAND_LINE, located, show
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from batchio.core.traits import Trait
     from batchio.options.layers import Layer, Setting
@@ -40,6 +40,9 @@ LONGEST: Final = 200
 """Most characters of a value that are kept to be shown."""
 
 _EXCLUSIVE: Final = (SHAPES, ("host-setup-script", "host-setup-script-content"))
+
+_TOGETHER: Final = (("hosts", "hosts-file"),)
+"""Options of which a higher layer replaces all that lower ones say; one layer may have both."""
 
 _REFERENCE = re.compile(r"\$(?:\{(\w+)\}|(\w+))", re.ASCII)
 
@@ -92,9 +95,9 @@ class Effective:
         return name in self.found
 
     def with_file(self, name: str, from_file: Mapping[str, str]) -> dict[str, str]:
-        """Return the pairs of env or secret-env, together with those read from its file.
+        """Return the pairs of env or secret-env, together with those read from its files.
 
-        The file stands just below the pairs of the layer that names it.
+        The files stand just below the pairs of the layer that names them.
         """
         merged = dict(self.value(name))
         ranks = self.key_ranks.get(name, {})
@@ -120,22 +123,36 @@ class Effective:
                     out.append(Row(option.name, text, self.origin(option.name)))
         return out
 
+    def outranks(self, name: str, other: str) -> bool:
+        """Return whether an option is set in a higher layer than another, or it alone is."""
+        found, rival = self.found.get(name), self.found.get(other)
+        return found is not None and (rival is None or found.rank < rival.rank)
+
     def unsupported(self, provider: str, traits: Container[Trait]) -> list[str]:
         """Return a line for each option that was set and that this provider ignores."""
-        lines = []
+        return [
+            f"{_spelled(option, self.value(option.name))} ({self.origin(option.name)}): "
+            f"ignored, {reason}"
+            for option, reason in self.refused(provider, traits)
+            if not option.requirement
+        ]
+
+    def refused(self, provider: str, traits: Container[Trait]) -> Iterator[tuple[Option, str]]:
+        """Yield each option that was set and that this provider cannot honour, and why."""
         for option in OPTIONS:
             reason = option.refusal(provider, traits)
             value = self.value(option.name)
             if reason is None or not self.is_set(option.name):
                 continue
-            if value in (option.default, {}):
-                continue
-            if option.kind in ("flag", "tri"):
-                spelled = f"--{option.name}" if value else f"--no-{option.name}"
-            else:
-                spelled = f"--{option.name} {show(option, value)}"
-            lines.append(f"{spelled} ({self.origin(option.name)}): ignored, {reason}")
-        return lines
+            if value not in (option.default, {}):
+                yield option, reason
+
+
+def _spelled(option: Option, value: Any) -> str:
+    """Return an option and its value as they are typed."""
+    if option.kind in ("flag", "tri"):
+        return f"--{option.name}" if value else f"--{option.opposites[0]}"
+    return f"--{option.name} {show(option, value)}"
 
 
 def _shortened(text: str) -> str:
@@ -154,7 +171,7 @@ def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:
             should be copied is not set.
     """
     notes = [note for layer in layers for note in layer.notes]
-    chosen = _without_replaced([layer.settings for layer in layers])
+    chosen = _without_replaced(_without_ignored([layer.settings for layer in layers], notes))
     found: dict[str, _Found] = {}
     key_ranks: dict[str, dict[str, int]] = {}
     by_option: dict[str, list[tuple[int, list[Setting]]]] = {}
@@ -171,6 +188,34 @@ def resolve(layers: Sequence[Layer], environ: Mapping[str, str]) -> Effective:
         else:
             found[name] = _highest(option, *levels[0])
     return Effective(found, key_ranks, tuple(notes))
+
+
+def _without_ignored(
+    layers: Sequence[Sequence[Setting]], notes: list[str]
+) -> Sequence[Sequence[Setting]]:
+    """Return the settings without those of options that --ignore names, and note each.
+
+    Raises:
+        UsageError: it names what is no option.
+    """
+    asked = next(
+        (each for layer in layers if (each := [s for s in layer if s.option.name == "ignore"])), []
+    )
+    named: set[str] = set()
+    for setting in _after_clear(asked):
+        for word in setting.value:
+            option = find(word)
+            if option is None or option.name == "ignore":
+                wrong = f'there is no option "{word}"'
+                raise located(setting.option, wrong, setting.where, suggestion(word))
+            named.add(option.name)
+    if not named:
+        return layers
+    for setting in (s for layer in layers for s in layer):
+        if setting.option.name in named and setting.value is not CLEAR:
+            spelled = _spelled(setting.option, setting.value)
+            notes.append(f"{spelled} ({setting.origin}): left out, because of --ignore")
+    return [[s for s in layer if s.option.name not in named] for layer in layers]
 
 
 def _without_replaced(layers: Sequence[Sequence[Setting]]) -> list[list[Setting]]:
@@ -191,6 +236,12 @@ def _without_replaced(layers: Sequence[Sequence[Setting]]) -> list[list[Setting]
                     s for s in settings if s.option.name not in group or s.option.name == winner
                 ]
             winner = winner or next(iter(rivals), "")
+    for group in _TOGETHER:
+        replaced = False
+        for settings in out:
+            if replaced:
+                settings[:] = [s for s in settings if s.option.name not in group]
+            replaced = replaced or any(s.option.name in group for s in settings)
     return out
 
 

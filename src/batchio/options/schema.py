@@ -82,6 +82,11 @@ _METAVARS: Final[Mapping[Kind, str]] = {
 }
 
 
+def opposite(name: str) -> str:
+    """Return the name that means no: no-wait for wait, no-cross-zone for allow-cross-zone."""
+    return f"no-{name.removeprefix('allow-')}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Option:
     """One option: every spelling, rule and sentence about it.
@@ -107,6 +112,8 @@ class Option:
     commands: frozenset[str] = RUN
     needs: Mapping[Trait, str] = field(default_factory=dict)
     never: str = ""
+    requirement: bool = False
+    """Whether a job that asks for it is refused, not only warned, where it is not honoured."""
     spec: str = ""
     """The field of the JobSpec that holds the option's value, unchanged."""
     annotation: str = ""
@@ -139,6 +146,12 @@ class Option:
     def spellings(self) -> tuple[str, ...]:
         """The option's name and aliases, without dashes in front."""
         return (self.name, *self.aliases)
+
+    @property
+    def opposites(self) -> tuple[str, ...]:
+        """Names that mean no, the preferred one first."""
+        names = (*map(opposite, self.spellings), *(f"no-{name}" for name in self.spellings))
+        return tuple(dict.fromkeys(names))
 
     @property
     def metavar(self) -> str:

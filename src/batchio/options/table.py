@@ -27,6 +27,7 @@ OPTIONS: Final[tuple[Option, ...]] = tuple(
 
 _BY_NAME: Final = {spelling: option for option in OPTIONS for spelling in option.spellings}
 _BY_KEYWORD: Final = {word: option for option in OPTIONS for word in option.keywords}
+_BY_OPPOSITE: Final = {name: option for option in OPTIONS for name in option.opposites}
 _BY_SHORT: Final = {option.short: option for option in OPTIONS if option.short}
 
 ENV_PREFIX: Final = "BATCHIO_"
@@ -39,6 +40,11 @@ def find(key: str) -> Option | None:
         return option
     plain = bare.lower().replace("-", "_")
     return _BY_KEYWORD.get(plain)
+
+
+def find_opposite(key: str) -> Option | None:
+    """Return the option to which a key says no: "no-wait", "--no-cross-zone"."""
+    return _BY_OPPOSITE.get(key.lstrip("-").lower().replace("_", "-"))
 
 
 def find_keyword(word: str) -> Option | None:

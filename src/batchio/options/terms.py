@@ -28,7 +28,7 @@ _TYPED: Final[ContextVar[bool]] = ContextVar("batchio_typed", default=False)
 _FLAGS: Final = ("flag", "tri")
 
 _NUMBER: Final = r"\S*\d\S*?(?: [KMGT]i?B)?(?=[,;.)]*(?:\s|$))"
-_VALUE: Final = rf"""'[^']*'|"[^"]*"|[A-Z]{{3,}}|local|ssh|{_NUMBER}"""
+_VALUE: Final = rf"""'[^']*'|"[^"]*"|[A-Z]{{3,}}|local|ssh|(?<=--ignore )[a-z,-]+|{_NUMBER}"""
 _OPTION: Final = rf"--([a-z][a-z-]*[a-z])\b(?: ({_VALUE}))?"
 _BLAMED: Final = r"^--([a-z][a-z-]*[a-z])(?: (.+?))? \(([^()]+)\): "
 _COMMAND: Final = (
@@ -141,13 +141,12 @@ def _keyword(found: re.Match[str]) -> str:
 
 def _known(name: str) -> tuple[Option, bool] | None:
     """Return the option of this name, and whether it is spelled --no-NAME; None for no option."""
-    from batchio.options.table import find  # not for `batchio --help`
+    from batchio.options.table import find, find_opposite  # not for `batchio --help`
 
-    for spelled, negated in ((name, False), (name.removeprefix("no-"), True)):
-        option = find(spelled)
-        if option and option.for_calls:
-            return option, negated
-    return None
+    option, negated = find(name), False
+    if option is None:
+        option, negated = find_opposite(name), True
+    return (option, negated) if option and option.for_calls else None
 
 
 def _quoted(value: str) -> str:

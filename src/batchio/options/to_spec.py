@@ -36,7 +36,7 @@ class ResolvedJob:
     host_setup: str | None = None
     """The text of --host-setup-script."""
     env_file: Mapping[str, str] = field(default_factory=dict)
-    """The variables in the file of --env-file."""
+    """The variables in the files of --env-file."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Names and values of all secrets."""
     coiled: frozenset[str] = frozenset()

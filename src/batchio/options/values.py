@@ -40,7 +40,7 @@ _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\0": "\0", "\\\\": "\\"}
 
 
 class Clear:
-    """The value of an option that was set to nothing: lower layers are ignored."""
+    """The value of an option that a script clears: lower layers are ignored."""
 
     def __repr__(self) -> str:
         return "CLEAR"
@@ -50,22 +50,31 @@ CLEAR: Final = Clear()
 
 
 def parse_value(option: Option, text: str, where: str | None = None) -> Any:
-    """Return the typed value of `text`; CLEAR when it is empty.
+    """Return the typed value of `text`.
 
     Args:
         where: for the message: "hello.sh:3", COMMAND_LINE, or None.
 
     Raises:
-        UsageError: the text is not a value of this option.
+        UsageError: the text is empty, or not a value of this option.
     """
-    blank_counts = option.kind in ("delimiter", "values")
-    if not (text if blank_counts else text.strip()):
-        return CLEAR
+    if is_empty(option, text):
+        hint = "leave the option out"
+        if option.for_calls:
+            hint += f", or drop what others say of it: --ignore {option.name}"
+        raise located(option, "the value is empty", where, hint)
     try:
         value = _TEXT[option.kind](text, option)
         return _checked(option, value, text)
     except UsageError as err:
         raise located(option, err.message, where, err.hint) from None
+
+
+def is_empty(option: Option, text: str) -> bool:
+    """Return whether a text says nothing; for some options blanks do say something."""
+    if option.kind in ("delimiter", "values"):
+        return not text
+    return not text.replace(",", " ").strip() if option.kind == "words" else not text.strip()
 
 
 def validate(option: Option, value: Any, where: str | None = None) -> Any:

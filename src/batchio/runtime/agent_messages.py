@@ -230,6 +230,7 @@ _FACTS: Final[dict[str, Callable[[object], object]]] = {
     "hostname": lambda said: text(said, SHORT),
     "cpus": lambda said: number(said, 0, 1 << 20),
     "memory": integer,
+    "arch": lambda said: text(said, SHORT),
     "gpus": lambda said: integer(said, 0, 1 << 16),
     "engines": lambda said: [text(name, SHORT) for name in items(said)[:16]],
     "address": lambda said: text(said, SHORT),

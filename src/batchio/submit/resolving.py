@@ -13,7 +13,7 @@ from batchio.core.spec import SCRIPT_NAME
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.filestores import check
-from batchio.options.command import plan_text, plan_words
+from batchio.options.command import plan_stream, plan_text, plan_words
 from batchio.options.directives import ignored, parse
 from batchio.options.layers import (
     Layer,
@@ -29,7 +29,7 @@ from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
 from batchio.providers import NAMES, traits
-from batchio.submit import config, env_file
+from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from batchio.options.words import Words
     from batchio.submit.caller import CallerContext
 
-ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script"))
+ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script", "ignore"))
 """Options that must be known before the script is, and so before its directives are."""
 
 ENGINES: Final = ("podman", "docker")
@@ -66,8 +66,7 @@ def resolve_job(
     directives, notes, name = _directives(planned, here)
     layers = [top, *directive_layers(directives, name), *below]
     effective = resolve(layers, here.environ)
-    if not effective.is_set("provider"):
-        effective = _with_provider(effective, layers, here)
+    effective = _with_provider(effective, layers, here)
     provider = _provider(effective)
     planned = _planned(command, effective, here)
     coiled = frozenset(f"{name}:{item.line}" for item in directives if item.tag == "COILED")
@@ -80,22 +79,25 @@ def resolve_job(
         *said,
         *unknown,
     ]
-    if _here(provider) and container is None:
-        warnings += planned.notes
-    return ResolvedJob(
+    hosts = _hosts(effective, provider, here)
+    requirements.check(effective, provider, len(hosts) or 1, coiled)
+    resolved = ResolvedJob(
         command=planned,
         effective=effective,
         provider=provider,
         python=_python(effective, provider, container, here),
         container=container,
         input_filestore=filestore,
-        hosts=_hosts(effective, provider, here),
+        hosts=hosts,
         host_setup=_file_text(effective, "host-setup-script", here),
         env_file=_env_file(effective, "env-file", here),
         secrets=effective.with_file("secret-env", _env_file(effective, "secret-env-file", here)),
         coiled=coiled,
         warnings=tuple(warnings),
     )
+    if _here(provider) and container is None:
+        requirements.check_program(resolved, here)
+    return resolved
 
 
 # --- the command and its script ------------------------------------------------------
@@ -127,6 +129,8 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     for word in words:
         if why := unpassable(word):
             raise UsageError(f"a word of the command holds {why}")
+    if words and not shell and (text := here.streamed(words[0])) is not None:
+        return plan_stream(text, words, here.look, send=send)
     return plan_words(
         words,
         here.look,
@@ -160,13 +164,18 @@ def _directives(command: Command, here: CallerContext) -> tuple[list[Directive],
 def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerContext) -> Effective:
     """Return the options with the provider that follows from the hosts: named ones mean ssh.
 
+    A provider that is named in the same layer, or in a higher one, counts more.
+
     Raises:
         UsageError: --hosts was given and names none.
     """
-    if named := _hosts_named(effective):
+    named = _hosts_named(effective)
+    if named and effective.outranks(named, "provider"):
         implied = Setting(get("provider"), "ssh", f"because of --{named}", None)
-        return resolve([*layers, Layer((implied,))], here.environ)
-    if any(setting.option.name == "hosts" for setting in layers[0].settings):
+        return resolve([Layer((implied,)), *layers], here.environ)
+    if not effective.is_set("provider") and any(
+        setting.option.name == "hosts" for setting in layers[0].settings
+    ):
         # An empty list, as of `--hosts "$UNSET"`: this computer is not what was meant.
         hint = "name some, or say that this computer is meant: --provider local"
         raise blamed(effective, "hosts", UsageError("it names no host", hint=hint))
@@ -229,7 +238,9 @@ def _container(
     still runs, on the computer itself; a request to batchio itself is refused.
     """
     image: str | None = effective.value("container")
-    if not image or effective.value("run-on-host"):
+    if not image or (
+        effective.value("run-on-host") and not effective.outranks("container", "run-on-host")
+    ):
         return None, []
     if not _here(provider) or any(map(here.on_path, ENGINES)):
         return image, []
@@ -289,5 +300,11 @@ def _file_text(effective: Effective, name: str, here: CallerContext) -> str | No
 
 
 def _env_file(effective: Effective, name: str, here: CallerContext) -> dict[str, str]:
-    text = _file_text(effective, name, here)
-    return {} if text is None else env_file.parse(text, effective.value(name))
+    """Return the variables of .env files; those of a later file win."""
+    out: dict[str, str] = {}
+    for typed in effective.value(name):
+        try:
+            out |= env_file.parse(here.text(typed), typed)
+        except UsageError as err:
+            raise err if err.where else blamed(effective, name, err) from None
+    return out

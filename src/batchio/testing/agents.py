@@ -184,7 +184,8 @@ class ScriptedAgent:
         facts = Facts(
             v=frames.VERSION, instance=self.instance, pid=1, epoch=epoch,
             python="3.13", executable="python3", hostname=self.name, address=self.name,
-            boot_id=self.name, namespace=1, cpus=1, memory=1 << 40, gpus=0, time=self.clock.now(),
+            boot_id=self.name, namespace=1, cpus=1, memory=1 << 40, gpus=0, arch="x86_64",
+            time=self.clock.now(),
             spool=len(self._spool), unacked=len(self._results), limits={"memory": True},
         )  # fmt: skip
         line.say(["hello", facts])

@@ -1,0 +1,127 @@
+"""A bucket that is open, through obstore, and what its errors mean to whoever asked."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote
+
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, MemoryStore, from_url
+
+from batchio.errors import BatchioError, NotAuthorised, ProviderDown, ProviderError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from urllib.parse import SplitResult
+
+    from obstore import SignCapableStore
+
+LONGEST_S: Final = 7 * 86400
+"""Longest life of a signed URL in seconds: no store signs one for more than a week."""
+
+_LOGIN: Final = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; files of the AWS CLI are not read: "
+    'eval "$(aws configure export-credentials --format env)"',
+    "gs": "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS=key.json",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "file": "whoever runs batchio must be allowed to read and write there",
+}
+_METADATA: Final = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
+"""Metadata servers, which an SDK asks for credentials when it was given none."""
+
+
+class Connection:
+    """One bucket, and the folder in it that keys are below.
+
+    Args:
+        parts: Of a URL that `buckets.check` has seen.
+        patience: Seconds to go on asking when it is throttled or does not answer.
+        limit: Longest time of one request, its bytes included, as obstore writes it: `30s`.
+    """
+
+    def __init__(self, parts: SplitResult, patience: float, limit: str) -> None:
+        self.url = parts.geturl().rstrip("/")
+        self.scheme = parts.scheme
+        self.folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
+        with self.translating():
+            self.store = self._connected(patience, limit)
+
+    def _connected(self, patience: float, limit: str) -> Any:
+        if self.folder is not None:
+            return LocalStore(self.folder, mkdir=True)
+        if self.scheme == "memory":
+            return MemoryStore()
+        return from_url(
+            self.url,
+            # http only where the endpoint that the environment names says so
+            client_options={"allow_http": True, "timeout": limit},
+            retry_config={"retry_timeout": timedelta(seconds=patience)},
+        )
+
+    @contextmanager
+    def translating(self, what: str = "") -> Iterator[None]:
+        """Turn what obstore raises into our errors, which say what to do about it.
+
+        Args:
+            what: What was asked for, as people call it.
+
+        Raises:
+            NotAuthorised, UsageError, ProviderDown, ProviderError: by their remedy.
+        """
+        hint = _LOGIN.get(self.scheme)
+        try:
+            yield
+        except BatchioError:  # some are also errors of Python
+            raise
+        except FileNotFoundError as err:
+            raise self._missing(err, what) from None
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as err:
+            raise NotAuthorised(_brief(err), where=self.url, hint=hint) from None
+        except OSError as err:  # a file where the folder should be, a disk that is full
+            raise ProviderError(err.strerror or _brief(err), where=self.url) from None
+        except (BaseError, ValueError) as err:
+            text = str(err)
+            if no_bucket(err):
+                raise self._missing(err, what) from None
+            if any(place in text for place in _METADATA):
+                raise NotAuthorised("no credentials", where=self.url, hint=hint) from None
+            if "must be specified" in text:
+                raise UsageError(f"{self.url}: {_brief(err)}", hint=hint) from None
+            raise ProviderDown(_brief(err), where=self.url) from None
+
+    def _missing(self, err: Exception, what: str) -> UsageError | ProviderError:
+        """Return the error for an object, or a whole bucket, that is not there."""
+        if no_bucket(err):
+            return UsageError(f"{self.url}: there is no such bucket", hint="create it")
+        return ProviderError(f"there is no {what}", where=self.url)
+
+    def signing(self, key: str, seconds: float, method: str) -> SignCapableStore | str:
+        """Return the store that signs a URL, or the URL itself where none is needed.
+
+        For a folder that is the path of the file: everybody who can read the folder can read it.
+
+        Raises:
+            UsageError: this kind of bucket has no such URLs, or none for so long.
+        """
+        if self.folder is not None and method == "GET":
+            return (self.folder / key).absolute().as_uri()
+        if self.scheme in ("file", "memory"):
+            raise UsageError(f"{self.url} has no URLs for {method}", hint="a bucket has")
+        if not 0 < seconds <= LONGEST_S:
+            raise UsageError(f"a URL cannot be signed for {seconds:g} s; a week is the most")
+        return cast("SignCapableStore", self.store)
+
+
+def no_bucket(err: Exception) -> bool:
+    """Return whether a store says that the bucket itself is missing, not the object."""
+    return "NoSuchBucket" in str(err) or "ContainerNotFound" in str(err)
+
+
+def _brief(err: Exception) -> str:
+    """Return the first line of an error of obstore, without its account of retries."""
+    first = str(err).splitlines()[0] if str(err) else type(err).__name__
+    return re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)

@@ -1,0 +1,205 @@
+"""What every bucket must do. Run by test_bucket.py, in a sealed process only."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchio.buckets import check, open_bucket
+from batchio.errors import ProviderDown, UsageError
+from tests.contracts import sealed
+from tests.contracts.filestore_kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from batchio.buckets.blocking import Bucket
+
+sealed.enter()  # before anything loads obstore or moto
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda f: f.__name__)
+def kind(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kind]:
+    make: Callable[[Path], Any] = request.param
+    with make(tmp_path_factory.mktemp("store")) as made:
+        yield made
+
+
+@pytest.fixture
+def bucket(kind: Kind, tmp_path: Path) -> Bucket:
+    """A bucket with nothing in it."""
+    url = kind.url if kind.name == "memory" else f"{kind.url}/{tmp_path.name}"
+    return open_bucket(check(url), patience=5.0)
+
+
+# --- writing and reading -----------------------------------------------------
+
+
+def test_what_was_put_last_is_read(bucket: Bucket) -> None:
+    assert bucket.get("jobs/1/a") is None
+    bucket.put("jobs/1/a", b"one")
+    mark = bucket.put("jobs/1/a", b"")
+
+    assert bucket.get("jobs/1/a") == (b"", mark)
+
+
+def test_a_key_may_hold_what_people_call_their_jobs(bucket: Bucket) -> None:
+    keys = ["index/2b7~a%20name", "index/2b7~n~%C3%A4", "index/2b7~"]
+    for key in keys:
+        bucket.put(key, key.encode())
+
+    assert bucket.keys("index/") == sorted(keys)
+    assert [bucket.get(key) for key in keys if bucket.get(key) is None] == []
+
+
+def test_what_is_there_is_not_written_anew(bucket: Bucket) -> None:
+    mark = bucket.put_new("a", b"first")
+
+    assert mark is not None
+    assert bucket.put_new("a", b"second") is None
+    assert bucket.get("a") == (b"first", mark)
+
+
+def test_of_many_who_write_one_key_anew_one_wins(bucket: Bucket) -> None:
+    with ThreadPoolExecutor(10) as threads:
+        won = list(threads.map(lambda n: bucket.put_new("a", str(n).encode()), range(20)))
+
+    [winner] = [n for n, mark in enumerate(won) if mark is not None]
+    found = bucket.get("a")
+    assert found is not None
+    assert found.data == str(winner).encode()
+
+
+def test_only_the_object_that_is_known_is_swapped(kind: Kind, bucket: Bucket) -> None:
+    first = bucket.put("a", b"first")
+    if kind.name == "folder":
+        with pytest.raises(UsageError, match="swaps nothing"):
+            bucket.swap("a", b"second", first)
+        return
+    second = bucket.swap("a", b"second", first)
+
+    assert second is not None
+    assert bucket.swap("a", b"third", first) is None
+    assert bucket.swap("missing", b"x", first) is None
+    assert bucket.get("a") == (b"second", second)
+
+
+def test_of_many_who_swap_one_object_one_wins(kind: Kind, bucket: Bucket) -> None:
+    if kind.name == "folder":
+        return
+    first = bucket.put("a", b"first")
+    with ThreadPoolExecutor(10) as threads:
+        won = list(threads.map(lambda n: bucket.swap("a", str(n).encode(), first), range(20)))
+
+    [winner] = [n for n, mark in enumerate(won) if mark is not None]
+    found = bucket.get("a")
+    assert found is not None
+    assert found.data == str(winner).encode()
+
+
+def test_an_object_is_read_again_only_when_it_is_another(bucket: Bucket) -> None:
+    assert bucket.get_other("a", None) is None
+    first = bucket.put("a", b"first")
+    assert bucket.get_other("a", None) == (b"first", first)
+    assert bucket.get_other("a", first) is None
+    second = bucket.put("a", b"second")
+
+    assert bucket.get_other("a", first) == (b"second", second)
+    bucket.delete(["a"])
+    assert bucket.get_other("a", second) is None
+
+
+def test_a_listing_begins_behind_a_key_and_leaves_out_others(bucket: Bucket) -> None:
+    for key in ("j/1", "j/2", "j/3", "j/deep/4", "jj/5", "i/6"):
+        bucket.put(key, b"some")
+
+    assert bucket.keys("j/") == ["j/1", "j/2", "j/3", "j/deep/4"]
+    assert bucket.keys("j/", "j/2") == ["j/3", "j/deep/4"]
+    assert bucket.keys("none/") == []
+    assert bucket.sizes("j/") == 16
+
+
+def test_deleting_may_be_repeated(bucket: Bucket) -> None:
+    bucket.put("a", b"x")
+    bucket.put("b", b"x")
+    bucket.delete(["a", "never"])
+    bucket.delete(["a"])
+    bucket.delete([])
+
+    assert bucket.keys("") == ["b"]
+
+
+# --- by the store's clock ----------------------------------------------------
+
+
+def test_an_age_is_the_stores_own(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert bucket.dated("a") is None
+    bucket.put("a", b"x")
+
+    found = bucket.dated("a")
+    assert found is not None
+    assert found.data == b"x"
+    assert 0 <= found.age < 60
+
+
+# --- without credentials -----------------------------------------------------
+
+
+def test_whoever_knows_a_signed_url_may_write_there(kind: Kind, bucket: Bucket) -> None:
+    if kind.name in ("folder", "memory"):
+        with pytest.raises(UsageError, match="has no URLs for PUT"):
+            bucket.sign("a", 60, "PUT")
+        return
+    typed = {"Content-Type": "application/octet-stream", "x-ms-blob-type": "BlockBlob"}
+    url = bucket.sign("a", 60, "PUT")
+    asked = urllib.request.Request(url, b"from a node", typed, method="PUT")
+    with urllib.request.urlopen(asked) as answer:
+        assert answer.status in (200, 201)
+
+    found = bucket.get("a")
+    assert found is not None
+    assert found.data == b"from a node"
+    with pytest.raises(UsageError, match="a week is the most"):
+        bucket.sign("a", 8 * 86400)
+
+
+# --- trouble -----------------------------------------------------------------
+
+
+def test_a_bucket_that_is_not_there_is_said_by_every_verb(kind: Kind) -> None:
+    if not kind.bucketless:
+        return
+    bucket = open_bucket(check(kind.bucketless), patience=0.1)
+    known = open_bucket(check(kind.url), patience=5.0).put("a", b"x")
+    asking: list[Callable[[], object]] = [
+        lambda: bucket.put("a", b"x"),
+        lambda: bucket.put_new("a", b"x"),
+        lambda: bucket.swap("a", b"x", known),
+        lambda: bucket.get("a"),
+        lambda: bucket.keys("a/"),
+    ]
+    for ask in asking:
+        with pytest.raises(UsageError, match="there is no such bucket"):
+            ask()
+
+
+def test_nobody_answering_is_no_answer(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind.name != "s3":
+        return
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    bucket = open_bucket(check("s3://bucket/x"), patience=0.1)
+    asking: list[Callable[[], object]] = [
+        lambda: bucket.put_new("a", b"x"),
+        lambda: bucket.get("a"),
+        lambda: bucket.dated("a"),
+    ]
+    for ask in asking:
+        with pytest.raises(ProviderDown):
+            ask()

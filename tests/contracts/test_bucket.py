@@ -1,0 +1,47 @@
+"""Every kind of bucket keeps the contract in bucket_suite.py, where nothing can be reached."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from typing import Final
+
+import pytest
+
+from tests.contracts import sealed
+from tests.house.skips import OPTIONAL
+from tests.house.source import python_files
+
+SUITE: Final = "tests/contracts/bucket_suite.py"
+JOURNAL: Final = "tests/contracts/journal_suite.py"
+
+
+@pytest.mark.parametrize("kind", ["folder", "memory", "s3", "gcs"])
+def test_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(SUITE, kind)
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_journal_in_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(JOURNAL, kind)
+
+
+@pytest.mark.parametrize("suite", [SUITE, JOURNAL])
+@pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
+def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:
+    sealed.run_suite(suite, "azure")
+
+
+def test_one_room_alone_knows_how_buckets_are_reached() -> None:
+    importers = set()
+    for path in python_files("src/batchio"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            if any(name.partition(".")[0] == "obstore" for name in names):
+                importers.add(path.parent.name)
+
+    assert importers == {"buckets"}
