@@ -17,7 +17,7 @@ from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from batchio.api import Job, Leading, LogLine, Result
     from batchio.cli.output import Format
@@ -38,16 +38,19 @@ def stay(
     *,
     lines: bool,
     form: Format = "table",
+    array: output.JsonArray | None = None,
     timeout: float | None = None,
     leading: Leading | None = None,
 ) -> int:
     """Wait for the job, show its output or its progress, and return the exit code.
 
+    JSON about the end is all that is written to stdout then; it goes to `array` if there is one.
     Ctrl-C, TERM and HUP end the waiting, not the job; one that this process leads they cancel.
     """
     try:
         with _told_to_end():
-            result = finished(_to_the_end(job, lines, timeout, leading))
+            show = (show_line if form == "table" else show_aside) if lines else None
+            result = finished(_to_the_end(job, show, timeout, leading))
             if leading:
                 leading.result()
     except KeyboardInterrupt as told:
@@ -55,17 +58,16 @@ def stay(
         return _cancelled(job, leading, code) if leading else let_go(job, code)
     except TimeoutError:
         diagnostics.error(
-            f"job {job.id} is not done after {timeout:g} s",
+            f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
             f"it goes on; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
-    if form != "table":
-        view = result.job
-        groups = [group.to_json() for group in view.failures()]
-        record = {**view.to_json(), "failures": groups}
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
-    else:
+    if form == "table":
         _tell_ending(job, result)
+    else:
+        groups = [group.to_json() for group in result.job.failures()]
+        record = {**result.job.to_json(), "failures": groups}
+        array.add(record) if array else output.json_document(record, form)
     output.flush()
     output.lost(excused=True)  # the exit code says how the job ended, and nothing else
     return result.exit_code
@@ -73,7 +75,7 @@ def stay(
 
 def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
-        diagnostics.say(line)
+        diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
         diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
@@ -130,16 +132,19 @@ def _cancelled(job: Job, leading: Leading, code: int) -> int:
 
 
 async def _to_the_end(
-    job: Job, lines: bool, timeout: float | None, leading: Leading | None
+    job: Job,
+    show: Callable[[LogLine], None] | None,
+    timeout: float | None,
+    leading: Leading | None,
 ) -> Result:
-    if not lines:
+    if show is None:
         await _with_progress(job, timeout, leading)
         return await job.wait()
-    if is_terminal(sys.stderr):
+    if is_terminal(sys.stderr) and not diagnostics.is_quiet():
         await _while_sending(job)
     async with job.logs(follow=True) as stream:
         async for line in stream:
-            show_line(line)
+            show(line)
     return await job.wait()
 
 
@@ -175,12 +180,16 @@ def show_line(line: LogLine) -> None:
     """Print one line of a task: its stdout to our stdout, its stderr to our stderr."""
     if line.stream == "stderr":
         sys.stdout.flush()
-        diagnostics.say(
-            f"{label(line.task, line.attempt, stderr=True)} {harmless(line.text, sys.stderr)}"
-        )
+        show_aside(line)
     else:
         output.line(f"{label(line.task, line.attempt)} {harmless(line.text, sys.stdout)}")
         output.flush()
+
+
+def show_aside(line: LogLine) -> None:
+    """Print one line of a task to our stderr, whatever stream it was written to."""
+    about = label(line.task, line.attempt, stderr=True)
+    diagnostics.passed_on(f"{about} {harmless(line.text, sys.stderr)}")
 
 
 def label(task: int, attempt: int, *, stderr: bool = False) -> str:
