@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -24,6 +26,17 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except ValueError:  # it is closed
         return False
+
+
+def columns(stream: TextIO) -> int:
+    """Return how many columns a terminal has: what COLUMNS says, else it itself, else 80."""
+    with suppress(OSError, ValueError):
+        if (
+            not os.environ.get("COLUMNS")
+            and (size := os.get_terminal_size(stream.fileno())).columns
+        ):
+            return size.columns
+    return shutil.get_terminal_size().columns
 
 
 def has_colour(stream: TextIO) -> bool:
