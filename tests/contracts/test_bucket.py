@@ -13,6 +13,7 @@ from tests.house.skips import OPTIONAL
 from tests.house.source import python_files
 
 SUITE: Final = "tests/contracts/bucket_suite.py"
+JOURNAL: Final = "tests/contracts/journal_suite.py"
 
 
 @pytest.mark.parametrize("kind", ["folder", "memory", "s3", "gcs"])
@@ -20,9 +21,15 @@ def test_a_bucket_keeps_its_contract(kind: str) -> None:
     sealed.run_suite(SUITE, kind)
 
 
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_journal_in_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(JOURNAL, kind)
+
+
+@pytest.mark.parametrize("suite", [SUITE, JOURNAL])
 @pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
-def test_a_bucket_in_azure_keeps_its_contract() -> None:
-    sealed.run_suite(SUITE, "azure")
+def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:
+    sealed.run_suite(suite, "azure")
 
 
 def test_one_room_alone_knows_how_buckets_are_reached() -> None:

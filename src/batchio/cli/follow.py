@@ -18,7 +18,7 @@ from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from batchio.api import Job, Leading, Live, LogLine, Result
     from batchio.cli.output import Format
@@ -35,16 +35,19 @@ def stay(
     *,
     lines: bool,
     form: Format = "table",
+    array: output.JsonArray | None = None,
     timeout: float | None = None,
     leading: Leading | None = None,
 ) -> int:
     """Wait for the job, show its output or its progress, and return the exit code.
 
+    JSON about the end is all that is written to stdout then; it goes to `array` if there is one.
     Ctrl-C, TERM and HUP end the waiting, not the job; one that this process leads they cancel.
     """
     try:
         with _told_to_end():
-            result = finished(_to_the_end(job, lines, timeout, leading))
+            show = (show_line if form == "table" else show_aside) if lines else None
+            result = finished(_to_the_end(job, show, timeout, leading))
             if leading:
                 leading.result()
     except KeyboardInterrupt as told:
@@ -52,17 +55,16 @@ def stay(
         return _cancelled(job, leading, code) if leading else let_go(job, code)
     except TimeoutError:
         diagnostics.error(
-            f"job {job.id} is not done after {timeout:g} s",
+            f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
             f"it goes on; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
-    if form != "table":
-        view = result.job
-        groups = [group.to_json() for group in view.failures()]
-        record = {**view.to_json(), "failures": groups}
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
-    else:
+    if form == "table":
         _tell_ending(job, result)
+    else:
+        groups = [group.to_json() for group in result.job.failures()]
+        record = {**result.job.to_json(), "failures": groups}
+        array.add(record) if array else output.json_document(record, form)
     output.flush()
     output.lost(excused=True)  # the exit code says how the job ended, and nothing else
     return result.exit_code
@@ -70,7 +72,7 @@ def stay(
 
 def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
-        diagnostics.say(line)
+        diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
         diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
@@ -127,9 +129,12 @@ def _cancelled(job: Job, leading: Leading, code: int) -> int:
 
 
 async def _to_the_end(
-    job: Job, lines: bool, timeout: float | None, leading: Leading | None
+    job: Job,
+    show: Callable[[LogLine], None] | None,
+    timeout: float | None,
+    leading: Leading | None,
 ) -> Result:
-    if not lines:
+    if show is None:
         await _with_progress(job, timeout, leading)
         return await job.wait()
     shown = Beside()
@@ -137,7 +142,7 @@ async def _to_the_end(
         async with job._watched(shown.look) as stream:
             async for line in stream:
                 shown.before_a_line()
-                show_line(line)
+                show(line)
     finally:
         shown.close()
     return await job.wait()
@@ -164,7 +169,8 @@ class Beside:
     """What is shown of a job beside the lines of its tasks: its progress while they are silent."""
 
     def __init__(self) -> None:
-        self._progress = Drawn() if is_terminal(sys.stderr) else None
+        drawn = is_terminal(sys.stderr) and not diagnostics.is_quiet()
+        self._progress = Drawn() if drawn else None
         self._teller: Teller | None = None
         self._quiet_since = time.monotonic()
         self._drawn = 0.0
@@ -195,12 +201,16 @@ def show_line(line: LogLine) -> None:
     """Print one line of a task: its stdout to our stdout, its stderr to our stderr."""
     if line.stream == "stderr":
         sys.stdout.flush()
-        diagnostics.say(
-            f"{label(line.task, line.attempt, stderr=True)} {harmless(line.text, sys.stderr)}"
-        )
+        show_aside(line)
     else:
         output.line(f"{label(line.task, line.attempt)} {harmless(line.text, sys.stdout)}")
         output.flush()
+
+
+def show_aside(line: LogLine) -> None:
+    """Print one line of a task to our stderr, whatever stream it was written to."""
+    about = label(line.task, line.attempt, stderr=True)
+    diagnostics.passed_on(f"{about} {harmless(line.text, sys.stderr)}")
 
 
 def label(task: int, attempt: int, *, stderr: bool = False) -> str:

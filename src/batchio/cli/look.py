@@ -13,6 +13,7 @@ from batchio.cli.common import JobArgument, finished, found, job_and_task
 from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
+from batchio.cli.place import with_place
 from batchio.cli.summary import concern_line, failure_lines, header_lines
 from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
@@ -75,7 +76,7 @@ def status(args: StatusArgs) -> int:
 
 def _show(view: JobView, order: list[Order], limit: int | None) -> None:
     for line in header_lines(view):
-        output.line(line)
+        output.line(with_place(line))
     groups = list(failure_lines(view))
     if groups:
         output.line()
@@ -277,10 +278,10 @@ def explain_why(args: LookArgs) -> int:
     match args.format:
         case "json" | "jsonl":
             record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
-            output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
+            output.json_document(record, args.format)
         case _:
             for sentence in sentences:
-                output.line(visible(sentence))
+                output.line(with_place(visible(sentence)))
     return 0
 
 

@@ -51,8 +51,9 @@ class Progress(Protocol):
 
 
 def progress() -> Progress:
-    """Return a live display on a terminal, and plain lines elsewhere."""
-    return Drawn() if is_terminal(sys.stderr) else Told()
+    """Return a live display on a terminal, and plain lines elsewhere, or for --quiet: none."""
+    quiet = diagnostics.is_quiet()
+    return Drawn() if is_terminal(sys.stderr) and not quiet else Told()
 
 
 class Told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import unicodedata
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,27 @@ def columns(stream: TextIO) -> int:
         ):
             return size.columns
     return shutil.get_terminal_size().columns
+
+
+STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""The names of standard input."""
+
+
+def stdin_waits() -> bool:
+    """Return whether standard input is a pipe or a file of which something is not read yet."""
+    import select
+
+    try:
+        kind = os.fstat(0)
+        if stat.S_ISREG(kind.st_mode):
+            return os.lseek(0, 0, os.SEEK_CUR) < kind.st_size
+        if not stat.S_ISFIFO(kind.st_mode):
+            return False
+        look = select.poll()
+        look.register(0, select.POLLIN)
+        return any(what & select.POLLIN for _, what in look.poll(0))
+    except OSError:  # it is closed
+        return False
 
 
 def has_colour(stream: TextIO) -> bool:

@@ -43,9 +43,9 @@ _TASKS: Final = (
         name="map-over-format",
         kind="choice",
         group="Tasks",
-        help="How to read the file of --map-over-file: as lines, or as CSV or JSONL "
-        "whose columns become variables (default: by its extension).",
-        choices=("lines", "csv", "jsonl"),
+        help="How to read the file of --map-over-file: as lines, as CSV or JSONL whose "
+        "columns become variables, or as a JSON array (default: by its extension).",
+        choices=("lines", "csv", "jsonl", "json"),
     ),
     Option(
         name="map-over-input-var",
@@ -261,6 +261,14 @@ _FILES: Final = (
         group="Files",
         help="Local folder for what the tasks write, one folder for each task.",
         kwarg="local_download_path",
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
+        name="download-clean",
+        kind="flag",
+        group="Files",
+        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        default=False,
         commands=frozenset(("run", "wait")),
     ),
     Option(

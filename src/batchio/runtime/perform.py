@@ -168,9 +168,11 @@ class EffectRunner:
 
 def _landing(spec: JobSpec, store: JobStore) -> Landing:
     """Return the folder for outputs; a job's own one is not made again after it was removed."""
-    root = Path(spec.collect) if spec.collect else store.outputs()
-    own = spec.collect is None
-    return Landing(root, store.id, store.placed(), make=not own, limit=spec.max_output)
+    if spec.collect is None:
+        return Landing(store.outputs(), store.id, store.placed(), make=False, limit=spec.max_output)
+    root = Path(spec.collect)
+    record = store.brought(root)
+    return Landing(root, store.id, store.placed(), limit=spec.max_output, brought=record)
 
 
 def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:
