@@ -84,8 +84,10 @@ def list_cards(workspace: Workspace, limit: int | None, clock: Waiting) -> list[
             known = _counting(store, card)
             boot, booted = known["boot"]
             now = clock.time_of(boot, booted, known["submitted"])
-            led = None if known["finished"] else not is_left(store, clock)
-            rows.append(summary_of(known, now, attended=led))
+            led = store.leader() is not None
+            left = not known["finished"] and not led and is_left(store, clock)
+            attended = False if left else True if led and not known["finished"] else None
+            rows.append(summary_of(known, now, attended=attended))
         except NoSuchJob:
             continue  # removed meanwhile
         except BatchioError as err:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from batchio.core.concerns import Concern
     from batchio.core.events import Event
     from batchio.core.history import AttemptRow, History
     from batchio.core.lens import Order, Where
@@ -175,8 +174,7 @@ class Live:
         Raises:
             UsageError: the job has no such task.
         """
-        seen = self._seen
-        about = (self._now(), seen.get("preparing"), self._concerns)
+        about = self._now(), self._seen.get("preparing"), self.view.concerns
         if task is None:
             return why_job(self._machine, *about)
         return why_task(self._machine, position_of(self._machine, task), *about)
@@ -268,11 +266,6 @@ class Live:
             "attended": attendance.led,
             "last_words": attendance.last_words,
         }
-
-    @property
-    def _concerns(self) -> tuple[Concern, ...]:
-        """What people must know of the job's nodes at the moment that is shown."""
-        return self.view.concerns
 
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""
