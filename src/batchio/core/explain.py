@@ -76,7 +76,10 @@ def _job(m: Machine, now: float, seen: Seen) -> Iterator[str]:
         left = job.running + job.spec.job_timeout - now
         yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
     if not m.undone:
-        yield "Every task has ended; it waits for its nodes to be given back."
+        if job.to_merge:
+            yield f"Every task has ended; what they left is being brought to {job.spec.sync}."
+        else:
+            yield "Every task has ended; it waits for its nodes to be given back."
 
 
 def _job_done(m: Machine) -> Iterator[str]:
@@ -85,6 +88,8 @@ def _job_done(m: Machine) -> Iterator[str]:
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
     if job.why:
         yield f"It ended early: {job.why}."
+    if job.unmerged:
+        yield f"Its {job.unmerged}."
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
         yield f"To run what did not succeed again: batchio retry {job.id} --failed"
