@@ -10,7 +10,7 @@ from batchio.errors import LeaseHeld, NoSuchJob, UsageError
 from batchio.ports import Brought
 from batchio.stores.finding import find
 from batchio.stores.folder import FolderWorkspace
-from tests.contracts.store_kinds import AnyWorkspace, workspace
+from tests.contracts.store_kinds import AnyWorkspace, left_in, workspace
 from tests.making import bodies, make, texts
 
 if TYPE_CHECKING:
@@ -52,15 +52,14 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     assert store.bundle().read_bytes() == b"tar"
 
 
-def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace) -> None:
+def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace, tmp_path: Path) -> None:
     with workspace.draft(0.0) as draft:
         draft.bundle().write_bytes(b"tar")
     with pytest.raises(UsageError, match=r"^no values in a list$"):
         make(workspace, A, FIRST, inputs=[])
 
     assert workspace.jobs() == []
-    assert workspace.local is not None
-    assert [path for path in workspace.local.rglob("*") if path.is_file()] == []
+    assert left_in(workspace, tmp_path) == []
 
 
 def test_an_id_that_somebody_has_is_not_given_again(workspace: AnyWorkspace) -> None:
@@ -87,7 +86,9 @@ def test_a_new_job_is_the_newest(workspace: AnyWorkspace) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: AnyWorkspace) -> None:
+async def test_a_job_is_removed_only_when_no_head_runs_it(
+    workspace: AnyWorkspace, tmp_path: Path
+) -> None:
     make(workspace, A, FIRST)
     make(workspace, B, FIRST)
     workspace.job(A).bundle().write_bytes(b"tar")
@@ -99,8 +100,7 @@ async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: AnyWorkspac
     workspace.remove(A)
 
     assert workspace.jobs() == [B]
-    assert workspace.local is not None
-    assert [path for path in workspace.local.rglob("*") if A in str(path)] == []
+    assert [path for path in left_in(workspace, tmp_path) if A in path] == []
     with pytest.raises(NoSuchJob):
         workspace.remove(A)
 

@@ -51,7 +51,8 @@ def test_outputs_that_could_not_be_brought_are_a_failure_until_they_are() -> Non
     world.turn()
     machine = world.machine
     assert (machine.running_job.closed > 0, machine.outcome) == (True, Outcome.FAILED)
-    assert "Its outputs could not be brought to /project (full)." in why_job(machine, world.now)
+    said = "\n".join(why_job(machine, world.now))
+    assert "outputs could not be brought to /project (full)" in said
 
     world.post(ev.TasksRequeued(world.now, [[0, world.now, "asked"]]))
     world.turn()

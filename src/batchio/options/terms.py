@@ -58,6 +58,11 @@ def for_command_line() -> Iterator[None]:
         _TYPED.reset(token)
 
 
+def is_command_line() -> bool:
+    """Return whether the caller is the command line."""
+    return _TYPED.get()
+
+
 def python_terms(text: str) -> str:
     """Return a message in the words of its reader: unchanged on the command line."""
     if _TYPED.get() or not ("--" in text or "batchio " in text):

@@ -31,6 +31,8 @@ class Pace(NamedTuple):
     """Between two looks at a journal: just after it changed, and after a long quiet."""
     leader: float
     """Between two looks at who leads the job."""
+    shown: float
+    """Between two writes of what onlookers see, when there is no hurry."""
 
 
 class Holder(NamedTuple):

@@ -190,11 +190,16 @@ def default_root(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return _home() / "Library" / "Application Support" / "batchio"
-    return _home() / ".local" / "share" / "batchio"
+        return home() / "Library" / "Application Support" / "batchio"
+    return home() / ".local" / "share" / "batchio"
 
 
-def _home() -> Path:
+def home() -> Path:
+    """Return the user's home folder.
+
+    Raises:
+        WorkspaceError: nobody says where that is.
+    """
     try:
         return Path.home()
     except RuntimeError:

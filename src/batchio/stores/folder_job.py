@@ -48,7 +48,7 @@ def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
             file.unlink(missing_ok=True)
 
 
-PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03, shown=0.0)
 """Pace for folders, where a look takes microseconds."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
     from batchio.ports import Holder, LogSink
 
-PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03, shown=0.0)
 
 
 class MemoryInputs:
