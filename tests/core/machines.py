@@ -52,9 +52,7 @@ class World:
         self.replayed: dict[str, Any] = {}
         """What the last head to take over knew."""
         self.inbox: list[ev.Event] = []
-        self.listing = False
-        self.merging = 0
-        """The number of the time that outputs are brought to the folder of --sync; 0: not now."""
+        self.listing, self.merging = False, 0  # the number of the merge that is under way
         self.creates: dict[int, Wanted] = {}
         """Nodes of which the provider has not said what becomes of them."""
         self.deletes: dict[int, str] = {}
