@@ -104,6 +104,8 @@ class Machine:
         """Number of a node that is kept free for a suspect task."""
         self.recall_at = inf
         """When to look for tasks that wait behind long ones, in Unix seconds."""
+        self.write_s = 0.0
+        """Mean seconds that a write to the journal takes, as the engine has found."""
         self.late_count = 0
         """Number of late or repeated events that changed nothing."""
         self._effects: list[ef.Effect] = []
