@@ -28,7 +28,7 @@ from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
@@ -161,6 +161,11 @@ class Job:
         which = Lines(chosen(task), attempt, stream, since, tail)
         verb = in_terms(tasklogs.follow if follow else tasklogs.past)
         return Stream(lambda: verb(self._store, which, LINES))
+
+    def _watched(self, watch: Callable[[Live], object]) -> Stream[LogLine]:
+        """Stream what tasks print until the job is done, while `watch` looks at the job."""
+        verb = in_terms(tasklogs.follow)
+        return Stream(lambda: verb(self._store, Lines(), LINES, watch=watch))
 
     def raw_logs(
         self,

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished
+from batchio.cli.concerns import Teller
 from batchio.cli.diagnostics import ExitCode
-from batchio.cli.progress import progress
+from batchio.cli.progress import Drawn, progress
 from batchio.cli.summary import ending_lines, next_steps
 from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
@@ -19,18 +20,14 @@ from batchio.cli.words import plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batchio.api import Job, Leading, LogLine, Result
+    from batchio.api import Job, Leading, Live, LogLine, Result
     from batchio.cli.output import Format
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 """Colours of the tasks' labels, in turn."""
 
-BLINK_S: Final = 0.5
-"""Seconds before the progress of files is shown; most jobs' files are sent by then."""
-
-
 TICK_S: Final = 0.5
-"""Seconds after which a line that shows a duration is drawn anew."""
+"""Seconds after which a line that shows a duration is drawn anew; and of silence before it is."""
 
 
 def stay(
@@ -140,11 +137,14 @@ async def _to_the_end(
     if show is None:
         await _with_progress(job, timeout, leading)
         return await job.wait()
-    if is_terminal(sys.stderr) and not diagnostics.is_quiet():
-        await _while_sending(job)
-    async with job.logs(follow=True) as stream:
-        async for line in stream:
-            show(line)
+    shown = Beside()
+    try:
+        async with job._watched(shown.look) as stream:
+            async for line in stream:
+                shown.before_a_line()
+                show(line)
+    finally:
+        shown.close()
     return await job.wait()
 
 
@@ -153,8 +153,11 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
     shown = progress()
     try:
         async with job.live() as live:
+            teller = Teller(shown.tell, live.view)
+            teller.look(live.view)
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
+                teller.look(live.view)
                 shown.show(live.view, live.sending())
                 if leading and leading.has_ended():
                     leading.result()
@@ -162,18 +165,36 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
         shown.close()
 
 
-async def _while_sending(job: Job) -> None:
-    """Show the progress of the job's files until the first node is ready."""
-    shown, soon = progress(), time.monotonic() + BLINK_S
-    try:
-        async with job.live() as live:
-            async for _ in live.changes(at_least=TICK_S, must_run=True):
-                if live.view.started:
-                    return
-                if (files := live.sending()) and time.monotonic() > soon:
-                    shown.show(live.view, files)
-    finally:
-        shown.close()
+class Beside:
+    """What is shown of a job beside the lines of its tasks: its progress while they are silent."""
+
+    def __init__(self) -> None:
+        drawn = is_terminal(sys.stderr) and not diagnostics.is_quiet()
+        self._progress = Drawn() if drawn else None
+        self._teller: Teller | None = None
+        self._quiet_since = time.monotonic()
+        self._drawn = 0.0
+
+    def look(self, live: Live) -> None:
+        """Tell what is new about the job's nodes, and draw its progress when it is silent."""
+        tell = self._progress.tell if self._progress else diagnostics.warn
+        self._teller = self._teller or Teller(tell, live.view)
+        self._teller.look(live.view)
+        now = time.monotonic()
+        if self._progress and now > max(self._quiet_since, self._drawn) + TICK_S:
+            self._drawn = now
+            self._progress.show(live.view_now(), live.sending())
+
+    def before_a_line(self) -> None:
+        """Make room for a line of a task."""
+        self._quiet_since = time.monotonic()
+        if self._progress:
+            self._progress.hide()
+
+    def close(self) -> None:
+        """Remove what is drawn."""
+        if self._progress:
+            self._progress.close()
 
 
 def show_line(line: LogLine) -> None:
