@@ -94,6 +94,12 @@ def test_what_a_task_printed_is_one_text(ended: Ended) -> None:
         ended.job.stdout(9)
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_stream_that_no_task_has_is_refused(ended: Ended, *, follow: bool) -> None:
+    with pytest.raises(batchio.UsageError, match='tasks have no stream "out"'):
+        list(ended.job.logs(stream="out", follow=follow))  # type: ignore[arg-type]
+
+
 def test_a_retried_task_has_its_attempts_and_the_text_of_the_last(tmp_path: Path) -> None:
     job = batchio.sync.run(
         "echo attempt $BATCHIO_ATTEMPT; exit $((2 - BATCHIO_ATTEMPT))",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Final, cast
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the JSON that programs read; rises when a field changes its meaning or goes away."""
 
 
