@@ -27,7 +27,7 @@ KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
     "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending",
 }  # fmt: skip
-PAST = {"_effects", "write_s"}
+PAST = {"_effects"}
 
 STEPS = ("answer", "turn", "turn", "drop", "die", "restart", "crash", "cancel", "later")
 

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 class Machine:
     """Everything that is known and decided about one job."""
 
+    write_s = 0.0
+    """Mean seconds of a write to the journal, as the engine has found; only `decide` reads it."""
+
     def __init__(self) -> None:
         self.job: Job | None = None
         self.at = 0.0  # latest time of all events, in Unix seconds
@@ -104,8 +107,6 @@ class Machine:
         """Number of a node that is kept free for a suspect task."""
         self.recall_at = inf
         """When to look for tasks that wait behind long ones, in Unix seconds."""
-        self.write_s = 0.0
-        """Mean seconds that a write to the journal takes, as the engine has found."""
         self.late_count = 0
         """Number of late or repeated events that changed nothing."""
         self._effects: list[ef.Effect] = []
