@@ -6,6 +6,7 @@ without a loop. Verbs only read unless their name says otherwise.
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -28,7 +29,7 @@ from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
@@ -111,7 +112,7 @@ class Job:
     def events(self) -> Stream[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
 
-        `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`; every
+        `{"at": 1763900000.0, "event": "tasks_started", "node": "laptop", "tasks": [{…}]}`; every
         kind stands in `core/events.py`.
         """
         return Stream(self._events)
@@ -119,10 +120,15 @@ class Job:
     @in_terms
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         async with Live(self._store, whole=True, nodes=False) as live:
-            ids = live._machine.running_job.spec.tasks
+            machine = live._machine
+            ids = machine.running_job.spec.tasks
+
+            def name_of(node: int) -> str:
+                return machine.nodes[node].name if node < len(machine.nodes) else str(node)
+
             async for change in live.changes(at_most=0.0, must_run=True):
                 for event in change.events:
-                    yield event_view(event, ids)
+                    yield event_view(event, ids, name_of)
 
     @in_terms
     async def status(self) -> JobView:
@@ -287,7 +293,26 @@ class Job:
     async def explain(self, task: int | None = None) -> list[str]:
         """Explain in plain sentences why the job, or one task, is in its state."""
         async with Live(self._store) as live:
-            return list(map(python_terms, live.why(task)))
+            told = list(map(python_terms, live.why(task)))
+        if task is not None and (given := (await self.inputs([task]))[0]) is not None:
+            told.append(f"Its input is {given!r}.")
+        return told
+
+    @in_terms
+    async def inputs(self, tasks: Iterable[int]) -> list[str | None]:
+        """Return the inputs of the tasks of these ids, in their order, as their programs see them.
+
+        The input of a task that got a record is JSON; None stands for a job that maps over
+        nothing.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        machine = await self._machine()
+        positions = [position_of(machine, task) for task in tasks]
+        if machine.running_job.spec.inputs == "none":
+            return [None] * len(positions)
+        return await in_thread(partial(_inputs, self._store, positions))
 
     @in_terms
     async def attempts(self, task: int) -> list[AttemptRow]:
@@ -357,6 +382,12 @@ class Job:
         if not elsewhere:
             heads.need_its_computer(machine)
         await heads.begin(spec.head, self._workspace, self.id, secrets)
+
+
+def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:
+    """Return the inputs of the tasks at these positions. Blocks."""
+    with closing(store.inputs()) as inputs:
+        return [inputs.value(position) for position in positions]
 
 
 def _standing(store: JobStore) -> str:

@@ -56,14 +56,15 @@ PRINTED: Final = {
         cubes ['0', '1', '8', '27', '64', '125']
         first True
         failed True
-        unreachable no-such-host.invalid True
+        unreachable no-such-host.invalid
         job succeeded
     """,
 }
 """What each program prints; `.*` stands for anything."""
 
 
-def _runs(name: str, folder: Path, *arguments: str) -> None:
+def runs(name: str, folder: Path, *arguments: str) -> None:
+    """Run this program in this folder, and hold it to what it should print."""
     environ = {**os.environ, "BATCHIO_WORKSPACE": str(folder / "ws"), "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / f"{name}.py"), *arguments],
@@ -81,7 +82,7 @@ def _lines(text: str) -> list[str]:
 
 @pytest.mark.parametrize("name", PRINTED)
 def test_a_program_runs_and_prints_what_it_should(name: str, tmp_path: Path) -> None:
-    _runs(name, tmp_path)
+    runs(name, tmp_path)
 
 
 def _cells() -> list[str]:

@@ -71,6 +71,8 @@ class JobSummary(View):
     name: str
     command: str
     """The command as a user would type it."""
+    tags: tuple[str, ...]
+    """The job's tags: `"team=a"`, sorted."""
     state: str
     """`pending`, `provisioning`, `running`, `done`; or `unreadable`."""
     outcome: str
@@ -263,6 +265,7 @@ def job_summary(machine: Machine, now: float, *, attended: bool | None = None) -
         id=job.id,
         name=job.spec.name,
         command=command_text(job.spec),
+        tags=tag_texts(job.spec),
         state=str(machine.state),
         outcome=machine.outcome.label,
         why=job.why,
@@ -283,6 +286,11 @@ def counts(machine: Machine) -> Counts:
     ends = {outcome.label: tasks.by_outcome[outcome] for outcome in Outcome if outcome}
     states = {state.name.lower(): tasks.by_state[state] for state in TaskState}
     return Counts(total=tasks.count, **states, **ends)
+
+
+def tag_texts(spec: JobSpec) -> tuple[str, ...]:
+    """Return the job's tags as a user would type them, sorted."""
+    return tuple(sorted(f"{key}={value}" for key, value in spec.tags.items()))
 
 
 def command_text(spec: JobSpec) -> str:

@@ -8,7 +8,7 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio copies no packages; tasks use the python of --python"
+_NO_PACKAGES: Final = "batchio copies no packages; tasks use the interpreter that --python names"
 
 _TASKS: Final = (
     Option(

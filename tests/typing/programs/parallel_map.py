@@ -75,7 +75,7 @@ async def main(hosts: list[str]) -> None:
         async with batchio.connect("no-such-host.invalid"):
             pass
     except batchio.NodeError as error:
-        print("unreachable", error.where, bool(error.hint))
+        print("unreachable", error.where)
     job = await submit(["true"], ntasks=2)
     print("job", (await job.wait(timeout=60)).outcome)
 
