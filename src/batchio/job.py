@@ -10,11 +10,12 @@ from contextlib import closing
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchio import heads, tasklogs
 from batchio.core.cards import summary_of
 from batchio.core.news import event_view
+from batchio.core.record import one_line
 from batchio.core.result import Result as Result
 from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
@@ -146,7 +147,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
         tail: int | None = None,
@@ -162,7 +163,7 @@ class Job:
             tail: Only the last so many lines.
 
         Raises:
-            UsageError: there is no such task.
+            UsageError: there is no such task, or no such stream.
         """
         which = Lines(chosen(task), attempt, stream, since, tail)
         verb = in_terms(tasklogs.follow if follow else tasklogs.past)
@@ -178,7 +179,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
     ) -> Stream[Printed]:
@@ -338,7 +339,7 @@ class Job:
         """Return what the last attempt of this task wrote to stderr, as `stdout` does."""
         return await self._text(task, "stderr")
 
-    async def _text(self, task: int, stream: str) -> str:
+    async def _text(self, task: int, stream: Literal["stdout", "stderr"]) -> str:
         async with Live(self._store, nodes=False) as live:
             [row] = live.rows([position_of(live._machine, task)])
         which = self.raw_logs(task=task, attempt=row.attempt, stream=stream)
@@ -394,6 +395,6 @@ def _standing(store: JobStore) -> str:
     """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
     try:
         seen = summary_of(read_card(store), 0.0)
-        return f" {seen.name}: {seen.standing.replace('_', ' ')}, {seen.progress}"
+        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
     except (BatchioError, OSError):
         return ""  # removed, or on a disk that does not answer

@@ -7,7 +7,7 @@ They work where a loop already runs (a notebook): verbs that read need no loop, 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from batchio import api
 from batchio.api import blocking, plainly
@@ -141,7 +141,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
         tail: int | None = None,
@@ -158,7 +158,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
     ) -> Iterator[Printed]:

@@ -244,6 +244,11 @@ def _ahead(machine: Machine, node: int) -> float:
 
 
 def _select(positions: list[int] | None, which: Lines) -> Select:
-    stream = {"stdout": STDOUT, "stderr": STDERR, None: None}[which.stream]
+    streams = {"stdout": STDOUT, "stderr": STDERR, None: None}
+    if which.stream not in streams:
+        raise UsageError(
+            f'tasks have no stream "{which.stream}"', hint="stdout, stderr, or both: None"
+        )
+    stream = streams[which.stream]
     single = positions[0] if positions is not None and len(positions) == 1 else None
     return Select(single, which.attempt, stream)

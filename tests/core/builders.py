@@ -73,6 +73,7 @@ def jobs(draw: st.DrawFn) -> JobSpec:
     return spec(
         tasks,
         max_retries=draw(st.integers(0, 2)),
+        sync=draw(st.sampled_from([None, None, "/project"])),
         max_infra_retries=draw(st.integers(0, 4)),
         retry_delay=draw(st.sampled_from([0.0, 1.0, 30.0])),
         retry_on=draw(st.sampled_from([None, ((1, 1),)])),

@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
-from batchio.core.dispatch import window
+from batchio.core.dispatch import horizon, window
 from batchio.core.node import TWIN, NodeState
 from batchio.core.plan import choose, least_nodes, orders, shortage
 from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, again, delay
@@ -59,7 +59,10 @@ def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
         yield from _quarantine(m, now)
     if m.idle:
         yield from _give_back(m, now)
-    if not m.undone and not m.held and not m.running_job.closed:
+    job = m.running_job
+    if not m.undone and job.spec.sync and job.fresh:
+        yield ev.MergeBegan(now, job.merging + 1)
+    if not m.undone and not m.held and not job.closed and not job.to_merge:
         yield ev.JobClosed(now, m.outcome.label)
 
 
@@ -291,6 +294,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
     """Assign tasks that may run anywhere, to each node its share, until tasks or room run out."""
     queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
     mean = m.mean if most is None else None  # a queued one counts as one at a time
+    horizon_s = horizon(m.write_s)
     while m.maybe_free:
         for left in range(len(m.maybe_free), 0, -1):
             ready = queue.plain(now)
@@ -299,7 +303,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
             if ready <= 0:
                 return
             node = m.nodes[m.maybe_free[0]]
-            room = _room(m, node, window(node.slots, mean, ready, m.live), now)
+            room = _room(m, node, window(node.slots, mean, ready, m.live, horizon_s), now)
             chosen = queue.pop(min(room, -(-ready // left)), now)
             if room > 0 and not chosen:
                 return

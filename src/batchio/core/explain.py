@@ -95,7 +95,10 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
         left = job.running + job.spec.job_timeout - now
         yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
     if not m.undone:
-        yield "Every task has ended; it waits for its nodes to be given back."
+        if job.to_merge:
+            yield f"Every task has ended; what they left is being brought to {job.spec.sync}."
+        else:
+            yield "Every task has ended; it waits for its nodes to be given back."
 
 
 def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]:

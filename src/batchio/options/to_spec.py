@@ -98,7 +98,8 @@ def build(
         secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,
-        collect=_absolute(folder, value("download") or value("sync")),
+        collect=_absolute(folder, value("download")),
+        sync=_absolute(folder, value("sync")),
         options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},
     )
 
