@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from batchio import heads, tasklogs
 from batchio.core.cards import summary_of
 from batchio.core.news import event_view
+from batchio.core.record import one_line
 from batchio.core.result import Result as Result
 from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
@@ -394,6 +395,6 @@ def _standing(store: JobStore) -> str:
     """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
     try:
         seen = summary_of(read_card(store), 0.0)
-        return f" {seen.name}: {seen.standing.replace('_', ' ')}, {seen.progress}"
+        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
     except (BatchioError, OSError):
         return ""  # removed, or on a disk that does not answer

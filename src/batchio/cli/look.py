@@ -194,7 +194,7 @@ class ListArgs:
 
 
 def list_jobs(args: ListArgs) -> int:
-    """List jobs, newest first.
+    """List jobs, newest first. Times are of this computer's time zone, and in JSON Unix seconds.
 
     \b
       batchio list --state running

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import click
 
 from batchio.cli.diagnostics import ExitCode, error, hint
-from batchio.cli.terminal import has_colour, is_terminal, painted, visible, width
+from batchio.cli.terminal import has_colour, is_terminal, only_ascii, painted, visible, width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -253,16 +253,19 @@ def _cut(text: str, room: int) -> str:
     """Cut a text to the width `room`; wide characters count as if all were of equal width."""
     if width(text) <= room:
         return text
-    return text[: room * len(text) // width(text) - 1] + "…" if room > 1 else ""
+    more = "..." if only_ascii() else "…"
+    fits = room * len(text) // width(text) - len(more)
+    return text[:fits] + more if fits >= 0 and room > 1 else ""
 
 
 def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) -> None:
     """Draw a table with lines, the last cells cut to the width `last`; no text is markup."""
+    from rich.box import ASCII, HEAVY_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table()
+    drawn = Table(box=ASCII if only_ascii() else HEAVY_HEAD)
     for column in columns:
         side: Literal["left", "right"] = "right" if column.right else "left"
         drawn.add_column(Text(column.title), justify=side, no_wrap=True)
@@ -270,4 +273,5 @@ def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) 
         shown = [*cells, Cell(_cut(end.text, last), end.colour)]
         drawn.add_row(*(Text(cell.text, style=cell.colour) for cell in shown))
     flush()
-    Console(no_color=not has_colour(sys.stdout), highlight=False).print(drawn)
+    system: Literal["standard"] | None = "standard" if has_colour(sys.stdout) else None
+    Console(color_system=system, highlight=False).print(drawn)

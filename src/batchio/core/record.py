@@ -52,6 +52,11 @@ def default_of(item: Field[Any]) -> Any:
     return item.default if item.default_factory is MISSING else item.default_factory()
 
 
+def one_line(text: str) -> str:
+    """Return a text, such as a job's name, with a blank for each run of white space."""
+    return " ".join(text.split())
+
+
 class View(Record):
     """A record that people and programs are shown; its values never change, so it has a hash."""
 

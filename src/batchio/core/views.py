@@ -18,7 +18,7 @@ from batchio.core.cost import cost
 from batchio.core.moments import moment
 from batchio.core.news import event_view as event_view
 from batchio.core.record import SCHEMA as SCHEMA
-from batchio.core.record import View
+from batchio.core.record import View, one_line
 from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
@@ -130,7 +130,7 @@ class JobSummary(View):
         return moment(self.finished)
 
     def __repr__(self) -> str:
-        about = f"{self.id} {self.name}: {self.standing}, {self.progress}"
+        about = f"{self.id} {one_line(self.name)}: {self.standing}, {self.progress}"
         return f"<{type(self).__name__} {about}>"
 
     def _repr_html_(self) -> str:
