@@ -147,6 +147,7 @@ class Truths(RuleBasedStateMachine):
             if (
                 node.state is not NodeState.READY
                 or node.alone
+                or node.leads
                 or node.deadline_at
                 or node.ends
                 or len(node.suspicions) >= QUARANTINED_BY

@@ -167,7 +167,8 @@ def _label(line: LogLine) -> str:
     import sys
 
     again = f" attempt {line.attempt}" if line.attempt > 1 else ""
-    text = f"(Task {line.task}{again})"
+    mark = " stderr" if line.stream == "stderr" and output.to_person() else ""
+    text = f"(Task {line.task}{again}{mark})"
     gap = " " * max(LABEL_WIDTH - len(text), 1)
     return painted(text, LABELS[line.task % len(LABELS)], sys.stdout) + gap
 

@@ -69,6 +69,11 @@ def pinned(spec: JobSpec) -> frozenset[int]:
     return frozenset()
 
 
+def keeps_away(spec: JobSpec) -> bool:
+    """Return whether no task may run on the scheduler's node (--no-task-on-scheduler)."""
+    return spec.task_on_scheduler is False and not pinned(spec)
+
+
 class Queue:
     """Pending tasks in the order in which they are tried.
 

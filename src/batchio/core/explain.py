@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from batchio.core.concerns import Kind, concerns, noted, sentences
 from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
+from batchio.core.last_words import explained
 from batchio.core.node import NodeState
 from batchio.core.retry import SHELL_SIGNAL_BASE, SUSPECT_LOSSES
 from batchio.core.rows import failure_groups, row_at, signal_name
@@ -324,8 +325,7 @@ def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
         case _:
             yield f"Task {row.id} was lost{where}: {row.reason or 'its node was lost'}."
     yield from _causes(row)
-    if row.last_words:
-        yield f'Its last words: "{row.last_words}"'
+    yield from explained(row.last_words)
     yield from _spent(m, at)
     yield from _no_more(m, at, row)
     yield f"To run it again: batchio retry {m.running_job.id} --task {row.id}"
