@@ -74,23 +74,28 @@ async def _until(
     give_up, look_for_leader = time.monotonic() + ANSWER_LIMIT_S, 0.0
     pause, slow = store.pace.news
     begun = False
-    while time.monotonic() < give_up:
-        for position, event in await in_thread(partial(past.events, after)):
-            after = position
-            if wanted(event):
-                return
-        if not begun and time.monotonic() >= look_for_leader:
-            look_for_leader = time.monotonic() + store.pace.leader
-            if await in_thread(store.leader) is None:
-                begun = True
-                try:
-                    await begin()
-                except LeaseHeld:
-                    begun = False  # somebody else was faster
-                give_up = time.monotonic() + ANSWER_LIMIT_S
-                continue
-        await sleep(pause)
-        pause = min(pause * 1.2, slow)
+    try:
+        while time.monotonic() < give_up:
+            for position, event in await in_thread(partial(past.events, after)):
+                after = position
+                if wanted(event):
+                    return
+            if not begun and time.monotonic() >= look_for_leader:
+                look_for_leader = time.monotonic() + store.pace.leader
+                if await in_thread(store.leader) is None:
+                    begun = True
+                    past.close()  # a head is forked: SQLite's files must not be open in two processes
+                    try:
+                        await begin()
+                    except LeaseHeld:
+                        begun = False  # somebody else was faster
+                    past = await in_thread(store.reader)
+                    give_up = time.monotonic() + ANSWER_LIMIT_S
+                    continue
+            await sleep(pause)
+            pause = min(pause * 1.2, slow)
+    finally:
+        past.close()
     said = (await in_thread(store.last_words) or "").splitlines()[:1]
     raise HeadGone(
         ": ".join([f"{else_} for job {store.id}", *said]), hint=f"see {store.head_log()}"
