@@ -84,7 +84,7 @@ async def _until(
                 look_for_leader = time.monotonic() + store.pace.leader
                 if await in_thread(store.leader) is None:
                     begun = True
-                    past.close()  # a head is forked: SQLite's files must not be open in two processes
+                    past.close()  # SQLite's files must not be open where a head is forked
                     try:
                         await begin()
                     except LeaseHeld:
