@@ -104,7 +104,7 @@ async def test_a_local_job_of_another_computer_goes_on_here_only_when_that_is_as
     monkeypatch.setattr("os.path.exists", lambda path: False)
     with pytest.raises(UsageError, match=r"and this is other") as caught:
         await job.recover({"TOK": "s"})
-    assert "--elsewhere" in (caught.value.hint or "")
+    assert "elsewhere=True" in (caught.value.hint or "")
     with pytest.raises(UsageError, match=r"and this is other"):
         await job.cancel()
     monkeypatch.undo()

@@ -89,7 +89,9 @@ def test_a_head_without_the_secrets_starts_no_task_again(tmp_path: Path) -> None
     assert note.text == "no task runs again: this head was not given TOKEN"
 
 
-LONG_AGO = since_boot() - 2 * STALE_S
+LONG_AGO = -2 * STALE_S
+"""Seconds from now."""
+JUST_NOW = 0.0
 GONE = 2**22 + 1
 """No process has this id: Linux gives none above 2**22."""
 
@@ -99,7 +101,7 @@ GONE = 2**22 + 1
     [
         ({}, False),
         ({"pid": GONE, "at": LONG_AGO}, True),
-        ({"pid": GONE, "at": since_boot()}, False),
+        ({"pid": GONE, "at": JUST_NOW}, False),
         ({"at": LONG_AGO}, False),
         ({"host": "elsewhere", "pid": GONE, "at": LONG_AGO}, False),
         ({"boot": "an earlier one"}, True),
@@ -112,6 +114,8 @@ def test_what_was_left_over_by_a_killed_process_is_not_done_by_a_later_head(
     tmp_path: Path, by: dict[str, Any], *, ignored: bool
 ) -> None:
     job = Job(tmp_path, spec(2))
+    if isinstance(at := by.get("at"), float):
+        by = {**by, "at": since_boot() + at}
     job.ask(kind="cancel", tasks=None, why="", by={**asker(), **by})
 
     assert job.lead() is (Outcome.SUCCEEDED if ignored else Outcome.CANCELLED)
@@ -122,7 +126,7 @@ def test_what_was_left_over_by_a_killed_process_is_not_done_by_a_later_head(
 
 def test_who_asks_a_head_that_runs_need_not_wait_for_the_answer(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1), lambda _: Ends(seconds=100))
-    by = {**asker(), "pid": GONE, "at": LONG_AGO}
+    by = {**asker(), "pid": GONE, "at": since_boot() + LONG_AGO}
 
     deed = (10, lambda: job.ask(kind="cancel", tasks=None, why="", by=by))
     assert job.lead(deed) is Outcome.CANCELLED
