@@ -43,6 +43,7 @@ class _MortalJournal:
         self._store = store
         self.epoch = real.epoch
         self.snapshot = real.snapshot
+        self.keep = real.keep
         self.close = real.close
 
     async def append(self, events: Sequence[str]) -> None:

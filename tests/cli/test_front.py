@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +38,21 @@ def test_help_reads_as_it_was_last_reviewed(terminal: Terminal, name: str) -> No
     assert seen.out == path.read_text()
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_examples_that_it_understands(
+    terminal: Terminal, name: str
+) -> None:
+    shown = terminal.type(name, "--help").out
+    typed = [line.strip() for line in shown.splitlines() if line.startswith(f"    batchio {name}")]
+    command = cli.get_command(click.Context(cli), name)
+
+    assert command is not None
+    assert typed or name == "completion"  # what it shows is for a shell's own file
+    for line in typed:
+        words = shlex.split(re.split(r"  +| && ", line)[0])
+        assert command.make_context(name, words[2:], click.Context(cli)).params
+
+
 def test_no_arguments_show_the_help(terminal: Terminal) -> None:
     assert terminal.type() == terminal.type("--help")
 
@@ -51,6 +68,10 @@ def test_every_command_of_the_list_exists_under_its_name() -> None:
     ("words", "problem", "remedy"),
     [
         (["statsu"], "no such command: statsu", "did you mean batchio status?"),
+        (["ls"], "no such command: ls", "did you mean batchio list?"),
+        (["kill"], "no such command: kill", "did you mean batchio cancel?"),
+        (["ps"], "no such command: ps", "did you mean batchio status?"),
+        (["my job.sh"], "no such command: my job.sh", "did you mean batchio run 'my job.sh'?"),
         (["hello.sh"], "no such command: hello.sh", "did you mean batchio run hello.sh?"),
         (["xyzzy"], "no such command: xyzzy", "see: batchio --help"),
         (["run", "--memry", "8GB", "a.sh"], "no such option: --memry", "did you mean --memory?"),
@@ -128,6 +149,9 @@ def test_a_shell_that_asks_gets_commands_options_choices_and_job_ids(terminal: T
     assert complete("batchio run --spot-policy sp") == ["spot", "spot_with_fallback"]
     assert complete("batchio run --max-w") == ["--max-workers"]
     assert complete("batchio cancel 2c") == [JOB]
+    assert complete("batchio cancel proc") == ["process.py"]
+    assert complete("batchio help can") == ["cancel"]
+    assert complete("batchio run my_") == ["my_"]  # of the type "file"
 
 
 def test_help_loads_nothing_heavy() -> None:

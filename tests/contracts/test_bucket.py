@@ -13,6 +13,8 @@ from tests.house.skips import OPTIONAL
 from tests.house.source import python_files
 
 SUITE: Final = "tests/contracts/bucket_suite.py"
+JOURNAL: Final = "tests/contracts/journal_suite.py"
+WORKSPACE: Final = "tests/contracts/workspace_suite.py"
 
 
 @pytest.mark.parametrize("kind", ["folder", "memory", "s3", "gcs"])
@@ -20,9 +22,24 @@ def test_a_bucket_keeps_its_contract(kind: str) -> None:
     sealed.run_suite(SUITE, kind)
 
 
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_journal_in_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(JOURNAL, kind)
+
+
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_workspace_in_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(WORKSPACE, kind)
+
+
+def test_a_job_in_a_bucket_ends_well_whatever_becomes_of_answers() -> None:
+    sealed.run_suite("tests/contracts/front_suite.py", "test")
+
+
+@pytest.mark.parametrize("suite", [SUITE, JOURNAL, WORKSPACE])
 @pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
-def test_a_bucket_in_azure_keeps_its_contract() -> None:
-    sealed.run_suite(SUITE, "azure")
+def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:
+    sealed.run_suite(suite, "azure")
 
 
 def test_one_room_alone_knows_how_buckets_are_reached() -> None:

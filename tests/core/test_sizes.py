@@ -116,6 +116,8 @@ def test_what_is_no_disk_size_is_refused() -> None:
         ("1:30:00", 5400),
         ("2 days", 172800),
         ("1h30m", 5400),
+        ("1h30", 5400),
+        ("1h30m15", 5415),
         ("1 hour 30 minutes", 5400),
         ("1 hour and 30 minutes", 5400),
         ("1 hour, 30 min", 5400),
@@ -128,7 +130,9 @@ def test_a_duration_is_read_in_every_spelling(text: str, seconds: float) -> None
     assert seconds == pytest.approx(parse_duration(text))
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "1h30", "-5", "1:60:00", "0:75", "h"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "5 parsecs", "2d12", "1h 3x", "-5", "1:60:00", "0:75", "h"]
+)
 def test_what_is_no_duration_is_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse_duration(text)
@@ -181,3 +185,9 @@ def test_a_shown_size_reads_back_within_a_tenth_of_its_unit(size: int) -> None:
 def test_a_shown_duration_reads_back_nearly(seconds: float) -> None:
     shown = format_duration(seconds)
     assert parse_duration(shown) == pytest.approx(seconds, rel=0.06, abs=0.0005)  # whole ms
+
+
+@pytest.mark.parametrize("text", ["-1", "-", "8GiB-", "-8GiB"])
+def test_a_size_without_one_of_its_ends_is_named_whole(text: str) -> None:
+    with pytest.raises(UsageError, match=f'^"{text}" is not a size$'):
+        parse_memory(text)

@@ -73,8 +73,13 @@ _WORDS: Final = {
     "status": ("status",),
     "list": ("list",),
     "nodes": ("nodes",),
+    "cancel": ("cancel", "--yes"),
+    "retry": ("retry", "--yes"),
+    "recover": ("recover", "--yes"),
+    "version": ("version",),
     "check": ("check",),
     "explain": ("explain",),
+    "logs --scheduler": ("logs", "--scheduler"),
     "logs": ("logs",),
 }
 """What is typed of each way to print."""

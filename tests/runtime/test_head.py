@@ -231,6 +231,20 @@ def test_a_head_that_was_robbed_of_its_lease_stops_and_the_next_one_goes_on(
     assert runs(job) == [(task, 1) for task in range(3)]
 
 
+def test_a_head_that_has_nothing_to_write_stops_too_when_it_was_robbed_of_its_lease(
+    tmp_path: Path,
+) -> None:
+    job = Job(tmp_path, spec(1), lambda _: Ends(seconds=900))
+
+    with pytest.raises(LeaseHeld, match="another head has taken over"):
+        job.lead((100, job.past.take_over), limit=200)
+    told = len(job.past.read())
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert len(job.past.read()) > told
+    assert runs(job) == [(0, 1)]
+
+
 def test_on_a_full_disk_all_that_runs_is_stopped_and_run_again_when_there_is_room(
     tmp_path: Path,
 ) -> None:

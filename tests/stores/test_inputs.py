@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchio.errors import JournalCorrupt, JournalFull, NoSuchJob, UsageError
 from batchio.stores.inputs import FolderInputs, write_inputs
-from batchio.submit.input_sources import from_records
+from batchio.submit.records import from_records
 
 if TYPE_CHECKING:
     from pathlib import Path

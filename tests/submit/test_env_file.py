@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
 from batchio.submit.env_file import parse
+
+PEM = "-----BEGIN KEY-----\nabc\n-----END KEY-----\n"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,14 @@ from batchio.submit.env_file import parse
         ("KEY=value\r", "value"),
         ("KEY=one\nKEY=two", "two"),
         ("\n# comment\n\nKEY=ü", "ü"),
+        ("""KEY='it'"'"'s' # as dash writes it""", "it's"),
+        ("""KEY='it\\'s'""", "it's"),
+        ("""KEY='C:\\'""", "C:\\"),
+        ('declare -x KEY="a\\`b\\$c"', "a`b$c"),
+        ("declare -x KEY=$'tab\\there \\303\\274 \\x41 \\u00fc it\\'s'", "tab\there ü A ü it's"),
+        ("declare -x OTHER\nKEY=1", "1"),
+        ('KEY="-----BEGIN KEY-----\nabc\n-----END KEY-----\n"\n', PEM),
+        ("KEY='-----BEGIN KEY-----\nabc\n-----END KEY-----\n'\n# end", PEM),
     ],
 )
 def test_a_line_is_a_variable(line: str, value: str) -> None:
@@ -52,6 +65,26 @@ def test_a_bad_line_is_named_and_not_quoted(line: str, message: str) -> None:
     with pytest.raises(UsageError) as refused:
         parse(f"A=1\n{line}\n", "x.env")
     assert message == str(refused.value)
+
+
+def test_what_follows_a_value_of_several_lines_is_named_by_its_own_line() -> None:
+    with pytest.raises(UsageError, match=r"^x\.env:5: B has no value$"):
+        parse('A="1\n2\n3"\n\nB\n', "x.env")
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+@given(
+    st.dictionaries(
+        st.sampled_from(["A", "B_2"]),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+    )
+)
+def test_what_a_shell_exports_comes_back(shell: str, given: dict[str, str]) -> None:
+    printed = subprocess.run(
+        [shell, "-c", "export -p"], env=given, capture_output=True, check=True
+    ).stdout.decode()
+    found = parse(re.sub(r"(?m)^export \w+$", "", printed), "x.env")
+    assert given == {key: found[key] for key in given}
 
 
 @given(st.text().filter(lambda text: "'" not in text and "\n" not in text))

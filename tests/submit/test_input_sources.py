@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
-from batchio.submit.input_sources import Format, format_of, from_file, from_records, from_values
+from batchio.submit.input_sources import Format, format_of, from_file, from_values
+from batchio.submit.records import from_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +119,8 @@ def test_a_wrong_delimiter_does_not_fill_the_memory() -> None:
     stream = io.BytesIO(b"ok|" + b"x" * (3 << 20))
 
     assert refusal(from_file("-", "lines", "|", stdin=stream)) == (
-        "standard input: value 2: longer than 1 MiB; is the delimiter right?"
+        "standard input: value 2: longer than the 128 KiB that a variable can hold; is the "
+        "delimiter right?"
     )
 
 
@@ -176,7 +178,7 @@ def test_the_objects_of_jsonl_become_variables_written_as_they_stood(tmp_path: P
         ("csv", "file name\n", 'in:1: "file name" is not a name for an environment variable'),
         ("csv", 'A\n"x"y\n', "in:2: not CSV: ',' expected after '\"'"),
         ("csv", "A\na\0b\n", "in:2: a NUL byte, which no environment variable can hold"),
-        ("jsonl", '{"A": 1}\n{"A": [1]}\n', "in:2: A: [\"1\"] is not a plain value"),
+        ("jsonl", '{"A": 1}\n{"A": [1]}\n', "in:2: A: [1] is not a plain value"),
         ("jsonl", '\n"text"\n', 'in:2: "text" is not an object of variables'),
         ("jsonl", "{}\n{'A': 1}\n", "in:2: not JSON: Expecting property name"),
         ("jsonl", '{"a-b": 1}\n', 'in:1: "a-b" is not a name for an environment variable'),

@@ -18,6 +18,30 @@ class Submitted(TypedDict):
     """Number of tasks."""
 
 
+class Changed(TypedDict):
+    """What `batchio cancel`, `retry` or `recover` did; it does not wait for the job."""
+
+    schema: int
+    id: str
+    """The job's id."""
+    verb: Literal["cancel", "retry", "recover"]
+    acted: bool
+    """False: there was nothing to do."""
+    tasks: list[int] | None
+    """Ids of the tasks that it is about; None: the whole job."""
+
+
+class Version(TypedDict):
+    """What a report of a problem should name."""
+
+    schema: int
+    version: str
+    """Version of batchio."""
+    python: str
+    system: str
+    """Name and release of the operating system."""
+
+
 class CheckedPart(TypedDict):
     """One thing that a job needs, and whether it is there."""
 
@@ -51,14 +75,27 @@ class Explained(TypedDict):
     """Sentences for people."""
 
 
+class HeadLog(TypedDict):
+    """What `batchio logs --scheduler` shows: what the job's head itself wrote to stderr."""
+
+    schema: int
+    id: str
+    """The job's id."""
+    text: str
+    """All of it; mostly empty."""
+
+
 class LogRecord(TypedDict):
     """One line that a task printed."""
 
+    schema: int
     task: int
     attempt: int
     stream: Literal["stdout", "stderr"]
     time: float
     """Unix seconds, by the clock of the head's computer."""
-    node: int
-    """The node's number."""
+    node: str
+    """The node's name."""
+    node_number: int
+    """The node's number in the job."""
     text: str

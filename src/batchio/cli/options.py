@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from batchio.cli import diagnostics, place
 from batchio.options.schema import GROUPS, opposite
 from batchio.options.table import OPTIONS, nearest
 from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 FEW: Final = 16
 """Most options that --help shows without groups."""
+
+SET_APART: Final = "batchio.set_apart"
+"""Key of a click context's `meta`: whether `--` stood before the words of a command."""
 
 _FLAGS: Final = ("flag", "tri")
 
@@ -84,7 +88,9 @@ class TableCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the command line; a mistyped option gets a suggestion."""
         try:
-            return super().parse_args(ctx, _with_words(self, args))
+            options, rest = _parted(self, args)
+            ctx.meta[SET_APART] = rest[:1] == ["--"]
+            return super().parse_args(ctx, [*options, *rest])
         except click.NoSuchOption as err:
             known = [n.lstrip("-") for p in self.params for n in p.opts if n.startswith("--")]
             close = nearest(err.option_name, [*known, "help"])
@@ -150,6 +156,8 @@ def command(
             from batchio.api import hide_arguments
 
             hide_arguments(said["secret_env"])
+        place.use(said.get("workspace"))
+        diagnostics.be_quiet(bool(said.get("quiet")))
         return call(_arguments(takes, rows, said))
 
     return TableCommand(
@@ -192,6 +200,14 @@ def table_options(command: str, groups: Container[str] = GROUPS) -> list[click.P
     return [TableOption(row) for row in rows if row.group in groups]
 
 
+def spelled_alike(words: Sequence[str]) -> list[str]:
+    """Return the words that are spelled like an option of `run`: `--ntasks`, `--no-wait`."""
+    rows = [o for o in OPTIONS if "run" in o.commands and "cli" in o.surfaces]
+    names = {f"--{name}" for row in rows for name in row.spellings}
+    names |= {f"--{name}" for row in rows if row.kind in _FLAGS for name in row.opposites}
+    return [word for word in words if word.partition("=")[0] in names]
+
+
 def given(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the typed options: name to text, bool, or list of texts; no others."""
     return {
@@ -207,13 +223,13 @@ def _value(option: Option, said: Any) -> Any:
     return said if isinstance(said, bool) else parse_value(option, said, COMMAND_LINE)
 
 
-def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
-    """Return the arguments, with the word after a yes/no option joined: `--run-on-host=true`.
+def _parted(command: click.Command, args: Sequence[str]) -> tuple[list[str], Sequence[str]]:
+    """Return the words before the first one that is no option or is `--`, and the rest.
 
-    Only words before the first one that is no option are changed: the rest belongs to the
-    user's program.
+    Among the former the word after a yes/no option is joined (`--run-on-host=true`) and `-N=8`
+    is parted; the rest belongs to the user's program.
     """
-    by_name = {name: param for param in command.params for name in (*param.opts,)}
+    by_name = {name: param for param in command.params for name in param.opts}
     optional = {
         name: f"--{param.row.spellings[0]}"
         for name, param in by_name.items()
@@ -234,12 +250,15 @@ def _with_words(command: click.Command, args: Sequence[str]) -> list[str]:
                 at += 1
             out.append(f"{optional[positive]}={value}")
             continue
+        if word[:1] == "-" != word[1:2] and word[2:3] == "=" and word[:2] in by_name:
+            out += [word[:2], word[3:]]  # -N=8
+            continue
         out.append(word)
         param = by_name.get(word)
         if isinstance(param, click.Option) and not param.is_flag and at < len(args):
             out.append(args[at])
             at += 1
-    return [*out, *args[at:]]
+    return out, args[at:]
 
 
 def _is_yes_or_no(word: str) -> bool:

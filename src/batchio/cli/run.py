@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchio.cli import diagnostics, output
-from batchio.cli.common import finished
+from batchio.cli import diagnostics, output, place
+from batchio.cli.common import CommandArgument, finished
 from batchio.cli.documents import Submitted
-from batchio.cli.options import command
+from batchio.cli.options import SET_APART, command, spelled_alike
 from batchio.cli.output import Column
-from batchio.cli.terminal import visible
+from batchio.cli.terminal import STDIN, stdin_waits, visible
 from batchio.cli.words import plural
 from batchio.core.record import SCHEMA
 from batchio.core.spec import PYTHON
@@ -56,13 +56,33 @@ def run_it(args: RunArgs) -> int:
     """
     from batchio import api
 
+    _note_behind(args.command)
     prepared = api.prepare(args.command, {}, typed=args.typed)
     for warning in prepared.warnings:
         diagnostics.warn(visible(warning))
+    if stdin_waits() and prepared.effective.value("map-over-file") not in STDIN:
+        diagnostics.warn(
+            "standard input reaches no task: batchio run - takes it as the script, "
+            "--map-over-file - as one value a line; other files travel by --upload"
+        )
     if args.dry_run:
         _show_plan(prepared.plan(), args.format)
         return 0
     return _start(prepared, args.format)
+
+
+def _note_behind(command: tuple[str, ...]) -> None:
+    """Warn when options of ours stand behind the program, so that they are the program's."""
+    if click.get_current_context().meta.get(SET_APART):
+        return
+    if alike := spelled_alike(command[1:]):
+        said, program = ", ".join(alike), command[0]
+        diagnostics.warn(
+            visible(
+                f"{said} goes to {program}, which it stands behind; options of batchio stand "
+                f"before it (write -- before {program} where this is meant)"
+            )
+        )
 
 
 def _start(prepared: Prepared, form: Format) -> int:
@@ -76,6 +96,8 @@ def _start(prepared: Prepared, form: Format) -> int:
     for warning in prepared.warnings[known:]:  # of files that were not still
         diagnostics.warn(visible(warning))
     job = opened.id
+    if prepared.workspace.url != api.workspace_of(None).url:  # it may stand in the script
+        place.use(prepared.effective.value("workspace"))
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
         diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
@@ -83,7 +105,7 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.say(f"sends {visible(prepared.sends)}")
     if to_person or follow:
         diagnostics.say(f"job {job}: {about}")
-    elif form == "table":
+    elif form == "table" and not (wait and diagnostics.is_quiet()):
         output.line(job)
         output.flush()
     if follow or wait:
@@ -92,7 +114,7 @@ def _start(prepared: Prepared, form: Format) -> int:
         return stay(opened, lines=follow, form=form, leading=leading)
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        output.json_document(record, form)
         return 0
     diagnostics.steps(
         (
@@ -114,7 +136,7 @@ async def unattended(prepared: Prepared) -> list[str]:
 def _show_plan(plan: Plan, form: Format) -> None:
     if form != "table":
         record = plan.to_json()
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        output.json_document(record, form)
         return
     for line in _plan_lines(plan):
         output.line(visible(line))
@@ -153,6 +175,6 @@ run = command(
     "run",
     run_it,
     RunArgs,
-    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND..."),
+    CommandArgument("COMMAND..."),
     allow_interspersed_args=False,
 )

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import stat
 import unicodedata
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -26,10 +30,65 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def columns(stream: TextIO) -> int:
+    """Return how many columns a terminal has: what COLUMNS says, else it itself, else 80."""
+    with suppress(OSError, ValueError):
+        if (
+            not os.environ.get("COLUMNS")
+            and (size := os.get_terminal_size(stream.fileno())).columns
+        ):
+            return size.columns
+    return shutil.get_terminal_size().columns
+
+
+STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""The names of standard input."""
+
+
+def stdin_waits() -> bool:
+    """Return whether standard input is a pipe or a file of which something is not read yet."""
+    import select
+
+    try:
+        kind = os.fstat(0)
+        if stat.S_ISREG(kind.st_mode):
+            return os.lseek(0, 0, os.SEEK_CUR) < kind.st_size
+        if not stat.S_ISFIFO(kind.st_mode):
+            return False
+        look = select.poll()
+        look.register(0, select.POLLIN)
+        return any(what & select.POLLIN for _, what in look.poll(0))
+    except OSError:  # it is closed
+        return False
+
+
+_COLOUR: Final[ContextVar[str]] = ContextVar("batchio_colour", default="auto")
+
+
+def use_colour(when: str) -> None:
+    """Write colours from here on "always", "never", or as stream and environment want: "auto"."""
+    _COLOUR.set(when)
+
+
 def has_colour(stream: TextIO) -> bool:
-    """Return whether to write colours to a stream; https://no-color.org is honoured."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and is_terminal(stream)
+    """Return whether to write colours, and bold text, to a stream.
+
+    What --color says counts first, then NO_COLOR (https://no-color.org), then FORCE_COLOR
+    (https://force-color.org), then whether the stream is a terminal that knows colours.
+    """
+    if (when := _COLOUR.get()) != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def only_ascii() -> bool:
+    """Return whether the locale is C by name, so that lines of tables must be ASCII."""
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, named), "") in ("C", "POSIX")
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:

@@ -21,6 +21,7 @@ COLOURS: Final = {
     "timed_out": "red",
     "timed out": "red",
     "unreadable": "red",
+    "unattended": "red",
     "cancelled": "yellow",
     "pending": "yellow",
     "provisioning": "yellow",
@@ -36,6 +37,11 @@ def standing(word: str) -> Cell:
 def stamp(at: float | None) -> str:
     """Write Unix seconds as date and time: 2024-11-18 17:25:08; "" for None."""
     return "" if at is None else datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def zoned(at: float) -> str:
+    """Write Unix seconds as `stamp` does, with the time zone behind: 2024-11-18 17:25:08 CET."""
+    return f"{stamp(at)} {datetime.fromtimestamp(at).astimezone().strftime('%Z')}".rstrip()
 
 
 def clock(at: float | None) -> str:

@@ -8,12 +8,13 @@ first event it writes, and closes it after its last.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
 from batchio.core.ids import submitted_at
 from batchio.core.record import View
-from batchio.core.views import Counts, JobSummary, command_text, job_summary
+from batchio.core.views import Counts, JobSummary, command_text, job_summary, tag_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TOPIC: Final = "card"
 """Name under which a store keeps a card."""
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -40,7 +41,34 @@ class Removed(View):
 
 
 _COUNTS: Final = frozenset(item.name for item in fields(Counts))
-_SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {"counts", "duration"}
+_SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {
+    "counts",
+    "duration",
+    "attended",
+}
+
+
+class Wanted(NamedTuple):
+    """Conditions on the jobs of a list; a job must meet all of them, and an empty one is met."""
+
+    states: frozenset[str] = frozenset()
+    """States and outcomes, in the words of `JobSummary.standing`."""
+    tags: tuple[str, ...] = ()
+    """Tags that it has, all of them: `team=a`, or `team` for any value."""
+    name: str = ""
+    """Its name, where `*` and `?` stand for any characters."""
+
+    def fits(self, job: JobSummary) -> bool:
+        """Return whether a job meets the conditions."""
+        return (
+            (not self.states or bool(self.states & {job.standing, job.state}))
+            and all(tag in job.tags or tag in _keys(job.tags) for tag in self.tags)
+            and (not self.name or fnmatchcase(job.name, self.name))
+        )
+
+
+def _keys(tags: tuple[str, ...]) -> list[str]:
+    return [tag.partition("=")[0] for tag in tags]
 
 
 def card_of(machine: Machine, now: float, *, is_open: bool) -> dict[str, Any]:
@@ -61,6 +89,7 @@ def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
         id=job,
         name=spec.name,
         command=command_text(spec),
+        tags=tag_texts(spec),
         state="pending",
         outcome="",
         why="",
@@ -70,6 +99,7 @@ def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
         started=None,
         finished=None,
         duration=0.0,
+        attended=None,
         cost=None,
     )
     return _card(summary, spec.head, 0, ("", 0.0), is_open=False)
@@ -135,13 +165,18 @@ _CHECKS: Final[dict[str, Callable[[object], object]]] = {
 """The check of each value of a card: whoever may write to a workspace may have changed one."""
 
 
-def summary_of(card: Mapping[str, Any], now: float) -> JobSummary:
-    """Return the job's line in a list, as its card says, at `now` (Unix seconds)."""
+def summary_of(card: Mapping[str, Any], now: float, *, attended: bool | None = None) -> JobSummary:
+    """Return the job's line in a list, as its card says, at `now` (Unix seconds).
+
+    `attended`: whether a head leads the job; None: not known, or it is done.
+    """
     ended = card["finished"] or now
     return JobSummary(
-        **{name: card[name] for name in _SUMMARY},
+        **{name: card[name] for name in _SUMMARY - {"tags"}},
+        tags=tuple(card["tags"]),
         counts=Counts(**card["counts"]),
         duration=max(ended - card["submitted"], 0.0),
+        attended=attended,
     )
 
 
@@ -150,4 +185,5 @@ def unreadable(job: str, name: str, why: str) -> JobSummary:
     known: dict[str, Any] = dict.fromkeys(_SUMMARY, "")
     known |= {"started": None, "finished": None, "cost": None, "submitted": submitted_at(job)}
     known |= {"id": job, "name": name, "state": "unreadable", "why": why}
+    known |= {"tags": (), "attended": None}
     return JobSummary(**known, counts=Counts(**dict.fromkeys(_COUNTS, 0)), duration=0.0)

@@ -116,6 +116,8 @@ class Node:
     since: float
     """When the node entered `state`, in Unix seconds, as all times here."""
     state: NodeState = S.WANTED
+    single: bool = False
+    """Whether its offer is one computer that exists, which people know by the offer's id."""
     order: int = 0
     """Number of the first node of the same order, which names the order."""
     ordered: float = 0.0
@@ -128,6 +130,8 @@ class Node:
     """The agent's hello; empty before it came."""
     why: str = ""
     """Why the node is silent, draining or gone."""
+    left: str = ""
+    """What stayed on the node when it was given back, or did not arrive from it; or ""."""
     rate: float = 0.0
     """US dollars an hour that the node costs, at most, from `rented` until `ended_at`."""
     rented: float = 0.0
@@ -162,6 +166,8 @@ class Node:
     """Tasks of `active` that the agent was asked to give back."""
     suspicions: set[int] = field(default_factory=set)
     """Tasks that the agent could not run for the node's own reasons."""
+    leads: bool = False
+    """Whether it is the scheduler's node of a job whose tasks keep away from that."""
     alone: bool = False
     """Whether the node runs one suspect task, and nothing beside it."""
     maybe_free: bool = False
@@ -169,8 +175,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Name of the node for people: its host name, or its offer's id before it is known."""
-        return self.facts.get("hostname") or self.offer
+        """Name of the node for people: as it was typed; of a rented one, its host name."""
+        return self.offer if self.single else self.facts.get("hostname") or self.offer
 
     @property
     def alive(self) -> bool:
@@ -204,8 +210,13 @@ class Node:
 
     @property
     def slots_counted(self) -> int:
-        """Slots that the job can count on: 0 when the node leaves, 1 beside a suspect task."""
-        if not self.alive or self.deadline_at or len(self.suspicions) >= QUARANTINED_BY:
+        """Slots that the job can count on: 0 when it leaves or leads, 1 beside a suspect task."""
+        if (
+            not self.alive
+            or self.leads
+            or self.deadline_at
+            or len(self.suspicions) >= QUARANTINED_BY
+        ):
             return 0
         return 1 if self.alone else self.slots or self.expected
 
@@ -213,6 +224,10 @@ class Node:
     def idle(self) -> bool:
         """Whether the node has no task, and no output files to download."""
         return not self.active and not self.collecting
+
+
+TWIN: Final = "this is the same computer as "
+"""How the reason begins, without the host's name, for which a node is used once."""
 
 
 def same_computer(one: Facts, other: Facts) -> bool:
@@ -266,7 +281,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
         case ev.NodeVanished():
             node.why, node.ended_at = event.why, event.at
         case ev.NodeDeleted():
-            node.why = event.left or node.why
+            node.why, node.left = event.left or node.why, event.left
             node.ended_at = node.ended_at or event.at
     return True
 

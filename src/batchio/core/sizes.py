@@ -71,6 +71,8 @@ def parse_memory(text: str) -> Span:
             (a number without its unit).
     """
     low_text, dash, high_text = text.partition("-")
+    if not low_text.strip() or (dash and not high_text.strip()):
+        raise UsageError(f'"{text}" is not a size', hint=SIZE_FORMS)
     low = parse_bytes(low_text)
     span = Span(low, parse_bytes(high_text) if dash else low)
     _forwards(text, span)
@@ -128,12 +130,15 @@ def parse_duration(text: str) -> float:
         hours, minutes, seconds = int(clock[1] or 0), int(clock[2]), float(clock[3])
         if seconds < 60 and (clock[1] is None or minutes < 60):
             return hours * 3600 + minutes * 60 + seconds
-    total, at = 0.0, 0
+    total, at, unit = 0.0, 0, 0.0
     while at < len(plain):
         part = _PART.match(plain, at)
         if part is None or part[2].lower() not in _SECONDS:
+            if unit in (3600.0, 60.0) and plain[at:].isdecimal():  # 1h30
+                return total + int(plain[at:]) * unit / 60
             break
-        total += float(part[1]) * _SECONDS[part[2].lower()]
+        unit = _SECONDS[part[2].lower()]
+        total += float(part[1]) * unit
         at = part.end()
     if not plain or at < len(plain):
         raise UsageError(f'"{text}" is not a duration', hint=DURATION_FORMS)

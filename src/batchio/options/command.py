@@ -15,7 +15,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from batchio.core.spec import PYTHON, SCRIPT_NAME, SHELL
@@ -136,6 +136,28 @@ def plan_words(
     return Command(argv, False, tuple(files.values()), shown, None, sources)
 
 
+def plan_stream(text: str, words: Sequence[str], look: Look, *, send: bool = True) -> Command:
+    """Return the command for the text of a script that was read from a stream, such as a pipe.
+
+    Args:
+        text: The script; without a "#!" line it is for SHELL.
+        words: The words of the command, of which the first names the stream.
+
+    Raises:
+        UsageError: there is no text, or it is no text of a script.
+    """
+    shown = "standard input" if words[0] == "-" else words[0]
+    if not text.strip():
+        raise UsageError(f"{shown} holds no script", hint="pipe one in, or name a file")
+    if "\0" in text:
+        raise UsageError(f"{shown} holds a NUL byte, and so no script", hint="name the program")
+    command = _script_text(_without_margin(text))
+    files = {file.path: file for file in command.files}
+    if send:
+        _add_named(words[1:], look, files)
+    return replace(command, argv=(*command.argv, *words[1:]), files=tuple(files.values()))
+
+
 def plan_text(
     text: str,
     look: Look,
@@ -248,18 +270,14 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
             hint=f"remove it, for example with: sed -i '1s/^\\xef\\xbb\\xbf//' {word}",
         )
     if first.startswith("#!"):
-        if first.endswith("\r"):
-            raise UsageError(
-                "the first line ends in a carriage return (a Windows line end)",
-                where=f"{word}:{fact.blank_lines + 1}",
-                hint="convert the file, for example with dos2unix",
-            )
+        _refuse_return(word, fact, first)
         if fact.blank_lines == 0:
             return (f"./{path}",)
         interpreter, _, argument = first[2:].strip().partition(" ")
         extra = (argument.strip(),) if argument.strip() else ()
         return (interpreter, *extra, path)
     if suffix in _SHELL_SUFFIXES:
+        _refuse_return(word, fact, first)
         return (SHELL, path)
     if fact.executable:
         return (f"./{path}",)
@@ -268,6 +286,15 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
         f'{word} cannot be run: it has no "#!" line and is not executable',
         hint=f"name the program that reads it: batchio run {program} {word}",
     )
+
+
+def _refuse_return(word: str, fact: FileFact, first: str) -> None:
+    if first.endswith("\r"):
+        raise UsageError(
+            "the first line ends in a carriage return (a Windows line end)",
+            where=f"{word}:{fact.blank_lines + 1}",
+            hint="convert the file, for example with dos2unix",
+        )
 
 
 def _script_text(text: str) -> Command:

@@ -79,7 +79,7 @@ def parse(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[Directiv
 def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
     """Return a line for each directive that is ignored because it stands after code began."""
     last = max((number for number, _, _ in _header(text, filename)), default=0)
-    notes = _foreign(text, filename)
+    notes = _foreign(text, filename) + _late_shebang(text, filename)
     for number, line in enumerate(text.splitlines()[last:], last + 1):
         match = _HASH_COMMENT.match(line)
         tagged = _tagged(line[match.end() :], tags) if match else None
@@ -102,6 +102,20 @@ def _foreign(text: str, filename: str) -> list[str]:
                 f"{filename}:{number}: #{found[1]} lines are not read; "
                 "write # BATCHIO KEY VALUE, such as # BATCHIO array 1-10"
             ]
+    return []
+
+
+def _late_shebang(text: str, filename: str) -> list[str]:
+    """Return a line when comments, such as directives, stand before the "#!" of a script."""
+    if filename.endswith(".py"):  # never read
+        return []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#!/"):
+            why = "which then does not say what runs the script; make it the first"
+            before = any(each.strip() for each in text.splitlines()[: number - 1])
+            return [f'{filename}:{number}: "#!" is not in the first line, {why}'] if before else []
+        if line.strip() and not line.startswith("#"):
+            return []
     return []
 
 
@@ -177,8 +191,30 @@ def _directive(rest: str, tag: str, sign: str, where: str, line: int) -> Directi
             else "give it to batchio.run() in Python",
         )
     text, quoted = _value(match[2], option, sign, where)
+    if not quoted:
+        _refuse_more(option, text, where)
     value = _meant(option, text, quoted, find(key) is None, where)
     return Directive(option.name, value, line, tag.upper())
+
+
+def _refuse_more(option: Option, text: str, where: str) -> None:
+    """Refuse a value that holds further options, or goes on in the next line."""
+    quotes = "quotes around a value that is meant so"
+    for word in text.split():
+        name = word.partition("=")[0]
+        other = find(name) or find_opposite(name) if name.startswith("--") else None
+        if other is not None and "directive" in other.surfaces:
+            raise UsageError(
+                f"{option.name} and {name} stand on one line",
+                where=where,
+                hint=f"write one option a line, or {quotes}",
+            )
+    if text.endswith("\\") and (text == "\\" or text[-2].isspace()):
+        raise UsageError(
+            f"{option.name}: a line of directives does not go on in the next",
+            where=where,
+            hint=f"write one option a line, or {quotes}",
+        )
 
 
 def _unknown(key: str) -> str:

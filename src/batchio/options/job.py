@@ -8,7 +8,7 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio copies no packages; tasks use the python of --python"
+_NO_PACKAGES: Final = "batchio copies no packages; tasks use the interpreter that --python names"
 
 _TASKS: Final = (
     Option(
@@ -43,9 +43,9 @@ _TASKS: Final = (
         name="map-over-format",
         kind="choice",
         group="Tasks",
-        help="How to read the file of --map-over-file: as lines, or as CSV or JSONL "
-        "whose columns become variables (default: by its extension).",
-        choices=("lines", "csv", "jsonl"),
+        help="How to read the file of --map-over-file: as lines, as CSV or JSONL whose "
+        "columns become variables, or as a JSON array (default: by its extension).",
+        choices=("lines", "csv", "jsonl", "json"),
     ),
     Option(
         name="map-over-input-var",
@@ -264,6 +264,14 @@ _FILES: Final = (
         commands=frozenset(("run", "wait")),
     ),
     Option(
+        name="download-clean",
+        kind="flag",
+        group="Files",
+        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        default=False,
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
         name="max-output",
         kind="disk",
         group="Files",
@@ -275,7 +283,8 @@ _FILES: Final = (
         name="sync",
         kind="path",
         group="Files",
-        help="The same folder for --upload and --download.",
+        help="Folder whose files go into the working directory of every task; what tasks make or "
+        "change comes back to the same place in it when all are done.",
         kwarg="local_sync_path",
     ),
     Option(

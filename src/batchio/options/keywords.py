@@ -34,9 +34,9 @@ class RunOptions(TypedDict, total=False):
     """Run one task for each of these values, split at commas."""
     map_over_file: PathText | None
     """Run one task for each line of this file; - is standard input."""
-    map_over_format: Literal["lines", "csv", "jsonl"] | None
-    """How to read the file of --map-over-file: as lines, or as CSV or JSONL whose columns
-    become variables (default: by its extension)."""
+    map_over_format: Literal["lines", "csv", "jsonl", "json"] | None
+    """How to read the file of --map-over-file: as lines, as CSV or JSONL whose columns become
+    variables, or as a JSON array (default: by its extension)."""
     map_over_input_var: str | None
     """Also give each task its value in this environment variable (default: BATCHIO_TASK_INPUT
     alone)."""
@@ -130,10 +130,13 @@ class RunOptions(TypedDict, total=False):
     local_download_path: PathText | None
     """Local folder for what the tasks write, one folder for each task."""
     download: PathText | None
+    download_clean: bool | None
+    """First remove from that folder what earlier jobs brought there; files of yours stay."""
     max_output: Amount | None
     """What a task may leave behind at most; one that leaves more has failed."""
     local_sync_path: PathText | None
-    """The same folder for --upload and --download."""
+    """Folder whose files go into the working directory of every task; what tasks make or change
+    comes back to the same place in it when all are done."""
     sync: PathText | None
     pipe_to_files: bool | None
     """Also keep the stdout and stderr of each task as files among what it writes."""

@@ -103,7 +103,8 @@ async def _run(
         performer = runner(loop.post, clock, group, secrets, journal.epoch)
         cards = CardKeeper(store, machine, clock, group.create_task)
         await cards.open()
-        beside = [group.create_task(work) for work in (requests.watch(loop.post), requests.drop())]
+        works = (requests.watch(loop.post), requests.drop(), journal.keep())
+        beside = [group.create_task(work) for work in works]
         try:
             await loop.run(performer, first, watchers=(performer.saw, requests.saw, cards.saw))
         except (JournalFull, JobMoved):

@@ -128,6 +128,9 @@ class SqliteJournal:
         """Write `state` beside the journal, unless there is no room for it on the disk."""
         await self._do(lambda: self._snapshot(state))
 
+    async def keep(self) -> None:
+        """Do nothing: the kernel keeps the lease as long as this process lives."""
+
     async def close(self) -> None:
         """Merge the write-ahead log into the file and release the lease. Repeatable."""
         if self._thread is not None:

@@ -1,13 +1,22 @@
-"""Errors of a workspace, made from errors of the operating system."""
+"""Errors of a workspace, made from those of the operating system, or of a bucket."""
 
 from __future__ import annotations
 
 import errno
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from batchio.errors import JournalFull, WorkspaceError
+from batchio.errors import (
+    JournalDown,
+    JournalFull,
+    NotAuthorised,
+    ProviderError,
+    UsageError,
+    WorkspaceError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -21,3 +30,19 @@ def unusable(path: Path, err: OSError) -> WorkspaceError:
         f"cannot use {err.filename or path}: {err.strerror or err}",
         hint="--workspace, or BATCHIO_WORKSPACE, names another folder",
     )
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what a bucket raises into errors of a workspace.
+
+    Raises:
+        JournalDown: it does not answer.
+        WorkspaceError: a person has to change something first.
+    """
+    try:
+        yield
+    except ProviderError as err:
+        raise JournalDown(err.message, where=err.where, hint=err.hint) from None
+    except (NotAuthorised, UsageError) as err:
+        raise WorkspaceError(err.message, where=err.where, hint=err.hint) from None

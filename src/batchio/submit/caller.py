@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
     from batchio.options.resolve import Effective
 
+STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""The names of standard input."""
+
+_DESCRIPTORS: Final = ("/dev/fd/", "/proc/self/fd/")
+
 HEAD_BYTES: Final = 1 << 12
 """Bytes of a file in which its first line is looked for."""
 
@@ -32,6 +37,7 @@ class CallerContext:
     folder: str
     environ: Mapping[str, str]
     _facts: dict[str, FileFact] = field(default_factory=dict)
+    _streams: dict[str, str] = field(default_factory=dict)
 
     def path(self, text: str) -> str:
         """Return the absolute path of a text, `~` expanded; symbolic links stay."""
@@ -64,6 +70,43 @@ class CallerContext:
                 return file.read().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
         except OSError as err:
             raise unreadable(typed, err) from None
+
+    def streamed(self, word: str) -> str | None:
+        """Return the text that a stream holds which is named as a script; None for other words.
+
+        Streams are `-` and /dev/stdin, and what `<(…)` of a shell becomes. Each is read once.
+
+        Raises:
+            UsageError: it cannot be read, or is a terminal.
+        """
+        if word not in self._streams:
+            if not (word in STDIN or word.startswith(_DESCRIPTORS) or self._is_pipe(word)):
+                return None
+            self._streams[word] = self._read(word)
+        return self._streams[word]
+
+    @property
+    def stdin_read(self) -> bool:
+        """Whether standard input was read as a script."""
+        return not self._streams.keys().isdisjoint(STDIN)
+
+    def _is_pipe(self, word: str) -> bool:
+        try:
+            return "/" in word and stat.S_ISFIFO(os.stat(self.path(word)).st_mode)
+        except (OSError, ValueError):
+            return False
+
+    def _read(self, word: str) -> str:
+        shown = "standard input" if word in STDIN else word
+        try:
+            with open(0 if word in STDIN else word, "rb", closefd=word not in STDIN) as file:
+                if file.isatty():
+                    hint = "pipe the script in, or name a file"
+                    raise UsageError(f"{shown} is a terminal", hint=hint)
+                data = file.read()
+        except OSError as err:
+            raise unreadable(shown, err) from None
+        return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
 
     def look(self, path: str) -> FileFact:
         """Return facts about a path; one that is neither file nor folder counts as missing."""

@@ -13,7 +13,7 @@ from batchio.core.spec import SCRIPT_NAME
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.filestores import check
-from batchio.options.command import plan_text, plan_words
+from batchio.options.command import plan_stream, plan_text, plan_words
 from batchio.options.directives import ignored, parse
 from batchio.options.layers import (
     Layer,
@@ -129,6 +129,8 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     for word in words:
         if why := unpassable(word):
             raise UsageError(f"a word of the command holds {why}")
+    if words and not shell and (text := here.streamed(words[0])) is not None:
+        return plan_stream(text, words, here.look, send=send)
     return plan_words(
         words,
         here.look,

@@ -7,23 +7,27 @@ somebody looks at it before the job is made.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import sys
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchio.errors import UsageError
 from batchio.options.values import split_values
-from batchio.submit.caller import blamed, unreadable
-from batchio.submit.input_sources import format_of, from_file, from_records, from_values
+from batchio.submit.caller import STDIN, blamed, unreadable
+from batchio.submit.input_sources import format_of, from_file, from_values
+from batchio.submit.opened import open_inputs
+from batchio.submit.records import from_items, from_records, holds_records, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.spec import Inputs
+    from batchio.options.command import Command
     from batchio.options.resolve import Effective
     from batchio.submit.caller import CallerContext
     from batchio.submit.input_sources import Format
@@ -145,8 +149,13 @@ def source(effective: Effective, here: CallerContext) -> Source | None:
 
 def _file(effective: Effective, here: CallerContext, delimiter: str | None) -> Source:
     typed = effective.value("map-over-file")
+    if typed in STDIN and here.stdin_read:
+        wrong = UsageError("standard input holds the script", hint="name a file of values")
+        raise blamed(effective, "map-over-file", wrong)
     kind: Format = effective.value("map-over-format") or format_of(typed)
     path = typed if typed == "-" else here.opened(typed)
+    if kind == "json":
+        return _array(effective, typed, path)
     if typed == "-" or stat.S_ISFIFO(_mode(effective, typed, path)):
         return _Stream(typed, path, kind, delimiter)
     return Source(
@@ -154,6 +163,17 @@ def _file(effective: Effective, here: CallerContext, delimiter: str | None) -> S
         typed,
         lambda: from_file(path, kind, delimiter),
     )
+
+
+def _array(effective: Effective, typed: str, path: str) -> Source:
+    """Return the items of a JSON array as inputs."""
+    if typed != "-":
+        _mode(effective, typed, path)
+    file, name = open_inputs(path)
+    with file:
+        items = read_json(file, name)
+    kind: Inputs = "records" if holds_records(items) else "values"
+    return Source(kind, name, lambda: from_items(items, name))
 
 
 def _mode(effective: Effective, typed: str, path: str) -> int:
@@ -166,6 +186,20 @@ def _mode(effective: Effective, typed: str, path: str) -> int:
     except OSError as err:
         raise blamed(effective, "map-over-file", unreadable(typed, err)) from None
     return mode
+
+
+def unfilled(command: Command, source: Source | None) -> list[str]:
+    """Return a line when the command has the variable of an input, and there is none."""
+    named = next((found for word in command.argv if (found := _INPUT.search(word))), None)
+    if named is None or (source is not None and source.kind == "values"):
+        return []
+    why = "nothing is mapped over"
+    if source is not None:
+        why = "the columns of a table are variables of their own"
+    return [f"{named[0]} in the command stays as it is: {why}"]
+
+
+_INPUT: Final = re.compile(r"(?<!\\)\$\{?(?:BATCHIO_TASK_INPUT|COILED_BATCH_TASK_INPUT)\b\}?")
 
 
 def idle(effective: Effective) -> list[str]:

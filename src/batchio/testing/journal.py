@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchio.core.events import Event, decode
 from batchio.errors import JournalCorrupt, JournalDown, JournalFull, LeaseHeld
@@ -14,6 +14,9 @@ from batchio.ports import Holder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+BEAT_S: Final = 15.0
+"""Seconds between two looks of a head at its lease."""
 
 
 @dataclass
@@ -114,6 +117,13 @@ class MemoryJournal:
         self._check()
         if not (self._past.full or self._past.down):
             self._past.snapshots.append((len(self._past.read()), state))
+
+    async def keep(self) -> None:
+        """Look again and again whether a second head has taken over. See `ports.Journal.keep`."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            if self._past.epoch != self.epoch:
+                raise LeaseHeld(f"another head has taken over job {self._past.job}")
 
     async def close(self) -> None:
         """Release the lease. Repeatable."""
