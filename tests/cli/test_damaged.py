@@ -70,7 +70,14 @@ def test_files_that_people_are_shown_may_hold_anything(
     terminal: Terminal, verb: str, content: bytes
 ) -> None:
     terminal.keep(mixed(A).close())
-    for name in ("card.json", "loads.json", "preparing.json", "snapshot", "stopped.txt"):
+    for name in (
+        "card.json",
+        "loads.json",
+        "preparing.json",
+        "reaching.json",
+        "snapshot",
+        "stopped.txt",
+    ):
         (terminal.workspace.job(A).folder / name).write_bytes(content)
 
     seen = terminal.type(verb, *([] if verb == "list" else [A]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 
+from batchio.core.concerns import concerns
 from batchio.core.explain import why_job
 from batchio.core.rows import node_rows
 from batchio.core.sending import sending
@@ -17,6 +18,7 @@ from batchio.runtime.live_status import (
     EVERY_S,
     LOADS,
     PREPARING,
+    REACHING,
     LiveStatus,
     read_live_status,
 )
@@ -94,18 +96,25 @@ def test_nothing_is_written_once_the_head_is_over(tmp_path: Path) -> None:
 @given(SEEDS)
 def test_a_fact_that_makes_no_sense_is_left_out_and_the_others_are_shown(seed: int) -> None:
     machine = Story().offers("a").booting().machine
-    right = {LOADS: {"load": 0.5, "disk_free": 7}, PREPARING: [3, 9]}
+    right: dict[str, Any] = {
+        LOADS: {"load": 0.5, "disk_free": 7}, PREPARING: [3, 9], REACHING: [3, T0, "no answer"],
+    }  # fmt: skip
+    assert right.keys() == EVERY_S.keys()
     for dice in dices(seed):
         for topic, fact in right.items():
             odd = changed(dice, fact, [fact, "runs its setup script"])
             shown: Any = Facts({"1": fact, "0": odd, dice.choice(["x", "-1", "²", "2"]): odd})
             seen = read_live_status(shown, topic)
             assert seen[1] == fact
-            loads, preparing = (seen, None) if topic == LOADS else (None, seen)
-            [row] = node_rows(machine, loads, preparing)
+            loads, preparing, reaching = (
+                seen if topic == each else {} for each in (LOADS, PREPARING, REACHING)
+            )
+            [row] = node_rows(machine, loads, preparing, reaching)
             json.dumps(row.to_json(), allow_nan=False)
+            for concern in concerns(machine, reaching=reaching):
+                json.dumps(concern.to_json(), allow_nan=False)
             assert all(isinstance(line, str) for line in why_job(machine, T0 + 9, preparing))
-            sending(machine, preparing or {})
+            sending(machine, preparing)
 
 
 class Facts(dict[str, Any]):

@@ -157,6 +157,7 @@ _CHECKS: Final[dict[str, Callable[[object], object]]] = {
     "epoch": integer,
     "boot": _boot,
     "counts": _counts,
+    "tags": lambda value: [text(tag) for tag in items(value)],
     "submitted": moment,
     "started": _or_none(moment),
     "finished": _or_none(moment),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.checks import LARGEST, integer, items, number, text
+from batchio.core.checks import LARGEST, integer, items, moment, number, text
 from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
@@ -82,4 +82,13 @@ def _preparing(fact: object) -> str | list[int]:
     return [integer(sent), integer(size)]
 
 
-_CHECKS: Final[dict[str, Callable[[object], Any]]] = {LOADS: _load, PREPARING: _preparing}
+def _reaching(fact: object) -> list[Any]:
+    times, since, why = items(fact)
+    return [integer(times), moment(since), text(why)]
+
+
+_CHECKS: Final[dict[str, Callable[[object], Any]]] = {
+    LOADS: _load,
+    PREPARING: _preparing,
+    REACHING: _reaching,
+}
