@@ -63,7 +63,10 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
         WorkspaceError: another version of batchio wrote the file.
         sqlite3.Error: see `translated`.
     """
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    try:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+    except UnicodeDecodeError as err:  # in the names of tables, or in what SQLite says of them
+        raise corrupt(path, "it holds what is no text") from err
     if "layout" not in meta:
         raise corrupt(path, "it does not say what it is")
     if meta["layout"] not in (str(LAYOUT), str(UNSUMMED)):

@@ -189,3 +189,5 @@ class SqliteReader:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as err:
             raise translated(self._path, err) from err
+        except UnicodeDecodeError as err:
+            raise corrupt(self._path, "it holds what is no text") from err
