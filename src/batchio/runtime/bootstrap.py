@@ -74,7 +74,7 @@ async def bootstrap(
     *,
     home_name: str,
     spool: str | None = None,
-    base: str = BASE,
+    base: str = "",
     python: str | None = None,
 ) -> AgentAddress:
     """Make sure that the agent `home_name` runs on the node, and return its address.
@@ -85,7 +85,8 @@ async def bootstrap(
         transport: An open transport to the node.
         home_name: One path element, the same for the same job and node.
         spool: A folder on the node for log segments, instead of one in the home.
-        base: The folder in which the user's own folder is made.
+        base: The folder in which the user's own folder is made; empty: the one that the user
+            named for the node, else BASE.
         python: The Python that runs the tasks; it is tried before PYTHONS.
 
     Raises:
@@ -108,7 +109,7 @@ async def bootstrap(
 
 
 async def remove(
-    transport: Transport, home_name: str, *, base: str = BASE, python: str | None = None
+    transport: Transport, home_name: str, *, base: str = "", python: str | None = None
 ) -> None:
     """End the agent `home_name` with all it runs, and remove what batchio put there.
 
@@ -129,7 +130,7 @@ async def _agent(
     transport: Transport, base: str, python: str | None, verb: str, name: str, *words: str
 ) -> tuple[str, str]:
     """Run one command of the agent on the node; return the Python that ran it, and its answer."""
-    pythons = _pythons(transport, python)
+    pythons, base = _pythons(transport, python), base or transport.work or BASE
     packed, tried_text, old, broken = program.compiled(), False, [], None
     while pythons:
         size = str(len(program.loader()))
@@ -193,8 +194,11 @@ def _garbled(transport: Transport, said: str) -> NodeError:
 def _failure(transport: Transport, base: str, stderr: bytes) -> NodeError:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     why, hint = lines[-1].removeprefix("agent: ") if lines else "it did not say why", None
+    other = "" if transport.local else ", or name another folder: HOST?work=PATH"
     if "space" in why or "quota" in why.lower():
-        hint = f"make room under {base}"
+        hint = f"make room under {base}" + other
+    elif "No such file" in why or "Permission denied" in why or "Read-only" in why:
+        hint = f"batchio works under {base}" + other
     elif "somebody else" in why:
         hint = "have its administrator remove that folder"
     return NodeError(f"the agent cannot start: {why}", where=transport.where, hint=hint)
