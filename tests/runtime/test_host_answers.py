@@ -21,7 +21,9 @@ class Host:
     """A host that gives these answers, one after another, and the last one for ever."""
 
     where = "gpu1"
-    python = None
+    python = ""
+    work = ""
+    local = False
 
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)
