@@ -11,12 +11,13 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
 from batchio.core.ids import submitted_at
 from batchio.core.record import View
 from batchio.core.views import Counts, JobSummary, command_text, job_summary, tag_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
@@ -120,13 +121,49 @@ def _card(
 
 def is_card(found: Mapping[str, Any]) -> bool:
     """Return whether `found` is a complete card, of the layout that this batchio reads."""
-    counts = found.get("counts")
-    return (
-        found.get("layout") == LAYOUT
-        and found.keys() >= {"open", "epoch", "boot", "head", *_SUMMARY}
-        and isinstance(counts, dict)
-        and counts.keys() == _COUNTS
-    )
+    try:
+        for name, check in _CHECKS.items():
+            check(found[name])
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _layout(value: object) -> None:
+    if value != LAYOUT:
+        raise ValueError("of another layout")
+
+
+def _boot(value: object) -> None:
+    boot, at = items(value)
+    text(boot), number(at, -LARGEST, LARGEST)
+
+
+def _counts(value: object) -> None:
+    if not isinstance(value, dict) or value.keys() != _COUNTS:
+        raise ValueError("not the counts of this version")
+    for count in value.values():
+        integer(count)
+
+
+def _or_none(check: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: value is None or check(value)
+
+
+_CHECKS: Final[dict[str, Callable[[object], object]]] = {
+    **dict.fromkeys(("head", *_SUMMARY), text),
+    "layout": _layout,
+    "open": flag,
+    "epoch": integer,
+    "boot": _boot,
+    "counts": _counts,
+    "tags": lambda value: [text(tag) for tag in items(value)],
+    "submitted": moment,
+    "started": _or_none(moment),
+    "finished": _or_none(moment),
+    "cost": _or_none(lambda value: number(value, 0, LARGEST)),
+}
+"""The check of each value of a card: whoever may write to a workspace may have changed one."""
 
 
 def summary_of(card: Mapping[str, Any], now: float, *, attended: bool | None = None) -> JobSummary:
