@@ -27,6 +27,7 @@ check: $(VENV)/has-dev  ## what must hold before a commit, in a minute
 	$(bin)/ruff format --check
 	$(bin)/ruff check
 	$(bin)/mypy
+	$(bin)/basedpyright --level error
 	$(bin)/lint-imports
 	$(bin)/python -m docs --check
 	$(pytest) -n 2 --dist loadfile --no-loadscope-reorder -m "not testbed" $(ARGS)

@@ -30,7 +30,7 @@ from pydantic import Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
-from batchio.cli.documents import Checked, Explained, LogRecord, Submitted
+from batchio.cli.documents import Changed, Checked, Explained, LogRecord, Submitted, Version
 from batchio.core import events, news, views
 from batchio.core.record import View
 from batchio.submit.prepared import PlanDocument
@@ -55,6 +55,10 @@ PRINTED: Final = (
     Printed("status", "status", "task, a line each"),
     Printed("list", "job, in an array", "job, a line each"),
     Printed("nodes", "node, in an array", "node, a line each"),
+    Printed("cancel", "changed", "changed"),
+    Printed("retry", "changed", "changed"),
+    Printed("recover", "changed", "changed"),
+    Printed("version", "version", "version"),
     Printed("check", "checked", "checked"),
     Printed("explain", "explanation", "explanation"),
     Printed("logs", "log-line, in an array", "log-line, a line each"),
@@ -75,6 +79,8 @@ def documents() -> dict[str, Any]:
         "status": document(views.JobView, **number, **failures, **tasks),
         "task": document(views.TaskRow),
         "node": document(views.NodeRow),
+        "changed": document(Changed),
+        "version": document(Version),
         "checked": document(Checked),
         "explanation": document(Explained),
         "log-line": document(LogRecord),

@@ -9,12 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batchio.ports import JobStore
-    from batchio.stores.folder import FolderWorkspace
-    from batchio.testing import MemoryWorkspace
+    from tests.contracts.store_kinds import AnyWorkspace
 
 
 def make(
-    workspace: FolderWorkspace | MemoryWorkspace,
+    workspace: AnyWorkspace,
     job: str,
     events: Sequence[str],
     *,

@@ -28,7 +28,7 @@ from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
@@ -162,6 +162,11 @@ class Job:
         verb = in_terms(tasklogs.follow if follow else tasklogs.past)
         return Stream(lambda: verb(self._store, which, LINES))
 
+    def _watched(self, watch: Callable[[Live], object]) -> Stream[LogLine]:
+        """Stream what tasks print until the job is done, while `watch` looks at the job."""
+        verb = in_terms(tasklogs.follow)
+        return Stream(lambda: verb(self._store, Lines(), LINES, watch=watch))
+
     def raw_logs(
         self,
         *,
@@ -259,11 +264,14 @@ class Job:
         return Path(collect) if collect else self._store.outputs()
 
     @in_terms
-    async def download(self, folder: str | Path) -> Download:
+    async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
         """Copy the outputs of tasks to a folder of yours, below each task's id.
 
         A file there that is newer than the job, and not from it, is kept with a `~` behind its
         name. No link that stands below `folder` is followed.
+
+        Args:
+            clean: First remove from there what jobs brought, and nobody has changed since.
 
         Raises:
             UsageError: `folder` is inside the folder of the outputs.
@@ -272,7 +280,8 @@ class Job:
         from batchio.runtime.copying import copy_outputs  # few ask for it
 
         job, source = (await self._machine()).running_job, await self.outputs()
-        return await in_thread(partial(copy_outputs, self._store, job, source, Path(folder)))
+        copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
+        return await in_thread(copy)
 
     @in_terms
     async def explain(self, task: int | None = None) -> list[str]:

@@ -103,12 +103,12 @@ class Job:
         """Return the folder that the outputs of tasks are copied to, below each task's id."""
         return plainly(self._job.outputs())
 
-    def download(self, folder: str | Path) -> Download:
+    def download(self, folder: str | Path, *, clean: bool = False) -> Download:
         """Copy the outputs of tasks to a folder of yours, below each task's id.
 
         Arguments and errors: see `batchio.Job.download`.
         """
-        return plainly(self._job.download(folder))
+        return plainly(self._job.download(folder, clean=clean))
 
     def attempts(self, task: int) -> list[AttemptRow]:
         """Return all attempts of the task of this id, oldest first.

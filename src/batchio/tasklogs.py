@@ -16,7 +16,7 @@ from batchio.stores.log_records import STDERR, STDOUT, Select
 from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last, node_printed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from batchio.core.machine import Machine
     from batchio.ports import JobStore, LogStore, Waiting
@@ -117,16 +117,22 @@ def _log_range(
 
 
 async def follow(
-    store: JobStore, which: Lines, shape: Shape[P], clock: Waiting | None = None
+    store: JobStore,
+    which: Lines,
+    shape: Shape[P],
+    clock: Waiting | None = None,
+    watch: Callable[[Live], object] | None = None,
 ) -> AsyncGenerator[P, None]:
     """Yield what tasks print while they print it, until the job is done.
+
+    `watch` is called with the job each time before it is looked for more.
 
     Raises:
         HeadGone: nobody runs the job any more, and it is not done.
     """
     clock = clock or HostClock()
     quick, slow = store.pace.news
-    async with Live(store, clock, nodes=False) as live:
+    async with Live(store, clock, nodes=watch is not None) as live:
         machine = live._machine
         select, ahead = _select(positions_of(machine, which.tasks), which), partial(_ahead, machine)
         follower = LogFollower(store.logs(), shape, select, ahead)
@@ -137,6 +143,8 @@ async def follow(
                 yield printed
         while True:
             change, over = await live.look(), live.done
+            if watch is not None:
+                watch(live)
             if live.gone:
                 raise await live.why_gone()
             nodes = None if over or first else watched.due(change, clock.now())

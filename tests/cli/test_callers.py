@@ -207,7 +207,7 @@ def test_a_terminal_is_left_in_order_by_who_is_told_to_end(
     ) as typed:  # fmt: skip
         os.close(theirs)
         seen = b""
-        while b"\x1b[?25l" not in seen:
+        while b"0/1" not in seen:
             seen += os.read(ours, 4096)
         typed.send_signal(number)
         while True:
@@ -219,6 +219,7 @@ def test_a_terminal_is_left_in_order_by_who_is_told_to_end(
     gate.write_text("go\n")
 
     assert typed.returncode == code, seen
-    assert seen.rindex(b"\x1b[?25h") > seen.rindex(b"\x1b[?25l")
+    assert b"\x1b[?25l" not in seen, "a cursor that was never hidden need not come back"
+    assert seen.rindex(b"\x1b[J") > seen.rindex(b"0/1"), "the line was removed"
     assert b"goes on" in seen
     terminal.type("wait")

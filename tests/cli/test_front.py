@@ -51,6 +51,10 @@ def test_every_command_of_the_list_exists_under_its_name() -> None:
     ("words", "problem", "remedy"),
     [
         (["statsu"], "no such command: statsu", "did you mean batchio status?"),
+        (["ls"], "no such command: ls", "did you mean batchio list?"),
+        (["kill"], "no such command: kill", "did you mean batchio cancel?"),
+        (["ps"], "no such command: ps", "did you mean batchio status?"),
+        (["my job.sh"], "no such command: my job.sh", "did you mean batchio run 'my job.sh'?"),
         (["hello.sh"], "no such command: hello.sh", "did you mean batchio run hello.sh?"),
         (["xyzzy"], "no such command: xyzzy", "see: batchio --help"),
         (["run", "--memry", "8GB", "a.sh"], "no such option: --memry", "did you mean --memory?"),
@@ -128,6 +132,9 @@ def test_a_shell_that_asks_gets_commands_options_choices_and_job_ids(terminal: T
     assert complete("batchio run --spot-policy sp") == ["spot", "spot_with_fallback"]
     assert complete("batchio run --max-w") == ["--max-workers"]
     assert complete("batchio cancel 2c") == [JOB]
+    assert complete("batchio cancel proc") == ["process.py"]
+    assert complete("batchio help can") == ["cancel"]
+    assert complete("batchio run my_") == ["my_"]  # of the type "file"
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -28,7 +28,7 @@ def test_status_shows_counts_failures_and_every_task(terminal: Terminal) -> None
 
     assert (seen.code, seen.err) == (0, "")
     assert head.splitlines()[:4] == [
-        f"job        {JOB}  running",
+        f"job        {JOB}  unattended",
         "name       process.py",
         "command    process.py '$BATCHIO_TASK_INPUT'",
         "tasks      6: 2 succeeded, 2 failed, 1 running, 1 pending",
@@ -135,7 +135,7 @@ def test_list_is_the_table_of_the_docs_page_newest_first(
     )
     assert lines[1].split()[:5] == [OTHER, "succeeded", "1", "/", "1"]
     assert "2023-11-14 22:13:20  2023-11-14 22:13:29" in lines[1]
-    assert lines[2].split()[:7] == [JOB, "running", "2", "+", "2", "/", "6"]
+    assert lines[2].split()[:7] == [JOB, "unattended", "2", "+", "2", "/", "6"]
     assert lines[2].endswith("-  process.py '$BATCHIO_TASK_INPUT'")
 
 
@@ -197,7 +197,7 @@ def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
 def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
     terminal.keep(mixed())
 
-    unled = f"No process runs the job any more; go on with: batchio recover {JOB}"
+    unled = f"Nobody runs it; go on with: batchio recover {JOB}"
     about_task = terminal.type("explain", f"{JOB}/5")
     about_job = terminal.type("explain", "--format", "json")
 
@@ -260,7 +260,7 @@ def test_a_damaged_job_hides_no_other_in_a_list(terminal: Terminal) -> None:
     assert (seen.code, seen.err) == (0, "")
     assert first.startswith(f"{broken}  unreadable ")
     assert f"the journal {path} is damaged: " in first
-    assert second.startswith(f"{JOB}  running ")
+    assert second.startswith(f"{JOB}  unattended ")
 
 
 def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:

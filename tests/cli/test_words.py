@@ -131,7 +131,7 @@ def test_on_a_terminal_tables_are_drawn_and_colours_can_be_refused(terminal: Ter
     coloured = on_a_terminal(terminal, {}, "status", JOB)
     narrow = on_a_terminal(terminal, {"COLUMNS": "75"}, "status", JOB)
 
-    assert "│ 2c4d5f6g7h │ running │  2 + 2 / 6 │" in shown
+    assert "│ 2c4d5f6g7h │ unattended │  2 + 2 / 6 │" in shown
     assert "\x1b[3" not in shown
     assert "\x1b[36mrunning\x1b[0m" in coloured
     lines = re.sub(r"\x1b\[\d+m", "", narrow).split("\r\n\r\n")[-1].splitlines()

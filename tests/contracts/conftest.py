@@ -61,9 +61,10 @@ peer.sendall(peer.recv(100))
 
 
 @pytest.fixture
-def echo(loop: asyncio.Runner, way: Transport, tmp_path: Path) -> str:
+def echo(loop: asyncio.Runner, way: Transport, tmp_path: Path) -> Iterator[str]:
     """A socket there that answers once with what it was sent."""
     path = f"/tmp/batchio-echo-{os.getpid()}-{tmp_path.name}"
     done = loop.run(way.run(["python3", "-c", ECHO, path]))
     assert done == (0, b"", b"")
-    return path
+    yield path
+    loop.run(way.run(["rm", "-f", path]))

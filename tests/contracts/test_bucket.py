@@ -14,6 +14,7 @@ from tests.house.source import python_files
 
 SUITE: Final = "tests/contracts/bucket_suite.py"
 JOURNAL: Final = "tests/contracts/journal_suite.py"
+WORKSPACE: Final = "tests/contracts/workspace_suite.py"
 
 
 @pytest.mark.parametrize("kind", ["folder", "memory", "s3", "gcs"])
@@ -26,7 +27,12 @@ def test_a_journal_in_a_bucket_keeps_its_contract(kind: str) -> None:
     sealed.run_suite(JOURNAL, kind)
 
 
-@pytest.mark.parametrize("suite", [SUITE, JOURNAL])
+@pytest.mark.parametrize("kind", ["s3", "gcs"])
+def test_a_workspace_in_a_bucket_keeps_its_contract(kind: str) -> None:
+    sealed.run_suite(WORKSPACE, kind)
+
+
+@pytest.mark.parametrize("suite", [SUITE, JOURNAL, WORKSPACE])
 @pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
 def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:
     sealed.run_suite(suite, "azure")

@@ -192,3 +192,4 @@ def test_every_store_says_how_often_looking_is_reasonable(store: JobStore) -> No
     assert 0 < soon <= late
     assert store.pace.requests > 0
     assert store.pace.leader > 0
+    assert store.pace.shown >= 0

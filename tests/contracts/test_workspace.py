@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.errors import LeaseHeld, NoSuchJob, UsageError
+from batchio.ports import Brought
 from batchio.stores.finding import find
-from tests.contracts.store_kinds import AnyWorkspace, workspace
+from batchio.stores.folder import FolderWorkspace
+from tests.contracts.store_kinds import AnyWorkspace, left_in, workspace
 from tests.making import bodies, make, texts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchio.ports import Workspace
 
 __all__ = ["workspace"]
@@ -48,15 +52,14 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     assert store.bundle().read_bytes() == b"tar"
 
 
-def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace) -> None:
+def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace, tmp_path: Path) -> None:
     with workspace.draft(0.0) as draft:
         draft.bundle().write_bytes(b"tar")
     with pytest.raises(UsageError, match=r"^no values in a list$"):
         make(workspace, A, FIRST, inputs=[])
 
     assert workspace.jobs() == []
-    assert workspace.local is not None
-    assert [path for path in workspace.local.rglob("*") if path.is_file()] == []
+    assert left_in(workspace, tmp_path) == []
 
 
 def test_an_id_that_somebody_has_is_not_given_again(workspace: AnyWorkspace) -> None:
@@ -83,7 +86,9 @@ def test_a_new_job_is_the_newest(workspace: AnyWorkspace) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: AnyWorkspace) -> None:
+async def test_a_job_is_removed_only_when_no_head_runs_it(
+    workspace: AnyWorkspace, tmp_path: Path
+) -> None:
     make(workspace, A, FIRST)
     make(workspace, B, FIRST)
     workspace.job(A).bundle().write_bytes(b"tar")
@@ -95,8 +100,7 @@ async def test_a_job_is_removed_only_when_no_head_runs_it(workspace: AnyWorkspac
     workspace.remove(A)
 
     assert workspace.jobs() == [B]
-    assert workspace.local is not None
-    assert [path for path in workspace.local.rglob("*") if A in str(path)] == []
+    assert [path for path in left_in(workspace, tmp_path) if A in path] == []
     with pytest.raises(NoSuchJob):
         workspace.remove(A)
 
@@ -147,3 +151,49 @@ def test_in_an_empty_workspace_the_newest_job_is_an_error(workspace: AnyWorkspac
         find(workspace)
 
     assert message(err) == ("there are no jobs yet", "start one: batchio run SCRIPT")
+
+
+# --- what was brought to folders of the user's -----------------------------------------
+
+
+def test_what_jobs_brought_to_a_folder_is_known_when_they_are_gone(
+    workspace: AnyWorkspace, tmp_path: Path
+) -> None:
+    here, link, elsewhere = (tmp_path / name for name in ("here", "link", "elsewhere"))
+    here.mkdir()
+    link.symlink_to(here)
+    stamp, other = (0o100000, 3, 1_700_000_000_000_000_001), (0o040000, 0, 0)
+    for job in (A, B):
+        make(workspace, job, FIRST)
+    workspace.job(A).brought(here).add(A, [("0/a", stamp), ("0/b\n\u0301", stamp)])
+    workspace.job(B).brought(link).add(B, [("0/a", other)], inputs=True)
+    workspace.job(B).brought(elsewhere).add(B, [])
+    workspace.remove(A)
+    workspace.remove(B)
+
+    expected = {"0/a": Brought(B, other, True), "0/b\n\u0301": Brought(A, stamp, False)}
+    assert workspace.brought(link).read() == workspace.brought(here).read() == expected
+    assert workspace.brought(elsewhere).read() == {}
+    workspace.brought(here).forget()
+    workspace.brought(here).forget()
+    assert workspace.brought(here).read() == {}
+
+
+def test_damaged_lines_of_the_record_are_skipped_and_none_leads_elsewhere(tmp_path: Path) -> None:
+    workspace = FolderWorkspace(tmp_path / "ws")
+    record = workspace.brought(tmp_path)
+    for path in ("a", "../b", "/c", "d/../../e", "f//g", "."):
+        record.add(A, [(path, (1, 2, 3))])
+    [file] = (tmp_path / "ws/brought").iterdir()
+    damage = (
+        b"\xff",
+        b"[",
+        b"3",
+        b"null",
+        b'["x"]',
+        b'["x", 1, [], 3, "j", true]',
+        b"[1,2,3,4,5,6]",
+    )
+    file.write_bytes(b"\n".join(damage) + b"\n" + file.read_bytes() + b'["half", 1')
+
+    assert record.read() == {"a": Brought(A, (1, 2, 3), False)}

@@ -21,7 +21,7 @@ def job(story: Story, now: float = NOW) -> str:
 def test_a_job_nobody_has_answered_waits_for_the_provider() -> None:
     assert job(Story()) == (
         "The job was submitted 10s ago and has asked for no node yet.\n"
-        "It waits for the provider to say which nodes there are."
+        "It waits for the local provider to say which nodes there are."
     )
 
 
@@ -62,14 +62,17 @@ def test_an_offer_that_failed_says_when_it_is_tried_again() -> None:
     story = Story().offers("host1").booting("host1").lose(why="no route", at=9.5)
     story.tell(ev.NodeDeleted(T0 + 9.5, 0))
 
-    assert "Node host1 failed (no route); it may be tried again in 500ms." in job(story)
+    assert (
+        "Node host1 cannot be reached: no route; tried 1 time in 500ms; it is tried again in 500ms."
+        in job(story)
+    )
 
 
 def test_a_hopeless_offer_is_not_tried_again() -> None:
     story = Story().offers("host1").booting("host1")
     story.tell(ev.NodeLost(T0 + 2, 0, "key refused", final=True), ev.NodeDeleted(T0 + 2, 0))
 
-    assert "Node host1 is not tried again: key refused." in job(story)
+    assert "Node host1 is left out: key refused; tried 1 time in 8s." in job(story)
 
 
 def test_a_job_timeout_counts_down() -> None:
@@ -217,7 +220,7 @@ def test_a_look_up_of_offers_that_fails_is_shown_with_when_it_is_repeated() -> N
     story = Story().tell(ev.OffersFailed(T0 + 9, "RequestLimitExceeded", T0 + 17))
 
     assert job(story).endswith(
-        "It waits for the provider to say which nodes there are: RequestLimitExceeded; "
+        "It waits for the local provider to say which nodes there are: RequestLimitExceeded; "
         "it is asked again in 7s."
     )
 

@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from batchio.ports import JobStore
 
 SUBMIT = """
-import json, os, sys
+import contextlib, json, os, sys
 from batchio import api, submit
 
 {before}
 forks, fork = [], os.fork
 os.fork = lambda: forks.append(1) or fork()
-job, _ = api.launch(submit.prepare(["true"], {{"ntasks": 2}}))
+with api.for_command_line() if {typed} else contextlib.nullcontext():
+    job, _ = api.launch(submit.prepare(["true"], {{"ntasks": 2}}))
 print(json.dumps([job.id, len(forks), len(os.listdir("/proc/self/task"))]))
 """
 
@@ -54,26 +55,32 @@ def kinds(store: JobStore) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="NOT TESTED, there is no /proc")
 @pytest.mark.parametrize(
-    ("before", "forked"),
+    ("before", "typed", "forked"),
     [
-        ("", True),
-        ("import threading; threading.Thread(target=sys.stdin.read, daemon=True).start()", False),
-        (NATIVE_THREADS, False),
+        ("", True, True),
+        ("", False, False),
+        (
+            "import threading; threading.Thread(target=sys.stdin.read, daemon=True).start()",
+            True,
+            False,
+        ),
+        (NATIVE_THREADS, True, False),
     ],
-    ids=["alone", "a thread of Python", "threads of a library in Rust"],
+    ids=["alone", "a program of a user", "a thread of Python", "threads of a library in Rust"],
 )
-def test_a_head_is_forked_only_from_a_process_of_one_thread(
-    workspace: Path, before: str, *, forked: bool
+def test_a_head_is_forked_only_from_a_command_line_of_one_thread(
+    workspace: Path, before: str, *, typed: bool, forked: bool
 ) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", SUBMIT.format(before=before)],
+        [sys.executable, "-c", SUBMIT.format(before=before, typed=typed)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
         assert child.stdout is not None
         job, forks, threads = json.loads(child.stdout.readline())
         child.communicate()
 
-    assert ((forks > 0), (threads == 1)) == (forked, forked)
+    assert (forks > 0) == forked
+    assert (threads == 1) == (before == "")
     assert sync.wait(job, timeout=60).outcome == "succeeded"
     assert kinds(open_workspace(workspace).job(job)) == ["local"]
 

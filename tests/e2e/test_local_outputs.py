@@ -78,7 +78,8 @@ async def test_no_job_writes_through_a_link_of_an_earlier_one(tmp_path: Path, vi
     await finished(f"ln -s {victim} d; ln -s {victim}/authorized_keys f", download=str(res))
     assert (res / "0/d").is_symlink()
 
-    await finished("mkdir d; echo 2 | tee d/new > f", download=str(res))
+    with pytest.warns(batchio.BatchioWarning, match="holds files of job"):
+        await finished("mkdir d; echo 2 | tee d/new > f", download=str(res))
 
     assert untouched(victim)
     assert (res / "0/d/new").read_text() == (res / "0/f").read_text() == "2\n"
@@ -122,9 +123,92 @@ async def test_a_copy_into_the_outputs_themselves_is_nothing_or_refused(tmp_path
     job = await finished("echo 1 > a")
     there = await job.outputs()
 
-    assert await job.download(there) == (1, ())
+    assert await job.download(there) == (1, (), ())
     with pytest.raises(UsageError, match="is inside"):
         await job.download(there / "0" / "copy")
+
+
+def below(folder: Path) -> dict[str, str]:
+    """Path and content of every file below a folder."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_text() for path in found}
+
+
+async def test_a_folder_with_outputs_of_an_earlier_job_is_said_and_emptied_of_them_only(
+    tmp_path: Path,
+) -> None:
+    res = tmp_path / "res"
+    old = await finished("mkdir -p d/e; echo old | tee a d/e/b > c", ntasks=2, download=str(res))
+    (res / "0" / "a").write_text("mine now")
+    (res / "0" / "mine").write_text("mine")
+    (res / "1" / "d" / "e" / "b").unlink()
+
+    words = ["sh", "-c", "echo new > a"]
+    [said] = (await batchio.plan(words, download=str(res))).warnings
+    assert said == (
+        f"{res} holds files of job {old.id}; those that are not written again stay; "
+        "download_clean=True removes them first"
+    )
+    assert below(res)["1/c"] == "old\n"
+
+    assert (await batchio.plan(words, download=str(res), download_clean=True)).warnings == ()
+    assert below(res)["1/c"] == "old\n"
+    await finished("echo new > n", download=str(res), download_clean=True)
+
+    assert below(res) == {"0/a": "mine now", "0/mine": "mine", "0/n": "new\n"}
+    assert sorted(path.name for path in res.iterdir()) == ["0"]
+
+
+async def test_a_copy_of_outputs_is_said_to_join_others_and_may_replace_them(
+    tmp_path: Path,
+) -> None:
+    got = tmp_path / "got"
+    one = await finished("echo 1 > one", ntasks=2)
+    other = await finished("echo 2 > two")
+    assert (await one.download(got)).others == ()
+    assert (await one.download(got)).others == ()
+    assert (await other.download(got)).others == (one.id,)
+    assert set(below(got)) == {"0/one", "1/one", "0/two"}
+
+    assert (await other.download(got, clean=True)).others == ()
+
+    assert below(got) == {"0/two": "2\n"}
+
+
+async def test_outputs_that_lie_nowhere_else_are_never_removed(tmp_path: Path) -> None:
+    job = await finished("echo 1 > one", download=str(tmp_path / "res"))
+    await job.download(tmp_path / "res", clean=True)
+    assert below(tmp_path / "res") == {"0/one": "1\n"}
+
+
+async def test_the_folder_of_a_job_that_runs_is_not_emptied(tmp_path: Path) -> None:
+    res, go = tmp_path / "res", tmp_path / "go"
+    line = f"echo > out; [ $BATCHIO_TASK_ID = 0 ] || until [ -e {go} ]; do sleep 0.05; done"
+    job = await batchio.run(["sh", "-c", line], ntasks=2, download=str(res))
+    async for fact in job.events():
+        if fact["event"] == "tasks_collected":
+            break
+    with pytest.raises(UsageError, match=f"job {job.id} still runs"):
+        await batchio.run(["true"], download=str(res), download_clean=True)
+    go.touch()
+    await job.wait(timeout=60, check=True)
+    assert sorted(below(res)) == ["0/out", "1/out"]
+
+
+async def test_no_link_is_followed_when_a_folder_is_emptied(tmp_path: Path, victim: Path) -> None:
+    res = tmp_path / "res"
+    job = await finished("mkdir d; echo mine > d/authorized_keys; ln -s d link", download=str(res))
+    kept = victim / "authorized_keys"
+    kept.write_text("mine\n")
+    shutil.copystat(res / "0/d/authorized_keys", kept)
+    shutil.rmtree(res / "0/d")
+    (res / "0/d").symlink_to(victim)
+
+    await job.download(tmp_path / "other")
+    await finished("true", download=str(res), download_clean=True)
+
+    assert kept.exists()
+    assert os.listdir(res / "0") == ["d"]
 
 
 async def test_no_bit_travels_that_gives_rights_to_others(tmp_path: Path) -> None:
@@ -181,6 +265,7 @@ async def test_more_than_max_output_is_a_failure_with_its_words(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "res").iterdir()] == ["1"]
 
 
+@pytest.mark.filterwarnings("ignore:.* holds files of job")
 async def test_two_jobs_at_once_share_a_folder(tmp_path: Path) -> None:
     line = "for n in 1 2 3 4 5; do echo $BATCHIO_JOB_ID > f$n; done"
     jobs = [await batchio.run(["sh", "-c", line], ntasks=8, download=str(tmp_path)) for _ in "ab"]

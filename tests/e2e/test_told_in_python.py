@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.filterwarnings("default::batchio.BatchioWarning")
 
-IGNORED = {"region": "us-east-2", "vm_type": "g5.xlarge", "software": "env", "gpu": True}
-"""Options that this computer cannot honour, or that are Coiled's."""
+IGNORED = {"region": "us-east-2", "disk_size": 50, "spot_policy": "spot", "allow_ssh_from": "me"}
+"""Options that only place a node; this computer is where it is."""
+
+REFUSED = {"vm_type": "g5.xlarge", "software": "env", "cpu": 4000, "memory": "900TB"}
+"""Options that a task may need, and that cannot be honoured here."""
 
 
 @pytest.fixture
@@ -84,6 +87,16 @@ def test_an_option_that_is_ignored_warns_by_its_keyword(place: str, option: str)
     given: Any = {option: IGNORED[option]}
     with pytest.warns(batchio.BatchioWarning, match=f"^{option}=.*: ignored, "):
         batchio.sync.run("true", workspace=place, **given)
+
+
+@pytest.mark.parametrize("option", REFUSED)
+def test_an_option_that_cannot_be_honoured_is_refused_by_its_keyword(
+    place: str, option: str
+) -> None:
+    given: Any = {option: REFUSED[option]}
+    with pytest.raises(batchio.UsageError, match=f"^{option}: ") as refused:
+        batchio.sync.run("true", workspace=place, **given)
+    assert "--" not in f"{refused.value} {refused.value.hint}"
 
 
 def test_where_warnings_are_errors_nothing_is_made(place: str) -> None:

@@ -43,8 +43,9 @@ async def history(job: batchio.Job, *kinds: str) -> list[Fact]:
 
 
 async def notes(job: batchio.Job) -> str:
-    """What people were told, one line a note."""
-    return "\n".join(fact["text"] for fact in await history(job, "noted"))
+    """What people were told, one line a note or a concern."""
+    told = [fact["text"] for fact in await history(job, "noted")]
+    return "\n".join([*told, *(concern.text for concern in (await job.status()).concerns)])
 
 
 async def printed(job: batchio.Job) -> list[str]:

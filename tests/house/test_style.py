@@ -30,3 +30,8 @@ def test_the_linter_is_content() -> None:
 @pytest.mark.timeout(_LONG_S)
 def test_types_are_strict() -> None:
     _content("mypy")
+
+
+@pytest.mark.timeout(_LONG_S)
+def test_programs_of_users_are_right_for_pyright_too() -> None:
+    _content("basedpyright", "--level", "error")

@@ -33,6 +33,7 @@ WORDED: Final = {
     "--vm-type g5.xlarge (gpu.py:2): ignored, nothing is rented": (
         "vm-type g5.xlarge (gpu.py:2): ignored, nothing is rented"
     ),
+    "--cluster-kwargs 1 items (argument cluster_kwargs): ignored": "cluster_kwargs=…: ignored",
     "2 at a time, not 50; --slots 50 runs more": "2 at a time, not 50; slots=50 runs more",
     "more than --max-output 1.5 GiB": 'more than max_output="1.5 GiB"',
     "--memory asks for more.": "memory= asks for more.",

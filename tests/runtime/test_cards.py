@@ -100,7 +100,9 @@ def test_wherever_a_head_dies_the_list_says_what_the_journal_says(
             job.lead()
             crashed = False
         except Crash:
-            assert listed(job) == job_summary(job.machine, job.clock.now())
+            row = listed(job)
+            assert row == job_summary(job.machine, job.clock.now(), attended=row.attended)
+            assert (row.attended is False) == bool(unattended(job.workspace, None, job.clock))
             led = job.machine.running_job.epoch > 0
             assert unattended(job.workspace, None, job.clock) == [job.id] * led * (
                 not listed(job).finished
@@ -125,7 +127,7 @@ def test_a_head_that_could_not_write_leaves_no_card_that_says_more_than_the_jour
     with pytest.raises(JournalFull):
         job.lead((5, fill))
 
-    assert listed(job) == job_summary(job.machine, job.clock.now())
+    assert listed(job) == job_summary(job.machine, job.clock.now(), attended=False)
 
 
 # --- a reader makes it anew --------------------------------------------------------------
@@ -179,7 +181,7 @@ def test_a_job_that_is_damaged_locked_or_being_removed_hides_no_other(
             C
         ]  # submitted long ago, and no head ever came
 
-    assert (first.id, first.standing) == (C, "pending")
+    assert (first.id, first.standing) == (C, "unattended")
     assert (second.id, second.standing, second.name) == (B, "unreadable", f"n{B}")
     assert second.why.startswith(f"another program holds the journal {path} locked")
     assert (third.id, third.standing) == (A, "unreadable")

@@ -7,11 +7,13 @@ our own request is lost, it is sent again and meets its own object; and a store 
 
 from __future__ import annotations
 
+import os
 import time
 import urllib.error
 import urllib.request
 from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import obstore
@@ -23,6 +25,7 @@ from batchio.errors import NotAuthorised, ProviderDown, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from email.message import Message
+    from pathlib import Path
 
     from obstore import HTTP_METHOD
 
@@ -99,6 +102,15 @@ class Bucket:
                 raise UsageError(f"{self.url} is a folder, which swaps nothing") from None
             return _mark(done)
 
+    def upload(self, key: str, file: Path) -> None:
+        """Store a file of any size, whole or not at all, over what is there.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with file.open("rb") as source, self._translating():
+            obstore.put(self._store, key, source)
+
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; quiet about those that are gone already."""
         for first in range(0, len(keys), 1000):
@@ -135,6 +147,33 @@ class Bucket:
                 if no_bucket(err):
                     raise
                 return None
+
+    def download(self, key: str, file: Path) -> bool:
+        """Write an object of any size into a file, whole or not at all; False: there is none.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        with self._translating():
+            try:
+                chunks = iter(obstore.get(self._store, key).stream())
+            except FileNotFoundError as err:
+                if no_bucket(err):
+                    raise
+                return False
+        part = file.with_name(f".{file.name}.{os.getpid()}.{get_ident()}")
+        try:
+            with part.open("wb") as out:
+                while True:
+                    with self._translating():
+                        chunk = next(chunks, None)
+                    if chunk is None:
+                        break
+                    out.write(chunk)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
 
     def keys(self, folder: str, after: str = "") -> list[str]:
         """Return the keys below `folder` that sort behind `after`, sorted."""

@@ -10,14 +10,22 @@ import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, chosen, finished
+from batchio.cli.documents import Changed
 from batchio.cli.follow import stay
 from batchio.cli.options import command
 from batchio.cli.words import plural
+from batchio.core.record import SCHEMA
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Literal
+
     from batchio.api import Job
+    from batchio.cli.output import Format
     from batchio.core.arrays import Array
+
+    Verb = Literal["cancel", "retry", "recover"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +35,10 @@ class CancelArgs:
     job: str | None
     task: Array | None
     why: str | None
+    format: Format
     workspace: str | None
     yes: bool
+    quiet: bool
 
 
 def cancel_job(args: CancelArgs) -> int:
@@ -48,7 +58,9 @@ def cancel_job(args: CancelArgs) -> int:
         return job, None
 
     job, over = finished(end())
-    if over:
+    if args.format != "table":
+        _write(args.format, job, "cancel", not over, args.task.ids if args.task else None)
+    elif over:
         diagnostics.say(f"job {job.id} is over already: {over.replace('_', ' ')}")
     elif ids:
         diagnostics.say(f"tasks {ids} of job {job.id} are being cancelled")
@@ -68,8 +80,10 @@ class RetryArgs:
     secret_env: tuple[str, ...]
     wait: bool
     follow: bool
+    format: Format
     workspace: str | None
     yes: bool
+    quiet: bool
 
 
 def retry_tasks(args: RetryArgs) -> int:
@@ -88,12 +102,15 @@ def retry_tasks(args: RetryArgs) -> int:
         return job, await job.retry(ids, secrets or None)
 
     job, tasks = finished(again())
+    stays = bool(tasks) and (args.wait or args.follow)
+    if args.format != "table" and not stays:
+        return _write(args.format, job, "retry", bool(tasks), tasks)
     if not tasks:
         diagnostics.say(f"job {job.id} has no task to run again")
         return 0
     diagnostics.say(f"{plural(len(tasks), 'task')} of job {job.id} {_run(tasks)} again")
-    if args.wait or args.follow:
-        return stay(job, lines=args.follow)
+    if stays:
+        return stay(job, lines=args.follow, form=args.format)
     diagnostics.steps([(f"batchio wait {job.id}", "until they are done")])
     return 0
 
@@ -111,8 +128,10 @@ class RecoverArgs:
     elsewhere: bool
     wait: bool
     follow: bool
+    format: Format
     workspace: str | None
     yes: bool
+    quiet: bool
 
 
 def recover_job(args: RecoverArgs) -> int:
@@ -128,14 +147,25 @@ def recover_job(args: RecoverArgs) -> int:
         return job, await job.recover(secrets or None, elsewhere=args.elsewhere)
 
     job, started = finished(go_on())
+    stays = started and (args.wait or args.follow)
+    if args.format != "table" and not stays:
+        return _write(args.format, job, "recover", started, None)
     if not started:
         diagnostics.say(f"job {job.id} needs no recovery: it is done, or its head runs")
         return 0
     diagnostics.say(f"job {job.id} goes on")
-    if args.wait or args.follow:
-        return stay(job, lines=args.follow)
+    if stays:
+        return stay(job, lines=args.follow, form=args.format)
     output.flush()
     diagnostics.steps([(f"batchio wait {job.id}", "until it is done")])
+    return 0
+
+
+def _write(form: Format, job: Job, verb: Verb, acted: bool, tasks: Iterable[int] | None) -> int:
+    """Write what was done as JSON; return the exit code."""
+    ids = None if tasks is None else list(tasks)
+    record = Changed(schema=SCHEMA, id=job.id, verb=verb, acted=acted, tasks=ids)
+    output.json_document(record, form)
     return 0
 
 
@@ -151,7 +181,7 @@ def _secret(text: str) -> tuple[str, str]:
 
 _STAYING: Final = (
     click.Option(["--wait"], is_flag=True, help="Wait for the job to end."),
-    click.Option(["--follow"], is_flag=True, help="Show the output of the tasks, and wait."),
+    click.Option(["-f", "--follow"], is_flag=True, help="Show the output of the tasks, and wait."),
 )
 _SECRETS: Final = click.Option(
     ["--secret-env"],

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from batchio.cli import diagnostics, output
+from batchio.cli.common import CommandArgument
 from batchio.cli.documents import Checked, CheckedPart
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
@@ -55,7 +54,7 @@ def check_it(args: CheckArgs) -> int:
     else:
         parts = [CheckedPart(name=f.name, ok=f.ok, said=f.said, hint=f.hint) for f in found]
         record = Checked(schema=SCHEMA, ok=fine, findings=parts)
-        output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
+        output.json_document(record, args.format)
     return 0 if fine else 1
 
 
@@ -74,7 +73,7 @@ check = command(
     "check",
     check_it,
     CheckArgs,
-    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]..."),
+    CommandArgument("[COMMAND]..."),
     like="run",
     groups=("Machines", "Software", "Where", "Looking"),
     allow_interspersed_args=False,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from shlex import quote
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -21,23 +22,47 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NEWEST: Final = 1000
+"""Number of jobs among which those that fit a shell's word are looked for."""
+
+MOST: Final = 30
+"""Most ids that are offered to a shell."""
+
 
 class JobArgument(click.Argument):
     """The argument JOB: an id, a unique beginning of one, or a name."""
 
     def __init__(self, name: str = "job", *, required: bool = False, many: bool = False) -> None:
-        shown = "JOB..." if many else "JOB" if required else "[JOB]"
+        shown = ("JOB" if required else "[JOB]") + ("..." if many else "")
         super().__init__([name], required=required, nargs=-1 if many else 1, metavar=shown)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the newest job ids that fit, each with its job's name. Opens no journal."""
+        """Return the newest jobs that fit, by id and by name. Opens no journal.
+
+        A name that a shell would have to quote is shown beside its id only.
+        """
         from click.shell_completion import CompletionItem
 
         from batchio.api import workspace_of
 
-        names = workspace_of(ctx.params.get("workspace")).names()
-        begun = ((job, name) for job, name in names if job.startswith(incomplete))
-        return [CompletionItem(job, help=name) for job, name in islice(begun, 30)]
+        known = list(islice(workspace_of(ctx.params.get("workspace")).names(), NEWEST))
+        ids = [CompletionItem(job, help=name) for job, name in known if job.startswith(incomplete)]
+        names = dict.fromkeys(name for _, name in known if incomplete)
+        fit = (name for name in names if name.startswith(incomplete) and quote(name) == name)
+        return [*ids[:MOST], *(CompletionItem(name, help="newest of this name") for name in fit)]
+
+
+class CommandArgument(click.Argument):
+    """The argument COMMAND: a script or a program with its words."""
+
+    def __init__(self, metavar: str) -> None:
+        super().__init__(["command"], nargs=-1, type=click.UNPROCESSED, metavar=metavar)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return a mark for the shell to complete files."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import platform
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from batchio.cli import diagnostics, output
+from batchio.cli.documents import Version
+from batchio.cli.options import command
+from batchio.core.record import SCHEMA
+
+if TYPE_CHECKING:
+    from batchio.cli.output import Format
 
 SHELLS: Final = ("bash", "zsh", "fish")
 VARIABLE: Final = "_BATCHIO_COMPLETE"
@@ -21,7 +28,7 @@ INSTALL: Final = {
 
 
 def completion_script(shell: str) -> int:
-    """Print a script that completes commands, options, files and job ids.
+    """Print a script that completes commands, options, files, and jobs by id and name.
 
     \b
     To have it in every new shell:
@@ -42,12 +49,27 @@ def completion_script(shell: str) -> int:
     return 0
 
 
-def show_version() -> int:
-    """Show the version, and what a report of a problem should name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionArgs:
+    """Arguments of `batchio version`."""
+
+    format: Format
+
+
+def show_version(args: VersionArgs) -> int:
+    """Show the version, and what a report of a problem should name.
+
+    \b
+      batchio version
+    """
     from batchio import __version__
 
-    system = f"{platform.system()} {platform.release()}"
-    output.line(f"batchio {__version__}, Python {platform.python_version()}, {system}")
+    python, system = platform.python_version(), f"{platform.system()} {platform.release()}"
+    if args.format == "table":
+        output.line(f"batchio {__version__}, Python {python}, {system}")
+    else:
+        record = Version(schema=SCHEMA, version=__version__, python=python, system=system)
+        output.json_document(record, args.format)
     return 0
 
 
@@ -60,6 +82,4 @@ completion = click.Command(
     params=[click.Argument(["shell"], type=click.Choice(SHELLS))],
     context_settings=_SETTINGS,
 )
-version = click.Command(
-    "version", callback=show_version, help=show_version.__doc__, context_settings=_SETTINGS
-)
+version = command("version", show_version, VersionArgs)

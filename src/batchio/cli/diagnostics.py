@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextvars import ContextVar
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchio.cli.place import with_place
 from batchio.cli.terminal import painted, visible
 from batchio.errors import BatchioError
 
@@ -43,31 +45,58 @@ class ExitCode(IntEnum):
 _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+_QUIET: Final[ContextVar[bool]] = ContextVar("batchio_quiet", default=False)
+"""Whether only what is not well is told."""
+
+
+def be_quiet(quiet: bool) -> None:
+    """Leave out from here on, or tell again, what is said while all is well."""
+    _QUIET.set(quiet)
+
+
+def is_quiet() -> bool:
+    """Return whether only what is not well is told."""
+    return _QUIET.get()
+
+
 def say(text: str = "") -> None:
-    """Print a message for people on stderr."""
+    """Print a message for people on stderr, unless they want to hear of trouble only."""
+    if not is_quiet():
+        tell(text)
+
+
+def tell(text: str) -> None:
+    """Print a message for people on stderr, also to those who want to hear of trouble only."""
+    _write(with_place(text))
+
+
+def passed_on(text: str) -> None:
+    """Print a line that a task wrote to its stderr, as it is."""
     _write(text)
 
 
 def warn(text: str) -> None:
     """Print a warning: something to know that stops nothing."""
-    _write(f"{painted('warning:', 'yellow', sys.stderr)} {text}")
+    tell(f"{painted('warning:', 'yellow', sys.stderr)} {text}")
 
 
 def hint(text: str) -> None:
     """Print a hint: what to do about a warning or an error."""
-    _write(f"{painted('hint:', 'cyan', sys.stderr)} {text}")
+    tell(f"{painted('hint:', 'cyan', sys.stderr)} {text}")
 
 
 def error(text: str, remedy: str | None = None) -> None:
     """Print an error, and `remedy` as its hint: something that could not be done."""
-    _write(f"{painted('error:', 'red', sys.stderr)} {text}")
+    tell(f"{painted('error:', 'red', sys.stderr)} {text}")
     if remedy:
         hint(remedy)
 
 
 def steps(lines: Iterable[tuple[str, str]]) -> None:
     """Print commands to type next, each with its purpose, as a list."""
-    pairs = list(lines)
+    if is_quiet():
+        return
+    pairs = [(with_place(command), purpose) for command, purpose in lines]
     longest = max((len(command) for command, _ in pairs), default=0)
     for command, purpose in pairs:
         _write(

@@ -18,6 +18,30 @@ class Submitted(TypedDict):
     """Number of tasks."""
 
 
+class Changed(TypedDict):
+    """What `batchio cancel`, `retry` or `recover` did; it does not wait for the job."""
+
+    schema: int
+    id: str
+    """The job's id."""
+    verb: Literal["cancel", "retry", "recover"]
+    acted: bool
+    """False: there was nothing to do."""
+    tasks: list[int] | None
+    """Ids of the tasks that it is about; None: the whole job."""
+
+
+class Version(TypedDict):
+    """What a report of a problem should name."""
+
+    schema: int
+    version: str
+    """Version of batchio."""
+    python: str
+    system: str
+    """Name and release of the operating system."""
+
+
 class CheckedPart(TypedDict):
     """One thing that a job needs, and whether it is there."""
 

@@ -10,27 +10,24 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished
+from batchio.cli.concerns import Teller
 from batchio.cli.diagnostics import ExitCode
-from batchio.cli.progress import progress
+from batchio.cli.progress import Drawn, progress
 from batchio.cli.summary import ending_lines, next_steps
 from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from batchio.api import Job, Leading, LogLine, Result
+    from batchio.api import Job, Leading, Live, LogLine, Result
     from batchio.cli.output import Format
 
 LABELS: Final = ("cyan", "magenta", "blue", "green", "yellow")
 """Colours of the tasks' labels, in turn."""
 
-BLINK_S: Final = 0.5
-"""Seconds before the progress of files is shown; most jobs' files are sent by then."""
-
-
 TICK_S: Final = 0.5
-"""Seconds after which a line that shows a duration is drawn anew."""
+"""Seconds after which a line that shows a duration is drawn anew; and of silence before it is."""
 
 
 def stay(
@@ -38,16 +35,19 @@ def stay(
     *,
     lines: bool,
     form: Format = "table",
+    array: output.JsonArray | None = None,
     timeout: float | None = None,
     leading: Leading | None = None,
 ) -> int:
     """Wait for the job, show its output or its progress, and return the exit code.
 
+    JSON about the end is all that is written to stdout then; it goes to `array` if there is one.
     Ctrl-C, TERM and HUP end the waiting, not the job; one that this process leads they cancel.
     """
     try:
         with _told_to_end():
-            result = finished(_to_the_end(job, lines, timeout, leading))
+            show = (show_line if form == "table" else show_aside) if lines else None
+            result = finished(_to_the_end(job, show, timeout, leading))
             if leading:
                 leading.result()
     except KeyboardInterrupt as told:
@@ -55,17 +55,16 @@ def stay(
         return _cancelled(job, leading, code) if leading else let_go(job, code)
     except TimeoutError:
         diagnostics.error(
-            f"job {job.id} is not done after {timeout:g} s",
+            f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
             f"it goes on; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
-    if form != "table":
-        view = result.job
-        groups = [group.to_json() for group in view.failures()]
-        record = {**view.to_json(), "failures": groups}
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
-    else:
+    if form == "table":
         _tell_ending(job, result)
+    else:
+        groups = [group.to_json() for group in result.job.failures()]
+        record = {**result.job.to_json(), "failures": groups}
+        array.add(record) if array else output.json_document(record, form)
     output.flush()
     output.lost(excused=True)  # the exit code says how the job ended, and nothing else
     return result.exit_code
@@ -73,7 +72,7 @@ def stay(
 
 def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
-        diagnostics.say(line)
+        diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
         diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
@@ -130,16 +129,22 @@ def _cancelled(job: Job, leading: Leading, code: int) -> int:
 
 
 async def _to_the_end(
-    job: Job, lines: bool, timeout: float | None, leading: Leading | None
+    job: Job,
+    show: Callable[[LogLine], None] | None,
+    timeout: float | None,
+    leading: Leading | None,
 ) -> Result:
-    if not lines:
+    if show is None:
         await _with_progress(job, timeout, leading)
         return await job.wait()
-    if is_terminal(sys.stderr):
-        await _while_sending(job)
-    async with job.logs(follow=True) as stream:
-        async for line in stream:
-            show_line(line)
+    shown = Beside()
+    try:
+        async with job._watched(shown.look) as stream:
+            async for line in stream:
+                shown.before_a_line()
+                show(line)
+    finally:
+        shown.close()
     return await job.wait()
 
 
@@ -148,8 +153,11 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
     shown = progress()
     try:
         async with job.live() as live:
+            teller = Teller(shown.tell, live.view)
+            teller.look(live.view)
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
+                teller.look(live.view)
                 shown.show(live.view, live.sending())
                 if leading and leading.has_ended():
                     leading.result()
@@ -157,30 +165,52 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
         shown.close()
 
 
-async def _while_sending(job: Job) -> None:
-    """Show the progress of the job's files until the first node is ready."""
-    shown, soon = progress(), time.monotonic() + BLINK_S
-    try:
-        async with job.live() as live:
-            async for _ in live.changes(at_least=TICK_S, must_run=True):
-                if live.view.started:
-                    return
-                if (files := live.sending()) and time.monotonic() > soon:
-                    shown.show(live.view, files)
-    finally:
-        shown.close()
+class Beside:
+    """What is shown of a job beside the lines of its tasks: its progress while they are silent."""
+
+    def __init__(self) -> None:
+        drawn = is_terminal(sys.stderr) and not diagnostics.is_quiet()
+        self._progress = Drawn() if drawn else None
+        self._teller: Teller | None = None
+        self._quiet_since = time.monotonic()
+        self._drawn = 0.0
+
+    def look(self, live: Live) -> None:
+        """Tell what is new about the job's nodes, and draw its progress when it is silent."""
+        tell = self._progress.tell if self._progress else diagnostics.warn
+        self._teller = self._teller or Teller(tell, live.view)
+        self._teller.look(live.view)
+        now = time.monotonic()
+        if self._progress and now > max(self._quiet_since, self._drawn) + TICK_S:
+            self._drawn = now
+            self._progress.show(live.view_now(), live.sending())
+
+    def before_a_line(self) -> None:
+        """Make room for a line of a task."""
+        self._quiet_since = time.monotonic()
+        if self._progress:
+            self._progress.hide()
+
+    def close(self) -> None:
+        """Remove what is drawn."""
+        if self._progress:
+            self._progress.close()
 
 
 def show_line(line: LogLine) -> None:
     """Print one line of a task: its stdout to our stdout, its stderr to our stderr."""
     if line.stream == "stderr":
         sys.stdout.flush()
-        diagnostics.say(
-            f"{label(line.task, line.attempt, stderr=True)} {harmless(line.text, sys.stderr)}"
-        )
+        show_aside(line)
     else:
         output.line(f"{label(line.task, line.attempt)} {harmless(line.text, sys.stdout)}")
         output.flush()
+
+
+def show_aside(line: LogLine) -> None:
+    """Print one line of a task to our stderr, whatever stream it was written to."""
+    about = label(line.task, line.attempt, stderr=True)
+    diagnostics.passed_on(f"{about} {harmless(line.text, sys.stderr)}")
 
 
 def label(task: int, attempt: int, *, stderr: bool = False) -> str:

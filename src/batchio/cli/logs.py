@@ -120,7 +120,7 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
     numbers = {
         node.number
         for node in view.nodes
-        if wanted & {node.name, node.offer, node.address, str(node.number)}
+        if wanted & {node.name, node.offer, node.hostname, node.address, str(node.number)}
     }
     if not numbers:
         known = ", ".join(node.name for node in view.nodes) or "none"

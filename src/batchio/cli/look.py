@@ -13,7 +13,8 @@ from batchio.cli.common import JobArgument, finished, found, job_and_task
 from batchio.cli.documents import Explained
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
-from batchio.cli.summary import failure_lines, header_lines
+from batchio.cli.place import with_place
+from batchio.cli.summary import concern_line, failure_lines, header_lines
 from batchio.cli.terminal import visible
 from batchio.cli.words import clock, done_of, lasted, stamp, standing
 from batchio.core.lens import ALL, COLUMNS, Order
@@ -75,7 +76,7 @@ def status(args: StatusArgs) -> int:
 
 def _show(view: JobView, order: list[Order], limit: int | None) -> None:
     for line in header_lines(view):
-        output.line(line)
+        output.line(with_place(line))
     groups = list(failure_lines(view))
     if groups:
         output.line()
@@ -212,7 +213,8 @@ def show_nodes(args: LookArgs) -> int:
     async def look() -> JobView:
         return await (await found(args.job, args.workspace)).status()
 
-    nodes = finished(look()).nodes
+    view = finished(look())
+    nodes = view.nodes
     match args.format:
         case "json":
             output.json_list(node.to_json() for node in nodes)
@@ -222,6 +224,8 @@ def show_nodes(args: LookArgs) -> int:
             diagnostics.say("no nodes yet; batchio explain says what is waited for")
         case _:
             output.table(NODE_COLUMNS, map(_node_cells, nodes))
+            for concern in view.concerns:
+                output.line(concern_line(concern))
     return 0
 
 
@@ -268,19 +272,16 @@ def explain_why(args: LookArgs) -> int:
 
     async def look() -> tuple[str, int | None, list[str]]:
         job, task = await job_and_task(args.job, args.workspace)
-        why = await job.explain(task)
-        if (await job.status()).attended is False:
-            why.append(f"No process runs the job any more; go on with: batchio recover {job.id}")
-        return job.id, task, why
+        return job.id, task, await job.explain(task)
 
     job_id, about, sentences = finished(look())
     match args.format:
         case "json" | "jsonl":
             record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
-            output.json_lines([record]) if args.format == "jsonl" else output.json_value(record)
+            output.json_document(record, args.format)
         case _:
             for sentence in sentences:
-                output.line(visible(sentence))
+                output.line(with_place(visible(sentence)))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from importlib import import_module
@@ -10,7 +11,7 @@ from typing import Final
 
 import click
 
-from batchio.cli import diagnostics, output
+from batchio.cli import diagnostics, output, place
 from batchio.errors import UsageError
 
 COMMANDS: Final = {
@@ -30,8 +31,31 @@ COMMANDS: Final = {
     "prune": ("batchio.cli.removing:prune", "Remove all jobs that were done long ago."),
     "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),
     "version": ("batchio.cli.completion:version", "Show the version."),
+    "help": (
+        "batchio.cli.helping:help_command",
+        "Show the help of a command, or all of the manual.",
+    ),
 }
 """Module and line in --help of each command, in the order in which --help lists them."""
+
+MEANT: Final = {
+    **dict.fromkeys(("ls", "jobs", "history", "queue", "squeue"), "list"),
+    **dict.fromkeys(("ps", "stat", "show", "top", "info", "describe"), "status"),
+    **dict.fromkeys(("kill", "stop", "abort", "scancel", "terminate"), "cancel"),
+    **dict.fromkeys(("remove", "delete", "del"), "rm"),
+    **dict.fromkeys(("clean", "clear", "gc", "purge"), "prune"),
+    **dict.fromkeys(("log", "output", "tail", "cat"), "logs"),
+    **dict.fromkeys(("why", "debug"), "explain"),
+    **dict.fromkeys(("resume", "continue", "restart-head"), "recover"),
+    **dict.fromkeys(("rerun", "restart", "resubmit", "again"), "retry"),
+    **dict.fromkeys(("submit", "start", "exec", "sbatch", "batch", "sub"), "run"),
+    **dict.fromkeys(("watch", "attach", "join"), "wait"),
+    **dict.fromkeys(("shell", "login", "connect"), "ssh"),
+    **dict.fromkeys(("hosts", "machines", "workers"), "nodes"),
+    **dict.fromkeys(("doctor", "test", "validate"), "check"),
+    **dict.fromkeys(("man", "manual", "usage"), "help"),
+}
+"""Words of other programs, and the command that does here what they mean."""
 
 HELP: Final = """Run any script or command as N parallel tasks.
 
@@ -72,10 +96,10 @@ class Commands(click.Group):
             return super().resolve_command(ctx, args)
         from batchio.options.table import nearest
 
-        close = nearest(name, COMMANDS)
+        close = MEANT.get(name.lower()) or nearest(name, COMMANDS)
         remedy = f"did you mean batchio {close}?" if close else "see: batchio --help"
         if not close and ("." in name or "/" in name):
-            remedy = f"did you mean batchio run {name}?"
+            remedy = f"did you mean batchio run {shlex.quote(name)}?"
         raise UsageError(f"no such command: {name}", hint=remedy)
 
 
@@ -108,6 +132,8 @@ cli = Commands(
 
 def call(args: list[str]) -> int:
     """Run this command line and return the exit code; never raises."""
+    place.use(None)
+    diagnostics.be_quiet(False)
     try:
         from batchio.options.terms import for_command_line
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from batchio.cli import diagnostics, place
 from batchio.options.schema import GROUPS, opposite
 from batchio.options.table import OPTIONS, nearest
 from batchio.options.values import COMMAND_LINE, FALSE_WORDS, TRUE_WORDS, parse_value
@@ -155,6 +156,8 @@ def command(
             from batchio.api import hide_arguments
 
             hide_arguments(said["secret_env"])
+        place.use(said.get("workspace"))
+        diagnostics.be_quiet(bool(said.get("quiet")))
         return call(_arguments(takes, rows, said))
 
     return TableCommand(

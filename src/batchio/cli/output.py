@@ -145,6 +145,11 @@ def json_lines(values: Iterable[Any]) -> None:
         line(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
+def json_document(value: Any, form: Format) -> None:
+    """Write one value as JSON: indented, or in one line for `jsonl`."""
+    json_lines([value]) if form == "jsonl" else json_value(value)
+
+
 def json_list(values: Iterable[Any]) -> None:
     """Write a JSON array, an element on each line, without holding all in memory."""
     array = JsonArray()

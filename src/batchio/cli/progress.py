@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
+import click
+
 from batchio.cli import diagnostics
-from batchio.cli.terminal import is_terminal
-from batchio.cli.words import lasted, outcomes, plural, progressed
+from batchio.cli.terminal import columns, is_terminal, painted, width
+from batchio.cli.words import COLOURS, lasted, outcomes, plural, progressed
 from batchio.core.sizes import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.live import Live
-    from rich.table import Table
+    from typing import TextIO
 
     from batchio.core.sending import Sending
     from batchio.core.views import JobSummary
@@ -31,6 +30,9 @@ TELL_EVERY_S: Final = 5.0
 BAR: Final = 30
 """Width of the bar in columns."""
 
+LEAST_BAR: Final = 5
+"""Fewest columns in which a bar is drawn."""
+
 
 class Progress(Protocol):
     """A display of a job's progress."""
@@ -39,14 +41,19 @@ class Progress(Protocol):
         """Show how the job is now, and how far its files were sent."""
         ...
 
+    def tell(self, line: str) -> None:
+        """Print a warning, which stays, above what is shown."""
+        ...
+
     def close(self) -> None:
         """End the display, and remove it where it is a live one."""
         ...
 
 
 def progress() -> Progress:
-    """Return a live display on a terminal, and plain lines elsewhere."""
-    return Drawn() if is_terminal(sys.stderr) else Told()
+    """Return a live display on a terminal, and plain lines elsewhere, or for --quiet: none."""
+    quiet = diagnostics.is_quiet()
+    return Drawn() if is_terminal(sys.stderr) and not quiet else Told()
 
 
 class Told:
@@ -67,6 +74,10 @@ class Told:
             diagnostics.say(text)
         self._state, self._said, self._next = view.state, text, now + TELL_EVERY_S
 
+    def tell(self, line: str) -> None:
+        """Print a warning."""
+        diagnostics.warn(line)
+
     def close(self) -> None:
         """Do nothing: plain lines stay."""
 
@@ -75,61 +86,90 @@ class Drawn:
     """A live display: one line that is redrawn in place, and another one while files are sent."""
 
     def __init__(self) -> None:
-        self._live: Live | None = None
+        self._place = Place(sys.stderr)
         self._next = 0.0
-        self._pace = Pace()
+        self._files = Pace()
+        self._tasks = Pace()
 
     def show(self, view: JobSummary, files: Sending | None = None) -> None:
         """Redraw the lines, unless they were drawn less than DRAW_EVERY_S ago."""
         now = time.monotonic()
+        pace = self._tasks.of(view.counts.done, now)
         if now < self._next:
             return
         self._next = now + DRAW_EVERY_S
-        from rich.console import Console, Group
-        from rich.live import Live
-
-        if self._live is None:
-            console = Console(stderr=True, highlight=False)
-            live = Live(console=console, transient=True, auto_refresh=False)
-            with _undisturbed():  # half begun it could not be ended, and the cursor would be gone
-                live.start()
-                self._live = live
-        lines = [_line(view)]
+        room = columns(sys.stderr) - 1
+        lines = [job_line(view, pace, room)]
         if files:
-            text = sent_text(files, self._pace.of(files.sent, now))
-            lines.append(_files_line(files, text, self._live.console.width))
-        self._live.update(Group(*lines), refresh=True)
+            text = sent_text(files, self._files.of(files.sent, now))
+            lines.append(_files_line(files, text, room))
+        self._place.draw(lines, room)
+
+    def tell(self, line: str) -> None:
+        """Print a warning above the lines."""
+        self.hide()
+        diagnostics.warn(line)
+
+    def hide(self) -> None:
+        """Remove the lines from the terminal until they are drawn again."""
+        self._place.clear()
+        self._next = 0.0
 
     def close(self) -> None:
         """Remove the lines from the terminal."""
-        if self._live is not None:
-            self._live.stop()
+        self._place.clear()
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a signal that ends the waiting come behind this, not in it."""
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    )
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+class Place:
+    """The last rows of a terminal, in which lines are drawn again and again.
+
+    A terminal that was made narrower has wrapped the lines that it shows: so many rows are
+    removed. The cursor stays visible, so nothing that ends this process can leave it hidden.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._widths: list[int] = []
+        """Widths in columns of the lines that are shown."""
+
+    def draw(self, lines: list[str], room: int) -> None:
+        """Show these lines, none wider than `room` columns, in the place of those before."""
+        text = self._cleared() + "\n".join(lines)
+        self._widths = [min(width(click.unstyle(line)), room) for line in lines]
+        self._write(text)  # who ends us while we write finds what to remove
+
+    def clear(self) -> None:
+        """Remove the lines; what is printed next stands where they were."""
+        text, self._widths = self._cleared(), []
+        self._write(text)
+
+    def _cleared(self) -> str:
+        if not self._widths:
+            return ""
+        across = max(columns(self._stream), 1)
+        rows = sum(max(-(-size // across), 1) for size in self._widths)
+        return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "") + "\x1b[J"
+
+    def _write(self, text: str) -> None:
+        if not text:
+            return
+        with suppress(OSError, ValueError):  # a terminal that is gone shows nothing
+            self._stream.write(text)
+            self._stream.flush()
 
 
 class Pace:
-    """The mean rate at which files are sent, since the display began."""
+    """The mean rate at which something grows, since the display began."""
 
     def __init__(self) -> None:
         self._first: tuple[int, float] | None = None
 
-    def of(self, sent: int, now: float) -> float | None:
-        """Return bytes a second, from all bytes `sent` at `now` (seconds, any clock); or None."""
-        if self._first is None or sent < self._first[0]:  # a node began anew
-            self._first = sent, now
+    def of(self, so_far: int, now: float) -> float | None:
+        """Return units a second, of which there are `so_far` at `now` (seconds, any clock)."""
+        if self._first is None or so_far < self._first[0]:  # it began anew
+            self._first = so_far, now
         began, at = self._first
-        return (sent - began) / (now - at) if sent > began else None
+        return (so_far - began) / (now - at) if so_far > began and now > at else None
 
 
 def sent_text(files: Sending, pace: float | None) -> str:
@@ -142,27 +182,55 @@ def sent_text(files: Sending, pace: float | None) -> str:
     return f"{sent}{speed}, {files.there} of {plural(files.nodes, 'node')}"
 
 
-def _files_line(files: Sending, text: str, room: int) -> Table:
-    """Return the line about files; its bar is shorter where there is too little room."""
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    size = max(min(BAR, room - len(text) - len("files  ") - 1), 3)
-    bar = ProgressBar(total=files.total, completed=files.sent, width=size)
-    line = Table.grid(padding=(0, 1))
-    line.add_row(Text("files"), bar, Text(text, no_wrap=True, overflow="ellipsis"))
-    return line
+def left_text(todo: int, pace: float | None) -> str:
+    """Return "3.2/s, 50s left" for so many tasks that are not done; "" when it is not known."""
+    if not pace or not todo:
+        return ""
+    rate = f"{pace:.3g}/s" if pace >= 1 else f"{pace * 60:.2g}/min"
+    return f"{rate}, {lasted(max(round(todo / pace), 1))} left"
 
 
-def _line(view: JobSummary) -> Table:
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
+def job_line(view: JobSummary, pace: float | None, room: int) -> str:
+    """Return the line about the job, at most `room` columns wide: what matters least goes first."""
     counts = view.counts
-    bar = ProgressBar(total=counts.total, completed=counts.done, width=BAR)
-    said = Text(f"{counts.done}/{counts.total}  {outcomes(counts)}")
-    line = Table.grid(padding=(0, 1))
-    line.add_row(Text(view.state), bar, said, Text(lasted(view.duration), style="dim"))
-    return line
+    state = view.standing.replace("_", " ")
+    head = f"{counts.done}/{counts.total}"
+    told = [
+        lasted(view.duration),
+        left_text(counts.total - counts.done, pace),
+        outcomes(counts),
+    ]
+    parts = list(filter(None, told))
+    while parts and len(f"{state} {head}  {'  '.join(parts)}") > room:
+        parts.pop()
+    text = "  ".join([head, *parts[::-1]])
+    line = f"{painted(state, COLOURS.get(view.standing, ''), sys.stderr)} "
+    size = min(BAR, room - len(state) - len(text) - 2)
+    if size >= LEAST_BAR:
+        line += f"{bar(counts.done, counts.total, size)} "
+    return line + text if len(state) + 1 + len(text) <= room else text[: max(room, 0)]
+
+
+def bar(done: int, total: int, size: int) -> str:
+    """Return a bar of `size` columns, as far as it is done; ASCII where nothing else can be."""
+    full, rest = ("━", "─") if _has_lines() else ("#", "-")
+    filled = size * min(done, total) // total if total else size
+    return painted(full * filled, "green", sys.stderr) + rest * (size - filled)
+
+
+def _has_lines() -> bool:
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    try:
+        "━─".encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return not any(
+        os.environ[name] in ("C", "POSIX") for name in ("LC_ALL", "LC_CTYPE") if name in os.environ
+    )
+
+
+def _files_line(files: Sending, text: str, room: int) -> str:
+    """Return the line about files; its bar is shorter where there is too little room."""
+    size = min(BAR, room - len(text) - len("files  "))
+    drawn = f"{bar(files.sent, files.total, size)} " if size >= LEAST_BAR else ""
+    return f"files {drawn}{text}" if drawn or len(text) + 6 <= room else text[: max(room, 0)]

@@ -25,6 +25,7 @@ class RmArgs:
 
     job: tuple[str, ...]
     workspace: str | None
+    quiet: bool
 
 
 def remove_jobs(args: RmArgs) -> int:
@@ -53,6 +54,7 @@ class PruneArgs:
     older_than: float | None
     dry_run: bool
     workspace: str | None
+    quiet: bool
 
 
 def prune_jobs(args: PruneArgs) -> int:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from batchio.cli import diagnostics, output
-from batchio.cli.common import finished
+from batchio.cli import diagnostics, output, place
+from batchio.cli.common import CommandArgument, finished
 from batchio.cli.documents import Submitted
 from batchio.cli.options import SET_APART, command, spelled_alike
 from batchio.cli.output import Column
@@ -96,6 +96,8 @@ def _start(prepared: Prepared, form: Format) -> int:
     for warning in prepared.warnings[known:]:  # of files that were not still
         diagnostics.warn(visible(warning))
     job = opened.id
+    if prepared.workspace.url != api.workspace_of(None).url:  # it may stand in the script
+        place.use(prepared.effective.value("workspace"))
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
         diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
@@ -103,7 +105,7 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.say(f"sends {visible(prepared.sends)}")
     if to_person or follow:
         diagnostics.say(f"job {job}: {about}")
-    elif form == "table":
+    elif form == "table" and not (wait and diagnostics.is_quiet()):
         output.line(job)
         output.flush()
     if follow or wait:
@@ -112,7 +114,7 @@ def _start(prepared: Prepared, form: Format) -> int:
         return stay(opened, lines=follow, form=form, leading=leading)
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        output.json_document(record, form)
         return 0
     diagnostics.steps(
         (
@@ -134,7 +136,7 @@ async def unattended(prepared: Prepared) -> list[str]:
 def _show_plan(plan: Plan, form: Format) -> None:
     if form != "table":
         record = plan.to_json()
-        output.json_lines([record]) if form == "jsonl" else output.json_value(record)
+        output.json_document(record, form)
         return
     for line in _plan_lines(plan):
         output.line(visible(line))
@@ -173,6 +175,6 @@ run = command(
     "run",
     run_it,
     RunArgs,
-    click.Argument(["command"], nargs=-1, type=click.UNPROCESSED, metavar="COMMAND..."),
+    CommandArgument("COMMAND..."),
     allow_interspersed_args=False,
 )

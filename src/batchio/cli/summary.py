@@ -7,12 +7,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.terminal import painted, visible
-from batchio.cli.words import COLOURS, lasted, outcomes, plural, stamp
+from batchio.cli.words import COLOURS, clock, lasted, outcomes, plural, stamp
 from batchio.core.explain import clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batchio.core.concerns import Concern
     from batchio.core.views import JobView
 
 GROUPS_SHOWN: Final = 5
@@ -34,8 +35,18 @@ def header_lines(view: JobView) -> Iterator[str]:
     yield f"provider   {view.provider}{_nodes(view)}"
     for at, text in view.notes:
         yield f"note       {stamp(at)} {visible(text)}"
-    if view.attended is False and view.state != "done":
-        yield f"attention  nobody runs it; go on with: batchio recover {view.id}"
+    for concern in view.concerns:
+        yield f"attention  {concern_line(concern)}"
+
+
+def concern_line(concern: Concern, *, ended: bool = True) -> str:
+    """Return one concern as a line: its text, and when it began; `ended`: how often it was tried.
+
+    While it goes on the number of tries would be old at once, so the line leaves it out.
+    """
+    told = [visible(concern.text), concern.often(0.0) if ended else ""]
+    since = f" (since {clock(concern.since)})" if concern.since and ended else ""
+    return "; ".join(filter(None, told)) + since
 
 
 def _age(view: JobView) -> str:
@@ -78,11 +89,28 @@ def ending_lines(view: JobView) -> Iterator[str]:
     took, counts = lasted(_took(view)), view.counts
     if word == "succeeded":
         yield f"{shown}: {plural(counts.total, 'task')} in {took}"
+        yield from _concerned(view)
         return
     why = f" ({visible(view.why)})" if view.why and view.why != word else ""
     yield f"{shown}{why}: {outcomes(counts)} of {plural(counts.total, 'task')}, in {took}"
     for line in failure_lines(view):
         yield f"  {line}"
+    yield from _concerned(view)
+
+
+def _concerned(view: JobView) -> Iterator[str]:
+    """Yield a line for each thing to know of the job's nodes; many of one reason are one line."""
+    for _, text in view.notes[-GROUPS_SHOWN:]:
+        yield f"  note: {visible(text)}"
+    groups: dict[tuple[str, str], list[Concern]] = {}
+    for concern in view.concerns:
+        groups.setdefault((concern.kind, concern.why), []).append(concern)
+    for alike in groups.values():
+        for concern in alike[:GROUPS_SHOWN]:
+            yield f"  {concern_line(concern)}"
+        if more := alike[GROUPS_SHOWN:]:
+            names = visible(", ".join(concern.name for concern in more))
+            yield f"  so it is with {len(more)} more: {names}"
 
 
 def _took(view: JobView) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -25,6 +27,17 @@ def is_terminal(stream: TextIO) -> bool:
         return stream.isatty()
     except ValueError:  # it is closed
         return False
+
+
+def columns(stream: TextIO) -> int:
+    """Return how many columns a terminal has: what COLUMNS says, else it itself, else 80."""
+    with suppress(OSError, ValueError):
+        if (
+            not os.environ.get("COLUMNS")
+            and (size := os.get_terminal_size(stream.fileno())).columns
+        ):
+            return size.columns
+    return shutil.get_terminal_size().columns
 
 
 STDIN: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")

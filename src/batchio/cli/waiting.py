@@ -2,59 +2,86 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from batchio.cli import diagnostics
+from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
-from batchio.cli.diagnostics import ExitCode
 from batchio.cli.follow import stay
 from batchio.cli.options import command
 from batchio.cli.terminal import visible
 from batchio.cli.words import plural
 from batchio.core.sizes import parse_duration
+from batchio.errors import UsageError
 
 if TYPE_CHECKING:
     from batchio.api import Job
     from batchio.cli.output import Format
 
 
+INTERRUPTED: Final = 128
+"""Least exit code that means a signal: nothing more is waited for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitArgs:
     """Arguments of `batchio wait`."""
 
-    job: str | None
+    job: tuple[str, ...]
     timeout: str | None
     download: str | None
+    download_clean: bool
     format: Format
     workspace: str | None
+    quiet: bool
 
 
 def wait_for(args: WaitArgs) -> int:
-    """Wait for a job to end; the exit code tells how it ended.
+    """Wait for jobs to end; the exit code tells how they ended.
 
     JOB is an id, the beginning of one, or a name; without it the newest job is waited
-    for. Ctrl-C ends the waiting, not the job.
+    for. Ctrl-C ends the waiting, not the job. Of several jobs the exit code is that of
+    the first named one that did not succeed.
 
     \b
     Exit codes: 0 all tasks succeeded, 1 some failed, 3 nodes could not be had or kept,
     4 cancelled, 5 timed out (the job, or --timeout), 130 Ctrl-C.
+
+    \b
+      batchio wait hello && echo fine
+      batchio wait --timeout 1h 2c4d 2c4f
     """
-    limit = parse_duration(args.timeout) if args.timeout else None
-    job = finished(found(args.job, args.workspace))
-    if args.job is None:
-        diagnostics.say(f"job {job.id}")
-    code = stay(job, lines=False, form=args.format, timeout=limit)
-    if args.download and code != ExitCode.INTERRUPTED:
-        _fetch(job, args.download)
-    return code
+    if args.download and len(args.job) > 1:
+        raise UsageError("--download takes the outputs of one job", hint="wait for each by itself")
+    ends = time.monotonic() + parse_duration(args.timeout) if args.timeout else None
+    jobs = [finished(found(name, args.workspace)) for name in args.job or (None,)]
+    array = output.JsonArray() if len(jobs) > 1 and args.format == "json" else None
+    codes = []
+    for job in dict.fromkeys(jobs):
+        if not args.job or len(jobs) > 1:
+            diagnostics.say(f"job {job.id}")
+        left = None if ends is None else max(ends - time.monotonic(), 0.0)
+        codes.append(stay(job, lines=False, form=args.format, array=array, timeout=left))
+        if codes[-1] >= INTERRUPTED:
+            return codes[-1]
+        if args.download:
+            _fetch(job, args.download, clean=args.download_clean)
+    if array:
+        array.close()
+    return next(filter(None, codes), 0)
 
 
-def _fetch(job: Job, target: str) -> None:
+def _fetch(job: Job, target: str, *, clean: bool) -> None:
     """Copy the tasks' output files to the folder `target`, and say which files were kept."""
-    done = finished(job.download(target))
+    done = finished(job.download(target, clean=clean))
+    if done.others:
+        diagnostics.warn(
+            f"{visible(target)} holds files of job {done.others[-1]} too; --download-clean removes "
+            "them first"
+        )
     for said in done.kept:
         diagnostics.warn(visible(said))
     diagnostics.say(f"what {plural(done.tasks, 'task')} left behind is in {visible(target)}")
@@ -64,6 +91,6 @@ wait = command(
     "wait",
     wait_for,
     WaitArgs,
-    JobArgument(),
+    JobArgument(many=True),
     click.Option(["--timeout"], metavar="TIME", help="Wait no longer; the job goes on."),
 )

@@ -21,6 +21,7 @@ COLOURS: Final = {
     "timed_out": "red",
     "timed out": "red",
     "unreadable": "red",
+    "unattended": "red",
     "cancelled": "yellow",
     "pending": "yellow",
     "provisioning": "yellow",

@@ -39,7 +39,11 @@ class Removed(View):
 
 
 _COUNTS: Final = frozenset(item.name for item in fields(Counts))
-_SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {"counts", "duration"}
+_SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {
+    "counts",
+    "duration",
+    "attended",
+}
 
 
 def card_of(machine: Machine, now: float, *, is_open: bool) -> dict[str, Any]:
@@ -69,6 +73,7 @@ def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
         started=None,
         finished=None,
         duration=0.0,
+        attended=None,
         cost=None,
     )
     return _card(summary, spec.head, 0, ("", 0.0), is_open=False)
@@ -99,13 +104,17 @@ def is_card(found: Mapping[str, Any]) -> bool:
     )
 
 
-def summary_of(card: Mapping[str, Any], now: float) -> JobSummary:
-    """Return the job's line in a list, as its card says, at `now` (Unix seconds)."""
+def summary_of(card: Mapping[str, Any], now: float, *, attended: bool | None = None) -> JobSummary:
+    """Return the job's line in a list, as its card says, at `now` (Unix seconds).
+
+    `attended`: whether a head leads the job; None: not known, or it is done.
+    """
     ended = card["finished"] or now
     return JobSummary(
         **{name: card[name] for name in _SUMMARY},
         counts=Counts(**card["counts"]),
         duration=max(ended - card["submitted"], 0.0),
+        attended=attended,
     )
 
 
@@ -113,5 +122,5 @@ def unreadable(job: str, name: str, why: str) -> JobSummary:
     """Return the line in a list for a job that cannot be read; `why` is the reason."""
     known: dict[str, Any] = dict.fromkeys(_SUMMARY, "")
     known |= {"started": None, "finished": None, "cost": None, "submitted": submitted_at(job)}
-    known |= {"id": job, "name": name, "state": "unreadable", "why": why}
+    known |= {"id": job, "name": name, "state": "unreadable", "why": why, "attended": None}
     return JobSummary(**known, counts=Counts(**dict.fromkeys(_COUNTS, 0)), duration=0.0)

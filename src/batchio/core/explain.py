@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchio.core.concerns import Kind, concerns, noted, sentences
 from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.node import NodeState
@@ -18,8 +19,9 @@ from batchio.core.sizes import format_bytes, format_duration
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from batchio.core.concerns import Concern
     from batchio.core.machine import Machine
     from batchio.core.node import Node
     from batchio.core.rows import TaskRow
@@ -33,17 +35,33 @@ MOST_IDS = 40
 """Characters of a list of task ids that are shown, at most."""
 
 
-def why_job(machine: Machine, now: float, seen: Seen | None = None) -> list[str]:
+def why_job(
+    machine: Machine,
+    now: float,
+    seen: Seen | None = None,
+    known: Sequence[Concern] | None = None,
+) -> list[str]:
     """Return sentences that say why the job is in its state.
 
-    `seen` is how far its files were sent to nodes.
+    Args:
+        seen: How far its files were sent to nodes.
+        known: What people must know of its nodes; None: what the machine alone tells.
     """
-    return list(_job(machine, now, seen or {}))
+    return list(_job(machine, now, seen or {}, concerns(machine) if known is None else known))
 
 
-def why_task(machine: Machine, task: int, now: float, seen: Seen | None = None) -> list[str]:
-    """Return sentences that say why the task at this position is in its state."""
-    return list(_task(machine, task, now, seen or {}))
+def why_task(
+    machine: Machine,
+    task: int,
+    now: float,
+    seen: Seen | None = None,
+    known: Sequence[Concern] | None = None,
+) -> list[str]:
+    """Return sentences that say why the task at this position is in its state; as `why_job`."""
+    known = concerns(machine) if known is None else known
+    said = list(_task(machine, task, now, seen or {}, known))
+    left = sentences(machine, now, [c for c in known if c.kind == Kind.UNATTENDED])
+    return [*said, *(sentence for sentence in left if sentence not in said)]
 
 
 def clip(ids: str) -> str:
@@ -54,10 +72,10 @@ def clip(ids: str) -> str:
 # ---- the job ------------------------------------------------------------------------
 
 
-def _job(m: Machine, now: float, seen: Seen) -> Iterator[str]:
+def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterator[str]:
     job, state = m.running_job, m.state
     if state is JobState.DONE:
-        yield from _job_done(m)
+        yield from _job_done(m, now, known)
         return
     age = _ago(now - job.submitted)
     match state:
@@ -70,7 +88,8 @@ def _job(m: Machine, now: float, seen: Seen) -> Iterator[str]:
     if job.why:
         yield f"It is being ended: {job.why}."
     yield from _waiting_for(m, now)
-    yield from _nodes(m, now, seen)
+    yield from _nodes(m, now, seen, known)
+    yield from noted(m)
     yield from _failures(m)
     if job.spec.job_timeout and job.running:
         left = job.running + job.spec.job_timeout - now
@@ -79,12 +98,14 @@ def _job(m: Machine, now: float, seen: Seen) -> Iterator[str]:
         yield "Every task has ended; it waits for its nodes to be given back."
 
 
-def _job_done(m: Machine) -> Iterator[str]:
+def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]:
     job, outcome = m.running_job, m.outcome
     took = _ago(job.closed - job.submitted)
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
     if job.why:
         yield f"It ended early: {job.why}."
+    yield from sentences(m, now, known)
+    yield from noted(m)
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
         yield f"To run what did not succeed again: batchio retry {job.id} --failed"
@@ -125,18 +146,14 @@ def _failures(m: Machine) -> Iterator[str]:
         )
 
 
-def _nodes(m: Machine, now: float, seen: Seen) -> Iterator[str]:
+def _nodes(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterator[str]:
+    told = {concern.name for concern in known if concern.kind in (Kind.SILENT, Kind.TRYING)}
     for node in m.nodes:
         line = _node_trouble(node, now, seen)
-        if line:
+        if line and not (node.name in told and node.state in (NodeState.BOOTING, NodeState.SILENT)):
             yield line
-    for offer, past in m.trouble.items():
-        if past.hopeless:
-            yield f"Node {offer} is not tried again: {past.why}."
-        else:
-            yield f"Node {offer} failed ({past.why}); it may be tried again in " + (
-                f"{_ago(past.not_before - now)}."
-            )
+    said = m.offers is None and m.tasks.by_state[TaskState.PENDING]  # `_closed` said so
+    yield from sentences(m, now, [c for c in known if not (said and c.kind == Kind.PROVIDER)])
 
 
 def _node_trouble(node: Node, now: float, seen: Seen) -> str:
@@ -200,7 +217,7 @@ def _closed(m: Machine, now: float) -> str:
     spec = m.running_job.spec
     ready = sum(node.state is NodeState.READY for node in m.nodes)
     if m.offers is None:
-        line = "It waits for the provider to say which nodes there are"
+        line = f"It waits for the {spec.provider} provider to say which nodes there are"
         if not (why := m.running_job.offers_why):
             return f"{line}."
         return f"{line}: {why}; it is asked again in {_ago(m.running_job.offers_again - now)}."
@@ -233,7 +250,7 @@ def _no_room(m: Machine) -> str:
 # ---- one task -----------------------------------------------------------------------
 
 
-def _task(m: Machine, at: int, now: float, seen: Seen) -> Iterator[str]:
+def _task(m: Machine, at: int, now: float, seen: Seen, known: Sequence[Concern]) -> Iterator[str]:
     state = TaskState(m.tasks.state[at])
     row = row_at(m, at, now)
     if state is TaskState.DONE:
@@ -241,6 +258,8 @@ def _task(m: Machine, at: int, now: float, seen: Seen) -> Iterator[str]:
         return
     if state is TaskState.PENDING:
         yield from _task_pending(m, at, row, now, seen)
+        if m.tasks.losses[at] < SUSPECT_LOSSES:
+            yield from _nodes(m, now, seen, known)
     else:
         yield from _task_active(m, at, row, now)
     if m.tasks.stopping[at]:
@@ -261,7 +280,6 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> 
         yield "It waits for a node to itself: nodes were lost under it before."
         return
     yield _closed(m, now) or _no_room(m) or "It is next in line."
-    yield from _nodes(m, now, seen)
 
 
 def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:

@@ -38,9 +38,17 @@ def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
     job.provisioning = job.provisioning or event.at
     m.orders[event.first] = event.rows
     for offer, count, slots in event.rows:
+        known = (m.offers or {}).get(offer)
+        single = known is not None and known.limit == 1 and not known.rented
         for number in range(len(m.nodes), len(m.nodes) + count):
             node = Node(
-                number, offer, event.at, order=event.first, ordered=event.at, expected=slots
+                number,
+                offer,
+                event.at,
+                single=single,
+                order=event.first,
+                ordered=event.at,
+                expected=slots,
             )
             m.nodes.append(node)
             m.idle[number] = None

@@ -116,6 +116,8 @@ class Node:
     since: float
     """When the node entered `state`, in Unix seconds, as all times here."""
     state: NodeState = S.WANTED
+    single: bool = False
+    """Whether its offer is one computer that exists, which people know by the offer's id."""
     order: int = 0
     """Number of the first node of the same order, which names the order."""
     ordered: float = 0.0
@@ -128,6 +130,8 @@ class Node:
     """The agent's hello; empty before it came."""
     why: str = ""
     """Why the node is silent, draining or gone."""
+    left: str = ""
+    """What stayed on the node when it was given back, or did not arrive from it; or ""."""
     rate: float = 0.0
     """US dollars an hour that the node costs, at most, from `rented` until `ended_at`."""
     rented: float = 0.0
@@ -169,8 +173,8 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Name of the node for people: its host name, or its offer's id before it is known."""
-        return self.facts.get("hostname") or self.offer
+        """Name of the node for people: as it was typed; of a rented one, its host name."""
+        return self.offer if self.single else self.facts.get("hostname") or self.offer
 
     @property
     def alive(self) -> bool:
@@ -213,6 +217,10 @@ class Node:
     def idle(self) -> bool:
         """Whether the node has no task, and no output files to download."""
         return not self.active and not self.collecting
+
+
+TWIN: Final = "this is the same computer as "
+"""How the reason begins, without the host's name, for which a node is used once."""
 
 
 def same_computer(one: Facts, other: Facts) -> bool:
@@ -266,7 +274,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
         case ev.NodeVanished():
             node.why, node.ended_at = event.why, event.at
         case ev.NodeDeleted():
-            node.why = event.left or node.why
+            node.why, node.left = event.left or node.why, event.left
             node.ended_at = node.ended_at or event.at
     return True
 

@@ -17,7 +17,7 @@ class Record:
     """Base of `@dataclass(slots=True, eq=False, repr=False)`: equal when all fields are equal."""
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # what has __eq__ alone has no hash
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(

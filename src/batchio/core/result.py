@@ -13,6 +13,7 @@ from batchio.core.rows import BAD
 from batchio.core.task import Outcome
 
 if TYPE_CHECKING:
+    from batchio.core.concerns import Concern
     from batchio.core.rows import FailureGroup, TaskRow
     from batchio.core.table import TaskRows
     from batchio.core.views import JobView
@@ -24,6 +25,11 @@ class Result(Record):
 
     job: JobView
     """The job as it ended."""
+
+    @property
+    def concerns(self) -> tuple[Concern, ...]:
+        """What people must know of the job's nodes: hosts that were left out, and the like."""
+        return self.job.concerns
 
     @property
     def outcome(self) -> str:

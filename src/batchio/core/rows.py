@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
+from batchio.core.concerns import failing
 from batchio.core.moments import moment
 from batchio.core.record import View
 from batchio.core.sending import preparing
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from batchio.core.concerns import Reaching
     from batchio.core.machine import Machine
     from batchio.core.sending import Seen
 
@@ -113,6 +115,8 @@ class NodeRow(View):
     """Bytes."""
     why: str
     """Why the node is of no use or leaves; or what it does before it is ready."""
+    hostname: str | None = None
+    """What the node calls itself; None before it is known."""
     load: float | None = None
     """Load average of the last minute, as the node's last heartbeat said."""
     disk_free: int | None = None
@@ -161,13 +165,17 @@ def urgent_rows(machine: Machine, now: float) -> Iterator[TaskRow]:
 
 
 def node_rows(
-    machine: Machine, loads: Mapping[int, Any] | None = None, seen: Seen | None = None
+    machine: Machine,
+    loads: Mapping[int, Any] | None = None,
+    seen: Seen | None = None,
+    reaching: Reaching | None = None,
 ) -> Iterator[NodeRow]:
     """Yield the rows of all nodes, also of those that left, in the order of their numbers.
 
     Args:
         loads: By node, what its heartbeat said lately: `load`, `disk_free`.
         seen: By node, what it does before it is ready, as `core.sending` has it.
+        reaching: By node, why it could not be reached so far, as `core.concerns` has it.
     """
     state = machine.tasks.state
     for node in machine.nodes:
@@ -187,7 +195,8 @@ def node_rows(
             address=facts.get("address") or None,
             cpus=facts.get("cpus"),
             memory=facts.get("memory"),
-            why=node.why or preparing(node, seen or {}),
+            why=node.why or preparing(node, seen or {}) or failing(node, reaching or {}),
+            hostname=facts.get("hostname"),
             load=said.get("load"),
             disk_free=said.get("disk_free"),
         )

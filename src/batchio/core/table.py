@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, ClassVar, overload
 
 from batchio.core.rows import TaskRow, row_at
 from batchio.errors import UsageError
@@ -44,7 +44,7 @@ class TaskRows(Sequence[TaskRow]):
             and all(mine == its for mine, its in zip(self, other, strict=True))
         )
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # what has __eq__ alone has no hash
 
     def __repr__(self) -> str:
         job = self._machine.running_job

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from batchio.core import lens
+from batchio.core.concerns import Concern as Concern
+from batchio.core.concerns import concerns
 from batchio.core.cost import cost
 from batchio.core.moments import moment
 from batchio.core.news import event_view as event_view
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from batchio.core.concerns import Reaching
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
     from batchio.core.sending import Seen
@@ -85,13 +88,17 @@ class JobSummary(View):
     """Unix seconds; None until it is done."""
     duration: float
     """Seconds since the job was submitted, until it finished."""
+    attended: bool | None
+    """Whether a head leads the job now; None: not known, or not needed any more."""
     cost: float | None
     """US dollars that the job's nodes cost so far; None where nothing is rented."""
 
     @property
     def standing(self) -> str:
-        """The job's outcome once it is done, else its state."""
-        return self.outcome if self.state == "done" and self.outcome else self.state
+        """The job's outcome once it is done, "unattended" when nobody runs it, else its state."""
+        if self.state == "done":
+            return self.outcome or self.state
+        return "unattended" if self.attended is False else self.state
 
     @property
     def progress(self) -> str:
@@ -148,8 +155,8 @@ class JobHeader(JobSummary):
     """Number of heads that have led the job."""
     notes: tuple[tuple[float, str], ...]
     """Unix seconds and sentence of each thing to know that stopped nothing."""
-    attended: bool | None
-    """Whether a head leads the job now; None: not known."""
+    concerns: tuple[Concern, ...]
+    """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -216,23 +223,25 @@ def job_header(
     *,
     loads: Mapping[int, Any] | None = None,
     preparing: Seen | None = None,
+    reaching: Reaching | None = None,
     attended: bool | None = None,
+    last_words: str = "",
 ) -> JobHeader:
     """Return the job without its tasks, as it is at `now` (Unix seconds).
 
     Args:
         loads, preparing: Recent facts about nodes; see `loads` and `seen` of `node_rows`.
-        attended: Whether a head leads the job; None: not known.
+        reaching, attended, last_words: As for `concerns`.
     """
     tasks = machine.tasks
     return JobHeader(
-        **_values(job_summary(machine, now)),
-        nodes=tuple(node_rows(machine, loads, preparing)),
+        **_values(job_summary(machine, now, attended=attended)),
+        nodes=tuple(node_rows(machine, loads, preparing, reaching)),
         retries=_total(tasks.failures),
         infra_retries=_total(tasks.losses),
         epoch=machine.running_job.epoch,
         notes=tuple(machine.notes),
-        attended=attended,
+        concerns=concerns(machine, reaching=reaching, attended=attended, last_words=last_words),
     )
 
 
@@ -246,7 +255,7 @@ def _total(column: array[int]) -> int:
     return sum(column) if data.count(0) < len(data) else 0
 
 
-def job_summary(machine: Machine, now: float) -> JobSummary:
+def job_summary(machine: Machine, now: float, *, attended: bool | None = None) -> JobSummary:
     """Return the job as one line of a list, as it is at `now` (Unix seconds)."""
     job = machine.running_job
     paid = cost(machine, now)
@@ -263,6 +272,7 @@ def job_summary(machine: Machine, now: float) -> JobSummary:
         started=job.running or None,
         finished=job.closed or None,
         duration=max((job.closed or now) - job.submitted, 0.0),
+        attended=None if job.closed else attended,
         cost=None if paid is None else paid.spent,
     )
 

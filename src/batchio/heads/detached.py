@@ -2,7 +2,8 @@
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
-holds would be held in the child for ever. There `python -m batchio.heads.detached
+holds would be held in the child for ever. And another program than ours should not: the head
+would keep all its memory for as long as the job runs. There `python -m batchio.heads
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
 way the head is nobody's child, has a session of its own, and writes to its own log.
 """
@@ -11,14 +12,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from batchio.errors import BatchioError, LeaseHeld
 from batchio.heads.title import show_as
-from batchio.stores import open_workspace
+from batchio.options.terms import is_command_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +38,9 @@ def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 
 
 def _may_fork() -> bool:
-    """Return whether this process has one thread, also in the eyes of the kernel (proc(5))."""
+    """Return whether this is the command line, with one thread for the kernel too (proc(5))."""
     try:
-        return len(os.listdir("/proc/self/task")) == 1
+        return is_command_line() and len(os.listdir("/proc/self/task")) == 1
     except OSError:
         return False  # not Linux: nobody tells
 
@@ -97,7 +97,7 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     import subprocess
 
     # -P: a file of the user's called array.py must not stand in for the library's.
-    command = [sys.executable, "-P", "-m", "batchio.heads.detached", workspace.url, job]
+    command = [sys.executable, "-P", "-m", "batchio.heads", workspace.url, job]
     with open(_head_log(workspace, job), "ab") as log:
         subprocess.run(
             ["/bin/sh", "-c", _DETACH, "sh", *command],
@@ -112,7 +112,9 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
 def be_head(store: JobStore, secrets: dict[str, str]) -> int:
     """Run the head of a job in this process, and return the exit code."""
     import asyncio
+    import warnings
 
+    warnings.simplefilter("ignore")  # a caller whose filters make errors of them means its own
     from batchio.heads.leading import lead_here
 
     if secrets:
@@ -137,11 +139,3 @@ def _no_core() -> None:
 
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # as in cli/main.py
-    root, job = sys.argv[1:]
-    secrets = json.loads(sys.stdin.readline() or "{}")
-    sys.stdin.close()
-    sys.exit(be_head(open_workspace(root).job(job), secrets))

@@ -8,7 +8,7 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio copies no packages; tasks use the python of --python"
+_NO_PACKAGES: Final = "batchio copies no packages; tasks use the interpreter that --python names"
 
 _TASKS: Final = (
     Option(
@@ -261,6 +261,14 @@ _FILES: Final = (
         group="Files",
         help="Local folder for what the tasks write, one folder for each task.",
         kwarg="local_download_path",
+        commands=frozenset(("run", "wait")),
+    ),
+    Option(
+        name="download-clean",
+        kind="flag",
+        group="Files",
+        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        default=False,
         commands=frozenset(("run", "wait")),
     ),
     Option(

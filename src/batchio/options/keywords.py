@@ -130,6 +130,8 @@ class RunOptions(TypedDict, total=False):
     local_download_path: PathText | None
     """Local folder for what the tasks write, one folder for each task."""
     download: PathText | None
+    download_clean: bool | None
+    """First remove from that folder what earlier jobs brought there; files of yours stay."""
     max_output: Amount | None
     """What a task may leave behind at most; one that leaves more has failed."""
     local_sync_path: PathText | None

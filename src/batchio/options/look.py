@@ -7,6 +7,7 @@ from typing import Final
 from batchio.options.schema import CODE_ONLY, TYPED_ONLY, Option
 
 _LOOK: Final = frozenset(("run", "status", "list", "wait", "logs", "explain"))
+_ACT: Final = frozenset(("cancel", "retry", "recover"))
 
 LOOK_OPTIONS: Final = (
     Option(
@@ -17,7 +18,17 @@ LOOK_OPTIONS: Final = (
         default="table",
         choices=("table", "json", "jsonl"),
         surfaces=TYPED_ONLY,
-        commands=_LOOK,
+        commands=_LOOK | _ACT | {"version"},
+    ),
+    Option(
+        name="quiet",
+        kind="flag",
+        group="Looking",
+        help="Say nothing on stderr as long as all is well.",
+        default=False,
+        short="-q",
+        surfaces=TYPED_ONLY,
+        commands=frozenset(("run", "wait", "cancel", "retry", "recover", "rm", "prune")),
     ),
     Option(
         name="yes",
@@ -27,7 +38,7 @@ LOOK_OPTIONS: Final = (
         default=False,
         short="-y",
         surfaces=TYPED_ONLY,
-        commands=frozenset(("cancel", "retry", "recover")),
+        commands=_ACT,
     ),
     Option(
         name="logger",

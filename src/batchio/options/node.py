@@ -227,6 +227,7 @@ _RUNNING: Final = (
         group="Running",
         help="Show the output of the tasks as it comes, then wait for the job to end.",
         default=False,
+        short="-f",
         surfaces=SUBMIT_ONLY,
         commands=frozenset(("run", "logs")),
     ),

@@ -58,6 +58,11 @@ def for_command_line() -> Iterator[None]:
         _TYPED.reset(token)
 
 
+def is_command_line() -> bool:
+    """Return whether the caller is the command line."""
+    return _TYPED.get()
+
+
 def python_terms(text: str) -> str:
     """Return a message in the words of its reader: unchanged on the command line."""
     if _TYPED.get() or not ("--" in text or "batchio " in text):
@@ -146,6 +151,8 @@ def _known(name: str) -> tuple[Option, bool] | None:
 
 def _quoted(value: str) -> str:
     """Return a value as a literal: numbers, words such as FOLDER and what is quoted stay."""
+    if re.fullmatch(r"\d+ (?:items|values)|given", value):  # as `options.values.show` says it
+        return "…"
     bare = not value or value[0] in "'\"" or (value.isupper() and value.isalpha())
     return value if bare or re.fullmatch(r"[\d.]+", value) else f'"{value}"'
 

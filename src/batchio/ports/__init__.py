@@ -19,7 +19,7 @@ from batchio.ports.keep import (
     Workspace,
 )
 from batchio.ports.logs import LogSink, LogStore
-from batchio.ports.outputs import PlacedFiles, Stamped
+from batchio.ports.outputs import Brought, BroughtFiles, PlacedFiles, Stamped
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (
     Finding,
@@ -34,6 +34,8 @@ from batchio.ports.rent import (
 from batchio.ports.time import Clock, Timer, Waiting
 
 __all__ = [
+    "Brought",
+    "BroughtFiles",
     "ByteReader",
     "ByteWriter",
     "Clock",

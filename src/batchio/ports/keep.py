@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchio.core.events import Event
     from batchio.ports.logs import LogSink, LogStore
-    from batchio.ports.outputs import PlacedFiles
+    from batchio.ports.outputs import BroughtFiles, PlacedFiles
 
 
 class Pace(NamedTuple):
@@ -31,6 +31,8 @@ class Pace(NamedTuple):
     """Between two looks at a journal: just after it changed, and after a long quiet."""
     leader: float
     """Between two looks at who leads the job."""
+    shown: float
+    """Between two writes of what onlookers see, when there is no hurry."""
 
 
 class Holder(NamedTuple):
@@ -226,6 +228,10 @@ class JobStore(Protocol):
         """Return the record of the outputs that were put in their place."""
         ...
 
+    def brought(self, folder: Path) -> BroughtFiles:
+        """Return the workspace's record of what was brought to a folder of the user's."""
+        ...
+
     def log_sink(self, node: int, *, local: bool) -> LogSink:
         """Open the place where one node's log bytes are written.
 
@@ -341,6 +347,10 @@ class Workspace(Protocol):
 
     def job(self, job: str) -> JobStore:
         """Return the store of one job, which need not exist."""
+        ...
+
+    def brought(self, folder: Path) -> BroughtFiles:
+        """Return the record of what jobs have brought to a folder of the user's."""
         ...
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,8 +1,11 @@
-"""The port for what a job knows about the outputs that it has put in their place."""
+"""Ports for what is known of outputs that were put in their place.
+
+A job knows its own; a workspace knows what was brought to each folder of the user's.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,4 +30,37 @@ class PlacedFiles(Protocol):
         Raises:
             OSError: the record cannot be written.
         """
+        ...
+
+
+class Brought(NamedTuple):
+    """One file, link, or folder that was brought to a folder of the user's."""
+
+    job: str
+    """Id of the job that it came from."""
+    stamp: Stamped
+    input: bool
+    """Whether it stands where an input of that job stood, which makes it the user's."""
+
+
+class BroughtFiles(Protocol):
+    """The record of all that jobs have brought to one folder of the user's.
+
+    It outlives the jobs. Every verb blocks, shortly, and may be called from several threads.
+    """
+
+    def read(self) -> dict[str, Brought]:
+        """Return the newest entry of each path below the folder, in the order of recording."""
+        ...
+
+    def add(self, job: str, files: Iterable[tuple[str, Stamped]], *, inputs: bool = False) -> None:
+        """Record what is about to be put in place.
+
+        Raises:
+            OSError: the record cannot be written.
+        """
+        ...
+
+    def forget(self) -> None:
+        """Drop all entries. Raises OSError."""
         ...

@@ -26,6 +26,8 @@ class Attendance:
         self._headless_since = 0.0
         self.led = False
         """Whether a head held the job's lease at the last look."""
+        self.last_words = ""
+        """Why the last head ended, as it said itself; or ""."""
 
     async def look(self, *, moved: bool) -> None:
         """Look who leads, unless that was done just now. `moved`: the journal had news."""
@@ -33,6 +35,8 @@ class Attendance:
         if now >= self._looked_at + self._store.pace.leader:
             self.led = await in_thread(self._store.leader) is not None
             self._looked_at = now
+            said = None if self.led else await in_thread(self._store.last_words)
+            self.last_words = (said or "").partition("\n")[0]
         self._headless_since = 0.0 if self.led or moved else self._headless_since or now
 
     def end(self) -> None:

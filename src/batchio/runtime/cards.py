@@ -83,7 +83,11 @@ def list_cards(workspace: Workspace, limit: int | None, clock: Waiting) -> list[
         try:
             known = _counting(store, card)
             boot, booted = known["boot"]
-            rows.append(summary_of(known, clock.time_of(boot, booted, known["submitted"])))
+            now = clock.time_of(boot, booted, known["submitted"])
+            led = store.leader() is not None
+            left = not known["finished"] and not led and is_left(store, clock)
+            attended = False if left else True if led and not known["finished"] else None
+            rows.append(summary_of(known, now, attended=attended))
         except NoSuchJob:
             continue  # removed meanwhile
         except BatchioError as err:
@@ -97,19 +101,21 @@ def unattended(workspace: Workspace, limit: int | None, clock: Waiting) -> list[
     left = []
     for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
         store = workspace.job(job)
-        if (is_card(card) and card["finished"]) or store.leader() is not None:
+        if is_card(card) and card["finished"]:
             continue
         with suppress(BatchioError):  # whoever looks at that job is told
-            left += [job] if _is_left(store, clock) else []
+            left += [job] if is_left(store, clock) else []
     return left
 
 
-def _is_left(store: JobStore, clock: Waiting) -> bool:
+def is_left(store: JobStore, clock: Waiting) -> bool:
     """Return whether the job is not done and no head leads it, nor is its first one on its way.
 
     A head may have begun, or have ended well, between a look at the lease and one at the
     journal: a job is left only when no head came meanwhile.
     """
+    if store.leader() is not None:
+        return False
     first = card_from_journal(store)
     young = not first["epoch"] and clock.now() < first["submitted"] + START_LIMIT_S
     if young or first["finished"] or store.leader() is not None:

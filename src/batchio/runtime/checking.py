@@ -7,7 +7,7 @@ import contextlib
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.node import same_computer
+from batchio.core.node import TWIN, same_computer
 from batchio.core.plan import slots_for
 from batchio.core.sizes import format_bytes
 from batchio.core.traits import Trait
@@ -51,7 +51,7 @@ async def check_nodes(provider: Provider, spec: JobSpec) -> list[Finding]:
         twin = next((name for name, other in known if same_computer(facts, other)), "")
         known.append((offer.id, facts))
         if twin and Trait.HOSTS in provider.traits:
-            return Finding(offer.id, True, f"the same computer as {twin}; it is used once")
+            return Finding(offer.id, True, f"{TWIN}{twin}; it is used once")
         return Finding(offer.id, not lack, lack or f"{_described(facts)}; {_at_once(slots)}")
 
     return list(await asyncio.gather(*map(one, await provider.offers(spec))))

@@ -8,7 +8,9 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchio.errors import UsageError, WorkspaceError
-from batchio.runtime.outputs import Landing, known_as_ours
+from batchio.runtime.brought import clean as remove_brought
+from batchio.runtime.brought import standing
+from batchio.runtime.outputs import Landing, known_as_ours, stamps_in
 from batchio.runtime.placing import Placing, Room, finish, write
 from batchio.runtime.tree import Tree, new_folder
 from batchio.runtime.untar import CHUNK
@@ -28,13 +30,20 @@ class Download(NamedTuple):
     """Number of tasks with output files."""
     kept: tuple[str, ...]
     """A sentence about each earlier file that was renamed to be kept."""
+    others: tuple[str, ...] = ()
+    """Ids of other jobs of which files lie there, the newest last."""
 
 
-def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Download:
+def copy_outputs(
+    store: JobStore, job: Job, source: Path, target: Path, *, clean: bool = False
+) -> Download:
     """Copy the folders of a job's tasks from `source` to `target`.
 
     A file in `target` that is newer than the job, and not from it, is kept with a `~` behind
     its name; no link that stands below `target` is followed.
+
+    Args:
+        clean: First remove from `target` what jobs brought there and nobody has changed.
 
     Raises:
         UsageError: the target is inside the source.
@@ -47,14 +56,19 @@ def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Downl
     except OSError as err:
         raise WorkspaceError(f"{source} cannot be read: {err.strerror}") from err
     with here:
-        count, kept = 0, []
-        landing = Landing(target, f"{job.id}.{os.getpid()}", store.placed())
+        count, kept, record = 0, [], store.brought(target)
+        own = f".batchio-{job.id}.{os.getpid()}"
+        landing = Landing(target, job.id, store.placed(), brought=record, waiting=own)
         names = [
             name for name in os.listdir(here.fd) if name.isdecimal() and int(name) in job.spec.tasks
         ]
         try:
             if _one_in_the_other(source, target):
                 return Download(len(names), ())
+            if clean:
+                remove_brought(target, record)
+            others = {one.job: None for one in standing(target, record).values()}
+            others.pop(job.id, None)
             for name in sorted(names, key=int):
                 kept += _copy_task(here, landing, name, job.submitted)
                 count += 1
@@ -63,7 +77,7 @@ def copy_outputs(store: JobStore, job: Job, source: Path, target: Path) -> Downl
             raise WorkspaceError(f"{target} cannot be written: {said}") from err
         finally:
             landing.sweep()
-    return Download(count, tuple(kept))
+    return Download(count, tuple(kept), tuple(others))
 
 
 def _one_in_the_other(source: Path, target: Path) -> bool:
@@ -90,7 +104,7 @@ def _copy_task(here: Tree, landing: Landing, name: str, newer_than: float) -> li
                 finally:
                     os.close(source)
         placing = Placing(part, target, name, newer_than, known_as_ours(landing.placed, int(name)))
-        placing.run()
+        landing.place(int(name), stamps_in(part), placing)
     landing.remove(name)
     return placing.kept
 

@@ -18,7 +18,7 @@ from batchio.core.sending import sending
 from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
 from batchio.runtime.news import Change as Change
 from batchio.runtime.news import News
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
@@ -89,7 +89,9 @@ class Live:
         self._view: JobHeader | None = None
         self._viewed = 0
         """The position at which `_view` was made."""
-        self._nodes_seen: dict[str, dict[int, Any]] = {LOADS: {}, PREPARING: {}}
+        self._nodes_seen: dict[str, dict[int, Any]] = {
+            topic: {} for topic in (LOADS, PREPARING, REACHING)
+        }
         self._status_at = 0.0
         self._attendance = Attendance(store, self._clock)
 
@@ -130,6 +132,11 @@ class Live:
             self._viewed = self.position
         return self._view
 
+    def view_now(self) -> JobHeader:
+        """Return the job as `view`, with the durations of this moment."""
+        self._view = None
+        return self.view
+
     @property
     def position(self) -> int:
         """Number of the newest event in the state that is shown."""
@@ -167,10 +174,10 @@ class Live:
         Raises:
             UsageError: the job has no such task.
         """
-        seen = self._nodes_seen[PREPARING] if self._at_now else {}
+        about = self._now(), self._seen.get("preparing"), self.view.concerns
         if task is None:
-            return why_job(self._machine, self._now(), seen)
-        return why_task(self._machine, position_of(self._machine, task), self._now(), seen)
+            return why_job(self._machine, *about)
+        return why_task(self._machine, position_of(self._machine, task), *about)
 
     def sending(self) -> Sending | None:
         """Return how far the job's files were sent to nodes; None when none are being sent."""
@@ -252,7 +259,13 @@ class Live:
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
             return {}
-        return {"loads": seen[LOADS], "preparing": seen[PREPARING], "attended": attendance.led}
+        return {
+            "loads": seen[LOADS],
+            "preparing": seen[PREPARING],
+            "reaching": seen[REACHING],
+            "attended": attendance.led,
+            "last_words": attendance.last_words,
+        }
 
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""

@@ -21,7 +21,11 @@ PREPARING: Final = "preparing"
 """Topic: what nodes do before they are ready: bytes of the job's files that have arrived, and
 all bytes, `[sent, size]`; then a text."""
 
-EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25}
+REACHING: Final = "reaching"
+"""Topic: failures to reach nodes that were never ready: how often, since when (Unix seconds), and
+why, `[3, 1763900000.0, "no answer"]`."""
+
+EVERY_S: Final = {LOADS: 2.0, PREPARING: 0.25, REACHING: 0.25}
 """By topic, least seconds between two writes: a thousand nodes beat every five seconds."""
 
 

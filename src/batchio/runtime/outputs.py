@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.sizes import format_bytes
+from batchio.runtime.brought import FOLDER
 from batchio.runtime.feed import Feed
 from batchio.runtime.placing import Placing, Refused, Room, Stamp, unpack
 from batchio.runtime.tree import Tree
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from batchio.ports import PlacedFiles, Stamped
+    from batchio.ports import BroughtFiles, PlacedFiles, Stamped
     from batchio.runtime.fetch import Fetch
 
 NOT_HERE: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG})
@@ -47,6 +48,8 @@ class Landing:
             or was removed, and is not made again.
         placed: The files that the job has put in place.
         limit: Bytes of output files that one attempt may write; None: any number.
+        brought: The record of what jobs have brought to `root`, when it is the user's.
+        waiting: Name of the folder in it for what is not whole yet, when it is not the usual one.
     """
 
     def __init__(
@@ -57,12 +60,16 @@ class Landing:
         *,
         make: bool = True,
         limit: int | None = None,
+        brought: BroughtFiles | None = None,
+        waiting: str = "",
     ) -> None:
         self.root = root
         self.placed = placed
         self.limit = limit
+        self._job = job
+        self._brought = brought
         self._make = make
-        self._waiting = f".batchio-{job}"
+        self._waiting = waiting or f".batchio-{job}"
 
     def open(self) -> Tree:
         """Open the root. Raises OSError."""
@@ -75,6 +82,23 @@ class Landing:
             while True:  # whoever was the last to leave may just be removing it
                 with suppress(FileNotFoundError):
                     return root.below(self._waiting)
+
+    def place(self, task: int, stamps: list[tuple[str, Stamp]], placing: Placing) -> None:
+        """Put a task's files in place; in a folder of the user's that is recorded.
+
+        Args:
+            stamps: Path of each file below the task's folder, and its stamp.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._brought is None:
+            placing.run()
+            return
+        files = [(f"{task}/{path}", stamp) for path, stamp in stamps]
+        self._brought.add(self._job, files)
+        placing.run()
+        self._brought.add(self._job, [("/".join(names), FOLDER) for names in placing.made])
 
     def look(self, size: int) -> None:
         """Check that `size` bytes could be kept now. Raises OSError: there is no room."""
@@ -225,16 +249,21 @@ class Outputs:
             ):
                 ours = known_as_ours(placed, self._task)
                 placing = Placing(part, target, str(self._task), newer_than, ours)
-                stamps = [
-                    ("/".join((*above, name)), Stamp.of(status))
-                    for above, name, status in part.walk()
-                    if not stat.S_ISDIR(status.st_mode)
-                ]
+                stamps = stamps_in(part)
                 placed.add(self._task, stamps)
-                placing.run()
+                self._landing.place(self._task, stamps, placing)
         except (OSError, ValueError) as err:
             raise _meaning(err) from err
         return placing.kept
+
+
+def stamps_in(part: Tree) -> list[tuple[str, Stamp]]:
+    """Return the path of each file and link below a folder, and its stamp."""
+    return [
+        ("/".join((*above, name)), Stamp.of(status))
+        for above, name, status in part.walk()
+        if not stat.S_ISDIR(status.st_mode)
+    ]
 
 
 def known_as_ours(placed: PlacedFiles, task: int) -> Callable[[str, Stamp], bool]:

@@ -17,7 +17,7 @@ from batchio.runtime.collecting import Collector
 from batchio.runtime.context import JobContext
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
-from batchio.runtime.live_status import LOADS, PREPARING, LiveStatus
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, LiveStatus
 from batchio.runtime.outputs import Landing
 from batchio.runtime.renting import Renting
 from batchio.runtime.roster import Roster
@@ -66,11 +66,14 @@ class EffectRunner:
         self._renting = Renting(machine, provider, post, clock, self._spawn)
         self._loads = LiveStatus(store, LOADS, clock, self._spawn)
         self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
+        self._reaching = LiveStatus(store, REACHING, clock, self._spawn)
         self._roster = Roster(machine, hosts=Trait.HOSTS in provider.traits)
         self._job = JobContext(job.spec, job.id, epoch, self._renting, clock, post, secrets)
         sender = Sender(store.bundle(), job.spec.input_filestore, open_store, self._job.note)
         errands = Errands(self._job, store.bundle(), sender, self._preparing)
-        self._context = SessionContext(self._job, self._roster, errands, self._loads)
+        self._context = SessionContext(
+            self._job, self._roster, errands, self._loads, self._reaching
+        )
         landing = _landing(job.spec, store)
         landing.sweep()
         self._collector = Collector(self._job, machine, landing, self._sessions.get)
@@ -118,6 +121,7 @@ class EffectRunner:
         self._renting.stop()
         self._loads.stop()
         self._preparing.stop()
+        self._reaching.stop()
 
     # --- nodes ---------------------------------------------------------------
 
@@ -134,7 +138,6 @@ class EffectRunner:
 
     async def _delete(self, node: int, handle: str) -> None:
         session = self._sessions.pop(node, None)
-        known = self._machine.nodes[node]
         rents = self._renting.rents
         if session is None and not rents:
             # An earlier head had it, and may not have come to the end.
@@ -146,8 +149,6 @@ class EffectRunner:
             keep = rents or self._job.spec.keep_on_host
             left = await session.leave(keep=keep, come_back=not rents)
         self._roster.forget(node)
-        if left:
-            self._job.note(f"{known.name}: {left}")
         self._renting.give_back(node, handle, left)
 
     # --- tasks ---------------------------------------------------------------
@@ -167,9 +168,11 @@ class EffectRunner:
 
 def _landing(spec: JobSpec, store: JobStore) -> Landing:
     """Return the folder for outputs; a job's own one is not made again after it was removed."""
-    root = Path(spec.collect) if spec.collect else store.outputs()
-    own = spec.collect is None
-    return Landing(root, store.id, store.placed(), make=not own, limit=spec.max_output)
+    if spec.collect is None:
+        return Landing(store.outputs(), store.id, store.placed(), make=False, limit=spec.max_output)
+    root = Path(spec.collect)
+    record = store.brought(root)
+    return Landing(root, store.id, store.placed(), limit=spec.max_output, brought=record)
 
 
 def _inputs(spec: JobSpec, store: JobStore) -> Callable[[int], Any]:

@@ -171,6 +171,8 @@ class Placing:
         self._ours = ours
         self.kept: list[str] = []
         """A sentence about each earlier file that was renamed to be kept."""
+        self.made: list[Names] = []
+        """The folders that were made, each by the names that lead to it."""
 
     def run(self) -> None:
         """Move all files.
@@ -191,6 +193,7 @@ class Placing:
     def _make_folder(self, above: int, names: Names) -> None:
         self._make_way(above, names, None)
         new_folder(above, names)
+        self.made.append(names)
 
     def _make_way(self, above: int, names: Names, coming: Stamp | None) -> None:
         """Rename or remove what is in the way of a new file, or of a folder (`coming` None)."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
-from batchio.core.node import SILENT_CLEANUP_LIMIT_S
+from batchio.core.node import SILENT_CLEANUP_LIMIT_S, TWIN
 from batchio.errors import BatchioError, NodeError, ProtocolError, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.runtime.breaks import BROKEN, HOPELESS, broke_how, why_broken
@@ -56,6 +56,8 @@ class SessionContext:
     errands: Errands
     loads: LiveStatus
     """How busy nodes are, for people."""
+    reaching: LiveStatus
+    """Failures to reach nodes that were never ready, for people."""
 
 
 class Session:
@@ -133,6 +135,9 @@ class Session:
             if standing.known and (standing.failures == 1 or why != said):
                 said = why
                 self._job.post(ev.NodeSilent(self._now(), self._node, why))
+            if not standing.known:
+                fact = [standing.failures, standing.broken_at or self._now(), why]
+                self._context.reaching.show(self._node, fact)
             await self._pause()
 
     async def _try(self) -> str:
@@ -249,7 +254,7 @@ class Session:
         """Run the node's errands, and post that it is ready, back, or restarted."""
         job, roster, now = self._job, self._context.roster, self._now
         if not self._standing.known and (twin := roster.duplicate_of(self._node, facts)):
-            why = f"this is the same computer as {twin}; it is used once"
+            why = f"{TWIN}{twin}; it is used once"
             raise NodeError(why, where=self._offer.id)
         slots, warning = roster.slots(self._node, self._offer, facts)
         talk.tell(["setup", setup_for(job, self._node, slots, facts)])

@@ -16,7 +16,7 @@ class Showing:
 
     Args:
         facts: Returns the facts at the moment when they are written.
-        every: Least seconds between two writes, when there is no hurry.
+        every: Least seconds between two writes, when there is no hurry; the store may want more.
         spawn: Runs a write beside the loop.
     """
 
@@ -32,7 +32,7 @@ class Showing:
         self._store = store
         self._topic = topic
         self._facts = facts
-        self._every = every
+        self._every = max(every, store.pace.shown)
         self._clock = clock
         self._spawn = spawn
         self._written = 0.0

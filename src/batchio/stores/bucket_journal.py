@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from batchio.errors import JobMoved, JournalCorrupt, JournalDown, LeaseHeld, WorkspaceError
 from batchio.stores import segments
 from batchio.stores.bucket_lease import BEAT_S, BucketLease
-from batchio.stores.bucket_reader import BucketReader, pack_snapshot
+from batchio.stores.bucket_reader import BucketReader, Tip, pack_snapshot
 from batchio.stores.trouble import answering
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def create_journal(bucket: Bucket, job: str, events: Sequence[str]) -> None:
     Raises:
         JournalDown, WorkspaceError: the bucket does not take it.
     """
-    segments.put(bucket, job, 1, segments.pack(0, _random_name(), 1, events))
+    segments.put(bucket, job, 1, segments.pack(0, random_name(), 1, events))
 
 
 class BucketJournal:
@@ -52,7 +52,7 @@ class BucketJournal:
     def __init__(self, bucket: Bucket, job: str, kind: str = "local") -> None:
         self._bucket = bucket
         self._job = job
-        self._by = _random_name()
+        self._by = random_name()
         self._lease = BucketLease(bucket, job, kind, self._by)
         tip = BucketReader(bucket, job).tip()
         self.epoch = tip.epoch + 1
@@ -135,7 +135,7 @@ class BucketJournal:
 
     def _snapshot(self, state: bytes) -> None:
         with suppress(WorkspaceError), answering():
-            packed = pack_snapshot(self._number, self._event, state)
+            packed = pack_snapshot(Tip(self._number, self._event, self.epoch), state)
             self._bucket.put(segments.snapshot_key(self._job), packed)
             first = self._number - len(self._rolling) + 1
             if len(self._rolling) > 1:
@@ -162,5 +162,6 @@ class BucketJournal:
         return await asyncio.to_thread(in_turn)
 
 
-def _random_name() -> str:
+def random_name() -> str:
+    """Return a name that nobody else has."""
     return os.urandom(8).hex()

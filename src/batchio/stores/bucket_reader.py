@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from batchio.core.events import Event
     from batchio.stores.segments import Segment
 
-SNAPSHOT_HEAD: Final = struct.Struct("<8sQQI")
-"""Layout of a snapshot's head: magic, numbers of its last segment and event, CRC-32 of the rest."""
+SNAPSHOT_HEAD: Final = struct.Struct("<8sQQQI")
+"""Layout of a snapshot's head: magic, last segment, last event, epoch, CRC-32 of the rest."""
 SNAPSHOT_MAGIC: Final = b"BATCHIO1"
 
 AT_ONCE: Final = 16
@@ -46,6 +46,16 @@ class Tip(NamedTuple):
     epoch: int
 
 
+START: Final = Tip(0, 0, 0)
+
+
+class Snapshot(NamedTuple):
+    """The state behind the end of a journal, as it once was."""
+
+    tip: Tip
+    state: bytes
+
+
 class BucketReader:
     """One reader of a job's journal. Everything blocks; one thread at a time.
 
@@ -57,9 +67,8 @@ class BucketReader:
     def __init__(self, bucket: Bucket, job: str) -> None:
         self._bucket = bucket
         self._job = job
-        self._snapped: tuple[int, int, bytes] | None = None
-        """Last segment, last event and state of the snapshot."""
-        self._begin(0, 0)
+        self._snapped: Snapshot | None = None
+        self._begin(START)
         with answering():
             first = bucket.get(segments.key(job, 1))
             if first is None:
@@ -74,7 +83,7 @@ class BucketReader:
         """
         with answering():
             self._snapped = self._read_snapshot()
-        return None if self._snapped is None else self._snapped[1:]
+        return (self._snapped.tip.event, self._snapped.state) if self._snapped else None
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
         """Return events numbered above `after`, in order, at most `limit`: `(number, body)`.
@@ -115,7 +124,7 @@ class BucketReader:
         if not self._listed and self._snapped is None:
             self.snapshot()
         if not self._listed and self._snapped is not None:
-            self._begin(*self._snapped[:2])
+            self._begin(self._snapped.tip)
         self._catch_up()
         return Tip(self._next - 1, self._base + len(self._bodies), self._epoch)
 
@@ -124,13 +133,13 @@ class BucketReader:
 
     # --- the chain -----------------------------------------------------------
 
-    def _begin(self, number: int, event: int) -> None:
-        """Go to behind a segment, whose last event has this number."""
-        self._next = number + 1
-        self._base = event
+    def _begin(self, tip: Tip) -> None:
+        """Go to what was the end once."""
+        self._next = tip.number + 1
+        self._base = tip.event
         self._bodies: list[str] = []
         """Events behind number `_base` that were read."""
-        self._epoch = 0
+        self._epoch = tip.epoch
         self._hole: list[str] = []
         """Segments before the next one that are missing or damaged."""
         self._listed = False
@@ -140,10 +149,8 @@ class BucketReader:
         if self._listed and after >= self._base:
             return
         snapped = self._snapped
-        if snapped is not None and snapped[1] <= after:
-            self._begin(*snapped[:2])
-        else:
-            self._begin(0, 0)
+        begin = snapped is not None and snapped.tip.event <= after
+        self._begin(snapped.tip if snapped and begin else START)
 
     def _catch_up(self) -> None:
         with answering():
@@ -220,16 +227,16 @@ class BucketReader:
         self._hole.clear()
         self._next += 1
 
-    def _read_snapshot(self) -> tuple[int, int, bytes] | None:
+    def _read_snapshot(self) -> Snapshot | None:
         found = self._bucket.get(segments.snapshot_key(self._job))
         if found is None or len(found.data) < SNAPSHOT_HEAD.size:
             return None
-        magic, number, event, known = SNAPSHOT_HEAD.unpack_from(found.data)
+        magic, number, event, epoch, known = SNAPSHOT_HEAD.unpack_from(found.data)
         packed = found.data[SNAPSHOT_HEAD.size :]
         if magic != SNAPSHOT_MAGIC or zlib.crc32(packed) != known:
             return None
         try:
-            return number, event, zlib.decompress(packed)
+            return Snapshot(Tip(number, event, epoch), zlib.decompress(packed))
         except zlib.error:
             return None
 
@@ -240,7 +247,7 @@ class BucketReader:
         )
 
 
-def pack_snapshot(number: int, event: int, state: bytes) -> bytes:
-    """Return the bytes of a snapshot of the state behind a segment, whose last event is given."""
+def pack_snapshot(tip: Tip, state: bytes) -> bytes:
+    """Return the bytes of a snapshot of the state behind this end of the journal."""
     packed = zlib.compress(state)
-    return SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, number, event, zlib.crc32(packed)) + packed
+    return SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, *tip, zlib.crc32(packed)) + packed

@@ -8,6 +8,7 @@
                         inbox/                        what other processes ask of the head
                         stopped.txt  reserve          last words on a full disk
     <root>/drafts/      jobs that are being made or removed
+    <root>/brought/     what lies in folders of the user's: `brought.py`
 
 Everything here blocks, shortly; `remove` as long as deleting takes.
 """
@@ -33,6 +34,8 @@ from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from batchio.stores.brought import FolderBroughtFiles
 
 DRAFT_AGE_S: Final = 86_400
 """Age in seconds at which a draft counts as left behind by a process that died."""
@@ -73,6 +76,12 @@ class FolderWorkspace:
     def job(self, job: str) -> FolderJobStore:
         """Return the store of one job, which need not exist."""
         return FolderJobStore(self._jobs / job)
+
+    def brought(self, folder: Path) -> FolderBroughtFiles:
+        """Return the record of what was brought to a folder of the user's."""
+        from batchio.stores.brought import FolderBroughtFiles
+
+        return FolderBroughtFiles(self.root, folder)
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
         """Return each of these jobs' facts about a topic; reads a small file for each."""
@@ -181,11 +190,16 @@ def default_root(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return _home() / "Library" / "Application Support" / "batchio"
-    return _home() / ".local" / "share" / "batchio"
+        return home() / "Library" / "Application Support" / "batchio"
+    return home() / ".local" / "share" / "batchio"
 
 
-def _home() -> Path:
+def home() -> Path:
+    """Return the user's home folder.
+
+    Raises:
+        WorkspaceError: nobody says where that is.
+    """
     try:
         return Path.home()
     except RuntimeError:

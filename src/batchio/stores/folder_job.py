@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.ports import Holder
+    from batchio.stores.brought import FolderBroughtFiles
     from batchio.stores.log_sink import FolderSink
     from batchio.stores.reader import SqliteReader
     from batchio.stores.sqlite import SqliteJournal
@@ -47,7 +48,7 @@ def show(folder: Path, topic: str, facts: Mapping[str, Any]) -> None:
             file.unlink(missing_ok=True)
 
 
-PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03, shown=0.0)
 """Pace for folders, where a look takes microseconds."""
 
 
@@ -127,6 +128,12 @@ class FolderJobStore:
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that the job has put in place."""
         return FolderPlacedFiles(self.folder)
+
+    def brought(self, folder: Path) -> FolderBroughtFiles:
+        """Return the record of what was brought to a folder of the user's."""
+        from batchio.stores.brought import FolderBroughtFiles
+
+        return FolderBroughtFiles(self.folder.parent.parent, folder)
 
     def log_sink(self, node: int, *, local: bool) -> FolderSink:
         """Open the sink for one node's log bytes."""

@@ -20,7 +20,7 @@ from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
 from batchio.providers import traits
 from batchio.stores import open_workspace
-from batchio.submit import config
+from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.files import bundle_for
 from batchio.submit.prepared import Plan, Prepared
@@ -62,16 +62,17 @@ def prepare(
     )
     resolved = resolve_job(command, options, typed, here)
     workspace = _opened(resolved.effective, here)
-    bundle = bundle_for(resolved, here, workspace.local)
+    bundle = bundle_for(resolved, here, workspace)
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
-    warnings = [*resolved.warnings, *bundle.warnings]
+    noted = earlier.notes(resolved.effective, here, workspace)
+    warnings = [*resolved.warnings, *bundle.warnings, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
     warnings += unfilled(resolved.command, tasks)
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
-    return Prepared(resolved, tasks, bundle, workspace, here.folder, warnings)
+    return Prepared(resolved, tasks, bundle, workspace, here, warnings)
 
 
 def _fewer_at_once(effective: Effective) -> list[str]:

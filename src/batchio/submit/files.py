@@ -3,7 +3,7 @@
 Files that the command names travel by the rule of `options.command`, what those need by that of
 `implied`; --upload, --sync and buffers add to them. A path inside the current folder arrives at
 the same relative path, one outside under its base name; of a folder that was typed with a /
-behind it, only what is in it.
+behind it, only what is in it. So it is with what is written for Coiled, and with --sync.
 """
 
 from __future__ import annotations
@@ -11,33 +11,35 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.errors import UsageError
 from batchio.options.command import READABLE
 from batchio.submit.bundle import Bundle, Item
 from batchio.submit.caller import blamed
+from batchio.submit.earlier import brought
 from batchio.submit.implied import add_implied
 from batchio.submit.walk import Walk, check_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
+    from batchio.options.resolve import Effective
     from batchio.options.to_spec import ResolvedJob
+    from batchio.ports import Workspace
     from batchio.submit.caller import CallerContext
 
 COILED_KEYWORD: Final = "argument local_upload_path"
 """Origin of uploads that a Python call names as one for Coiled does."""
 
 
-def bundle_for(resolved: ResolvedJob, here: CallerContext, avoid: Path | None) -> Bundle:
+def bundle_for(resolved: ResolvedJob, here: CallerContext, workspace: Workspace) -> Bundle:
     """Return the bundle of every file that shall travel.
 
     Args:
-        avoid: The folder of jobs, if it is one; never travels from within another folder, as
-            the folder of --download does not, which holds what came back the last time.
+        workspace: Never travels from within another folder, if it is one, as the folder of
+            --download does not, which holds what came back the last time; and of the folder of
+            --sync what came back does not.
 
     Raises:
         UsageError: a file is missing or cannot be read, two would arrive at one path.
@@ -52,14 +54,17 @@ def bundle_for(resolved: ResolvedJob, here: CallerContext, avoid: Path | None) -
         source = here.path(file.source)
         check_readable(source, file.source)
         bundle.add(file.path, Item(source, file.size, file.mode, file.source))
-    avoided = {os.path.abspath(avoid)} if avoid else set()
+    avoided = {os.path.abspath(workspace.local)} if workspace.local else set()
     download = effective.value("download")
     walk = Walk(bundle, here, avoided, here.path(download) if download else "")
-    for name, typed, bare in _uploads(resolved):
-        try:
-            walk.upload(typed, bare=bare)
-        except UsageError as err:
-            raise blamed(effective, name, err) from None
+    for typed, origin in effective.items("upload"):
+        coiled = origin == COILED_KEYWORD or origin in resolved.coiled
+        with _blaming(effective, "upload"):
+            walk.upload(typed, bare=coiled or typed.endswith("/"))
+    if typed := effective.value("sync"):
+        walk.brought = brought(effective, "sync", here, workspace)
+        with _blaming(effective, "sync"):
+            walk.upload(f"{typed.rstrip('/')}/", bare=True)
     for number, given in enumerate(effective.value("buffers-to-upload") or (), 1):
         arrival, data = _buffer(given, f"buffers_to_upload: item {number}")
         bundle.add(arrival, Item(data, len(data), READABLE, f'the buffer "{arrival}"'))
@@ -69,16 +74,12 @@ def bundle_for(resolved: ResolvedJob, here: CallerContext, avoid: Path | None) -
     return bundle
 
 
-def _uploads(resolved: ResolvedJob) -> Iterator[tuple[str, str, bool]]:
-    """Yield option, path as typed, and whether a folder arrives without its name.
-
-    That is meant by a / behind it, by what is written for Coiled, and by --sync.
-    """
-    for typed, origin in resolved.effective.items("upload"):
-        coiled = origin == COILED_KEYWORD or origin in resolved.coiled
-        yield "upload", typed, coiled or typed.endswith("/")
-    if typed := resolved.effective.value("sync"):
-        yield "sync", typed, True
+@contextmanager
+def _blaming(effective: Effective, name: str) -> Iterator[None]:
+    try:
+        yield
+    except UsageError as err:
+        raise blamed(effective, name, err) from None
 
 
 def _buffer(given: Any, where: str) -> tuple[str, bytes]:

@@ -18,6 +18,7 @@ from batchio.errors import BatchioError
 from batchio.options.to_spec import build
 from batchio.ports import Finding
 from batchio.stores.trouble import unusable
+from batchio.submit import earlier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from batchio.options.to_spec import ResolvedJob
     from batchio.ports import Draft, Workspace
     from batchio.submit.bundle import Bundle
+    from batchio.submit.caller import CallerContext
     from batchio.submit.tasks import Source, Survey
 
 
@@ -127,7 +129,7 @@ class Prepared:
         source: Source | None,
         bundle: Bundle,
         workspace: Workspace,
-        folder: str,
+        here: CallerContext,
         warnings: list[str],
     ) -> None:
         self.workspace = workspace
@@ -138,7 +140,7 @@ class Prepared:
         self._resolved = resolved
         self._source = source
         self._bundle = bundle
-        self._folder = folder
+        self._here = here
         self._survey: Survey | None = None
         self._spec: JobSpec | None = None
 
@@ -207,7 +209,8 @@ class Prepared:
 
         Raises:
             UsageError: something is wrong with the inputs, or a file has changed.
-            JournalFull, WorkspaceError: it cannot be written.
+            JournalFull, WorkspaceError: it cannot be written, or what earlier jobs brought
+                cannot be removed.
         """
         now = time.time()
         with self.workspace.draft(now) as draft:
@@ -217,6 +220,7 @@ class Prepared:
             spec = self._spec = self._built(count, self._packed(draft))
             submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
             draft.show(TOPIC, first_card(draft.id, spec, now))
+            earlier.clean(self.effective, self._here, self.workspace)
             draft.commit([submitted], name=spec.name, made_by=__version__)
             return draft.id
 
@@ -240,7 +244,7 @@ class Prepared:
     def _built(self, count: int | None, digest: str | None) -> JobSpec:
         return build(
             self._resolved,
-            folder=self._folder,
+            folder=self._here.folder,
             files=self._bundle.files,
             count=count,
             inputs=self._source.kind if self._source else "none",

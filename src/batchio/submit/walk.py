@@ -18,6 +18,8 @@ from batchio.submit.ignore import Rules
 from batchio.submit.imports import MODULES
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from batchio.submit.bundle import Bundle
     from batchio.submit.caller import CallerContext
 
@@ -52,6 +54,8 @@ class Walk:
         self._back = back
         self._modules = modules
         self._user = os.geteuid()
+        self.brought: Container[str] = ()
+        """Paths of arrival at which earlier jobs brought something; it does not travel."""
 
     def upload(self, typed: str, *, bare: bool) -> None:
         """Add the file or folder that was typed.
@@ -115,7 +119,7 @@ class Walk:
         for entry in entries:
             place, said = _below(arrival, entry.name), _below(shown, entry.name)
             self._entry(entry, place, said, rules, above)
-        if arrival and not entries:
+        if arrival and not entries and arrival not in self.brought:
             empty = Item(path, 0, EXECUTABLE, shown, is_folder=True)
             self._bundle.add(arrival, empty)
 
@@ -130,7 +134,7 @@ class Walk:
         path, is_folder = entry.path, _is_folder(entry)
         if path == self._back and is_folder:
             self._leave(shown, "it is the folder of --download")
-        elif path in self._avoided or self._ignores(entry, is_folder, rules):
+        elif path in self._avoided or self._stays(entry, arrival, is_folder, rules):
             return
         elif is_folder and os.path.realpath(path) in above:
             self._leave(shown, f"it is a link to {os.readlink(path)}, a folder that it stands in")
@@ -139,8 +143,10 @@ class Walk:
         else:
             self._other(entry, arrival, shown)
 
-    def _ignores(self, entry: os.DirEntry[str], is_folder: bool, rules: Rules) -> bool:
-        if self._modules and not is_folder and entry.name.endswith(MODULES):
+    def _stays(self, entry: os.DirEntry[str], arrival: str, is_folder: bool, rules: Rules) -> bool:
+        if not is_folder and arrival in self.brought:
+            return True
+        if not is_folder and self._modules and entry.name.endswith(MODULES):
             return False
         return rules.ignores(entry.path, entry.name, is_folder)
 

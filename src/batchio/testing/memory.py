@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ from batchio.stores.folder import new_id
 from batchio.stores.log_sink import FolderSink
 from batchio.testing.journal import MemoryEvents, MemoryJournal, refuse_second
 from batchio.testing.memory_logs import MemoryLogs, MemorySink
-from batchio.testing.placed import MemoryPlacedFiles
+from batchio.testing.placed import MemoryBroughtFiles, MemoryPlacedFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
     from batchio.ports import Holder, LogSink
 
-PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03)
+PACE: Final = Pace(requests=0.1, news=(0.02, 0.5), leader=0.03, shown=0.0)
 
 
 class MemoryInputs:
@@ -76,8 +77,11 @@ class MemoryJobStore:
 
     pace = PACE
 
-    def __init__(self, job: str, kept: _Kept | None, folder: Path) -> None:
+    def __init__(
+        self, job: str, kept: _Kept | None, folder: Path, workspace: MemoryWorkspace
+    ) -> None:
         self.id = job
+        self._workspace = workspace
         self.where = f"memory:{job}"
         self.folder = folder
         self._maybe = kept
@@ -149,6 +153,10 @@ class MemoryJobStore:
     def placed(self) -> MemoryPlacedFiles:
         """Return the record of the outputs that were put in their place."""
         return self._kept.placed
+
+    def brought(self, folder: Path) -> MemoryBroughtFiles:
+        """Return the record of what was brought to a folder of the user's."""
+        return self._workspace.brought(folder)
 
     def log_sink(self, node: int, *, local: bool) -> LogSink:
         """Open the place where one node's log bytes are written."""
@@ -251,6 +259,7 @@ class MemoryWorkspace:
         """Makes an id from the time of submission; may make the same one twice."""
         self._jobs: dict[str, _Kept] = {}
         self._drafts: set[str] = set()
+        self._brought: dict[Path, MemoryBroughtFiles] = {}
 
     def jobs(self) -> list[str]:
         """Return the ids of all jobs, newest first."""
@@ -262,7 +271,11 @@ class MemoryWorkspace:
 
     def job(self, job: str) -> MemoryJobStore:
         """Return the store of one job, which need not exist."""
-        return MemoryJobStore(job, self._jobs.get(job), self.root / job)
+        return MemoryJobStore(job, self._jobs.get(job), self.root / job, self)
+
+    def brought(self, folder: Path) -> MemoryBroughtFiles:
+        """Return the record of what was brought to a folder of the user's."""
+        return self._brought.setdefault(Path(os.path.realpath(folder)), MemoryBroughtFiles())
 
     def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
         """Return what each of these jobs shows about a topic."""

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from batchio.ports import ByteReader, ByteWriter
 
 _BROKEN: Final = (OSError,)
+START_PATIENCE_S: Final = 1.0
+"""Seconds that a process may take to start once its caller is cancelled.
+
+Where `asyncio.run` ends, it cancels also asyncio's own task that opens the pipes, and the start
+would wait for them for ever; cancelled once more, it gives up. The process is killed by then.
+"""
+
 _BUFFER: Final = 1 << 20
 """Bytes that a socket's reader buffers before it makes the other side wait."""
 
@@ -71,7 +78,7 @@ class LocalTransport:
                 stderr=PIPE,
                 start_new_session=True,
             )
-            process = await owned(starting, _kill)
+            process = await owned(starting, _kill, START_PATIENCE_S)
         except FileNotFoundError:
             return Completed(127, b"", os.fsencode(f"{argv[0]}: not found\n"))
         except OSError as error:
@@ -127,6 +134,10 @@ async def _kill(process: Process) -> None:
     """End the command and its process group, and close its pipes."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    # First, for `wait` waits for pipes that a grandchild may hold which left the group.
-    process._transport.close()  # type: ignore[attr-defined]
+    transport = process._transport  # type: ignore[attr-defined]
+    # First, for `wait` waits for pipes that a grandchild may hold which left the group. Not by
+    # closing all of the transport: that asks for the exit code, beside asyncio's own thread.
+    for pipe in filter(None, map(transport.get_pipe_transport, range(3))):
+        pipe.close()
     await process.wait()
+    transport.close()

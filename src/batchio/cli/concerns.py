@@ -1,0 +1,47 @@
+"""Telling, as it happens, what people must know of a job's nodes: each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchio.cli.summary import concern_line
+from batchio.cli.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchio.core.views import JobHeader
+
+MOST_TOLD: Final = 10
+"""Concerns of one kind that are told with a line each; of more only the number is told."""
+
+
+class Teller:
+    """Who tells each concern of a job once, with a line; and each note.
+
+    Args:
+        tell: Prints one line.
+        known: The job as it was when somebody began to look; its older notes are not news.
+    """
+
+    def __init__(self, tell: Callable[[str], None], known: JobHeader) -> None:
+        self._tell = tell
+        self._told = set[tuple[str, str]]()
+        self._kinds: dict[str, int] = {}
+        self._notes = len(known.notes)
+
+    def look(self, view: JobHeader) -> None:
+        """Tell what is new about the job."""
+        for concern in view.concerns:
+            key = concern.kind, concern.name
+            if key in self._told:
+                continue
+            self._told.add(key)
+            number = self._kinds[concern.kind] = self._kinds.get(concern.kind, 0) + 1
+            if number <= MOST_TOLD:
+                self._tell(concern_line(concern, ended=False))
+            elif number == MOST_TOLD + 1:
+                self._tell(f"and so with more nodes; see: batchio status {view.id}")
+        for _, text in view.notes[self._notes :]:
+            self._tell(visible(text))
+        self._notes = max(self._notes, len(view.notes))
