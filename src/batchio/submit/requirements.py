@@ -81,7 +81,7 @@ def node_facts() -> Facts:
     """Return the facts about this computer that its agent would tell."""
     from batchio.agent import node  # milliseconds that most jobs need not spend
 
-    return Facts(**node.node_facts())  # type: ignore[typeddict-item]
+    return Facts(**node.node_facts())  # type: ignore[no-any-return, typeddict-item]
 
 
 def check_program(resolved: ResolvedJob, here: CallerContext) -> None:
