@@ -41,16 +41,16 @@ EXIT_CODES = {
 def cli_page() -> str:
     """Every command's help."""
     parts = [NOTE, "# Command line\n"]
-    root = _context(cli, "batchio", None)
+    root = help_context(cli, "batchio", None)
     parts.append(_help("batchio", cli, root))
     for name in COMMANDS:
         command = cli.get_command(root, name)
         assert command is not None
-        parts.append(_help(f"batchio {name}", command, _context(command, name, root)))
+        parts.append(_help(f"batchio {name}", command, help_context(command, name, root)))
     return "\n".join(parts)
 
 
-def _context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
+def help_context(command: click.Command, name: str, parent: click.Context | None) -> click.Context:
     """Return a context as the command line makes it, of a terminal of WIDTH columns."""
     return command.make_context(name, [], parent, resilient_parsing=True, terminal_width=WIDTH)
 

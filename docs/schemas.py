@@ -20,6 +20,7 @@ from typing import (
     Final,
     Literal,
     NamedTuple,
+    NotRequired,
     Union,
     get_args,
     get_origin,
@@ -30,7 +31,15 @@ from pydantic import Field, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
-from batchio.cli.documents import Changed, Checked, Explained, LogRecord, Submitted, Version
+from batchio.cli.documents import (
+    Changed,
+    Checked,
+    Explained,
+    HeadLog,
+    LogRecord,
+    Submitted,
+    Version,
+)
 from batchio.core import events, news, views
 from batchio.core.record import View
 from batchio.submit.prepared import PlanDocument
@@ -61,28 +70,34 @@ PRINTED: Final = (
     Printed("version", "version", "version"),
     Printed("check", "checked", "checked"),
     Printed("explain", "explanation", "explanation"),
+    Printed("logs --scheduler", "head-log", "head-log"),
     Printed("logs", "log-line, in an array", "log-line, a line each"),
 )
 """By command. `Job.events()` yields `event`s."""
+
+
+_INPUT: Final = "The task's input, with --inputs; null where the job maps over nothing."
 
 
 def documents() -> dict[str, Any]:
     """Return the type of each document, by the name of its schema."""
     number = {"schema": int}
     failures = {"failures": GenericAlias(list, document(views.FailureGroup))}
-    tasks = {"tasks": GenericAlias(list, document(views.TaskRow))}
+    given = {"input": Annotated[NotRequired[str | None], Field(description=_INPUT)]}
+    tasks = {"tasks": GenericAlias(list, document(views.TaskRow, **given))}
     return {
         "submitted": document(Submitted),
         "plan": document(PlanDocument),
         "job": document(views.JobSummary, **number),
         "ended": document(views.JobView, **number, **failures),
         "status": document(views.JobView, **number, **failures, **tasks),
-        "task": document(views.TaskRow),
-        "node": document(views.NodeRow),
+        "task": document(views.TaskRow, **number, **given),
+        "node": document(views.NodeRow, **number),
         "changed": document(Changed),
         "version": document(Version),
         "checked": document(Checked),
         "explanation": document(Explained),
+        "head-log": document(HeadLog),
         "log-line": document(LogRecord),
         "event": event(),
     }
@@ -152,7 +167,7 @@ def _docstrings(kind: type) -> dict[str, str]:
 _COLUMNS: Final[Mapping[str, Any]] = {
     "task": int,
     "attempt": int,
-    "exit": int,
+    "exit_code": int | None,
     "reason": str,
     "started": float,
     "stopped": float,
@@ -182,11 +197,17 @@ def _event(kind: type[events.Event]) -> Any:
     hints: dict[str, Any] = {"at": float, "event": Literal[news.name_of(kind)]}
     found = {name: h for base in reversed(kind.__mro__) for name, h in _hints(base).items()}
     for item in fields(kind):
-        if item.name == "rows" and (columns := news.ROWS.get(kind)):
+        if item.name == "node":
+            hints |= {"node": str, "node_number": int}
+        elif item.name == "nodes" and found["nodes"] == list[int]:
+            hints |= {"nodes": GenericAlias(list, str), "node_numbers": GenericAlias(list, int)}
+        elif item.name == "rows" and (columns := news.ROWS.get(kind)):
             row = _typed(kind, {name: _COLUMNS[name] for name in columns}, "Row")
             hints["rows"] = GenericAlias(list, row)
         elif item.name in ("tasks", "records") and (columns := news.ROWS.get(kind)):
-            row = _typed(kind, {name: _COLUMNS[name] for name in columns}, "Task")
+            named = {name: _COLUMNS[name] for name in columns}
+            named |= {"signal": str | None} if "exit_code" in columns else {}
+            row = _typed(kind, named, "Task")
             hints["tasks"] = GenericAlias(list, row)
         elif item.name != "at":
             hints[item.name] = found[item.name]
@@ -245,9 +266,11 @@ succeeded
 ```
 
 Times are Unix seconds, durations seconds, sizes bytes; null stands for "not yet" or "not known".
-Documents about a job bear `schema`, the version of their meaning: it rises when a field changes
-its meaning or goes away. Fields and kinds of events may be added at any time: ignore those that
-you do not know.
+Every document bears `schema`, the version of their meaning: it rises when a field changes its
+meaning or goes away. A thing has one name everywhere: its own id is `id`, and what it belongs to is
+`job`, `task`, `node` (a node's name) and `node_number`; processes end with `exit_code` or
+`signal`.
+Fields and kinds of events may be added at any time: ignore those that you do not know.
 """
 
 

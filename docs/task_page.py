@@ -48,13 +48,13 @@ VARIABLES: Final = (
     Variable("BATCHIO_CPUS", "", "Processors that the task may count on."),
     Variable("BATCHIO_MEMORY", "", "Memory in bytes: the limit of `--memory`, else all there is."),
     Variable("BATCHIO_NODE_ID", "", "Number of the machine within the job, from 0."),
-    Variable("BATCHIO_HOSTNAME", "COILED_CLUSTER_HOSTNAME", "Name of the machine."),
+    Variable("BATCHIO_HOSTNAME", "", "Name of the machine."),
     Variable(
         "BATCHIO_LOCAL_ADDRESS", "COILED_BATCH_LOCAL_ADDRESS", "Network address of the machine."
     ),
     Variable(
         "BATCHIO_SCHEDULER_ADDRESS",
-        "COILED_BATCH_SCHEDULER_ADDRESS",
+        "COILED_BATCH_SCHEDULER_ADDRESS COILED_CLUSTER_HOSTNAME",
         "Address of the machine that was ready first, where others may meet.",
     ),
     Variable(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchio import heads, providers, submit
+from batchio.core.cards import Wanted
 from batchio.core.sizes import parse_duration
 from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
@@ -35,6 +36,7 @@ from batchio.submit import prepare as prepare
 from batchio.submit import workspace_of as workspace_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Unpack
 
     from batchio.core.cards import Removed
@@ -167,12 +169,27 @@ async def open_job(job: str | None = None, *, workspace: str | None = None) -> J
 
 
 @in_terms
-async def list_jobs(workspace: str | None = None, limit: int | None = 10) -> list[JobSummary]:
+async def list_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+) -> list[JobSummary]:
     """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
     why.
+
+    Args:
+        workspace: The place where jobs are kept; None: the usual one.
+        limit: Most jobs to return; None: all.
+        states: Only jobs in one of these states or outcomes: `"running"`, `"failed"`.
+        tags: Only jobs with all of these tags: `"team=a"`, or `"team"` for any value.
+        name: Only jobs of this name; `*` and `?` stand for any characters.
     """
     place = submit.workspace_of(workspace)
-    return await in_thread(partial(cards.list_cards, place, limit, HostClock()))
+    wanted = Wanted(frozenset(states), tuple(tags), name)
+    return await in_thread(partial(cards.list_cards, place, limit, HostClock(), wanted))
 
 
 @in_terms

@@ -6,14 +6,16 @@ without a loop. Verbs only read unless their name says otherwise.
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchio import heads, tasklogs
 from batchio.core.cards import summary_of
 from batchio.core.news import event_view
+from batchio.core.record import one_line
 from batchio.core.result import Result as Result
 from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
@@ -28,7 +30,7 @@ from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
@@ -111,7 +113,7 @@ class Job:
     def events(self) -> Stream[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
 
-        `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`; every
+        `{"at": 1763900000.0, "event": "tasks_started", "node": "laptop", "tasks": [{…}]}`; every
         kind stands in `core/events.py`.
         """
         return Stream(self._events)
@@ -119,10 +121,15 @@ class Job:
     @in_terms
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         async with Live(self._store, whole=True, nodes=False) as live:
-            ids = live._machine.running_job.spec.tasks
+            machine = live._machine
+            ids = machine.running_job.spec.tasks
+
+            def name_of(node: int) -> str:
+                return machine.nodes[node].name if node < len(machine.nodes) else str(node)
+
             async for change in live.changes(at_most=0.0, must_run=True):
                 for event in change.events:
-                    yield event_view(event, ids)
+                    yield event_view(event, ids, name_of)
 
     @in_terms
     async def status(self) -> JobView:
@@ -140,7 +147,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
         tail: int | None = None,
@@ -156,7 +163,7 @@ class Job:
             tail: Only the last so many lines.
 
         Raises:
-            UsageError: there is no such task.
+            UsageError: there is no such task, or no such stream.
         """
         which = Lines(chosen(task), attempt, stream, since, tail)
         verb = in_terms(tasklogs.follow if follow else tasklogs.past)
@@ -172,7 +179,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
     ) -> Stream[Printed]:
@@ -287,7 +294,26 @@ class Job:
     async def explain(self, task: int | None = None) -> list[str]:
         """Explain in plain sentences why the job, or one task, is in its state."""
         async with Live(self._store) as live:
-            return list(map(python_terms, live.why(task)))
+            told = list(map(python_terms, live.why(task)))
+        if task is not None and (given := (await self.inputs([task]))[0]) is not None:
+            told.append(f"Its input is {given!r}.")
+        return told
+
+    @in_terms
+    async def inputs(self, tasks: Iterable[int]) -> list[str | None]:
+        """Return the inputs of the tasks of these ids, in their order, as their programs see them.
+
+        The input of a task that got a record is JSON; None stands for a job that maps over
+        nothing.
+
+        Raises:
+            UsageError: the job has no such task.
+        """
+        machine = await self._machine()
+        positions = [position_of(machine, task) for task in tasks]
+        if machine.running_job.spec.inputs == "none":
+            return [None] * len(positions)
+        return await in_thread(partial(_inputs, self._store, positions))
 
     @in_terms
     async def attempts(self, task: int) -> list[AttemptRow]:
@@ -313,7 +339,7 @@ class Job:
         """Return what the last attempt of this task wrote to stderr, as `stdout` does."""
         return await self._text(task, "stderr")
 
-    async def _text(self, task: int, stream: str) -> str:
+    async def _text(self, task: int, stream: Literal["stdout", "stderr"]) -> str:
         async with Live(self._store, nodes=False) as live:
             [row] = live.rows([position_of(live._machine, task)])
         which = self.raw_logs(task=task, attempt=row.attempt, stream=stream)
@@ -359,10 +385,16 @@ class Job:
         await heads.begin(spec.head, self._workspace, self.id, secrets)
 
 
+def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:
+    """Return the inputs of the tasks at these positions. Blocks."""
+    with closing(store.inputs()) as inputs:
+        return [inputs.value(position) for position in positions]
+
+
 def _standing(store: JobStore) -> str:
     """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
     try:
         seen = summary_of(read_card(store), 0.0)
-        return f" {seen.name}: {seen.standing.replace('_', ' ')}, {seen.progress}"
+        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
     except (BatchioError, OSError):
         return ""  # removed, or on a disk that does not answer

@@ -7,7 +7,7 @@ They work where a loop already runs (a notebook): verbs that read need no loop, 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from batchio import api
 from batchio.api import blocking, plainly
@@ -110,6 +110,10 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def inputs(self, tasks: Iterable[int]) -> list[str | None]:
+        """Return the inputs of the tasks of these ids; see `batchio.Job.inputs`."""
+        return plainly(self._job.inputs(tasks))
+
     def attempts(self, task: int) -> list[AttemptRow]:
         """Return all attempts of the task of this id, oldest first.
 
@@ -137,7 +141,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
         tail: int | None = None,
@@ -154,7 +158,7 @@ class Job:
         *,
         task: str | int | None = None,
         attempt: int | None = None,
-        stream: str | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
         follow: bool = False,
         since: float | None = None,
     ) -> Iterator[Printed]:
@@ -333,11 +337,20 @@ def open_job(job: str | None = None, *, workspace: str | None = None) -> Job:
     return Job(plainly(api.open_job(job, workspace=workspace)))
 
 
-def list_jobs(workspace: str | None = None, limit: int | None = 10) -> list[JobSummary]:
+def list_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+) -> list[JobSummary]:
     """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
     why.
+
+    Arguments: see `batchio.list_jobs`.
     """
-    return plainly(api.list_jobs(workspace, limit))
+    return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
 
 
 def remove(job: str, *, workspace: str | None = None) -> Removed:

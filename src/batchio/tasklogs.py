@@ -223,14 +223,14 @@ class _Named:
 
     def __init__(self, machine: Machine, which: Lines) -> None:
         positions = positions_of(machine, which.tasks)
-        self._positions = None if positions is None else frozenset(positions)
         self._since = which.since or 0.0
         self._ids = machine.running_job.spec.tasks
+        self._positions = range(len(self._ids)) if positions is None else frozenset(positions)
+        """Of a damaged record the task may be one that the job has not."""
 
     def has(self, printed: LogLine | Printed) -> bool:
         """Return whether a line is wanted."""
-        mine = self._positions is None or printed.task in self._positions
-        return mine and printed.time >= self._since
+        return printed.task in self._positions and printed.time >= self._since
 
     def of(self, printed: Iterable[P]) -> Iterator[P]:
         """Yield the wanted lines, with the ids of tasks."""
@@ -244,6 +244,11 @@ def _ahead(machine: Machine, node: int) -> float:
 
 
 def _select(positions: list[int] | None, which: Lines) -> Select:
-    stream = {"stdout": STDOUT, "stderr": STDERR, None: None}[which.stream]
+    streams = {"stdout": STDOUT, "stderr": STDERR, None: None}
+    if which.stream not in streams:
+        raise UsageError(
+            f'tasks have no stream "{which.stream}"', hint="stdout, stderr, or both: None"
+        )
+    stream = streams[which.stream]
     single = positions[0] if positions is not None and len(positions) == 1 else None
     return Select(single, which.attempt, stream)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,21 @@ def test_help_reads_as_it_was_last_reviewed(terminal: Terminal, name: str) -> No
 
     assert seen.code == 0
     assert seen.out == path.read_text()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_has_examples_that_it_understands(
+    terminal: Terminal, name: str
+) -> None:
+    shown = terminal.type(name, "--help").out
+    typed = [line.strip() for line in shown.splitlines() if line.startswith(f"    batchio {name}")]
+    command = cli.get_command(click.Context(cli), name)
+
+    assert command is not None
+    assert typed or name == "completion"  # what it shows is for a shell's own file
+    for line in typed:
+        words = shlex.split(re.split(r"  +| && ", line)[0])
+        assert command.make_context(name, words[2:], click.Context(cli)).params
 
 
 def test_no_arguments_show_the_help(terminal: Terminal) -> None:

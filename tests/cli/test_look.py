@@ -11,6 +11,7 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.lens import COLUMNS
+from tests.cli.terminal import on_a_terminal
 from tests.core.stories import JOB, T0, Story, mixed
 from tests.making import make
 
@@ -103,7 +104,7 @@ def test_status_is_json_when_asked(terminal: Terminal) -> None:
 
     data = json.loads(terminal.type("status", JOB, "--format", "json").out)
 
-    assert (data["schema"], data["id"], data["counts"]["failed"]) == (1, JOB, 2)
+    assert (data["schema"], data["id"], data["counts"]["failed"]) == (2, JOB, 2)
     assert data["failures"][0]["ids"] == "5-6"
     assert [task["id"] for task in data["tasks"]] == [2, 4, 5, 6, 8, 9]
 
@@ -131,12 +132,12 @@ def test_list_is_the_table_of_the_docs_page_newest_first(
     lines = terminal.type("list").out.splitlines()
 
     assert " ".join(lines[0].split()) == (
-        "ID State Tasks Done Submitted Finished Approx Cloud Cost Command"
+        "ID Name State Tasks Done Submitted Finished Approx Cloud Cost Tags Command"
     )
-    assert lines[1].split()[:5] == [OTHER, "succeeded", "1", "/", "1"]
+    assert lines[1].split()[:6] == [OTHER, "process.py", "succeeded", "1", "/", "1"]
     assert "2023-11-14 22:13:20  2023-11-14 22:13:29" in lines[1]
-    assert lines[2].split()[:7] == [JOB, "unattended", "2", "+", "2", "/", "6"]
-    assert lines[2].endswith("-  process.py '$BATCHIO_TASK_INPUT'")
+    assert lines[2].split()[:8] == [JOB, "process.py", "unattended", "2", "+", "2", "/", "6"]
+    assert lines[2].endswith("-        process.py '$BATCHIO_TASK_INPUT'")
 
 
 def test_list_is_an_array_or_lines_of_json(terminal: Terminal) -> None:
@@ -150,6 +151,65 @@ def test_list_is_an_array_or_lines_of_json(terminal: Terminal) -> None:
 
     assert [job["id"] for job in array] == [OTHER, JOB] == [job["id"] for job in lines]
     assert len(json.loads(terminal.type("list", "--format", "json", "--limit", "1").out)) == 1
+
+
+def test_list_shows_only_jobs_that_are_asked_for(terminal: Terminal) -> None:
+    tagged = Story("0", OTHER, name="train-1", tags={"team": "a", "kind": "x"})
+    terminal.keep(tagged.offers("laptop").ready().start(0).end(0).close())
+    terminal.keep(mixed())
+
+    def listed(*words: str) -> list[str]:
+        out = terminal.type("list", "--format", "jsonl", *words).out
+        return [json.loads(line)["id"] for line in out.splitlines()]
+
+    assert listed("--state", "succeeded") == [OTHER] == listed("--state", "done")
+    assert listed("--state", "running", "--state", "succeeded") == [OTHER, JOB]
+    assert listed("--state", "unattended") == [JOB]
+    assert listed("--tag", "team=a") == [OTHER] == listed("-t", "team", "--tag", "kind=x")
+    assert listed("--tag", "team=b") == [] == listed("--tag", "team=a", "--tag", "kind=y")
+    assert listed("--name", "train*") == [OTHER]
+    assert listed("--name", "train*", "--state", "running") == []
+    assert listed("--state", "running", "--limit", "1") == [JOB]
+    assert terminal.type("list", "--name", "no").err == "no job is like that\n"
+    assert "kind=x team=a" in terminal.type("list").out
+    assert terminal.type("list", "--state", "runing").code == 2
+
+
+def test_a_narrow_terminal_says_which_columns_it_has_no_room_for(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    shown = on_a_terminal(terminal, {"COLUMNS": "70"}, "list")
+
+    assert "Approx" not in shown.split("hint:")[0]
+    assert "this terminal is too narrow for" in shown
+    assert "Approx Cloud Cost" in shown.split("hint:")[1]
+    assert "too narrow" not in on_a_terminal(terminal, {"COLUMNS": "200"}, "list")
+
+
+def test_inputs_are_shown_beside_their_tasks_and_explained(terminal: Terminal) -> None:
+    job = terminal.type("run", "--map-over-values", "a b,c", "--", "false").out.strip()
+    terminal.type("wait", job)
+
+    rows = terminal.type("status", job, "--inputs").out.splitlines()
+    [one, two] = terminal.type("status", job, "--inputs", "--format", "jsonl").out.splitlines()
+    whole = json.loads(terminal.type("status", job, "--inputs", "--format", "json").out)
+
+    assert "Input" in "".join(rows)
+    assert [row for row in rows if row.split()[:4] == ["0", "failed", "a", "b"]]
+    assert (json.loads(one)["input"], json.loads(two)["input"]) == ("a b", "c")
+    assert [task["input"] for task in whole["tasks"]] == ["a b", "c"]
+    assert "Its input is 'a b'.\n" in terminal.type("explain", f"{job}/0").out
+    assert "input" not in terminal.type("status", job, "--format", "jsonl").out
+
+
+def test_a_job_that_maps_over_nothing_has_no_inputs(terminal: Terminal) -> None:
+    terminal.keep(mixed(OTHER))
+    terminal.keep(Story("0", JOB).offers("laptop").ready().start(0).end(0).close())
+
+    [line] = terminal.type("status", JOB, "--inputs", "--format", "jsonl").out.splitlines()
+
+    assert json.loads(line)["input"] is None
+    assert "Its input" not in terminal.type("explain", f"{JOB}/0").out
 
 
 def test_an_empty_workspace_is_no_error_and_its_json_is_empty(terminal: Terminal) -> None:
@@ -258,9 +318,9 @@ def test_a_damaged_job_hides_no_other_in_a_list(terminal: Terminal) -> None:
     _, second, first = seen.out.splitlines()
 
     assert (seen.code, seen.err) == (0, "")
-    assert first.startswith(f"{broken}  unreadable ")
+    assert first.split()[:2] == [broken, "unreadable"]
     assert f"the journal {path} is damaged: " in first
-    assert second.startswith(f"{JOB}  unattended ")
+    assert second.split()[:3] == [JOB, "process.py", "unattended"]
 
 
 def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:

@@ -285,7 +285,7 @@ def test_dry_run_is_json_when_asked(scripts: Terminal) -> None:
     seen = scripts.type("run", "--dry-run", "--format", "json", "hello.sh")
     data = json.loads(seen.out)
 
-    assert (data["schema"], data["tasks"], data["first"]["id"]) == (1, 3, 0)
+    assert (data["schema"], data["tasks"], data["first"]["id"]) == (2, 3, 0)
 
 
 @pytest.mark.parametrize(

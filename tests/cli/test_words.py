@@ -26,6 +26,59 @@ if TYPE_CHECKING:
     from tests.cli.terminal import Terminal
 
 
+@pytest.mark.parametrize(
+    ("environ", "option", "coloured"),
+    [
+        ({}, "auto", False),
+        ({"FORCE_COLOR": "1"}, "auto", True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        ({"NO_COLOR": "1"}, "always", True),
+        ({"FORCE_COLOR": "1"}, "never", False),
+    ],
+)
+def test_colours_in_a_pipe_are_as_the_person_says(
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    option: str,
+    coloured: bool,
+) -> None:
+    terminal.keep(mixed())
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    assert ("\x1b[" in terminal.type("--color", option, "list").out) is coloured
+
+
+def test_without_colour_nothing_is_bold_on_a_terminal(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    assert "\x1b[" not in on_a_terminal(terminal, {"NO_COLOR": "1"}, "list")
+    assert "\x1b[" not in on_a_terminal(terminal, {}, "--color", "never", "status")
+    assert "\x1b[1m" in on_a_terminal(terminal, {}, "list")
+
+
+def test_in_the_locale_c_a_table_is_ascii(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    assert on_a_terminal(terminal, {"LC_ALL": "C"}, "nodes").isascii()
+    assert not on_a_terminal(terminal, {"LC_ALL": "C.UTF-8"}, "nodes").isascii()
+
+
+def test_the_time_of_a_job_says_its_zone(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    terminal.keep(mixed())
+
+    assert "submitted  2023-11-15 07:13:20 JST, " in terminal.type("status").out
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+
+
 @given(st.text())
 def test_nothing_invisible_is_left_in_visible_text(text: str) -> None:
     left = [char for char in visible(text) if unicodedata.category(char) in ("Cc", "Cs")]
@@ -131,10 +184,10 @@ def test_on_a_terminal_tables_are_drawn_and_colours_can_be_refused(terminal: Ter
     coloured = on_a_terminal(terminal, {}, "status", JOB)
     narrow = on_a_terminal(terminal, {"COLUMNS": "75"}, "status", JOB)
 
-    assert "│ 2c4d5f6g7h │ unattended │  2 + 2 / 6 │" in shown
+    assert "│ 2c4d5f6g7h │ process.py │ unattended │  2 + 2 / 6 │" in shown
     assert "\x1b[3" not in shown
     assert "\x1b[36mrunning\x1b[0m" in coloured
     lines = re.sub(r"\x1b\[\d+m", "", narrow).split("\r\n\r\n")[-1].splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["Task", "2", "4"]
-    assert max(map(width, lines)) <= 75
+    assert max(width(line) for line in lines if not line.startswith("hint:")) <= 75
     assert lines[3].endswith("ValueError: ba…")

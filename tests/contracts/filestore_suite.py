@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio import agent
+from batchio.buckets import check, open_bucket
 from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
 from batchio.filestores import open_store
 from batchio.runtime.files import Sender
@@ -295,15 +296,17 @@ async def test_a_bucket_that_is_not_there_is_the_users_mistake(kind: Kind) -> No
 
 
 @contextmanager
-def answering(code: int) -> Iterator[None]:
+def answering(code: int, body: bytes = b"") -> Iterator[None]:
     """An S3 that answers everything with one code."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             self.send_response(code)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
 
         do_HEAD = do_GET = do_POST = do_PUT
 
@@ -331,6 +334,21 @@ async def test_trouble_refused_credentials_say_what_to_do(code: int) -> None:
         await open_store("s3://bucket/x", patience=0.1).put(b"x")
     assert caught.value.where == "s3://bucket/x"
     assert "AWS_ACCESS_KEY_ID" in (caught.value.hint or "")
+
+
+async def test_trouble_with_the_clock_is_told_as_that() -> None:
+    body = (
+        b"<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the request time"
+        b" and the current time is too large.</Message><RequestTime>20261125T070000Z</RequestTime>"
+        b"<ServerTime>2026-11-25T08:00:00Z</ServerTime></Error>"
+    )
+    with answering(403, body), pytest.raises(NotAuthorised) as caught:
+        await open_store("s3://bucket/x", patience=0.1).put_named("x", b"x")
+    with answering(403, body), pytest.raises(NotAuthorised) as asked:
+        open_bucket(check("s3://bucket/x"), patience=0.1).dated("x")
+
+    said = "s3://bucket/x: this computer's clock is off: for the store it is 2026-11-25T08:00:00Z"
+    assert str(caught.value) == str(asked.value) == said
 
 
 @pytest.mark.parametrize("code", [429, 500, 503])

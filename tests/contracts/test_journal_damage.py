@@ -88,11 +88,24 @@ async def test_a_damaged_event_has_an_empty_body_and_hides_no_other(
 
 
 @pytest.mark.asyncio
-async def test_a_number_that_cannot_be_is_named_at_once(workspace: FolderWorkspace) -> None:
+async def test_a_damaged_number_is_that_of_its_place(workspace: FolderWorkspace) -> None:
     journal = workspace.job(JOB).lead()
     await journal.append(["a"])
     await journal.close()
     change(workspace, "UPDATE events SET seq = 4611686018427387904 WHERE seq = 2")
+
+    with closing(workspace.job(JOB).reader()) as reader:
+        assert reader.read() == [(1, FIRST), (2, "")]
+
+
+def test_without_checksums_a_number_that_cannot_be_is_named_at_once(
+    workspace: FolderWorkspace,
+) -> None:
+    change(
+        workspace,
+        "ALTER TABLE events DROP COLUMN sum; UPDATE meta SET value = 1 WHERE key = 'layout';"
+        "INSERT INTO events VALUES (4611686018427387904, 'a')",
+    )
 
     with (
         closing(workspace.job(JOB).reader()) as reader,

@@ -256,7 +256,7 @@ def test_a_name_that_does_not_exist_is_not_worth_asking_again(home: Path) -> Non
     error = refusal("no-such-host.invalid")
 
     assert not isinstance(error, Unreachable)
-    assert str(error).startswith("no-such-host.invalid: no such host")
+    assert str(error).startswith("no-such-host.invalid: its name cannot be looked up")
 
 
 def test_a_closed_port_is_unreachable(home: Path) -> None:

@@ -73,6 +73,7 @@ def jobs(draw: st.DrawFn) -> JobSpec:
     return spec(
         tasks,
         max_retries=draw(st.integers(0, 2)),
+        sync=draw(st.sampled_from([None, None, "/project"])),
         max_infra_retries=draw(st.integers(0, 4)),
         retry_delay=draw(st.sampled_from([0.0, 1.0, 30.0])),
         retry_on=draw(st.sampled_from([None, ((1, 1),)])),
@@ -81,7 +82,7 @@ def jobs(draw: st.DrawFn) -> JobSpec:
         min_workers=draw(st.sampled_from([None, None, 2])),
         wait_for_ready=draw(st.booleans()),
         job_timeout=draw(st.sampled_from([None, None, 50.0])),
-        task_on_scheduler=draw(st.sampled_from([None, True])),
+        task_on_scheduler=draw(st.sampled_from([None, True, False])),
         scheduler_tasks=TaskIds.count(min(draw(some) or 0, tasks))
         if draw(st.integers(0, 9)) > 7
         else None,

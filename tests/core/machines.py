@@ -52,7 +52,7 @@ class World:
         self.replayed: dict[str, Any] = {}
         """What the last head to take over knew."""
         self.inbox: list[ev.Event] = []
-        self.listing = False
+        self.listing, self.merging = False, 0  # the number of the merge that is under way
         self.creates: dict[int, Wanted] = {}
         """Nodes of which the provider has not said what becomes of them."""
         self.deletes: dict[int, str] = {}
@@ -95,7 +95,7 @@ class World:
     def crash(self, *wishes: ev.Event) -> None:
         """The head dies; another one goes on where the journal ends, and hears wishes."""
         self.inbox.clear()
-        self.listing = False
+        self.listing, self.merging = False, 0
         for held in (self.creates, self.deletes, self.collects, self.links):
             held.clear()
         self.machine = replay(self.journal)
@@ -118,6 +118,8 @@ class World:
         match effect:
             case ef.ListOffers():
                 self.listing = True
+            case ef.MergeOutputs(number):
+                self.merging = number
             case ef.PlaceOrder(first, rows, token):
                 assert self.asked.setdefault(token, effect) == effect
                 for offer, count in rows:
@@ -167,6 +169,10 @@ class World:
         self.listing = False
         offers = [offer.to_json() for offer in self.offers.values()]
         self.post(ev.OffersListed(self.now, offers))
+
+    def merge(self, why: str = "") -> None:
+        number, self.merging = self.merging, 0
+        self.post(ev.OutputsMerged(self.now, number, why))
 
     def create(self, node: int, *, works: bool = True, final: bool = False) -> None:
         """Answer a create call. A token that was honoured before gives the same node."""
@@ -350,6 +356,8 @@ class World:
         """Everything that waits is answered once; attempts end as `exits` says (None: not yet)."""
         if self.listing:
             self.list_offers()
+        if self.merging:
+            self.merge()
         for node in list(self.creates):
             self.create(node)
         for node in list(self.deletes):

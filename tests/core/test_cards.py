@@ -16,6 +16,7 @@ from batchio.core.machine import Machine
 from batchio.core.views import job_summary
 from tests.core.machines import spec
 from tests.core.stories import T0, Story, mixed
+from tests.damage import SEEDS, changed, dices
 
 JOB = "2b7l9lg7dl"
 
@@ -56,6 +57,20 @@ def test_what_is_no_whole_card_of_this_version_is_none(change: dict[str, Any]) -
 
     assert not is_card(card)
     assert not is_card({})
+
+
+@given(SEEDS)
+def test_a_card_with_a_value_changed_is_none_or_becomes_a_line(seed: int) -> None:
+    true = json.loads(json.dumps(card_of(mixed().machine, T0, is_open=False)))
+    for dice in dices(seed):
+        card = changed(dice, true, ["running", None])
+        if isinstance(card, dict) and is_card(card):
+            line = summary_of(card, T0 + 50)
+            json.dumps(line.to_json(), allow_nan=False)
+            assert line.progress
+            assert repr(line)
+            assert line.submitted_at.year < 9999
+            assert type(card["boot"][0]) is str
 
 
 def test_a_job_that_cannot_be_read_has_a_line_too() -> None:

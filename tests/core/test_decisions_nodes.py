@@ -8,7 +8,7 @@ import pytest
 
 from batchio.core.errands import READY_LIMIT_S
 from batchio.core.node import NodeState
-from batchio.core.plan import GIVE_UP_AFTER, Offer
+from batchio.core.plan import GIVE_UP_AFTER, Offer, most_nodes
 from batchio.core.spec import SentFile
 from batchio.core.task import Outcome
 from tests.core.machines import World, spec
@@ -59,8 +59,9 @@ def test_nothing_is_sent_out_before_the_whole_cluster_is_ready() -> None:
     assert all(on(w))
 
 
-def test_the_cluster_is_ready_without_a_host_that_never_answers() -> None:
-    w = World(spec(9, wait_for_ready=True), [Offer("a"), Offer("b")])
+def a_dead_host_beside(**options: Any) -> World:
+    """A job that waits for its whole cluster; `b` never answers and is given up."""
+    w = World(spec(9, wait_for_ready=True, **options), [Offer("a"), Offer("b")])
     w.list_offers()
     w.turn()
     w.create(0)
@@ -68,11 +69,62 @@ def test_the_cluster_is_ready_without_a_host_that_never_answers() -> None:
         assert not w.machine.dispatch_started
         w.create(tried, works=False)
         w.turn()
-        w.connect(0)
+        if 0 in w.links:
+            w.connect(0)
         w.turn()
+        if w.machine.running_job.why:
+            break
         w.wait((w.machine.next_wake() or w.now) - w.now)
+    return w
 
-    assert w.machine.dispatch_started
+
+def test_a_cluster_that_lacks_a_host_for_good_begins_nothing_and_names_it() -> None:
+    w = a_dead_host_beside()
+
+    assert not w.machine.dispatch_started
+    assert "fewer than 2 nodes could be had (b: " in w.machine.running_job.why
+    assert "--min-workers 1 begins without them" in w.machine.running_job.why
+    assert w.machine.tasks.by_outcome[Outcome.LOST] == 9
+
+
+def test_a_cluster_with_nodes_enough_for_min_workers_begins_without_the_host() -> None:
+    assert a_dead_host_beside(min_workers=1).machine.dispatch_started
+
+
+def test_no_task_runs_on_the_scheduler_s_node_and_another_is_had_for_it() -> None:
+    offers = [Offer(name, slots=1) for name in "abc"]
+    w = World(spec(2, task_on_scheduler=False), offers, slots=1)
+    w.list_offers()
+    w.turn()
+    for number in range(2):
+        w.create(number)
+        w.turn()
+        w.connect(number)
+        w.turn()
+    third = len(w.machine.nodes) - 1
+    assert third == 2, "two workers beside the scheduler"
+    w.create(third)
+    w.turn()
+    w.connect(third)
+    w.turn()
+
+    assert w.machine.scheduler == 0
+    assert [len(node.active) for node in w.machine.nodes] == [0, 1, 1]
+
+
+def test_max_workers_counts_the_nodes_beside_the_scheduler() -> None:
+    assert most_nodes(spec(9, task_on_scheduler=False, max_workers=2)) == 3
+    assert most_nodes(spec(9, max_workers=2)) == 2
+
+
+def test_a_scheduler_that_is_all_alone_is_not_waited_for_in_vain() -> None:
+    w = World(spec(2, task_on_scheduler=False), [Offer("a")])
+    w.list_offers()
+    w.turn()
+    w.create(0)
+    w.turn()
+
+    assert "fewer than 2 nodes could be had" in w.machine.running_job.why
 
 
 def test_a_host_that_rests_is_not_awaited_when_there_are_nodes_enough() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from batchio.core.arrays import TaskIds
-from batchio.core.dispatch import HORIZON_S, MOST_AHEAD, Queue, pinned, window
+from batchio.core.dispatch import HORIZON_S, MOST_AHEAD, Queue, horizon, pinned, window
 from batchio.core.retry import SUSPECT_LOSSES
 from batchio.core.task import TaskFact, Tasks, TaskState
 from tests.core.machines import spec
@@ -22,6 +22,14 @@ def test_long_tasks_are_not_sent_ahead() -> None:
 def test_short_tasks_are_sent_ahead_up_to_a_limit() -> None:
     assert window(4, 0.05, 10**6, 1) == 4 + 4 * 4
     assert window(4, 0.0, 10**6, 1) == 4 + MOST_AHEAD * 4
+
+
+def test_where_writes_take_long_more_is_sent_ahead_up_to_seconds_of_work() -> None:
+    assert horizon(0.0) == horizon(0.001) == HORIZON_S
+    assert horizon(0.05) == 2.0
+    assert horizon(3.0) == 5.0
+    assert window(4, 0.2, 10**6, 1, horizon(0.05)) == 4 + 4 * 10
+    assert window(4, 2.0, 10**6, 1, horizon(0.05)) == 4
 
 
 def test_near_the_end_of_the_queue_nothing_is_hoarded() -> None:

@@ -256,3 +256,11 @@ def test_a_node_that_will_be_taken_says_when_and_why() -> None:
     story.tell(ev.NodeNoticed(T0 + 5, 0, T0 + 125, "spot"))
 
     assert "Node c7i will be taken in 1m 55s (spot); it gets no more tasks." in job(story)
+
+
+def test_a_module_that_did_not_travel_is_named_with_how_to_send_it() -> None:
+    words = "ModuleNotFoundError: No module named 'utils.deep'"
+    story = Story("0").offers("laptop").ready().start(0).end(0, code=1, tail=words)
+
+    assert "Python found no utils there." in task(story, 0)
+    assert "--upload utils.py" in task(story, 0)

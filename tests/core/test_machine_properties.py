@@ -110,6 +110,15 @@ class CloudAgentsAndUser(Truths):
         self.world.list_offers()
         self.turn()
 
+    @precondition(lambda self: self.world.merging)
+    @rule(why=st.sampled_from(["", "no room"]), twice=st.booleans(), now=st.booleans())
+    def outputs_are_brought_back(self, why: str, twice: bool, now: bool) -> None:
+        w = self.world
+        w.merge(why)
+        if twice:
+            w.post(w.inbox[-1])
+        self.turn(now)
+
     @precondition(lambda self: self.world.creates)
     @rule(
         pick=PICK, works=st.booleans(), final=st.booleans(), twice=st.booleans(), now=st.booleans()

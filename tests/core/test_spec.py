@@ -170,18 +170,18 @@ def test_a_job_without_a_name_is_named_after_what_it_runs(text: str, name: str) 
 
 
 @pytest.mark.parametrize(
-    ("typed", "folder"),
+    ("typed", "collect", "sync"),
     [
-        ({"sync": "io"}, "/home/me/io"),
-        ({"download": "/abs/out", "sync": "io"}, "/abs/out"),
-        ({"download": "../out/"}, "/home/out"),
-        ({}, None),
+        ({"sync": "io/"}, None, "/home/me/io"),
+        ({"download": "/abs/out", "sync": "io"}, "/abs/out", "/home/me/io"),
+        ({"download": "../out/"}, "/home/out", None),
+        ({}, None, None),
     ],
 )
-def test_outputs_are_collected_in_an_absolute_folder(
-    typed: dict[str, str], folder: str | None
+def test_outputs_come_to_absolute_folders(
+    typed: dict[str, str], collect: str | None, sync: str | None
 ) -> None:
-    assert folder == built(typed).collect
+    assert (built(typed).collect, built(typed).sync) == (collect, sync)
 
 
 def test_options_say_for_people_where_each_came_from() -> None:

@@ -171,7 +171,7 @@ def test_json_is_plain_and_bears_its_version() -> None:
     view = job_view(mixed().machine, NOW)
     data = json.loads(json.dumps(view.to_json()))
 
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert data["counts"]["failed"] == 2
     assert data["nodes"][0]["name"] == "laptop"
     assert not [name for name in data if name.startswith("_")]
@@ -201,7 +201,8 @@ def test_every_event_has_a_view_in_named_fields() -> None:
     assert event_view(started) == {
         "at": T0,
         "event": "tasks_started",
-        "node": 0,
+        "node": "0",
+        "node_number": 0,
         "tasks": [{"task": 1, "attempt": 1, "started": T0}],
     }
     assert event_view(started, ids)["tasks"][0]["task"] == 4
@@ -221,5 +222,5 @@ def test_the_columns_of_a_finished_task_are_those_of_the_agents_record() -> None
     (told,) = event_view(event, parse_ids("7"))["tasks"]
     row = task_rows(story.machine, NOW)[0]
 
-    assert (told["task"], told["exit"], told["last_words"]) == (7, 3, "bad row")
+    assert (told["task"], told["exit_code"], told["last_words"]) == (7, 3, "bad row")
     assert (told["memory"], told["cpu"], told["stopped"]) == (row.memory, row.cpu, row.stopped)

@@ -105,6 +105,9 @@ class Truths(RuleBasedStateMachine):
                     assert {("start", t, a) for t, a in tasks} <= w.links[node].told
                 case ef.StopTasks(node, tasks):
                     assert {("stop", t, a) for t, a in tasks} <= w.links[node].told
+        assert [e.number for e in due if isinstance(e, ef.MergeOutputs)] == (
+            [w.merging] if w.merging else []
+        )
         collects = [e for e in due if isinstance(e, ef.CollectOutputs)]
         assert {(e.node, t, a) for e in collects for t, a in e.tasks} == w.collects
 
@@ -144,6 +147,7 @@ class Truths(RuleBasedStateMachine):
             if (
                 node.state is not NodeState.READY
                 or node.alone
+                or node.leads
                 or node.deadline_at
                 or node.ends
                 or len(node.suspicions) >= QUARANTINED_BY

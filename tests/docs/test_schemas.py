@@ -79,6 +79,7 @@ _WORDS: Final = {
     "version": ("version",),
     "check": ("check",),
     "explain": ("explain",),
+    "logs --scheduler": ("logs", "--scheduler"),
     "logs": ("logs",),
 }
 """What is typed of each way to print."""

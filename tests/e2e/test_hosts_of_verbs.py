@@ -73,6 +73,7 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "outputs": lambda job, _: job.outputs(),
     "download": lambda job, target: job.download(target),
     "explain": lambda job, _: job.explain(1),
+    "inputs": lambda job, _: job.inputs([2, 0]),
     "attempts": lambda job, _: job.attempts(1),
     "stdout": lambda job, _: job.stdout(2),
     "stderr": lambda job, _: job.stderr(1),
@@ -117,6 +118,8 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert (found[0]["event"], found[-1]["event"]) == ("job_submitted", "job_closed")
     elif verb == "download":
         assert found.tasks == 3
+    elif verb == "inputs":
+        assert found == [None, None]
     elif verb == "attempts":
         assert [attempt.exit_code for attempt in found] == [1]
     elif verb in ("stdout", "stderr"):
@@ -150,6 +153,8 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
         assert list(getattr(job, verb)())
     elif verb == "download":
         assert job.download(tmp_path / "mine").tasks == 3
+    elif verb == "inputs":
+        assert job.inputs([2, 0]) == [None, None]
     elif verb in ("attempts", "stdout", "stderr"):
         assert getattr(job, verb)(1)
     else:

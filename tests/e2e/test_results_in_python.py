@@ -43,7 +43,7 @@ def test_an_error_says_what_failed_and_has_the_job_its_result_and_the_ids(ended:
     assert ended.error.failed == ended.result.failed == (2, 4, 6)
     assert ended.error.job is ended.job
     assert str(ended.error).startswith(f"job {ended.job.id} (mixed) failed: 3 of 4 tasks; ")
-    assert f"exit code 1: {NASTY} (task 2,6); and 1 more" in str(ended.error)
+    assert f"exit code 1: {NASTY} (tasks 2,6); and 1 more" in str(ended.error)
     assert ended.error.hint == "job.explain()"
 
 
@@ -94,6 +94,12 @@ def test_what_a_task_printed_is_one_text(ended: Ended) -> None:
         ended.job.stdout(9)
 
 
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_stream_that_no_task_has_is_refused(ended: Ended, *, follow: bool) -> None:
+    with pytest.raises(batchio.UsageError, match='tasks have no stream "out"'):
+        list(ended.job.logs(stream="out", follow=follow))  # type: ignore[arg-type]
+
+
 def test_a_retried_task_has_its_attempts_and_the_text_of_the_last(tmp_path: Path) -> None:
     job = batchio.sync.run(
         "echo attempt $BATCHIO_ATTEMPT; exit $((2 - BATCHIO_ATTEMPT))",
@@ -125,6 +131,14 @@ def test_what_is_shown_is_one_line_with_name_and_state(ended: Ended) -> None:
         assert len(repr(thing)) < 100
         assert f"{ended.job.id} mixed: " in repr(thing)
     assert "failed, 4 of 4 done" in repr(ended.job)
+
+
+def test_a_name_of_two_lines_is_shown_in_one(tmp_path: Path) -> None:
+    job = batchio.sync.run("exit 3", name="two\n lines", workspace=str(tmp_path))
+    with pytest.raises(batchio.JobFailed, match=r"\(two lines\) failed") as failed:
+        job.wait(check=True, timeout=60)
+    for thing in (job, failed.value.result, failed.value.result.job, failed.value.result.tasks):
+        assert f"{job.id} two lines: " in repr(thing)
 
 
 def test_a_job_that_was_removed_can_still_be_shown(tmp_path: Path) -> None:

@@ -32,6 +32,23 @@ async def test_each_host_is_described_or_said_to_be_wrong(hosts: MakeHosts, lab:
     assert nothing_left(lab, good, bare)
 
 
+async def test_a_job_works_where_its_host_says(hosts: MakeHosts, lab: Lab) -> None:
+    [vm] = hosts(tmpfs={"/scratch": "16m", "/var/tmp": "64k,nr_inodes=1"})
+
+    job = await batchio.run(
+        ["sh", "-c", "pwd; ls -d /scratch/batchio-*"], hosts=[f"{vm.name}?work=/scratch"]
+    )
+
+    assert (await job.wait(timeout=60)).outcome == "succeeded"
+    where, folder = [line.text async for line in job.logs()]
+    assert where.startswith("/scratch/batchio-0/")
+    assert folder == "/scratch/batchio-0"
+    assert nothing_left(lab, vm)
+    [_, found] = await batchio.check(hosts=[f"{vm.name}?work=/nowhere"])
+    assert not found.ok
+    assert "HOST?work=PATH" in found.hint
+
+
 async def test_a_host_that_is_too_small_for_a_task_is_wrong(hosts: MakeHosts, lab: Lab) -> None:
     [vm] = hosts()
 

@@ -84,3 +84,42 @@ async def test_the_ranks_of_one_program_find_each_other_over_three_hosts(
     ]
     assert {row.node for row in result.tasks} == set(names(machines))
     assert nothing_left(lab, *machines)
+
+
+async def test_no_task_runs_on_the_first_node_when_that_is_asked_for(
+    hosts: MakeHosts, lab: Lab
+) -> None:
+    machines = hosts(3)
+    job = await batchio.run(
+        ["sh", "-c", "echo $COILED_CLUSTER_HOSTNAME $BATCHIO_SCHEDULER_ADDRESS "
+         "$BATCHIO_LOCAL_ADDRESS $BATCHIO_PROCESS_TYPE; sleep 0.1"],
+        ntasks=8, slots=1, task_on_scheduler=False, wait_for_ready_cluster=True,
+        provider="ssh", hosts=names(machines),
+    )  # fmt: skip
+    result = await job.wait(timeout=60)
+
+    assert result.outcome == "succeeded"
+    assert len({row.node for row in result.tasks}) == 2
+    for line in await printed(job):
+        _, cluster, leader, here, kind = line.split()
+        assert cluster == leader != here
+        assert kind == "worker"
+    assert nothing_left(lab, *machines)
+
+
+async def test_a_cluster_with_a_dead_host_begins_nothing_and_names_it(
+    hosts: MakeHosts, lab: Lab
+) -> None:
+    (good,) = machines = hosts(1)
+    job = await batchio.run(
+        ["true"], ntasks=4, slots=1, wait_for_ready_cluster=True,
+        provider="ssh", hosts=[good.name, "nowhere.invalid"],
+    )  # fmt: skip
+    result = await job.wait(timeout=90)
+
+    assert (result.outcome, result.exit_code) == ("lost", 3)
+    assert "nowhere.invalid" in result.job.why
+    assert "--min-workers 1" in result.job.why
+    assert [concern.name for concern in result.concerns] == ["nowhere.invalid"]
+    assert all(row.started is None for row in result.tasks)
+    assert nothing_left(lab, *machines)

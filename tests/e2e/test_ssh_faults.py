@@ -41,7 +41,7 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
         ntasks=2, slots=1, provider="ssh", hosts=names(machines), node_timeout=2,
     )  # fmt: skip
     begun = await seen(job, "tasks_started", where=lambda fact: fact["tasks"][0]["task"] == 0)
-    dead, alive = machines[begun["node"]], machines[1 - begun["node"]]
+    dead, alive = machines[begun["node_number"]], machines[1 - begun["node_number"]]
 
     dead.kill()
     await seen(job, "node_silent")
@@ -68,12 +68,12 @@ async def test_an_agent_that_hangs_is_noticed_and_ended_and_its_task_runs_elsewh
         ntasks=2, slots=1, provider="ssh", hosts=names(machines), node_timeout=2,
     )  # fmt: skip
     begun = await seen(job, "tasks_started", where=lambda fact: fact["tasks"][0]["task"] == 0)
-    await go(machines[begun["node"]])
+    await go(machines[begun["node_number"]])
     silent = await seen(job, "node_silent")
     lost = await seen(job, "node_lost")
     result = await job.wait(timeout=60)
 
-    assert silent["node"] == lost["node"] == begun["node"]
+    assert silent["node_number"] == lost["node_number"] == begun["node_number"]
     assert lost["why"] == "silent for 2 s: its agent has not answered for 30 s"
     assert result.outcome == "succeeded"
     tasks = result.job._machine.tasks

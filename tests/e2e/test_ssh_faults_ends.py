@@ -31,7 +31,7 @@ async def test_a_job_cancelled_during_bootstrap_leaves_nothing(hosts: MakeHosts,
     for vm in machines:
         vm.delay(60)  # so that there is a during
     job = await batchio.run(["sleep", "1000"], ntasks=9, provider="ssh", hosts=names(machines))
-    await seen(job, "node_created", where=lambda fact: fact["node"] == 2)
+    await seen(job, "node_created", where=lambda fact: fact["node_number"] == 2)
     await job.cancel()
     result = await job.wait(timeout=60)
 

@@ -57,7 +57,9 @@ async def test_every_bad_host_is_named_and_the_job_goes_on_with_the_rest(
     )  # fmt: skip
     lost: dict[int, Fact] = {}
     await seen(
-        job, "node_lost", where=lambda fact: len(lost.setdefault(fact["node"], fact) and lost) == 5
+        job,
+        "node_lost",
+        where=lambda fact: len(lost.setdefault(fact["node_number"], fact) and lost) == 5,
     )
     await go(good)
     result = await job.wait(timeout=100)
@@ -125,7 +127,7 @@ async def test_a_host_that_is_switched_on_late_is_used(hosts: MakeHosts, lab: La
     lost = await seen(job, "node_lost")
 
     [late] = hosts(ip=NOWHERE)
-    await seen(job, "tasks_started", where=lambda fact: fact["node"] > 1)
+    await seen(job, "tasks_started", where=lambda fact: fact["node_number"] > 1)
     await asyncio.gather(go(late), go(good))
     result = await job.wait(timeout=60)
 
@@ -144,7 +146,7 @@ async def test_one_computer_under_two_names_is_used_once(hosts: MakeHosts, lab: 
     await go(vm)
     result = await job.wait(timeout=60)
 
-    one, other = (vm.name, vm.ip) if refused["node"] == 1 else (vm.ip, vm.name)
+    one, other = (vm.name, vm.ip) if refused["node_number"] == 1 else (vm.ip, vm.name)
     assert refused["why"] == f"{other}: this is the same computer as {one}; it is used once"
     assert result.outcome == "succeeded"
     assert len(await history(job, "node_greeted")) == 1

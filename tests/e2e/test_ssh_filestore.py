@@ -134,7 +134,7 @@ async def test_what_is_removed_from_a_store_between_two_hosts_is_done_without(
         await seen(job, "tasks_started")
         store.kept.clear()
         second.link(up=True)
-        await seen(job, "tasks_started", where=lambda fact: fact["node"] > 0)
+        await seen(job, "tasks_started", where=lambda fact: fact["node_number"] > 0)
     for vm in (first, second):
         await go(vm)
     result = await job.wait(timeout=60)

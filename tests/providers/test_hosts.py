@@ -233,3 +233,20 @@ def test_a_relative_python_is_refused_with_what_to_write() -> None:
         parse_host("a?python=bin/python3")
     assert caught.value.hint == "write it from /, as it is on the host"
     assert parse_host("a?python=python3.12").python == "python3.12"
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("gpu1?work=scratch", "work is no absolute path"),
+        ("gpu1?work=", "work is no absolute path"),
+        ("gpu1?work=/" + "long" * 20, "work is too long"),
+    ],
+)
+def test_a_work_folder_that_cannot_be_one_is_refused(word: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        parse_host(word)
+
+
+def test_a_work_folder_is_kept_in_the_word() -> None:
+    assert parse_host(parse_host("gpu1?work=/scratch/a b").word).work == "/scratch/a b"

@@ -6,18 +6,13 @@ import json
 from typing import Any, Final
 
 from batchio.runtime import frames
+from tests.damage import ODD
 
 RECORD: Final[list[Any]] = [0, 1, 0, "", 1.0, 2.0, 4096, 0.5, 0, 9, 0, 0, ""]
 FIELDS: Final = (
     "task", "attempt", "exit", "reason", "started", "ended", "rss", "cpu", "log_from", "log_to",
     "files", "bytes", "tail",
 )  # fmt: skip
-
-ODD: Final[list[Any]] = [
-    None, True, "x", [], {}, [1], -1, -65, 0.5, 10**30, -(10**30), float("nan"), float("inf"),
-    float("-inf"), 1e300,
-]  # fmt: skip
-"""Values of which each field takes a few at most."""
 
 _FITS: Final[dict[str, tuple[Any, ...]]] = {
     "exit": (-1,),

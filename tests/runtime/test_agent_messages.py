@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from batchio.core import events as ev
 from batchio.core.reports import Ended, Facts
 from batchio.errors import ProtocolError
 from batchio.runtime import agent_messages as messages
 from batchio.runtime import frames
+from tests.damage import SEEDS, anything, changed, damaged, dices
 from tests.runtime.garbage import (
     BAD_FRAMES,
     BAD_MESSAGES,
     FIELDS,
-    ODD,
     RECORD,
     bad_records,
     frame,
@@ -157,47 +155,7 @@ def usable(heard: Any) -> bool:
     return ev.encode(ev.decode(body)) == body
 
 
-def anything(dice: Random, depth: int = 3) -> Any:
-    """Any JSON at all, and often what a message might have there."""
-    tags = [said[0] for said in TRUE_MESSAGES]
-    match dice.randrange(8 if depth else 5):
-        case 0:
-            return dice.choice(ODD)
-        case 1:
-            return dice.randrange(-(1 << dice.randrange(70)), 1 << dice.randrange(70))
-        case 2:
-            return dice.choice(tags)
-        case 3:
-            return dice.random() * 10.0 ** dice.randrange(-300, 300)
-        case 4:
-            return "".join(chr(dice.randrange(0xE000)) for _ in range(dice.randrange(5)))
-        case 5:
-            return [anything(dice, depth - 1) for _ in range(dice.randrange(14))]
-        case 6:
-            return {str(n): anything(dice, depth - 1) for n in range(dice.randrange(3))}
-        case _:
-            return [dice.choice(tags), *(anything(dice, depth - 1) for _ in range(2))]
-
-
-def changed(dice: Random, value: Any) -> Any:
-    """A copy in which one value, somewhere, is another one."""
-    if not isinstance(value, (list, dict)) or not value or not dice.randrange(6):
-        return anything(dice)
-    key = dice.choice(list(value) if isinstance(value, dict) else range(len(value)))
-    copy: Any = value.copy()
-    copy[key] = changed(dice, copy[key])
-    return copy
-
-
-def damaged(dice: Random, data: bytes) -> bytes:
-    """The bytes with some changed, left out, or put in."""
-    at = dice.randrange(len(data))
-    return data[:at] + dice.randbytes(dice.randrange(6)) + data[at + dice.randrange(6) :]
-
-
-SEEDS = st.integers(0, (1 << 32) - 1)
-AT_ONCE = 100
-"""Inputs from one seed: 10,000 on a developer's computer, ten times as many in CI's profile."""
+TAGS = [said[0] for said in TRUE_MESSAGES]
 
 
 def passes(read: Callable[[], Iterable[Any]]) -> int:
@@ -211,24 +169,21 @@ def passes(read: Callable[[], Iterable[Any]]) -> int:
 
 @given(SEEDS)
 def test_whatever_is_said_is_refused_in_our_words_or_can_be_used(seed: int) -> None:
-    dice = Random(seed)
-    for _ in range(AT_ONCE):
-        said = anything(dice)
+    for dice in dices(seed):
+        said = anything(dice, TAGS)
         passes(lambda said=said: [messages.read(said, TASKS)])  # type: ignore[misc]
 
 
 @given(SEEDS)
 def test_a_true_message_with_a_word_changed_is_refused_or_can_be_used(seed: int) -> None:
-    dice = Random(seed)
-    for _ in range(AT_ONCE):
-        said = changed(dice, dice.choice(TRUE_MESSAGES))
+    for dice in dices(seed):
+        said = changed(dice, dice.choice(TRUE_MESSAGES), TAGS)
         passes(lambda said=said: [messages.read(said, TASKS)])  # type: ignore[misc]
 
 
 @given(SEEDS)
 def test_a_true_frame_with_some_bytes_changed_is_refused_or_can_be_used(seed: int) -> None:
-    dice = Random(seed)
-    for _ in range(AT_ONCE):
+    for dice in dices(seed):
         true = frame(frames.MESSAGES, json.dumps([dice.choice(TRUE_MESSAGES)]).encode())
         data = damaged(dice, true)
         passes(lambda data=data: hear(data))  # type: ignore[misc]

@@ -40,6 +40,7 @@ class Counting:
         self.where = inner.where
         self.local = inner.local
         self.python = inner.python
+        self.work = inner.work
         self.trips = 0
 
     async def run(
@@ -377,6 +378,8 @@ def test_a_full_disk_is_named(lab: Lab, vms: MakeVms) -> None:
     async def scene(way: Transport, base: str) -> None:
         with pytest.raises(NodeError, match="No space left on device") as caught:
             await bootstrap(way, home_name="j.1")
-        assert caught.value.hint == "make room under /var/tmp"
+        assert caught.value.hint == (
+            "make room under /var/tmp, or name another folder: HOST?work=PATH"
+        )
 
     on_vm(lab, vm.ip, vm.known_hosts, "root", scene)

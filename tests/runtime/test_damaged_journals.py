@@ -16,9 +16,9 @@ from batchio.errors import BatchioError, JournalCorrupt
 from batchio.runtime.replay import Fold
 from batchio.testing import Ends
 from tests.core.machines import spec
+from tests.damage import damaged
 from tests.effort import examples
 from tests.runtime.jobs import Job
-from tests.runtime.test_agent_messages import damaged
 
 if TYPE_CHECKING:
     from pathlib import Path

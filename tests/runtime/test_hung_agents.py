@@ -31,7 +31,9 @@ def hang(job: Job, *, seconds: float | None = None) -> None:
 
 
 def notes(job: Job) -> list[str]:
-    return [note.text for note in job.journaled(ev.Noted)]
+    """What people are told of its nodes, and what stayed on them."""
+    left = [f"n{gone.node}: {gone.left}" for gone in job.journaled(ev.NodeDeleted) if gone.left]
+    return [*(note.text for note in job.journaled(ev.Noted)), *left]
 
 
 def test_an_agent_that_hangs_is_noticed_within_the_stated_time(tmp_path: Path) -> None:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+from hypothesis import given
+
+from batchio.core.concerns import concerns
+from batchio.core.explain import why_job
+from batchio.core.rows import node_rows
+from batchio.core.sending import sending
 from batchio.runtime.files import CHUNK
-from batchio.runtime.live_status import EVERY_S, PREPARING, LiveStatus, read_live_status
+from batchio.runtime.live_status import (
+    EVERY_S,
+    LOADS,
+    PREPARING,
+    REACHING,
+    LiveStatus,
+    read_live_status,
+)
 from batchio.testing import FakeClock, MemoryWorkspace
 from tests.core.machines import spec
+from tests.core.stories import T0, Story
+from tests.damage import SEEDS, changed, dices
 from tests.mortal import MortalStore
 
 if TYPE_CHECKING:
@@ -75,3 +91,34 @@ def test_nothing_is_written_once_the_head_is_over(tmp_path: Path) -> None:
     clock.run(scene())
 
     assert shown.threads == []
+
+
+@given(SEEDS)
+def test_a_fact_that_makes_no_sense_is_left_out_and_the_others_are_shown(seed: int) -> None:
+    machine = Story().offers("a").booting().machine
+    right: dict[str, Any] = {
+        LOADS: {"load": 0.5, "disk_free": 7}, PREPARING: [3, 9], REACHING: [3, T0, "no answer"],
+    }  # fmt: skip
+    assert right.keys() == EVERY_S.keys()
+    for dice in dices(seed):
+        for topic, fact in right.items():
+            odd = changed(dice, fact, [fact, "runs its setup script"])
+            shown: Any = Facts({"1": fact, "0": odd, dice.choice(["x", "-1", "²", "2"]): odd})
+            seen = read_live_status(shown, topic)
+            assert seen[1] == fact
+            loads, preparing, reaching = (
+                seen if topic == each else {} for each in (LOADS, PREPARING, REACHING)
+            )
+            [row] = node_rows(machine, loads, preparing, reaching)
+            json.dumps(row.to_json(), allow_nan=False)
+            for concern in concerns(machine, reaching=reaching):
+                json.dumps(concern.to_json(), allow_nan=False)
+            assert all(isinstance(line, str) for line in why_job(machine, T0 + 9, preparing))
+            sending(machine, preparing)
+
+
+class Facts(dict[str, Any]):
+    """What a store shows, of any topic."""
+
+    def shown(self, _: str) -> dict[str, Any]:
+        return self

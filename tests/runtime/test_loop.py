@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchio.core import dispatch
 from batchio.core import effects as ef
 from batchio.core import events as ev
 from batchio.core.machine import Machine
@@ -16,12 +17,14 @@ from batchio.core.snapshot import load
 from batchio.core.task import Outcome
 from batchio.errors import JournalFull, LeaseHeld, WorkspaceError
 from batchio.runtime.loop import EngineLoop
-from batchio.testing import FakeClock, MemoryEvents, MemoryJournal
+from batchio.testing import Ends, FakeClock, MemoryEvents, MemoryJournal
 from tests.core.at_once import AtOnce
 from tests.core.machines import fingerprint, replay, spec
+from tests.runtime.jobs import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     from batchio.core.spec import JobSpec
 
@@ -274,3 +277,25 @@ def test_a_job_that_is_over_leaves_a_snapshot_of_its_end() -> None:
     assert position == len(turning.past.read())
     assert isinstance(loaded, Machine)
     assert fingerprint(loaded) == fingerprint(turning.machine)
+
+
+# --- a journal whose writes take long ------------------------------------------------------
+
+
+@pytest.mark.parametrize(("seconds", "sooner", "fewer"), [(0.0, 1.0, 1.0), (0.05, 0.9, 0.8)])
+def test_where_writes_take_long_short_tasks_are_sent_ahead_and_fewer_are_written(
+    tmp_path: Path, seconds: float, sooner: float, fewer: float
+) -> None:
+    def took(horizon_s: float) -> tuple[float, int]:
+        job = Job(tmp_path / str(horizon_s), spec(200), lambda _: Ends(seconds=0.25), slots=4)
+        job.past.seconds = seconds
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dispatch, "LONGEST_HORIZON_S", horizon_s)
+            began = job.clock.now()
+            assert job.lead() is Outcome.SUCCEEDED
+        return job.clock.now() - began, len(job.past.batches)
+
+    (before_s, before), (after_s, after) = took(0.2), took(5.0)
+
+    assert after <= fewer * before
+    assert after_s <= sooner * before_s + 0.001

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
 
 from batchio.core import events as ev
 from batchio.core.task import Outcome
 from batchio.runtime.asker import STALE_S, asker
+from batchio.runtime.requests import Requests
 from batchio.runtime.steady import since_boot
-from batchio.testing import Attempt, Ends
+from batchio.testing import Attempt, Ends, FakeClock
 from tests.core.machines import spec
+from tests.core.stories import mixed
+from tests.damage import SEEDS, changed, dices
 from tests.runtime.jobs import Job, runs
 
 if TYPE_CHECKING:
@@ -126,3 +132,41 @@ def test_who_asks_a_head_that_runs_need_not_wait_for_the_answer(tmp_path: Path) 
 
     deed = (10, lambda: job.ask(kind="cancel", tasks=None, why="", by=by))
     assert job.lead(deed) is Outcome.CANCELLED
+
+
+TRUE_REQUESTS: list[dict[str, Any]] = [
+    {"kind": "cancel", "tasks": None, "why": "enough", "by": asker()},
+    {"kind": "cancel", "tasks": [0, 1], "why": ""},
+    {"kind": "retry", "tasks": [0, 1], "attempts": [1, 1], "by": asker()},
+    {"kind": "retry", "tasks": None},
+]
+
+
+@given(SEEDS)
+def test_whatever_is_asked_becomes_events_that_the_machine_and_the_journal_take(
+    seed: int,
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    store: Any = Asked(asked)
+    story = mixed()
+    for dice in dices(seed):
+        request = changed(dice, dice.choice(TRUE_REQUESTS), ["cancel", "retry", 0, 1])
+        if isinstance(request, dict):
+            asked.append((f"{len(asked)}.json", request))
+    requests = Requests(store, story.machine, FakeClock())
+
+    events = asyncio.run(requests.read_new())
+
+    taken = [event.name for event in events if isinstance(event, ev.RequestTaken)]
+    assert taken == [name for name, _ in asked]
+    for event in events:
+        body = ev.encode(event)
+        json.loads(body, parse_constant=lambda name: pytest.fail(name))
+        story.machine.apply(ev.decode(body))
+
+
+class Asked:
+    """A store in which these requests lie."""
+
+    def __init__(self, requests: list[tuple[str, dict[str, Any]]]) -> None:
+        self.asked = lambda: requests

@@ -110,6 +110,10 @@ def test_hosts_are_asked_for_their_hardware_when_they_are_reached(caller: Caller
     assert caller.refused("true", hosts=["a,b"], min_workers="3")[0] == (
         "--min-workers: 3 nodes are asked for, there are 2"
     )
+    assert caller.refused("true", hosts=["a"], task_on_scheduler=False)[0] == (
+        "--task-on-scheduler: no task may run on the first node, and there is only one"
+    )
+    assert caller.typed("true", hosts=["a,b"], task_on_scheduler=False).spec.hosts
     assert caller.refused("true", hosts=["a"], software="x")[0].startswith("--software: ")
 
 

@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 VERSION = 2
 """Version of the protocol: heads of another one are refused, agents of an older one replaced."""
 
+KINDS = {
+    "v": int,
+    "instance": str,
+    "pid": int,
+    "start": int,
+    "socket": str,
+    "job": str,
+    "epoch": int,
+}
+"""What agent.json holds: names and types; numbers are never negative."""
+
 
 def own_folder(home: str) -> None:
     """Make the home and the user's folder around it; refuse what others could have put there."""
@@ -111,12 +122,20 @@ class Identity:
 
 
 def read_identity(home: str) -> dict[str, Any]:
-    """Return the contents of agent.json as the last daemon of this home left it."""
+    """Return the contents of agent.json as the last daemon of this home left it.
+
+    A value that none ever writes is left out: by `pid` a process is ended, and -1 would be all.
+    """
     try:
         known = loads(slurp(home + "/agent.json") or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
-    return known if isinstance(known, dict) else {}
+    found = known if isinstance(known, dict) else {}
+    return {
+        name: found[name]
+        for name, kind in KINDS.items()
+        if type(found.get(name)) is kind and (kind is str or found[name] >= 0)
+    }
 
 
 def public(known: dict[str, Any]) -> str:

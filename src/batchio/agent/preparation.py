@@ -31,11 +31,11 @@ class Preparation:
             return
         self.script, self.result = script, None
         try:
-            known = loads(slurp(self.home + "/prepared") or b"null")
-        except ValueError:
-            known = None
-        if known and known[0] == script:
-            self.ended(script, 0, known[1])
+            known, said = loads(slurp(self.home + "/prepared") or b"null")
+        except (ValueError, TypeError, RecursionError):
+            known = said = None
+        if known == script and isinstance(said, str):
+            self.ended(script, 0, said)
             return
         path = os.fsencode(self.home) + b"/prepare"
         try:

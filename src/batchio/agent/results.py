@@ -31,9 +31,10 @@ class Results:
         for line in slurp(path).splitlines():
             try:
                 _, seq, batch = loads(line)
-            except ValueError:
-                continue  # the last line of a killed agent
-            self.remember(seq, line, batch)
+                if type(seq) is int and 0 < seq < 1 << 62:
+                    self.remember(seq, line, batch)
+            except (ValueError, TypeError, LookupError, RecursionError):
+                continue  # the last line of a killed agent, or damage
         self.size = 0
         self.path = path
         self.late_count = False  # the file lacks something that memory has
@@ -41,11 +42,11 @@ class Results:
         self.rewrite()
 
     def remember(self, seq: int, line: bytes, batch: list[Record]) -> None:
+        keys = [(record[0], record[1]) for record in batch]
+        self.seqs.update(dict.fromkeys(keys, seq))
         self.seq = max(self.seq, seq)
         self.sealed[seq] = line
-        self.keys[seq] = [(record[0], record[1]) for record in batch]
-        for key in self.keys[seq]:
-            self.seqs[key] = seq
+        self.keys[seq] = keys
 
     def add(self, key: Key, record: Record) -> None:
         self.fresh[key] = record

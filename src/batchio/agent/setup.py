@@ -90,7 +90,7 @@ class Setup:
             ("BATCHIO_JOB_ID COILED_CLUSTER_ID", get("job_id")),
             ("BATCHIO_JOB_NAME COILED_CLUSTER_NAME", get("job_name")),
             ("BATCHIO_NODE_ID", get("node_id")),
-            ("BATCHIO_HOSTNAME COILED_CLUSTER_HOSTNAME", host),
+            ("BATCHIO_HOSTNAME", host),
             ("BATCHIO_LOCAL_ADDRESS COILED_BATCH_LOCAL_ADDRESS", get("address")),
             ("BATCHIO_CPUS", "%g" % self.cpus),
             ("BATCHIO_MEMORY", memory),

@@ -20,7 +20,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
 from batchio.buckets.connection import no_bucket
-from batchio.errors import NotAuthorised, ProviderDown, UsageError
+from batchio.errors import ProviderDown, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,8 +209,11 @@ class Bucket:
             with err:
                 if err.code == 404:
                     return None
-                kind = NotAuthorised if err.code in (401, 403) else ProviderDown
-                raise kind(f"it answers {err.code} {err.reason}", where=self.url) from None
+                said = f"it answers {err.code} {err.reason}"
+                if err.code in (401, 403):
+                    more = err.read(2000).decode("utf-8", "replace")
+                    raise self._connection.refused(f"{said}\n{more}") from None
+                raise ProviderDown(said, where=self.url) from None
         except OSError as err:
             raise ProviderDown(str(getattr(err, "reason", err)), where=self.url) from None
 

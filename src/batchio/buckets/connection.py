@@ -80,9 +80,9 @@ class Connection:
         except FileNotFoundError as err:
             raise self._missing(err, what) from None
         except (PermissionDeniedError, UnauthenticatedError, PermissionError) as err:
-            raise NotAuthorised(_brief(err), where=self.url, hint=hint) from None
+            raise self.refused(str(err)) from None
         except OSError as err:  # a file where the folder should be, a disk that is full
-            raise ProviderError(err.strerror or _brief(err), where=self.url) from None
+            raise ProviderError(err.strerror or _brief(str(err)), where=self.url) from None
         except (BaseError, ValueError) as err:
             text = str(err)
             if no_bucket(err):
@@ -90,8 +90,21 @@ class Connection:
             if any(place in text for place in _METADATA):
                 raise NotAuthorised("no credentials", where=self.url, hint=hint) from None
             if "must be specified" in text:
-                raise UsageError(f"{self.url}: {_brief(err)}", hint=hint) from None
-            raise ProviderDown(_brief(err), where=self.url) from None
+                raise UsageError(f"{self.url}: {_brief(str(err))}", hint=hint) from None
+            raise ProviderDown(_brief(str(err)), where=self.url) from None
+
+    def refused(self, text: str) -> NotAuthorised:
+        """Return the error for credentials that a store refuses, or for a clock that is off.
+
+        S3 refuses what was signed more than 15 minutes from its own time, and says that:
+        docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, RequestTimeTooSkewed.
+        """
+        if "RequestTimeTooSkewed" in text:
+            theirs = re.search(r"<ServerTime>([^<]{1,40})</ServerTime>", text)
+            there = f": for the store it is {theirs[1]}" if theirs else ""
+            said, hint = f"this computer's clock is off{there}", "timedatectl set-ntp true"
+            return NotAuthorised(said, where=self.url, hint=hint)
+        return NotAuthorised(_brief(text), where=self.url, hint=_LOGIN.get(self.scheme))
 
     def _missing(self, err: Exception, what: str) -> UsageError | ProviderError:
         """Return the error for an object, or a whole bucket, that is not there."""
@@ -121,7 +134,7 @@ def no_bucket(err: Exception) -> bool:
     return "NoSuchBucket" in str(err) or "ContainerNotFound" in str(err)
 
 
-def _brief(err: Exception) -> str:
-    """Return the first line of an error of obstore, without its account of retries."""
-    first = str(err).splitlines()[0] if str(err) else type(err).__name__
+def _brief(text: str) -> str:
+    """Return the first line of what obstore says of an error, without its account of retries."""
+    first = text.splitlines()[0] if text else "it says nothing"
     return re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)

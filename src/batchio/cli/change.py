@@ -46,6 +46,10 @@ def cancel_job(args: CancelArgs) -> int:
 
     Tasks that have not started never will; running ones get TERM, and KILL when they
     have not ended after the grace of the job. What has finished stays finished.
+
+    \b
+      batchio cancel hello
+      batchio cancel hello --task 3,7-9 --why 'wrong input'
     """
     ids = str(args.task.ids) if args.task else None
 
@@ -90,7 +94,12 @@ def retry_tasks(args: RetryArgs) -> int:
     """Run tasks of a job again: those that did not succeed, or those named.
 
     Also of a job that is done. Each gets a new attempt and its retries anew. The values of
-    secrets are never written down: a job that nobody runs any more needs them again.
+    secrets are never written down: a job that nobody runs any more needs them again. The
+    files are those that were sent when the job was submitted, also where they are newer here.
+
+    \b
+      batchio retry hello
+      batchio retry hello --task 3 --follow
     """
     if args.failed and args.task:
         raise UsageError("--failed and --task exclude each other", hint="choose one of them")
@@ -139,6 +148,9 @@ def recover_job(args: RecoverArgs) -> int:
 
     Finished tasks stay finished; what still runs on its nodes is taken over. The values
     of secrets are never written down, so a job that has any needs them again.
+
+    \b
+      batchio recover hello --wait
     """
     secrets = dict(map(_secret, args.secret_env))
 
@@ -194,7 +206,7 @@ cancel = command(
     cancel_job,
     CancelArgs,
     JobArgument(),
-    click.Option(["--why"], metavar="TEXT", help="Kept with the job."),
+    click.Option(["--why"], metavar="TEXT", help="The reason, which is kept with the job."),
 )
 retry = command(
     "retry",

@@ -75,14 +75,27 @@ class Explained(TypedDict):
     """Sentences for people."""
 
 
+class HeadLog(TypedDict):
+    """What `batchio logs --scheduler` shows: what the job's head itself wrote to stderr."""
+
+    schema: int
+    id: str
+    """The job's id."""
+    text: str
+    """All of it; mostly empty."""
+
+
 class LogRecord(TypedDict):
     """One line that a task printed."""
 
+    schema: int
     task: int
     attempt: int
     stream: Literal["stdout", "stderr"]
     time: float
     """Unix seconds, by the clock of the head's computer."""
-    node: int
-    """The node's number."""
+    node: str
+    """The node's name."""
+    node_number: int
+    """The node's number in the job."""
     text: str

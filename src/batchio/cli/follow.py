@@ -209,12 +209,16 @@ def show_line(line: LogLine) -> None:
 
 def show_aside(line: LogLine) -> None:
     """Print one line of a task to our stderr, whatever stream it was written to."""
-    about = label(line.task, line.attempt, stderr=True)
+    told = line.stream == "stderr" and is_terminal(sys.stderr)
+    about = label(line.task, line.attempt, stderr=True, mark=" stderr" if told else "")
     diagnostics.passed_on(f"{about} {harmless(line.text, sys.stderr)}")
 
 
-def label(task: int, attempt: int, *, stderr: bool = False) -> str:
-    """Return the label of a task's line, "(task 3)", in the task's colour."""
+def label(task: int, attempt: int, *, stderr: bool = False, mark: str = "") -> str:
+    """Return the label of a task's line, "(task 3)", in the task's colour.
+
+    `stderr`: it is printed there; `mark` tells a line of the task's stderr on a terminal.
+    """
     again = f", attempt {attempt}" if attempt > 1 else ""
     stream = sys.stderr if stderr else sys.stdout
-    return painted(f"(task {task}{again})", LABELS[task % len(LABELS)], stream)
+    return painted(f"(task {task}{again}{mark})", LABELS[task % len(LABELS)], stream)

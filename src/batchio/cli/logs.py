@@ -10,18 +10,19 @@ import click
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import JobArgument, finished, found
+from batchio.cli.documents import HeadLog, LogRecord
 from batchio.cli.follow import LABELS, let_go
 from batchio.cli.options import command
 from batchio.cli.terminal import harmless, painted
 from batchio.cli.words import moment, precise
+from batchio.core.record import SCHEMA
 from batchio.errors import UsageError
 from batchio.options.table import get
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchio.api import Job, LogLine
-    from batchio.cli.documents import LogRecord
     from batchio.cli.output import Format
     from batchio.core.arrays import Array
 
@@ -56,6 +57,15 @@ def show_logs(args: LogsArgs) -> int:
 
     JOB is an id, the beginning of one, or a name; without it the newest job is meant.
     With --follow, new lines are shown until the job ends; Ctrl-C ends the looking only.
+
+    The order is that in which the lines arrived. What a task writes to stdout and to stderr
+    comes through two pipes, so short lines of the two may change places; a program that is
+    to keep them in order can be run with 2>&1.
+
+    \b
+      batchio logs hello --task 3
+      batchio logs --tail 20 -f
+      batchio logs --filter Error --since 10m 2c4d
     """
     if args.stdout and args.stderr:
         raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
@@ -63,14 +73,14 @@ def show_logs(args: LogsArgs) -> int:
         diagnostics.warn(f"--profile: ignored, {get('profile').never}")
     job = finished(found(args.job, args.workspace))
     if args.scheduler:
-        return _head_log(job)
+        return _head_log(job, args.format)
     array = output.JsonArray() if args.format == "json" else None
     bytewise = args.raw and args.format == "table"
     try:
         if bytewise and not args.filter and args.tail is None:
             finished(_pour(job, args))
         else:
-            finished(_show(job, args, _writer(args, array)))
+            finished(_show(job, args, array))
     except KeyboardInterrupt:
         return let_go(job)
     if array:
@@ -78,13 +88,17 @@ def show_logs(args: LogsArgs) -> int:
     return 0
 
 
-async def _show(job: Job, args: LogsArgs, writer: Callable[[LogLine], None]) -> None:
+async def _show(job: Job, args: LogsArgs, array: output.JsonArray | None) -> None:
     nodes, text = await _nodes(job, args.workers), args.filter
+    names: dict[int, str] = {}
+    writer = _writer(args, array, names)
     stream = job.logs(**_which(args), follow=args.follow, tail=args.tail)
     async with stream as lines:
         async for line in lines:
             if (text and text not in line.text) or (nodes is not None and line.node not in nodes):
                 continue
+            if args.format != "table" and line.node not in names:
+                names.update({node.number: node.name for node in (await job.status()).nodes})
             writer(line)
             if args.follow:
                 output.flush()
@@ -128,12 +142,14 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
     return numbers
 
 
-def _writer(args: LogsArgs, array: output.JsonArray | None) -> Callable[[LogLine], None]:
+def _writer(
+    args: LogsArgs, array: output.JsonArray | None, names: Mapping[int, str]
+) -> Callable[[LogLine], None]:
     """Return the function that writes a line in the form that was asked for."""
     if array:
-        return lambda line: array.add(_record(line))
+        return lambda line: array.add(_record(line, names))
     if args.format != "table":
-        return lambda line: output.json_lines([_record(line)])
+        return lambda line: output.json_lines([_record(line, names)])
     if args.raw:
         return lambda line: output.line(line.text)
     if args.timestamps:
@@ -151,25 +167,31 @@ def _label(line: LogLine) -> str:
     import sys
 
     again = f" attempt {line.attempt}" if line.attempt > 1 else ""
-    text = f"(Task {line.task}{again})"
+    mark = " stderr" if line.stream == "stderr" and output.to_person() else ""
+    text = f"(Task {line.task}{again}{mark})"
     gap = " " * max(LABEL_WIDTH - len(text), 1)
     return painted(text, LABELS[line.task % len(LABELS)], sys.stdout) + gap
 
 
-def _record(line: LogLine) -> LogRecord:
+def _record(line: LogLine, names: Mapping[int, str]) -> LogRecord:
     return {
+        "schema": SCHEMA,
         "task": line.task,
         "attempt": line.attempt,
         "stream": line.stream,
         "time": line.time,
-        "node": line.node,
+        "node": names.get(line.node, str(line.node)),
+        "node_number": line.node,
         "text": line.text,
     }
 
 
-def _head_log(job: Job) -> int:
+def _head_log(job: Job, form: Format) -> int:
     """Print what the job's head wrote to its stderr; return the exit code."""
     text = finished(job.head_log())
+    if form != "table":
+        output.json_document(HeadLog(schema=SCHEMA, id=job.id, text=text), form)
+        return 0
     if not text:
         diagnostics.say(f"the head of job {job.id} had nothing to say")
     output.write(text)

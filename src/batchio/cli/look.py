@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -24,10 +24,20 @@ from batchio.errors import UsageError
 from batchio.options.table import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
+    from batchio.api import Job
     from batchio.cli.output import Format
     from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
+
+AT_ONCE: Final = 1000
+"""Number of tasks whose inputs are read at once."""
+
+STATES: Final = (
+    *("pending", "provisioning", "running", "done"),
+    *("succeeded", "failed", "cancelled", "timed_out", "lost", "unattended", "unreadable"),
+)
+"""States and outcomes by which `list` chooses jobs."""
 
 SHOWN: Final = 50
 """Number of tasks that `status` shows of a job with more."""
@@ -39,6 +49,7 @@ class StatusArgs:
 
     job: str | None
     all: bool
+    inputs: bool
     limit: int | None = None
     sort: str | None
     format: Format
@@ -51,30 +62,46 @@ def status(args: StatusArgs) -> int:
     JOB is an id, the beginning of one, or a name; without it the newest job is shown,
     and `batchio list` shows them all. Of a job with many tasks the failed and the
     running ones are shown first.
+
+    \b
+      batchio status
+      batchio status hello --sort -duration --limit 5
+      batchio status hello --inputs --format jsonl
     """
     order = _order(args.sort) if args.sort else []
 
-    async def look() -> JobView:
+    async def look() -> tuple[Job, JobView]:
         job = await found(args.job, args.workspace)
-        return await job.status()
+        return job, await job.status()
 
-    view = finished(look())
+    job, view = finished(look())
     limit = None if args.all else args.limit
+    chosen = itertools.islice(_rows(view, order), limit)
+    rows = _with_inputs(job, chosen) if args.inputs else (row.to_json() for row in chosen)
     match args.format:
         case "json":
-            tasks = [row.to_json() for row in itertools.islice(_rows(view, order), limit)]
             groups = [group.to_json() for group in view.failures()]
-            output.json_value({**view.to_json(), "failures": groups, "tasks": tasks})
+            output.json_object({**view.to_json(), "failures": groups}, "tasks", rows)
         case "jsonl":
-            output.json_lines(row.to_json() for row in itertools.islice(_rows(view, order), limit))
+            output.json_lines({"schema": SCHEMA, **row} for row in rows)
         case _:
-            _show(view, order, None if args.all else args.limit or SHOWN)
+            _show(job, view, order, args)
             if args.job is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
 
 
-def _show(view: JobView, order: list[Order], limit: int | None) -> None:
+def _with_inputs(job: Job, rows: Iterable[TaskRow]) -> Iterator[dict[str, Any]]:
+    """Yield rows of tasks as JSON, each with the task's input."""
+    source = iter(rows)
+    while some := list(itertools.islice(source, AT_ONCE)):
+        given = finished(job.inputs(row.id for row in some))
+        for row, text in zip(some, given, strict=True):
+            yield {**row.to_json(), "input": text}
+
+
+def _show(job: Job, view: JobView, order: list[Order], args: StatusArgs) -> None:
+    limit = None if args.all else args.limit or SHOWN
     for line in header_lines(view):
         output.line(with_place(line))
     groups = list(failure_lines(view))
@@ -87,7 +114,16 @@ def _show(view: JobView, order: list[Order], limit: int | None) -> None:
     rows = _rows(view, order, limit) if few or order else view.urgent()
     shown = itertools.islice(rows, limit)
     output.line()
-    output.table(TASK_COLUMNS, map(task_cells, shown))
+    if args.inputs:
+        several = list(shown)
+        given = finished(job.inputs(row.id for row in several))
+        cells = (
+            (*task_cells(row)[:2], text or "", *task_cells(row)[2:])
+            for row, text in zip(several, given, strict=True)
+        )
+        output.table((*TASK_COLUMNS[:2], Column("Input"), *TASK_COLUMNS[2:]), cells)
+    else:
+        output.table(TASK_COLUMNS, map(task_cells, shown))
     if not few:
         first = "" if order else ", failed and running ones first"
         output.line(f"{limit} of {total} tasks{first}; --all shows every one")
@@ -150,17 +186,27 @@ class ListArgs:
     """Arguments of `batchio list`."""
 
     limit: int
+    state: tuple[str, ...]
+    tag: tuple[str, ...]
+    name: str
     format: Format
     workspace: str | None
 
 
 def list_jobs(args: ListArgs) -> int:
-    """List jobs, newest first."""
+    """List jobs, newest first. Times are of this computer's time zone, and in JSON Unix seconds.
+
+    \b
+      batchio list --state running
+      batchio list --name 'train*' --tag team=a --limit 50
+    """
 
     async def look() -> list[JobSummary]:
         from batchio import api
 
-        return await api.list_jobs(limit=args.limit, workspace=args.workspace)
+        return await api.list_jobs(
+            args.workspace, args.limit, states=args.state, tags=args.tag, name=args.name
+        )
 
     jobs = finished(look())
     match args.format:
@@ -168,6 +214,8 @@ def list_jobs(args: ListArgs) -> int:
             output.json_list(job.to_json() for job in jobs)
         case "jsonl":
             output.json_lines(job.to_json() for job in jobs)
+        case _ if not jobs and (args.state or args.tag or args.name):
+            diagnostics.say("no job is like that")
         case _ if not jobs:
             diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
         case _:
@@ -177,11 +225,13 @@ def list_jobs(args: ListArgs) -> int:
 
 JOB_COLUMNS: Final = (
     Column("ID"),
+    Column("Name"),
     Column("State"),
     Column("Tasks Done", right=True),
-    Column("Submitted", right=True),
+    Column("Submitted", right=True, spare=4),
     Column("Finished", right=True, spare=2),
     Column("Approx Cloud Cost", right=True, spare=1),
+    Column("Tags", spare=3),
     Column("Command"),
 )
 
@@ -189,11 +239,13 @@ JOB_COLUMNS: Final = (
 def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
     return (
         job.id,
+        job.name,
         standing(job.standing),
         done_of(job.counts) if job.counts.total else "",
         stamp(job.submitted),
         stamp(job.finished),
         "-" if job.cost is None else f"${job.cost:.2f}",
+        " ".join(job.tags),
         job.command or job.why,
     )
 
@@ -208,7 +260,11 @@ class LookArgs:
 
 
 def show_nodes(args: LookArgs) -> int:
-    """Show the nodes of a job; without JOB, of the newest."""
+    """Show the nodes of a job; without JOB, of the newest.
+
+    \b
+      batchio nodes hello
+    """
 
     async def look() -> JobView:
         return await (await found(args.job, args.workspace)).status()
@@ -217,9 +273,9 @@ def show_nodes(args: LookArgs) -> int:
     nodes = view.nodes
     match args.format:
         case "json":
-            output.json_list(node.to_json() for node in nodes)
+            output.json_list({"schema": SCHEMA, **node.to_json()} for node in nodes)
         case "jsonl":
-            output.json_lines(node.to_json() for node in nodes)
+            output.json_lines({"schema": SCHEMA, **node.to_json()} for node in nodes)
         case _ if not nodes:
             diagnostics.say("no nodes yet; batchio explain says what is waited for")
         case _:
@@ -267,7 +323,11 @@ def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
 def explain_why(args: LookArgs) -> int:
     """Say why a job, or one of its tasks, is where it is.
 
-    JOB/TASK names a task: `batchio explain 2c4d5f6g7h/3`. Without JOB: the newest.
+    JOB/TASK names a task. Without JOB: the newest.
+
+    \b
+      batchio explain hello
+      batchio explain 2c4d5f6g7h/3
     """
 
     async def look() -> tuple[str, int | None, list[str]]:
@@ -291,7 +351,27 @@ status_command = command(
     StatusArgs,
     JobArgument(),
     click.Option(["--all"], is_flag=True, help="Show every task."),
+    click.Option(["--inputs"], is_flag=True, help="Show the input of each task, too."),
 )
-list_command = command("list", list_jobs, ListArgs)
+list_command = command(
+    "list",
+    list_jobs,
+    ListArgs,
+    click.Option(
+        ["--state"],
+        multiple=True,
+        type=click.Choice(STATES),
+        help="Only jobs in this state or with this outcome; may be given several times.",
+    ),
+    click.Option(
+        ["-t", "--tag"],
+        multiple=True,
+        metavar="KEY[=VAL]",
+        help="Only jobs with this tag; may be given several times, for all of them.",
+    ),
+    click.Option(
+        ["--name"], default="", metavar="NAME", help="Only jobs of this name, such as 'train*'."
+    ),
+)
 nodes_command = command("nodes", show_nodes, LookArgs, JobArgument(), like="explain")
 explain_command = command("explain", explain_why, LookArgs, JobArgument())

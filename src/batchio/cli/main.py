@@ -11,7 +11,7 @@ from typing import Final
 
 import click
 
-from batchio.cli import diagnostics, output, place
+from batchio.cli import diagnostics, output, place, terminal
 from batchio.errors import UsageError
 
 COMMANDS: Final = {
@@ -112,6 +112,11 @@ def show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
         ctx.exit()
 
 
+def choose_colour(_: click.Context, __: click.Parameter, when: str) -> None:
+    """Write in colour from here on as --color says."""
+    terminal.use_colour(when)
+
+
 cli = Commands(
     "batchio",
     help=HELP,
@@ -119,13 +124,22 @@ cli = Commands(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         click.Option(
+            ["--color"],
+            type=click.Choice(("auto", "always", "never")),
+            default="auto",
+            is_eager=True,
+            expose_value=False,
+            callback=choose_colour,
+            help="When to write in colour; NO_COLOR and FORCE_COLOR are honoured, too.",
+        ),
+        click.Option(
             ["--version"],
             is_flag=True,
             is_eager=True,
             expose_value=False,
             callback=show_version,
             help="Show the version and exit.",
-        )
+        ),
     ],
 )
 
@@ -134,6 +148,7 @@ def call(args: list[str]) -> int:
     """Run this command line and return the exit code; never raises."""
     place.use(None)
     diagnostics.be_quiet(False)
+    terminal.use_colour("auto")
     try:
         from batchio.options.terms import for_command_line
 

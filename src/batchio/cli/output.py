@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
 
-from batchio.cli.diagnostics import ExitCode, error
-from batchio.cli.terminal import has_colour, is_terminal, painted, visible, width
+from batchio.cli.diagnostics import ExitCode, error, hint
+from batchio.cli.terminal import has_colour, is_terminal, only_ascii, painted, visible, width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Format = Literal["table", "json", "jsonl"]
 """The values of --format."""
@@ -150,6 +150,14 @@ def json_document(value: Any, form: Format) -> None:
     json_lines([value]) if form == "jsonl" else json_value(value)
 
 
+def json_object(known: Mapping[str, Any], name: str, values: Iterable[Any]) -> None:
+    """Write a JSON object: `known`, and a list `name`, of which not all is held in memory."""
+    text = json.dumps(known, ensure_ascii=False, indent=2).removesuffix("\n}")
+    write(f"{text},\n  {json.dumps(name)}: ")
+    json_list(values)
+    line("}")
+
+
 def json_list(values: Iterable[Any]) -> None:
     """Write a JSON array, an element on each line, without holding all in memory."""
     array = JsonArray()
@@ -186,14 +194,21 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     ]
     room = shutil.get_terminal_size().columns if to_person() else None
     kept = list(range(len(columns))) if room is None else _kept(columns, widths, room)
+    left_out = [column.title for at, column in enumerate(columns) if at not in kept]
     columns, widths = [columns[at] for at in kept], [widths[at] for at in kept]
     picked = ([row[at] for at in kept] for row in itertools.chain(first, rest))
     if room is not None and after is None and _needed(widths, DRAWN_GAP) + 1 <= room:
         _draw(columns, picked, room - _needed([*widths[:-1], 0], DRAWN_GAP) - 1)
-        return
-    head = [Cell(column.title, "bold") for column in columns]
-    for row in itertools.chain((head,), picked):
-        line(_aligned(columns, widths, row, room))
+    else:
+        head = [Cell(column.title, "bold") for column in columns]
+        for row in itertools.chain((head,), picked):
+            line(_aligned(columns, widths, row, room))
+    if left_out:
+        flush()
+        hint(
+            f"this terminal is too narrow for {', '.join(left_out)}; in a pipe, as in | cat, and "
+            "in --format json nothing is left out"
+        )
 
 
 def _kept(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
@@ -238,16 +253,19 @@ def _cut(text: str, room: int) -> str:
     """Cut a text to the width `room`; wide characters count as if all were of equal width."""
     if width(text) <= room:
         return text
-    return text[: room * len(text) // width(text) - 1] + "…" if room > 1 else ""
+    more = "..." if only_ascii() else "…"
+    fits = room * len(text) // width(text) - len(more)
+    return text[:fits] + more if fits >= 0 and room > 1 else ""
 
 
 def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) -> None:
     """Draw a table with lines, the last cells cut to the width `last`; no text is markup."""
+    from rich.box import ASCII, HEAVY_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table()
+    drawn = Table(box=ASCII if only_ascii() else HEAVY_HEAD)
     for column in columns:
         side: Literal["left", "right"] = "right" if column.right else "left"
         drawn.add_column(Text(column.title), justify=side, no_wrap=True)
@@ -255,4 +273,5 @@ def _draw(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], last: int) 
         shown = [*cells, Cell(_cut(end.text, last), end.colour)]
         drawn.add_row(*(Text(cell.text, style=cell.colour) for cell in shown))
     flush()
-    Console(no_color=not has_colour(sys.stdout), highlight=False).print(drawn)
+    system: Literal["standard"] | None = "standard" if has_colour(sys.stdout) else None
+    Console(color_system=system, highlight=False).print(drawn)

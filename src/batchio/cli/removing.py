@@ -33,6 +33,9 @@ def remove_jobs(args: RmArgs) -> int:
 
     What was brought to a folder of yours, by --download or --sync, stays. A job that is
     not done is refused: cancel it first.
+
+    \b
+      batchio rm 2c4d 2c4f
     """
     from batchio import api
 
@@ -61,6 +64,9 @@ def prune_jobs(args: PruneArgs) -> int:
     """Remove all jobs that were done long ago, as `batchio rm` does.
 
     Jobs that are not done, or that cannot be read, stay.
+
+    \b
+      batchio prune --older-than 30d --dry-run
     """
     from batchio import api
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.terminal import painted, visible
-from batchio.cli.words import COLOURS, clock, lasted, outcomes, plural, stamp
+from batchio.cli.words import COLOURS, clock, lasted, outcomes, plural, stamp, zoned
 from batchio.core.explain import clip
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def header_lines(view: JobView) -> Iterator[str]:
     yield f"tasks      {view.counts.total}: {outcomes(view.counts)}"
     if view.retries or view.infra_retries:
         yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
-    yield f"submitted  {stamp(view.submitted)}, {_age(view)}"
+    yield f"submitted  {zoned(view.submitted)}, {_age(view)}"
     yield f"provider   {view.provider}{_nodes(view)}"
     for at, text in view.notes:
         yield f"note       {stamp(at)} {visible(text)}"

@@ -8,6 +8,7 @@ import shutil
 import stat
 import unicodedata
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -61,10 +62,33 @@ def stdin_waits() -> bool:
         return False
 
 
+_COLOUR: Final[ContextVar[str]] = ContextVar("batchio_colour", default="auto")
+
+
+def use_colour(when: str) -> None:
+    """Write colours from here on "always", "never", or as stream and environment want: "auto"."""
+    _COLOUR.set(when)
+
+
 def has_colour(stream: TextIO) -> bool:
-    """Return whether to write colours to a stream; https://no-color.org is honoured."""
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and is_terminal(stream)
+    """Return whether to write colours, and bold text, to a stream.
+
+    What --color says counts first, then NO_COLOR (https://no-color.org), then FORCE_COLOR
+    (https://force-color.org), then whether the stream is a terminal that knows colours.
+    """
+    if (when := _COLOUR.get()) != "auto":
+        return when == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return os.environ.get("TERM") != "dumb" and is_terminal(stream)
+
+
+def only_ascii() -> bool:
+    """Return whether the locale is C by name, so that lines of tables must be ASCII."""
+    named = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, named), "") in ("C", "POSIX")
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:

@@ -39,6 +39,11 @@ def stamp(at: float | None) -> str:
     return "" if at is None else datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def zoned(at: float) -> str:
+    """Write Unix seconds as `stamp` does, with the time zone behind: 2024-11-18 17:25:08 CET."""
+    return f"{stamp(at)} {datetime.fromtimestamp(at).astimezone().strftime('%Z')}".rstrip()
+
+
 def clock(at: float | None) -> str:
     """Write Unix seconds as `stamp` does, without the date when it is today."""
     text = stamp(at)

@@ -8,14 +8,16 @@ first event it writes, and closes it after its last.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
 from batchio.core.ids import submitted_at
 from batchio.core.record import View
-from batchio.core.views import Counts, JobSummary, command_text, job_summary
+from batchio.core.views import Counts, JobSummary, command_text, job_summary, tag_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 TOPIC: Final = "card"
 """Name under which a store keeps a card."""
 
-LAYOUT: Final = 2
+LAYOUT: Final = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -46,6 +48,29 @@ _SUMMARY: Final = frozenset(item.name for item in fields(JobSummary)) - {
 }
 
 
+class Wanted(NamedTuple):
+    """Conditions on the jobs of a list; a job must meet all of them, and an empty one is met."""
+
+    states: frozenset[str] = frozenset()
+    """States and outcomes, in the words of `JobSummary.standing`."""
+    tags: tuple[str, ...] = ()
+    """Tags that it has, all of them: `team=a`, or `team` for any value."""
+    name: str = ""
+    """Its name, where `*` and `?` stand for any characters."""
+
+    def fits(self, job: JobSummary) -> bool:
+        """Return whether a job meets the conditions."""
+        return (
+            (not self.states or bool(self.states & {job.standing, job.state}))
+            and all(tag in job.tags or tag in _keys(job.tags) for tag in self.tags)
+            and (not self.name or fnmatchcase(job.name, self.name))
+        )
+
+
+def _keys(tags: tuple[str, ...]) -> list[str]:
+    return [tag.partition("=")[0] for tag in tags]
+
+
 def card_of(machine: Machine, now: float, *, is_open: bool) -> dict[str, Any]:
     """Return the card of a job as it stands at `now`.
 
@@ -64,6 +89,7 @@ def first_card(job: str, spec: JobSpec, now: float) -> dict[str, Any]:
         id=job,
         name=spec.name,
         command=command_text(spec),
+        tags=tag_texts(spec),
         state="pending",
         outcome="",
         why="",
@@ -95,13 +121,49 @@ def _card(
 
 def is_card(found: Mapping[str, Any]) -> bool:
     """Return whether `found` is a complete card, of the layout that this batchio reads."""
-    counts = found.get("counts")
-    return (
-        found.get("layout") == LAYOUT
-        and found.keys() >= {"open", "epoch", "boot", "head", *_SUMMARY}
-        and isinstance(counts, dict)
-        and counts.keys() == _COUNTS
-    )
+    try:
+        for name, check in _CHECKS.items():
+            check(found[name])
+    except (LookupError, TypeError, ValueError):
+        return False
+    return True
+
+
+def _layout(value: object) -> None:
+    if value != LAYOUT:
+        raise ValueError("of another layout")
+
+
+def _boot(value: object) -> None:
+    boot, at = items(value)
+    text(boot), number(at, -LARGEST, LARGEST)
+
+
+def _counts(value: object) -> None:
+    if not isinstance(value, dict) or value.keys() != _COUNTS:
+        raise ValueError("not the counts of this version")
+    for count in value.values():
+        integer(count)
+
+
+def _or_none(check: Callable[[object], object]) -> Callable[[object], object]:
+    return lambda value: value is None or check(value)
+
+
+_CHECKS: Final[dict[str, Callable[[object], object]]] = {
+    **dict.fromkeys(("head", *_SUMMARY), text),
+    "layout": _layout,
+    "open": flag,
+    "epoch": integer,
+    "boot": _boot,
+    "counts": _counts,
+    "tags": lambda value: [text(tag) for tag in items(value)],
+    "submitted": moment,
+    "started": _or_none(moment),
+    "finished": _or_none(moment),
+    "cost": _or_none(lambda value: number(value, 0, LARGEST)),
+}
+"""The check of each value of a card: whoever may write to a workspace may have changed one."""
 
 
 def summary_of(card: Mapping[str, Any], now: float, *, attended: bool | None = None) -> JobSummary:
@@ -111,7 +173,8 @@ def summary_of(card: Mapping[str, Any], now: float, *, attended: bool | None = N
     """
     ended = card["finished"] or now
     return JobSummary(
-        **{name: card[name] for name in _SUMMARY},
+        **{name: card[name] for name in _SUMMARY - {"tags"}},
+        tags=tuple(card["tags"]),
         counts=Counts(**card["counts"]),
         duration=max(ended - card["submitted"], 0.0),
         attended=attended,
@@ -122,5 +185,6 @@ def unreadable(job: str, name: str, why: str) -> JobSummary:
     """Return the line in a list for a job that cannot be read; `why` is the reason."""
     known: dict[str, Any] = dict.fromkeys(_SUMMARY, "")
     known |= {"started": None, "finished": None, "cost": None, "submitted": submitted_at(job)}
-    known |= {"id": job, "name": name, "state": "unreadable", "why": why, "attended": None}
+    known |= {"id": job, "name": name, "state": "unreadable", "why": why}
+    known |= {"tags": (), "attended": None}
     return JobSummary(**known, counts=Counts(**dict.fromkeys(_COUNTS, 0)), duration=0.0)

@@ -12,8 +12,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
-from batchio.core.dispatch import window
-from batchio.core.node import NodeState
+from batchio.core.dispatch import horizon, window
+from batchio.core.node import TWIN, NodeState
 from batchio.core.plan import choose, least_nodes, orders, shortage
 from batchio.core.retry import QUARANTINED_BY, SUSPECT_LOSSES, again, delay
 from batchio.core.task import TaskState
@@ -59,7 +59,10 @@ def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
         yield from _quarantine(m, now)
     if m.idle:
         yield from _give_back(m, now)
-    if not m.undone and not m.held and not m.running_job.closed:
+    job = m.running_job
+    if not m.undone and job.spec.sync and job.fresh:
+        yield ev.MergeBegan(now, job.merging + 1)
+    if not m.undone and not m.held and not job.closed and not job.to_merge:
         yield ev.JobClosed(now, m.outcome.label)
 
 
@@ -123,6 +126,7 @@ def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
         return
     spec, nodes = m.running_job.spec, m.live - m.doomed
     need = shortage(spec, m.useful, m.capacity, nodes, dispatch_started=m.dispatch_started)
+    need = need._replace(nodes=max(need.nodes, int(min(_cluster(m) - nodes, need.most))))
     if not need.slots and not need.nodes:
         m.resting = False
         return
@@ -140,7 +144,7 @@ def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
         if job.offers_why and not job.offers_again:
             yield ev.TasksAbandoned(now, job.offers_why)
         return
-    least = 1 if m.dispatch_started else least_nodes(m.running_job.spec)
+    least = _least(m)
     if m.live >= least:
         return
     hope = sum(
@@ -152,13 +156,37 @@ def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:
         yield ev.TasksAbandoned(now, _no_nodes(m, least))
 
 
+def _cluster(m: Machine) -> int:
+    """Return how many nodes --wait-for-ready-cluster waits for; 0: it does not, or not any more.
+
+    They are those of the first orders, but a computer that was named twice is one.
+    """
+    if m.dispatch_started or not m.running_job.spec.wait_for_ready or not m.nodes:
+        return 0
+    first = sum(node.ordered == m.nodes[0].ordered for node in m.nodes)
+    twins = sum(past.hopeless and TWIN in past.why for past in m.trouble.values())
+    return max(first - twins, 1)
+
+
+def _least(m: Machine) -> int:
+    """Return how many nodes the job cannot do without from here on."""
+    spec = m.running_job.spec
+    if m.dispatch_started:
+        leads = m.scheduler is not None and m.nodes[m.scheduler].leads
+        return 1 + leads
+    return least_nodes(spec) if spec.min_workers else max(least_nodes(spec), _cluster(m))
+
+
 def _no_nodes(m: Machine, least: int) -> str:
     reasons = {past.why: name for name, past in m.trouble.items()}
     each = (why if why.startswith(name) else f"{name}: {why}" for why, name in reasons.items())
     said = "; ".join(islice(each, 3))
     more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
     need = f"fewer than {least} nodes" if least > 1 else "no node"
-    return f"{need} could be had ({said}{more})" if said else f"{need} could be had"
+    hint = ""
+    if _cluster(m) > 1 and m.ready and not m.running_job.spec.min_workers:
+        hint = f"; --min-workers {m.ready} begins without them"
+    return f"{need} could be had ({said}{more}){hint}" if said else f"{need} could be had"
 
 
 def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
@@ -266,6 +294,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
     """Assign tasks that may run anywhere, to each node its share, until tasks or room run out."""
     queue, by_state, most = m.queue, m.tasks.by_state, m.running_job.spec.at_once
     mean = m.mean if most is None else None  # a queued one counts as one at a time
+    horizon_s = horizon(m.write_s)
     while m.maybe_free:
         for left in range(len(m.maybe_free), 0, -1):
             ready = queue.plain(now)
@@ -274,7 +303,7 @@ def _assign_plain(m: Machine, now: float) -> Iterator[ev.Event]:
             if ready <= 0:
                 return
             node = m.nodes[m.maybe_free[0]]
-            room = _room(m, node, window(node.slots, mean, ready, m.live), now)
+            room = _room(m, node, window(node.slots, mean, ready, m.live, horizon_s), now)
             chosen = queue.pop(min(room, -(-ready // left)), now)
             if room > 0 and not chosen:
                 return
@@ -302,6 +331,7 @@ def _usable(node: Node) -> bool:
     return (
         node.state is NodeState.READY
         and not node.alone
+        and not node.leads
         and not node.deadline_at
         and len(node.suspicions) < QUARANTINED_BY
     )

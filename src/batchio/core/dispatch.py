@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from batchio.core.task import Tasks
 
 HORIZON_S: Final = 0.2
-"""Seconds of work that a node holds queued beyond its slots, to hide the network's delay."""
+"""Least seconds of work that a node holds queued beyond its slots, to hide the network's delay."""
+
+WRITES_AHEAD: Final = 40
+"""Number of writes to the journal that this work shall outlast: no task starts before one."""
+
+LONGEST_HORIZON_S: Final = 5.0
+"""Most seconds of such work."""
 
 MOST_AHEAD: Final = 64
 """Most queued tasks for each slot: so many are at stake when a node dies."""
@@ -34,16 +40,23 @@ is longer."""
 PENDING: Final = TaskState.PENDING
 
 
-def window(slots: int, mean: float | None, queued: int, nodes: int) -> int:
+def horizon(write_s: float) -> float:
+    """Return the seconds of work to send ahead where a write to the journal takes `write_s`."""
+    return min(max(HORIZON_S, WRITES_AHEAD * write_s), LONGEST_HORIZON_S)
+
+
+def window(
+    slots: int, mean: float | None, queued: int, nodes: int, horizon_s: float = HORIZON_S
+) -> int:
     """Return how many tasks a node of `slots` may hold at once.
 
-    Short tasks (`mean` seconds, None when that is not known) are sent ahead of their
-    turn. Long ones are not: another node may be free sooner. Near the end of the queue
-    nothing is hoarded.
+    Tasks that are shorter than the horizon (`mean` seconds, None when that is not known) are
+    sent ahead of their turn. Long ones are not: another node may be free sooner. Near the end
+    of the queue nothing is hoarded.
     """
-    if mean is None or mean >= HORIZON_S:
+    if mean is None or mean >= horizon_s:
         return slots
-    ahead = min(int(HORIZON_S / max(mean, 1e-4)), MOST_AHEAD) * slots
+    ahead = min(int(horizon_s / max(mean, 1e-4)), MOST_AHEAD) * slots
     return slots + min(ahead, queued // (2 * max(nodes, 1)))
 
 
@@ -54,6 +67,11 @@ def pinned(spec: JobSpec) -> frozenset[int]:
     if spec.task_on_scheduler and len(spec.tasks):
         return frozenset((spec.tasks.position(min(spec.tasks)),))
     return frozenset()
+
+
+def keeps_away(spec: JobSpec) -> bool:
+    """Return whether no task may run on the scheduler's node (--no-task-on-scheduler)."""
+    return spec.task_on_scheduler is False and not pinned(spec)
 
 
 class Queue:

@@ -98,6 +98,13 @@ class DiscardOutputs(Record):
     tasks: list[list[int]]
 
 
+@dataclass(slots=True, eq=False, repr=False)
+class MergeOutputs(Record):
+    """Bring what the tasks left to the folder of --sync; the answer is `OutputsMerged`."""
+
+    number: int
+
+
 Effect = (
     ListOffers
     | PlaceOrder
@@ -109,4 +116,5 @@ Effect = (
     | AckResults
     | CollectOutputs
     | DiscardOutputs
+    | MergeOutputs
 )

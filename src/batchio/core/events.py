@@ -109,6 +109,28 @@ class JobClosed(Event):
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class MergeBegan(Event):
+    """Decided: every task is done, and what they left comes back to the folder of --sync.
+
+    `number` counts from 1: a job whose tasks run again does so again.
+    """
+
+    tag: ClassVar[str] = "merge"
+
+    number: int
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class OutputsMerged(Event):
+    """What the tasks left is in the folder of --sync, or `why` not."""
+
+    tag: ClassVar[str] = "merged"
+
+    number: int
+    why: str = ""
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class RequestTaken(Event):
     """The request `name` of the inbox was answered, by the events journaled with this one."""
 

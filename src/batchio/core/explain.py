@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from batchio.core.concerns import Kind, concerns, noted, sentences
 from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
+from batchio.core.last_words import explained
 from batchio.core.node import NodeState
 from batchio.core.retry import SHELL_SIGNAL_BASE, SUSPECT_LOSSES
 from batchio.core.rows import failure_groups, row_at, signal_name
@@ -95,7 +96,10 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
         left = job.running + job.spec.job_timeout - now
         yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
     if not m.undone:
-        yield "Every task has ended; it waits for its nodes to be given back."
+        if job.to_merge:
+            yield f"Every task has ended; what they left is being brought to {job.spec.sync}."
+        else:
+            yield "Every task has ended; it waits for its nodes to be given back."
 
 
 def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]:
@@ -321,8 +325,7 @@ def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
         case _:
             yield f"Task {row.id} was lost{where}: {row.reason or 'its node was lost'}."
     yield from _causes(row)
-    if row.last_words:
-        yield f'Its last words: "{row.last_words}"'
+    yield from explained(row.last_words)
     yield from _spent(m, at)
     yield from _no_more(m, at, row)
     yield f"To run it again: batchio retry {m.running_job.id} --task {row.id}"

@@ -81,6 +81,24 @@ def on_abandoned(m: Machine, event: ev.TasksAbandoned) -> bool:
     return _end_job(m, Outcome.LOST, event.why)
 
 
+def on_merge_began(m: Machine, event: ev.MergeBegan) -> bool:
+    job = m.running_job
+    job.merging, job.fresh = event.number, False
+    m.emit(ef.MergeOutputs(event.number))
+    return True
+
+
+def on_merged(m: Machine, event: ev.OutputsMerged) -> bool:
+    job = m.running_job
+    if event.number <= job.merged:
+        return False
+    job.merged = event.number
+    if event.why and not job.fresh:
+        job.unmerged = event.why
+        m.notes.append((event.at, event.why))
+    return True
+
+
 def on_closed(m: Machine, event: ev.JobClosed) -> bool:
     m.running_job.closed = event.at
     return True
@@ -144,6 +162,7 @@ def reopen(m: Machine, at: float, *, over: bool) -> None:
         job.running = at if any(node.alive and node.greeted for node in m.nodes) else 0.0
         watch_job(m)
     job.closed, job.cancelled, job.timed_out, job.why = 0.0, False, False, ""
+    job.fresh, job.unmerged = True, ""
     m.trouble.clear()
     if job.offers_why and not job.offers_again:
         job.offers_why = ""
@@ -178,4 +197,6 @@ FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
     ev.JobTimedOut: on_timeout,
     ev.TasksAbandoned: on_abandoned,
     ev.JobClosed: on_closed,
+    ev.MergeBegan: on_merge_began,
+    ev.OutputsMerged: on_merged,
 }

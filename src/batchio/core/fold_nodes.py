@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
+from batchio.core.dispatch import keeps_away
 from batchio.core.fold_job import watch_job, watch_node
 from batchio.core.node import EDGES, LEAVING, Node, NodeState, step
 from batchio.core.plan import RENTED_PATIENCE_S, Trouble, expected_slots
@@ -179,10 +180,20 @@ def _greeted(m: Machine, node: Node) -> None:
     elif past := m.trouble.get(node.offer):
         past.note_success()
     if m.scheduler is None:
-        m.scheduler = node.number
+        _lead(m, node)
     if not job.running:
         job.running = node.greeted
         watch_job(m)
+
+
+def _lead(m: Machine, node: Node) -> None:
+    """Make it the scheduler's node; where tasks keep away from that, it gets no more of them.
+
+    The last node that is left leads, and works on: nobody else could end the job.
+    """
+    m.scheduler = node.number
+    node.leads = keeps_away(m.running_job.spec) and not (m.dispatch_started and m.live < 2)
+    m.reweigh(node)
 
 
 def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
@@ -213,7 +224,9 @@ def _elect(m: Machine, leaving: Node) -> None:
     count = len(m.nodes)
     after = (m.nodes[(leaving.number + step) % count] for step in range(1, count))
     follower = next((node for node in after if node.alive and node.greeted), None)
-    m.scheduler = None if follower is None else follower.number
+    m.scheduler = None
+    if follower is not None:
+        _lead(m, follower)
 
 
 # --- what a node needs done --------------------------------------------------

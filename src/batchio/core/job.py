@@ -63,6 +63,14 @@ class Job:
     timed_out: bool = False
     why: str = ""
     """Cause of an early end of the job; "" when there was none."""
+    merging: int = 0
+    """How often outputs were begun to be brought to the folder of --sync."""
+    merged: int = 0
+    """The number of the last time of these that has ended."""
+    unmerged: str = ""
+    """Why outputs could not be brought there; "" when they were, or need not."""
+    fresh: bool = True
+    """Whether tasks may have run since outputs were last begun to be brought there."""
     rents: bool = False
     """Whether the job's nodes cost money."""
     offers_why: str = ""
@@ -74,6 +82,11 @@ class Job:
 
     def __post_init__(self) -> None:
         self.ready_limit = ready_limit(self.spec)
+
+    @property
+    def to_merge(self) -> bool:
+        """Whether outputs are still to be brought to the folder of --sync."""
+        return self.spec.sync is not None and (self.fresh or self.merging > self.merged)
 
     @property
     def cut_short(self) -> bool:
@@ -100,7 +113,7 @@ def outcome(job: Job, tasks: Tasks) -> Outcome:
         return Outcome.NONE
     ends = tasks.by_outcome
     if ends[Outcome.SUCCEEDED] == tasks.count:
-        return Outcome.SUCCEEDED
+        return Outcome.FAILED if job.unmerged else Outcome.SUCCEEDED
     if job.cancelled:
         return Outcome.CANCELLED
     if job.timed_out:

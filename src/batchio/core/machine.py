@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 class Machine:
     """Everything that is known and decided about one job."""
 
+    write_s = 0.0
+    """Mean seconds of a write to the journal, as the engine has found; only `decide` reads it."""
+
     def __init__(self) -> None:
         self.job: Job | None = None
         self.at = 0.0  # latest time of all events, in Unix seconds
@@ -164,6 +167,8 @@ class Machine:
         if self.offers is None and self.job is not None and not self.job.closed:
             out.append(ef.ListOffers())
         out += fold_nodes.under_way(self)
+        if self.job is not None and self.job.merging > self.job.merged:
+            out.append(ef.MergeOutputs(self.job.merging))
         return out
 
     # --- reading -------------------------------------------------------------

@@ -11,9 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.reports import Ended
+from batchio.core.rows import ended_by
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchio.core.arrays import TaskIds
+
+_NAMES: Final = {"exit": "exit_code", "ended": "stopped", "rss": "memory", "tail": "last_words"}
 
 ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
     ev.NodesOrdered: ("offer", "nodes", "slots"),
@@ -23,12 +28,9 @@ ROWS: Final[dict[type[ev.Event], tuple[str, ...]]] = {
     ev.TasksCollected: ("task", "attempt"),
     ev.TasksStarted: ("task", "attempt", "started"),
     ev.TasksRequeued: ("task", "not_before", "cause"),
-    ev.TasksFinished: tuple(
-        {"ended": "stopped", "rss": "memory", "tail": "last_words"}.get(name, name)
-        for name in Ended._fields
-    ),
+    ev.TasksFinished: tuple(_NAMES.get(name, name) for name in Ended._fields),
 }
-"""Names of the columns of an event's rows. `exit` is -N when signal N ended the process."""
+"""Names of the columns of an event's rows."""
 
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
@@ -38,11 +40,14 @@ def name_of(kind: type[ev.Event]) -> str:
     return _CAPITAL.sub("_", kind.__name__).lower()
 
 
-def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
-    """Return `{"at": 1763900000.0, "event": "tasks_started", "node": 0, "tasks": [{…}]}`.
+def event_view(
+    event: ev.Event, ids: TaskIds | None = None, name_of_node: Callable[[int], str] = str
+) -> dict[str, Any]:
+    """Return `{"at": 1763900000.0, "event": "tasks_started", "node": "laptop", "tasks": [{…}]}`.
 
     Args:
         ids: the job's task ids; None leaves positions.
+        name_of_node: Returns the name of the node of a number.
     """
     out: dict[str, Any] = {"at": event.at, "event": name_of(type(event))}
     columns = ROWS.get(type(event))
@@ -51,12 +56,24 @@ def event_view(event: ev.Event, ids: TaskIds | None = None) -> dict[str, Any]:
         if columns and item.name == "rows":
             out["rows"] = [dict(zip(columns, row, strict=True)) for row in value]
         elif columns and item.name in ("tasks", "records"):
-            rows = [dict(zip(columns, row, strict=True)) for row in value]
+            rows = [_ending(dict(zip(columns, row, strict=True))) for row in value]
             if ids is not None:
                 rows = [{**row, "task": ids.at(row["task"])} for row in rows]
             out["tasks"] = rows
         elif isinstance(event, ev.CancelRequested) and item.name == "tasks" and value and ids:
             out["tasks"] = [ids.at(task) for task in value]
+        elif item.name == "node":
+            out |= {"node": name_of_node(value), "node_number": value}
+        elif item.name == "nodes" and isinstance(value, list):
+            out |= {"nodes": list(map(name_of_node, value)), "node_numbers": value}
         elif item.name != "at":
             out[item.name] = value
     return out
+
+
+def _ending(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with exit code and signal apart, as rows of tasks have them."""
+    if "exit_code" not in row:
+        return row
+    code, signal = ended_by(row["exit_code"])
+    return {**row, "exit_code": code, "signal": signal}

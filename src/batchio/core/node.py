@@ -166,6 +166,8 @@ class Node:
     """Tasks of `active` that the agent was asked to give back."""
     suspicions: set[int] = field(default_factory=set)
     """Tasks that the agent could not run for the node's own reasons."""
+    leads: bool = False
+    """Whether it is the scheduler's node of a job whose tasks keep away from that."""
     alone: bool = False
     """Whether the node runs one suspect task, and nothing beside it."""
     maybe_free: bool = False
@@ -208,8 +210,13 @@ class Node:
 
     @property
     def slots_counted(self) -> int:
-        """Slots that the job can count on: 0 when the node leaves, 1 beside a suspect task."""
-        if not self.alive or self.deadline_at or len(self.suspicions) >= QUARANTINED_BY:
+        """Slots that the job can count on: 0 when it leaves or leads, 1 beside a suspect task."""
+        if (
+            not self.alive
+            or self.leads
+            or self.deadline_at
+            or len(self.suspicions) >= QUARANTINED_BY
+        ):
             return 0
         return 1 if self.alone else self.slots or self.expected
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from math import inf
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.dispatch import keeps_away
 from batchio.core.record import default_of
 from batchio.core.reports import Facts
 from batchio.errors import Unfit
@@ -222,12 +223,12 @@ def most_nodes(spec: JobSpec) -> float:
     """Return how many nodes the job may have at the same time; `inf` for any number."""
     if spec.max_workers is None:
         return MOST_NODES
-    return inf if spec.max_workers < 0 else max(spec.max_workers, 1)
+    return inf if spec.max_workers < 0 else max(spec.max_workers, 1) + keeps_away(spec)
 
 
 def least_nodes(spec: JobSpec) -> int:
     """Return how many nodes must be ready before the first task is sent to one."""
-    return int(min(max(spec.min_workers or 1, 1), most_nodes(spec)))
+    return int(min(max(spec.min_workers or 1, 1 + keeps_away(spec)), most_nodes(spec)))
 
 
 def expected_slots(spec: JobSpec, offer: Offer) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, ClassVar, Final, cast
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """Version of the JSON that programs read; rises when a field changes its meaning or goes away."""
 
 
@@ -50,6 +50,11 @@ Such a field is journaled only when it differs from its default, so old events s
 def default_of(item: Field[Any]) -> Any:
     """Return the default value of a dataclass field."""
     return item.default if item.default_factory is MISSING else item.default_factory()
+
+
+def one_line(text: str) -> str:
+    """Return a text, such as a job's name, with a blank for each run of white space."""
+    return " ".join(text.split())
 
 
 class View(Record):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchio.core.explain import clip
 from batchio.core.job import EXIT_CODES
 from batchio.core.lens import Where
-from batchio.core.record import Record
+from batchio.core.record import Record, one_line
 from batchio.core.rows import BAD
 from batchio.core.task import Outcome
 
@@ -68,12 +68,14 @@ class Result(Record):
     def cause(self) -> str:
         """The job's outcome and what failed, in one line."""
         job, groups = self.job, self.job.failures()
-        said = f"job {job.id} ({job.name}) {self.outcome.replace('_', ' ')}"
+        said = f"job {job.id} ({one_line(job.name)}) {self.outcome.replace('_', ' ')}"
         if job.counts.bad:
             said += f": {job.counts.bad} of {job.counts.total} tasks"
         if groups:
-            words = f": {groups[0].last_words}" if groups[0].last_words else ""
-            said += f"; {groups[0].cause}{words} (task {clip(groups[0].ids)})"
+            first = groups[0]
+            words = f": {first.last_words}" if first.last_words else ""
+            which = f"{'task' if first.count == 1 else 'tasks'} {clip(first.ids)}"
+            said += f"; {first.cause}{words} ({which})"
         if groups[1:]:
             said += f"; and {len(groups) - 1} more"
         return f"{said}; {job.why}" if job.why else said
@@ -87,7 +89,7 @@ class Result(Record):
         }
 
     def __repr__(self) -> str:
-        about = f"{self.job.id} {self.job.name}: {self.outcome}, {self.job.progress}"
+        about = f"{self.job.id} {one_line(self.job.name)}: {self.outcome}, {self.job.progress}"
         return f"<Result {about}>"
 
     def _repr_html_(self) -> str:

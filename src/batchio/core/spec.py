@@ -97,6 +97,8 @@ class JobSpec(Record):
     """URL of the store from which nodes fetch the bundle; None: the head sends it."""
     collect: str | None = None
     """Absolute path of the local folder for the tasks' output files."""
+    sync: str | None = None
+    """Absolute path of the local folder to which outputs come back when all tasks are done."""
     max_output: int | None = None
     """Bytes of output files that one attempt may write; None: any number."""
     head: str = "local"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, overload
 
+from batchio.core.record import one_line
 from batchio.core.rows import TaskRow, row_at
 from batchio.errors import UsageError
 
@@ -48,7 +49,7 @@ class TaskRows(Sequence[TaskRow]):
 
     def __repr__(self) -> str:
         job = self._machine.running_job
-        return f"<TaskRows of job {job.id} {job.spec.name}: {len(self)}>"
+        return f"<TaskRows of job {job.id} {one_line(job.spec.name)}: {len(self)}>"
 
     def _repr_html_(self) -> str:
         from batchio.core.html import rows_html  # only notebooks ask for it

@@ -18,7 +18,7 @@ from batchio.core.cost import cost
 from batchio.core.moments import moment
 from batchio.core.news import event_view as event_view
 from batchio.core.record import SCHEMA as SCHEMA
-from batchio.core.record import View
+from batchio.core.record import View, one_line
 from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
@@ -71,6 +71,8 @@ class JobSummary(View):
     name: str
     command: str
     """The command as a user would type it."""
+    tags: tuple[str, ...]
+    """The job's tags: `"team=a"`, sorted."""
     state: str
     """`pending`, `provisioning`, `running`, `done`; or `unreadable`."""
     outcome: str
@@ -128,7 +130,7 @@ class JobSummary(View):
         return moment(self.finished)
 
     def __repr__(self) -> str:
-        about = f"{self.id} {self.name}: {self.standing}, {self.progress}"
+        about = f"{self.id} {one_line(self.name)}: {self.standing}, {self.progress}"
         return f"<{type(self).__name__} {about}>"
 
     def _repr_html_(self) -> str:
@@ -263,6 +265,7 @@ def job_summary(machine: Machine, now: float, *, attended: bool | None = None) -
         id=job.id,
         name=job.spec.name,
         command=command_text(job.spec),
+        tags=tag_texts(job.spec),
         state=str(machine.state),
         outcome=machine.outcome.label,
         why=job.why,
@@ -283,6 +286,11 @@ def counts(machine: Machine) -> Counts:
     ends = {outcome.label: tasks.by_outcome[outcome] for outcome in Outcome if outcome}
     states = {state.name.lower(): tasks.by_state[state] for state in TaskState}
     return Counts(total=tasks.count, **states, **ends)
+
+
+def tag_texts(spec: JobSpec) -> tuple[str, ...]:
+    """Return the job's tags as a user would type them, sorted."""
+    return tuple(sorted(f"{key}={value}" for key, value in spec.tags.items()))
 
 
 def command_text(spec: JobSpec) -> str:

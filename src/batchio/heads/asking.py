@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from batchio.core.events import Event
-    from batchio.ports import JobStore
+    from batchio.ports import JobStore, JournalReader
 
     Begin = Callable[[], Awaitable[None]]
 
@@ -31,17 +31,18 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
         HeadGone: no head took it, and none will; says why if that is known.
         BatchioError: as `begin`.
     """
-    after = await in_thread(partial(_last_position, store))
-    name = await in_thread(partial(store.ask, {**request, "by": asker()}))
+    with closing(await in_thread(store.reader)) as past:
+        after = await in_thread(past.last)
+        name = await in_thread(partial(store.ask, {**request, "by": asker()}))
 
-    def answered(event: Event) -> bool:
-        return isinstance(event, RequestTaken) and event.name == name
+        def answered(event: Event) -> bool:
+            return isinstance(event, RequestTaken) and event.name == name
 
-    try:
-        await _until(store, after, answered, begin, "no head took the request")
-    except BatchioError:  # what was refused must not be done by a later head
-        await in_thread(partial(store.answered, name))
-        raise
+        try:
+            await _until(store, past, after, answered, begin, "no head took the request")
+        except BatchioError:  # what was refused must not be done by a later head
+            await in_thread(partial(store.answered, name))
+            raise
 
 
 async def lead_again(store: JobStore, begin: Begin) -> None:
@@ -50,18 +51,20 @@ async def lead_again(store: JobStore, begin: Begin) -> None:
     Raises:
         HeadGone: no head would start; says why if that is known.
     """
-    after = await in_thread(partial(_last_position, store))
-    if await in_thread(store.leader) is not None:
-        return  # somebody else was faster
+    with closing(await in_thread(store.reader)) as past:
+        after = await in_thread(past.last)
+        if await in_thread(store.leader) is not None:
+            return  # somebody else was faster
 
-    def started(event: Event) -> bool:
-        return isinstance(event, HeadStarted)
+        def started(event: Event) -> bool:
+            return isinstance(event, HeadStarted)
 
-    await _until(store, after, started, begin, "no head would start")
+        await _until(store, past, after, started, begin, "no head would start")
 
 
 async def _until(
     store: JobStore,
+    past: JournalReader,
     after: int,
     wanted: Callable[[Event], bool],
     begin: Begin,
@@ -71,35 +74,29 @@ async def _until(
     give_up, look_for_leader = time.monotonic() + ANSWER_LIMIT_S, 0.0
     pause, slow = store.pace.news
     begun = False
-    while time.monotonic() < give_up:
-        for position, event in await in_thread(partial(_events_behind, store, after)):
-            after = position
-            if wanted(event):
-                return
-        if not begun and time.monotonic() >= look_for_leader:
-            look_for_leader = time.monotonic() + store.pace.leader
-            if await in_thread(store.leader) is None:
-                begun = True
-                try:
-                    await begin()
-                except LeaseHeld:
-                    begun = False  # somebody else was faster
-                give_up = time.monotonic() + ANSWER_LIMIT_S
-                continue
-        await sleep(pause)
-        pause = min(pause * 1.2, slow)
+    try:
+        while time.monotonic() < give_up:
+            for position, event in await in_thread(partial(past.events, after)):
+                after = position
+                if wanted(event):
+                    return
+            if not begun and time.monotonic() >= look_for_leader:
+                look_for_leader = time.monotonic() + store.pace.leader
+                if await in_thread(store.leader) is None:
+                    begun = True
+                    past.close()  # SQLite's files must not be open where a head is forked
+                    try:
+                        await begin()
+                    except LeaseHeld:
+                        begun = False  # somebody else was faster
+                    past = await in_thread(store.reader)
+                    give_up = time.monotonic() + ANSWER_LIMIT_S
+                    continue
+            await sleep(pause)
+            pause = min(pause * 1.2, slow)
+    finally:
+        past.close()
     said = (await in_thread(store.last_words) or "").splitlines()[:1]
     raise HeadGone(
         ": ".join([f"{else_} for job {store.id}", *said]), hint=f"see {store.head_log()}"
     )
-
-
-def _events_behind(store: JobStore, after: int) -> list[tuple[int, Event]]:
-    """Return the events behind a position, with a reader of its own."""
-    with closing(store.reader()) as reader:
-        return reader.events(after)
-
-
-def _last_position(store: JobStore) -> int:
-    with closing(store.reader()) as reader:
-        return reader.last()

@@ -283,7 +283,8 @@ _FILES: Final = (
         name="sync",
         kind="path",
         group="Files",
-        help="The same folder for --upload and --download.",
+        help="Folder whose files go into the working directory of every task; what tasks make or "
+        "change comes back to the same place in it when all are done.",
         kwarg="local_sync_path",
     ),
     Option(

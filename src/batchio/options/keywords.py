@@ -135,7 +135,8 @@ class RunOptions(TypedDict, total=False):
     max_output: Amount | None
     """What a task may leave behind at most; one that leaves more has failed."""
     local_sync_path: PathText | None
-    """The same folder for --upload and --download."""
+    """Folder whose files go into the working directory of every task; what tasks make or change
+    comes back to the same place in it when all are done."""
     sync: PathText | None
     pipe_to_files: bool | None
     """Also keep the stdout and stderr of each task as files among what it writes."""

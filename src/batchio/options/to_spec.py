@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batchio.core.arrays import TaskIds
 from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile
 from batchio.errors import UsageError
+from batchio.options.naming import program_name
 from batchio.options.table import OPTIONS
 
 if TYPE_CHECKING:
@@ -97,17 +98,19 @@ def build(
         secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,
-        collect=_absolute(folder, value("download") or value("sync")),
+        collect=_absolute(folder, value("download")),
+        sync=_absolute(folder, value("sync")),
         options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},
     )
 
 
 def default_name(command: Command) -> str:
-    """Return a name for a job that was given none: that of its script, or its first word."""
+    """Return a name for a job that was given none: that of its script, or what runs."""
     if command.text is not None:
         return SCRIPT_NAME
-    line = command.argv[0].split() if command.shell else command.argv
-    return posixpath.basename((command.sources or line)[0]) or "job"
+    if command.sources:
+        return posixpath.basename(command.sources[0])
+    return program_name(command.argv[0] if command.shell else command.argv)
 
 
 def _tasks(effective: Effective, count: int | None) -> tuple[TaskIds, int | None]:

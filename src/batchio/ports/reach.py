@@ -54,6 +54,8 @@ class Transport(Protocol):
     """Whether the node is this computer, and its files are our files."""
     python: str
     """The path of a Python on the node that the user named; empty: one is searched for."""
+    work: str
+    """The folder on the node that the user named for batchio's files; empty: the usual one."""
 
     async def run(
         self,

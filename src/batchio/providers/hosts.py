@@ -32,7 +32,9 @@ from batchio.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_KEYS: Final = ("user", "port", "slots", "key", "python", "label")
+_KEYS: Final = ("user", "port", "slots", "key", "python", "work", "label")
+_LONGEST_WORK: Final = 50
+"""Most bytes of a work folder: below it a socket lies, whose path has room for 107."""
 _PORTS: Final = range(1, 1 << 16)
 _MOST: Final = 10_000
 """Most hosts in one range; more is a typo."""
@@ -52,6 +54,7 @@ class Host:
         slots: Tasks at once; None: by its cores, memory and GPUs.
         key: Path of the private key.
         python: Where a Python is there.
+        work: The folder there in which the user's own folder of batchio is made.
     """
 
     name: str
@@ -61,12 +64,14 @@ class Host:
     slots: int | None = None
     key: str | None = None
     python: str | None = None
+    work: str | None = None
     labels: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
         """The host as one word without blanks or commas; `parse_host` reads it back."""
-        pairs = [("slots", self.slots), ("key", self.key), ("python", self.python)]
+        pairs = [("slots", self.slots), ("key", self.key)]
+        pairs += [("python", self.python), ("work", self.work)]
         pairs += [("label", label) for label in self.labels]
         query = "&".join(f"{k}={quote(str(v), safe='/~=:@')}" for k, v in pairs if v is not None)
         return f"{self.name}?{query}" if query else self.name
@@ -259,6 +264,12 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
         if key == "python" and "/" in value and not value.startswith("/"):
             hint = "write it from /, as it is on the host"
             raise UsageError(f"python is relative: {value}", where=where or name, hint=hint)
+        if key == "work" and not value.startswith("/"):
+            hint = "write it from /, as it is on the host"
+            raise UsageError(f"work is no absolute path: {value!r}", where=where or name, hint=hint)
+        if key == "work" and len(value.encode()) > _LONGEST_WORK:
+            hint = f"{_LONGEST_WORK} bytes at most: a socket lies in it; a link may be shorter"
+            raise UsageError(f"work is too long: {value}", where=where or name, hint=hint)
         given[key] = _number(key, value, where or name) if key in ("port", "slots") else value
     shown = f"[{address}]" if ":" in address else address
     shown = f"{given['user']}@{shown}" if given["user"] else shown

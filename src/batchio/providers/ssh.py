@@ -76,6 +76,7 @@ class SshProvider(Lent):
 
         keys = (host.key,) if host.key else ()
         target = ssh.SshTarget(
-            host.address, host.user, host.port, keys, name=host.name, python=host.python or ""
-        )
+            host.address, host.user, host.port, keys, name=host.name,
+            python=host.python or "", work=host.work or "",
+        )  # fmt: skip
         return await ssh.connect(target, host_config=host_config)

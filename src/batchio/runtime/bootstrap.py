@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from batchio.core.checks import integer, text
 from batchio.errors import NodeError, Unfit
 from batchio.runtime import program
+from batchio.runtime.agent_messages import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,9 @@ BASE: Final = "/var/tmp"  # noqa: S108 - the folder in it is private, and its ow
 
 PATIENCE_S: Final = 60.0
 """Seconds that one command of a bootstrap may take; a loaded node starts Python slowly."""
+
+LONGEST_PATH: Final = 4096
+"""Most bytes of a path in Linux (PATH_MAX)."""
 
 PYTHONS: Final = (
     "/usr/bin/python3", "python3", "/usr/local/bin/python3",
@@ -69,7 +74,7 @@ async def bootstrap(
     *,
     home_name: str,
     spool: str | None = None,
-    base: str = BASE,
+    base: str = "",
     python: str | None = None,
 ) -> AgentAddress:
     """Make sure that the agent `home_name` runs on the node, and return its address.
@@ -80,7 +85,8 @@ async def bootstrap(
         transport: An open transport to the node.
         home_name: One path element, the same for the same job and node.
         spool: A folder on the node for log segments, instead of one in the home.
-        base: The folder in which the user's own folder is made.
+        base: The folder in which the user's own folder is made; empty: the one that the user
+            named for the node, else BASE.
         python: The Python that runs the tasks; it is tried before PYTHONS.
 
     Raises:
@@ -90,12 +96,20 @@ async def bootstrap(
     """
     options = [] if spool is None else ["--spool", spool]
     python, said = await _agent(transport, base, python, "up", home_name, *options)
-    home = os.path.dirname(said["socket"])
-    return AgentAddress(said["socket"], said["instance"], said["pid"], python, home)
+    try:
+        known = json.loads(said)
+        socket, instance = text(known["socket"]), text(known["instance"], SHORT)
+        if socket[:1] != "/" or "\0" in socket or len(socket) > LONGEST_PATH:
+            raise ValueError("no path of a socket")
+        return AgentAddress(
+            socket, instance, integer(known["pid"]), python, os.path.dirname(socket)
+        )
+    except (LookupError, TypeError, ValueError, RecursionError) as err:
+        raise _garbled(transport, said) from err
 
 
 async def remove(
-    transport: Transport, home_name: str, *, base: str = BASE, python: str | None = None
+    transport: Transport, home_name: str, *, base: str = "", python: str | None = None
 ) -> None:
     """End the agent `home_name` with all it runs, and remove what batchio put there.
 
@@ -114,10 +128,10 @@ async def remove(
 
 async def _agent(
     transport: Transport, base: str, python: str | None, verb: str, name: str, *words: str
-) -> tuple[str, Any]:
+) -> tuple[str, str]:
     """Run one command of the agent on the node; return the Python that ran it, and its answer."""
-    pythons = _pythons(transport, python)
-    packed, old, broken = program.compiled(), [], None
+    pythons, base = _pythons(transport, python), base or transport.work or BASE
+    packed, tried_text, old, broken = program.compiled(), False, [], None
     while pythons:
         size = str(len(program.loader()))
         argv = ["/bin/sh", "-c", _FIND, "sh", ":".join(pythons), "batchio-agent", size]
@@ -125,15 +139,18 @@ async def _agent(
         done = await transport.run(
             [*argv, base, verb, name, *words], stdin=stdin, timeout=PATIENCE_S
         )
-        match _answers(done.stdout):
+        answers = _answers(done.stdout)
+        if answers not in (["none"], [""]) and answers[0] not in pythons:
+            raise _garbled(transport, answers[0])
+        match answers:
             case ["none"]:
                 break
             case [""]:
                 raise _failure(transport, base, b"its login shell does not answer as sh does")
             case [found, "agent", said]:
-                return found, json.loads(said)
-            case [_, "other"]:
-                packed = program.text()
+                return found, said
+            case [_, "other"] if not tried_text:
+                packed, tried_text = program.text(), True
                 continue
             case [found, "old", version]:
                 old.append(f"{found} is Python {version}")
@@ -167,11 +184,21 @@ def _answers(stdout: bytes) -> list[str]:
     return [found, *(word for words in answers for word in words.split(" ", 1))]
 
 
+def _garbled(transport: Transport, said: str) -> NodeError:
+    return NodeError(
+        f"the start of the agent was answered by what is none: {said[:80]!r}",
+        where=transport.where,
+    )
+
+
 def _failure(transport: Transport, base: str, stderr: bytes) -> NodeError:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     why, hint = lines[-1].removeprefix("agent: ") if lines else "it did not say why", None
+    other = "" if transport.local else ", or name another folder: HOST?work=PATH"
     if "space" in why or "quota" in why.lower():
-        hint = f"make room under {base}"
+        hint = f"make room under {base}" + other
+    elif "No such file" in why or "Permission denied" in why or "Read-only" in why:
+        hint = f"batchio works under {base}" + other
     elif "somebody else" in why:
         hint = "have its administrator remove that folder"
     return NodeError(f"the agent cannot start: {why}", where=transport.where, hint=hint)

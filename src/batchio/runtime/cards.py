@@ -5,18 +5,23 @@ from __future__ import annotations
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.cards import TOPIC, card_of, is_card, summary_of, unreadable
+from batchio.core.cards import TOPIC, Wanted, card_of, is_card, summary_of, unreadable
 from batchio.errors import BatchioError, NoSuchJob
 from batchio.runtime.replay import Fold
 from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
     from batchio.core.views import JobSummary
     from batchio.ports import Clock, JobStore, Waiting, Workspace
+
+EVERY: Final = Wanted()
+
+PORTION: Final = 200
+"""Number of cards that are read at once while few jobs fit."""
 
 START_LIMIT_S: Final = 15.0
 """Seconds a new job's first head has to begin."""
@@ -74,9 +79,23 @@ def read_card(store: JobStore) -> dict[str, Any]:
     return _counting(store, store.shown(TOPIC))
 
 
-def list_cards(workspace: Workspace, limit: int | None, clock: Waiting) -> list[JobSummary]:
-    """Return the newest jobs, newest first; one that cannot be read hides no other. Blocks."""
-    jobs = workspace.jobs()[:limit]
+def list_cards(
+    workspace: Workspace, limit: int | None, clock: Waiting, wanted: Wanted = EVERY
+) -> list[JobSummary]:
+    """Return the newest wanted jobs, newest first. Blocks.
+
+    One that cannot be read hides no other.
+    """
+    jobs = workspace.jobs()
+    rows: list[JobSummary] = []
+    step = len(jobs) if limit is None else limit
+    while jobs and (limit is None or len(rows) < limit):
+        rows += filter(wanted.fits, _summaries(workspace, jobs[:step], clock))
+        jobs, step = jobs[step:], max(step, PORTION)
+    return rows[:limit]
+
+
+def _summaries(workspace: Workspace, jobs: Sequence[str], clock: Waiting) -> list[JobSummary]:
     rows = []
     for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
         store = workspace.job(job)

@@ -100,7 +100,7 @@ def _copy_task(here: Tree, landing: Landing, name: str, newer_than: float) -> li
             elif stat.S_ISREG(status.st_mode):
                 source = here.read_file(above, inner)
                 try:
-                    _copy_file(source, part.new_file(at, inner), room)
+                    copy_file(source, part.new_file(at, inner), room)
                 finally:
                     os.close(source)
         placing = Placing(part, target, name, newer_than, known_as_ours(landing.placed, int(name)))
@@ -109,7 +109,8 @@ def _copy_task(here: Tree, landing: Landing, name: str, newer_than: float) -> li
     return placing.kept
 
 
-def _copy_file(source: int, copy: int, room: Room) -> None:
+def copy_file(source: int, copy: int, room: Room) -> None:
+    """Copy an open file, with its holes, mode and time, into a new one, and close that."""
     try:
         status = os.fstat(source)
         write(copy, _content(source, status.st_size), status.st_size, room)

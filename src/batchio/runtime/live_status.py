@@ -5,8 +5,10 @@ It is never journaled: only the newest fact of each node is kept, and none is tr
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from batchio.core.checks import LARGEST, integer, items, moment, number, text
 from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
@@ -56,5 +58,37 @@ class LiveStatus:
 
 
 def read_live_status(store: JobStore, topic: str) -> dict[int, Any]:
-    """Return the newest facts about a topic, by node number; may be empty. Blocks, shortly."""
-    return {int(node): fact for node, fact in store.shown(topic).items()}
+    """Return the newest facts about a topic, by node number; may be empty. Blocks, shortly.
+
+    A fact that makes no sense, as of a file that was damaged, is left out.
+    """
+    facts, check = {}, _CHECKS[topic]
+    for node, fact in store.shown(topic).items():
+        with suppress(TypeError, ValueError):
+            facts[integer(int(node))] = check(fact)
+    return facts
+
+
+def _load(fact: object) -> dict[str, float]:
+    if not isinstance(fact, dict):
+        raise TypeError("a load without numbers")
+    return {name: number(value, 0, LARGEST) for name, value in fact.items()}
+
+
+def _preparing(fact: object) -> str | list[int]:
+    if isinstance(fact, str):
+        return text(fact)
+    sent, size = items(fact)
+    return [integer(sent), integer(size)]
+
+
+def _reaching(fact: object) -> list[Any]:
+    times, since, why = items(fact)
+    return [integer(times), moment(since), text(why)]
+
+
+_CHECKS: Final[dict[str, Callable[[object], Any]]] = {
+    LOADS: _load,
+    PREPARING: _preparing,
+    REACHING: _reaching,
+}

@@ -31,6 +31,9 @@ RETRY_S: Final = (0.2, 10.0)
 SNAPSHOT_EVERY: Final = 2_000
 """Least number of events between two snapshots; bounds what a reader must fold."""
 
+NEWEST: Final = 0.2
+"""Weight of the newest write in the mean time of writes."""
+
 TASKS_A_RECORD: Final = 50
 """Tasks for each event between two snapshots: a large job has large snapshots, so fewer."""
 
@@ -108,8 +111,10 @@ class EngineLoop:
         """Journal one batch, again until the store answers; no effect begins meanwhile."""
         began, (pause, longest) = self._clock.now(), RETRY_S
         while True:
+            asked = self._clock.now()
             try:
                 await self._journal.append(bodies)
+                self._took(self._clock.now() - asked)
                 break
             except JournalDown as err:
                 if pause == RETRY_S[0]:
@@ -120,6 +125,10 @@ class EngineLoop:
             logger.warning("the workspace answers again, after %.0f s", silent)
             text = f"the workspace did not answer for {silent:.0f} s; everything waited"
             self.post(Noted(self._clock.now(), text))
+
+    def _took(self, seconds: float) -> None:
+        """Let the machine know how long writes take: one that it waits for holds up all effects."""
+        self.machine.write_s += (seconds - self.machine.write_s) * NEWEST
 
     async def _snapshot(self) -> None:
         """Keep a snapshot, made in a thread: the machine does not change while the loop waits."""

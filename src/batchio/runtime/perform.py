@@ -18,6 +18,7 @@ from batchio.runtime.context import JobContext
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, LiveStatus
+from batchio.runtime.merging import merged
 from batchio.runtime.outputs import Landing
 from batchio.runtime.renting import Renting
 from batchio.runtime.roster import Roster
@@ -62,6 +63,7 @@ class EffectRunner:
         self._post = post
         self._clock = clock
         self._group = group
+        self._merging = asyncio.Lock()
         self._sessions: dict[int, Session] = {}
         self._renting = Renting(machine, provider, post, clock, self._spawn)
         self._loads = LiveStatus(store, LOADS, clock, self._spawn)
@@ -95,6 +97,8 @@ class EffectRunner:
             case ef.CollectOutputs(node, tasks):
                 for task, attempt in tasks:
                     self._spawn(self._collector.download(node, task, attempt))
+            case ef.MergeOutputs(number):
+                self._spawn(self._merge(number))
             case ef.ListOffers():
                 self._spawn(self._renting.list_offers())
             case ef.PlaceOrder():
@@ -155,6 +159,12 @@ class EffectRunner:
 
     def _item(self, task: int, attempt: int) -> list[Any]:
         return [task, attempt, self._job.spec.tasks.at(task), self._input(task)]
+
+    async def _merge(self, number: int) -> None:
+        """Bring outputs to the folder of --sync, after any earlier time has ended."""
+        async with self._merging:
+            why = await merged(self._job, self._machine, self._store)
+        self._post(ev.OutputsMerged(self._clock.now(), number, why))
 
     # --- plumbing ------------------------------------------------------------
 

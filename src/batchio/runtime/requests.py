@@ -64,7 +64,7 @@ class Requests:
                 continue
             try:
                 asked_for = self._events(request, now)
-            except ValueError as err:
+            except (ValueError, RecursionError) as err:
                 asked_for = [ev.Noted(now, f"a request that makes no sense was ignored: {err}")]
             out += [*asked_for, ev.RequestTaken(now, name)]
         self._first = False

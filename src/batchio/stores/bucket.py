@@ -47,7 +47,7 @@ PATIENCE_S: Final = 10.0
 """Seconds for which a bucket that does not answer is asked again within one request."""
 
 COMMIT_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Pauses between the attempts to write a job's first segment, with which it exists."""
+"""Pauses between the attempts to write what a new job is made of."""
 
 AT_ONCE: Final = 16
 """Cards that are read at the same time."""
@@ -168,11 +168,12 @@ class BucketDraft:
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""
         about = {"name": name, "batchio": made_by, "by": random_name()}
-        with answering():
-            for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
-                if (self._copy / file).exists():
-                    self._bucket.upload(f"jobs/{self.id}/{file}", self._copy / file)
-            self._bucket.put(f"jobs/{self.id}/claim", json.dumps(about).encode())
+        for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
+            if (self._copy / file).exists():
+                key = f"jobs/{self.id}/{file}"
+                _again(partial(self._bucket.upload, key, self._copy / file))
+        claim = json.dumps(about).encode()
+        _again(partial(self._bucket.put, f"jobs/{self.id}/claim", claim))
         first = segments.pack(0, str(about["by"]), 1, events)
         _again(partial(segments.put, self._bucket, self.id, 1, first))
         card = json.dumps(self._shown.pop(TOPIC, {})).encode()

@@ -155,7 +155,7 @@ class FolderJobStore:
         """Return the facts about a topic, from `<topic>.json`; {} when missing or damaged."""
         try:
             found = json.loads((self.folder / f"{topic}.json").read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -175,5 +175,5 @@ class FolderJobStore:
         """Return the text that heads wrote to stderr so far."""
         try:
             return self.head_log().read_text("utf-8", "surrogateescape")
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return ""

@@ -15,6 +15,7 @@ from array import array
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.checks import text
 from batchio.errors import JournalCorrupt, NoSuchJob, UsageError
 from batchio.stores.trouble import unusable
 
@@ -82,7 +83,8 @@ class FolderInputs:
         size = os.fstat(self._index).st_size
         self.count = size // _ENTRY.size - 1
         whole = self.count >= 1 and size % _ENTRY.size == 0
-        if not whole or self._bounds(self.count - 1)[1] != os.fstat(self._data).st_size:
+        self._size = os.fstat(self._data).st_size
+        if not whole or self._last() != self._size:
             self.close()
             raise self._cut()
 
@@ -110,8 +112,11 @@ class FolderInputs:
 
     def record(self, position: int) -> dict[str, str]:
         """Return the input of one task as variables: names and texts."""
-        record: dict[str, str] = json.loads(self.raw(position))
-        return record
+        try:
+            record = json.loads(self.raw(position))
+            return {name: text(value) for name, value in record.items()}
+        except (AttributeError, ValueError, RecursionError):
+            raise self._cut() from None
 
     def close(self) -> None:
         """Close the files. Repeatable."""
@@ -125,7 +130,14 @@ class FolderInputs:
         if len(found) != _PAIR.size:
             raise self._cut()
         begin, end = _PAIR.unpack(found)
+        if not begin <= end <= self._size:
+            raise self._cut()
         return begin, end
+
+    def _last(self) -> int:
+        """Return where the last input ends, as the index has it."""
+        (end,) = _ENTRY.unpack(os.pread(self._index, _ENTRY.size, self.count * _ENTRY.size))
+        return int(end)
 
     def _cut(self) -> JournalCorrupt:
         return JournalCorrupt(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 JOURNAL_FILE: Final = "journal.sqlite"
 SNAPSHOT_FILE: Final = "snapshot"
 SNAPSHOT_HEAD: Final = struct.Struct("<8sQI")
-"""Layout of a snapshot's head: magic, number of its last event, CRC-32 of the state."""
-SNAPSHOT_MAGIC: Final = b"BATCHIO1"
+"""Layout of a snapshot's head: magic, number of its last event, `checksum` of both."""
+SNAPSHOT_MAGIC: Final = b"BATCHIO2"
 
 LAYOUT: Final = 2
 """Version of the tables; the vocabulary of events has its own, `events.FORMAT`."""
@@ -40,7 +40,7 @@ _NO_ROOM_BYTES: Final = 1 << 20
 
 
 def checksum(seq: int, body: bytes) -> int:
-    """Return the CRC-32 of an event, which also fails it when it stands under another number."""
+    """Return the CRC-32 of an event or a snapshot, wrong also when its number is another one."""
     return zlib.crc32(body, seq & 0xFFFFFFFF)
 
 
@@ -63,7 +63,10 @@ def check_layout(connection: sqlite3.Connection, path: Path) -> dict[str, str]:
         WorkspaceError: another version of batchio wrote the file.
         sqlite3.Error: see `translated`.
     """
-    meta = dict(connection.execute("SELECT key, value FROM meta"))
+    try:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+    except UnicodeDecodeError as err:  # in the names of tables, or in what SQLite says of them
+        raise corrupt(path, "it holds what is no text") from err
     if "layout" not in meta:
         raise corrupt(path, "it does not say what it is")
     if meta["layout"] not in (str(LAYOUT), str(UNSUMMED)):

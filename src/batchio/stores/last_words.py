@@ -46,8 +46,9 @@ def write_last_words(folder: Path, text: str) -> None:
 def read_last_words(folder: Path) -> str | None:
     """Return the text of `write_last_words`; None when there is none since a head took over."""
     try:
-        return (folder / STOPPED_FILE).read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
+        with (folder / STOPPED_FILE).open(encoding="utf-8", errors="replace") as words:
+            return words.read(RESERVE_BYTES)
+    except OSError:
         return None
 
 

@@ -93,7 +93,7 @@ def _lock(file: int, kind: int) -> bool:
 def _read(file: int) -> Holder:
     words = os.pread(file, 300, 0).decode(errors="replace").split()[:3]
     pid, host, kind = [*words, *("", "", "local")[len(words) :]]  # older heads said no kind
-    return Holder(int(pid), host, kind) if pid.isdigit() else Holder(0, "")
+    return Holder(int(pid), host, kind) if pid.isdecimal() else Holder(0, "")
 
 
 def _held(job: str, who: Holder) -> LeaseHeld:

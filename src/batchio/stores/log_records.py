@@ -11,6 +11,8 @@ import struct
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from batchio.core.checks import LAST_MOMENT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,6 +29,9 @@ BLOCK: Final = 1 << 20
 EARLIEST: Final = 10**15
 LATEST: Final = 10**16
 """Microseconds since 1970, in 2001 and 2286: the times that a record is looked for by."""
+
+LAST_TIME: Final = round(LAST_MOMENT * 1e6)
+"""Latest time that a record can have."""
 
 STDOUT: Final = 1
 STDERR: Final = 2
@@ -101,7 +106,7 @@ def read_records(
         done, length = 0, len(data)
         while done + HEADER.size <= length:
             size, task, attempt, stream, _, time = unpack(data, done)
-            if size > MOST_PAYLOAD or stream not in (STDOUT, STDERR):
+            if size > MOST_PAYLOAD or stream not in (STDOUT, STDERR) or time > LAST_TIME:
                 if not lost:
                     logger.warning("the log %s is damaged", logs.place(node, position + done))
                 lost, done = True, _next_record(data, done + 1)

@@ -10,6 +10,8 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.checks import LARGEST, integer, text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -32,9 +34,10 @@ class FolderPlacedFiles:
             start = f"[{task}, ".encode()
             for line in lines:
                 if line.startswith(start):
-                    with suppress(ValueError):
-                        _, path, kind, size, mtime = json.loads(line)
-                        found.setdefault(path, []).append((kind, size, mtime))
+                    with suppress(ValueError, RecursionError):
+                        _, path, *stamp = json.loads(line)
+                        kind, size, mtime = (integer(number, -LARGEST) for number in stamp)
+                        found.setdefault(text(path), []).append((kind, size, mtime))
         return found
 
     def add(self, task: int, files: Iterable[tuple[str, Stamped]]) -> None:

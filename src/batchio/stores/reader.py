@@ -6,7 +6,6 @@ Never writes to the job's folder, but for the `-shm` file that SQLite itself kee
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 
 MOST_LOST: Final = 100_000
 """Most events in a row that may be missing; beyond, a number is damaged."""
+
+UNKNOWN: Final = "NULL"
+"""In SQL, the checksum of an event that has none."""
 
 _UNWRITABLE: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
@@ -71,20 +73,22 @@ class SqliteReader:
         Raises:
             JournalCorrupt: the file cannot be read, or too many events are missing.
         """
-        found: list[tuple[int, bytes, int | None]] = self._rows(
+        found: list[tuple[int, object, object]] = self._rows(
             f"SELECT seq, CAST(body AS BLOB), {self._sum} FROM events "  # noqa: S608 - a column
             "WHERE seq > ? ORDER BY seq LIMIT ?",
             (after, -1 if limit is None else limit),
         )
-        rows: list[tuple[int, str]] = []
+        bodies: dict[int, str] = {}
+        newest, summed = after, self._sum != UNKNOWN
         for seq, body, known in found:
-            lost = range(after + len(rows) + 1, seq)
-            if len(lost) > MOST_LOST:
-                raise corrupt(self._path, f"events {lost[0]} to {lost[-1]} are missing")
-            rows += [(number, "") for number in lost]
-            sound = known is None or known == checksum(seq, body)
-            rows.append((seq, body.decode("utf-8", "replace") if sound else ""))
-        return rows
+            if not isinstance(body, bytes) or (summed and known != checksum(seq, body)):
+                newest += 1  # its number may be damaged, too
+                continue
+            if seq > newest + MOST_LOST:
+                raise corrupt(self._path, f"events {newest + 1} to {seq - 1} are missing")
+            bodies[seq] = body.decode("utf-8", "replace")
+            newest = max(newest, seq)
+        return [(seq, bodies.get(seq, "")) for seq in range(after + 1, newest + 1)]
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
         """Return events as `read` does, decoded.
@@ -120,9 +124,9 @@ class SqliteReader:
             return None
         if len(data) < SNAPSHOT_HEAD.size:
             return None
-        magic, seq, checksum = SNAPSHOT_HEAD.unpack_from(data)
+        magic, seq, known = SNAPSHOT_HEAD.unpack_from(data)
         state = data[SNAPSHOT_HEAD.size :]
-        if magic != SNAPSHOT_MAGIC or zlib.crc32(state) != checksum or seq > self.last():
+        if magic != SNAPSHOT_MAGIC or known != checksum(seq, state) or seq > self.last():
             return None
         return seq, state
 
@@ -178,10 +182,12 @@ class SqliteReader:
     @property
     def _sum(self) -> str:
         """The column of checksums, or what stands for it where there is none."""
-        return "NULL" if self.meta["layout"] == str(UNSUMMED) else "sum"
+        return UNKNOWN if self.meta["layout"] == str(UNSUMMED) else "sum"
 
     def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[Any]:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as err:
             raise translated(self._path, err) from err
+        except UnicodeDecodeError as err:
+            raise corrupt(self._path, "it holds what is no text") from err

@@ -17,7 +17,6 @@ import os
 import socket
 import sqlite3
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -227,7 +226,7 @@ class SqliteJournal:
         """
         path = self._path.with_name(SNAPSHOT_FILE)
         draft = path.with_suffix(".new")
-        head = SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, self.seq, zlib.crc32(state))
+        head = SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, self.seq, checksum(self.seq, state))
         try:
             with draft.open("wb", buffering=0) as out:
                 out.write(head)

@@ -51,6 +51,9 @@ def check(effective: Effective, provider: str, nodes: int, coiled: AbstractSet[s
     least = effective.value("min-workers") or 1
     if Trait.RENTS not in able and least > nodes:
         lacks["min-workers"] = f"{least} nodes are asked for, there are {nodes}"
+    apart = effective.value("task-on-scheduler") is False
+    if Trait.RENTS not in able and Trait.REMOTE in able and apart and nodes < 2:
+        lacks["task-on-scheduler"] = "no task may run on the first node, and there is only one"
     if not lacks:
         return
     first, *more = (blamed(effective, name, UsageError(why)) for name, why in lacks.items())

@@ -241,6 +241,7 @@ class ScriptedTransport:
 
     local = False
     python = ""
+    work = ""
 
     def __init__(self, node: ScriptedNode) -> None:
         self.where = node.name

@@ -54,7 +54,7 @@ def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
             )
         case socket.gaierror(errno=socket.EAI_NONAME):
             return NodeError(
-                f"no such host ({error.strerror})",
+                f"its name cannot be looked up ({error.strerror})",
                 where=where,
                 hint="check its name, or add it to ~/.ssh/config",
             )

@@ -57,6 +57,7 @@ class SshTarget:
             made ourselves. Configuration, agent and default keys are then not looked at.
         name: What people call it in messages; empty: `host`.
         python: Path of a Python on the host; empty: where it usually is.
+        work: Folder on the host for batchio's files; empty: the usual one.
     """
 
     host: str
@@ -66,6 +67,7 @@ class SshTarget:
     pinned: str | None = None
     name: str = ""
     python: str = ""
+    work: str = ""
 
     @property
     def where(self) -> str:

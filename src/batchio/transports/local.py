@@ -42,6 +42,7 @@ class LocalTransport:
 
     local = True
     python = sys.executable
+    work = ""
 
     def __init__(self) -> None:
         self.where = socket.gethostname()

@@ -73,6 +73,7 @@ class SshTransport:
     ) -> None:
         self.where = target.where
         self.python = target.python
+        self.work = target.work
         self._target = target
         self._limits = limits
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Writes v2.jsonl once: a journal with every kind of event, and what it must fold to.
+"""Writes golden journals once: together every kind of event, and what each must fold to.
 
 Never run again for a version that was released: the point of a golden journal is that it
 stays as it is while the code changes.
@@ -90,7 +90,23 @@ def story() -> World:
     return w
 
 
+def merged_story() -> World:
+    """A job of which outputs come back to a folder of the user's, at the second time."""
+    w = World(spec(2, sync="/project"), [Offer("a")], files=1)
+    w.open()
+    for _ in range(20):
+        w.answer()
+        w.turn()
+        if w.merging:
+            w.merge("no room")
+            break
+    w.settle()
+    w.crash(ev.TasksRequeued(w.now, [[1, 0.0, str(Cause.ASKED)]]))
+    w.settle()
+    return w
+
+
 if __name__ == "__main__":
-    world = story()
-    (GOLDEN / "v2.jsonl").write_text("\n".join(world.journal) + "\n")
-    (GOLDEN / "v2.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")
+    for name, world in (("v2", story()), ("v2-sync", merged_story())):
+        (GOLDEN / f"{name}.jsonl").write_text("\n".join(world.journal) + "\n")
+        (GOLDEN / f"{name}.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")
