@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio.core.events import JobSubmitted
+from batchio.core.reports import Facts
 from batchio.core.spec import JobSpec
 from batchio.errors import UsageError
 from batchio.submit import prepare, requirements
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from batchio.submit import Prepared
 
 
-COMPUTER = {"cpus": 8, "memory": 64 << 30, "gpus": 0, "arch": "x86_64"}
+COMPUTER = Facts(cpus=8, memory=64 << 30, gpus=0, arch="x86_64")
 """This computer, as far as `caller` knows."""
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio import sync
-from batchio.agent.node import node_facts
 from batchio.errors import UsageError
 from batchio.options.table import OPTIONS
 from batchio.submit import requirements
@@ -99,7 +98,7 @@ def test_a_computer_that_has_what_is_asked_for_takes_the_job(
 
 
 def test_what_this_computer_has_is_what_its_agent_would_say() -> None:
-    facts = node_facts()
+    facts = requirements.node_facts()
     assert facts["arch"] == os.uname().machine
     assert facts["cpus"] >= 1
     assert facts["memory"] > 1 << 20

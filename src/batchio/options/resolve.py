@@ -128,6 +128,11 @@ class Effective:
         found, rival = self.found.get(name), self.found.get(other)
         return found is not None and (rival is None or found.rank < rival.rank)
 
+    def ignored(self, provider: str, traits: Container[Trait]) -> frozenset[str]:
+        """Return the names of options that were set and that this provider ignores."""
+        refused = self.refused(provider, traits)
+        return frozenset(option.name for option, _ in refused if not option.requirement)
+
     def unsupported(self, provider: str, traits: Container[Trait]) -> list[str]:
         """Return a line for each option that was set and that this provider ignores."""
         return [

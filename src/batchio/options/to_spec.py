@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import TaskIds
 from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile
 from batchio.errors import UsageError
 from batchio.options.naming import program_name
-from batchio.options.table import OPTIONS
+from batchio.options.table import OPTIONS, get
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +40,8 @@ class ResolvedJob:
     """The variables in the files of --env-file."""
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Names and values of all secrets."""
+    ignored: frozenset[str] = frozenset()
+    """Names of options that the provider ignores: the job has their defaults."""
     coiled: frozenset[str] = frozenset()
     """Origins of the settings that are meant as Coiled means them, such as "hello.sh:3"."""
     warnings: tuple[str, ...] = ()
@@ -67,7 +69,11 @@ def build(
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
     """
-    effective, value = resolved.effective, resolved.effective.value
+    effective = resolved.effective
+
+    def value(name: str) -> Any:
+        return get(name).default if name in resolved.ignored else effective.value(name)
+
     tasks, at_once = _tasks(effective, count)
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
@@ -91,7 +97,7 @@ def build(
         cpu_max=cpu.high if cpu else None,
         memory=int(memory.low) if memory else None,
         memory_max=int(memory.high) if memory else None,
-        gpu=int(value("gpu")),
+        gpu=int(effective.value("gpu")),  # this computer has some, or the job was refused
         hosts=resolved.hosts,
         host_setup=resolved.host_setup or value("host-setup-script-content"),
         env={key: text for key, text in env.items() if key not in resolved.secrets},

@@ -13,7 +13,6 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Final
 
-from batchio.agent.node import node_facts
 from batchio.core.plan import lacking
 from batchio.core.reports import Facts
 from batchio.core.spec import PYTHON
@@ -72,14 +71,20 @@ def _lacking_here(effective: Effective) -> dict[str, str]:
     cpu, memory, gpu, arm = map(effective.value, _HARDWARE)
     if not (cpu or memory or gpu or arm):
         return {}
-    facts = Facts(**node_facts())  # type: ignore[typeddict-item]
     return lacking(
-        facts,
+        node_facts(),
         cpu=cpu.low if cpu else None,
         memory=memory.low if memory else None,
         gpu=int(gpu),
         arm=arm,
     )
+
+
+def node_facts() -> Facts:
+    """Return the facts about this computer that its agent would tell."""
+    from batchio.agent import node  # milliseconds that most jobs need not spend
+
+    return Facts(**node.node_facts())  # type: ignore[no-any-return, typeddict-item]
 
 
 def check_program(resolved: ResolvedJob, here: CallerContext) -> None:

@@ -89,6 +89,7 @@ def resolve_job(
         container=container,
         input_filestore=filestore,
         hosts=hosts,
+        ignored=effective.ignored(provider, traits(provider)),
         host_setup=_file_text(effective, "host-setup-script", here),
         env_file=_env_file(effective, "env-file", here),
         secrets=effective.with_file("secret-env", _env_file(effective, "secret-env-file", here)),
