@@ -46,6 +46,10 @@ class ResolvedJob:
     """Origins of the settings that are meant as Coiled means them, such as "hello.sh:3"."""
     warnings: tuple[str, ...] = ()
 
+    def value(self, name: str) -> Any:
+        """Return the value that an option has for the job."""
+        return get(name).default if name in self.ignored else self.effective.value(name)
+
 
 def build(
     resolved: ResolvedJob,
@@ -69,11 +73,7 @@ def build(
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
     """
-    effective = resolved.effective
-
-    def value(name: str) -> Any:
-        return get(name).default if name in resolved.ignored else effective.value(name)
-
+    effective, value = resolved.effective, resolved.value
     tasks, at_once = _tasks(effective, count)
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
