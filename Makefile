@@ -6,13 +6,16 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	&& echo $$name && break; done)
 VENV ?= .venv
 ARGS ?=
+FAULTS ?= 1000
+PLACE ?= both
+SEED ?=
 
 bin := $(VENV)/bin
 export PATH := $(PATH):/usr/sbin:/sbin
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check
 pytest := $(bin)/python -m pytest
 
-.PHONY: hello test testbed check fast fix bench docs site clean
+.PHONY: hello test testbed check fast fix bench chaos docs site clean
 
 hello: $(VENV)/has-run  ## the main job: ten tasks on this computer
 	$(bin)/batchio run --follow examples/hello.sh
@@ -41,6 +44,9 @@ fix: $(VENV)/has-dev  ## put the code in order
 
 bench: $(VENV)/has-dev  ## the measurements of docs/reference/benchmarks
 	$(bin)/python -m benchmarks $(ARGS)
+
+chaos: $(VENV)/has-dev  ## a campaign of kills, cuts and reboots; see tests/chaos/README.md
+	$(bin)/python -m tests.chaos --faults $(FAULTS) --place $(PLACE) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 docs: $(VENV)/has-dev  ## what is made from the code, and the picture of the README
 	$(bin)/python -m docs

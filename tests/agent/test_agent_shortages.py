@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.agent.client import FOLDER, Client, agent, text, up
+from tests.agent.client import FOLDER, Client, agent, gone, text, up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -291,3 +291,21 @@ def test_outputs_that_a_task_has_locked_come_and_those_of_others_are_named(
         assert words.startswith("outputs of task 0 that cannot be read: ")
         head.send(["fetch", 0, 1])
         assert head.wait("fetched")[3] == 2
+
+
+@pytest.mark.parametrize("json", [None, "", "{}"], ids=["no file", "an empty one", "no names"])
+def test_an_agent_that_could_not_write_down_who_it_is_is_found_all_the_same(
+    home: Path, json: str | None
+) -> None:
+    first = up(home)
+    (home / "agent.json").unlink()
+    if json is not None:
+        (home / "agent.json").write_text(json)
+
+    second = up(home)
+    (home / "agent.json").unlink()
+    agent("down", home)
+
+    assert second["instance"] != first["instance"]
+    assert gone([first["pid"], second["pid"]])
+    assert not home.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import click
 import pytest
 
 from batchio.cli import diagnostics
+from batchio.cli.common import finished
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.main import COMMANDS, cli
 from batchio.errors import BatchioError, JournalFull, UsageError
@@ -51,6 +53,33 @@ def test_the_help_of_a_command_has_examples_that_it_understands(
     for line in typed:
         words = shlex.split(re.split(r"  +| && ", line)[0])
         assert command.make_context(name, words[2:], click.Context(cli)).params
+
+
+def test_ctrl_c_while_it_is_being_loaded_leaves_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "batchio", "list"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_before_a_verb_has_begun_leaves_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def verb() -> None: ...
+
+    monkeypatch.setattr("batchio.api.plainly", interrupted)
+    work = verb()
+    with pytest.raises(KeyboardInterrupt):
+        finished(work)
+
+    assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED
 
 
 def test_no_arguments_show_the_help(terminal: Terminal) -> None:

@@ -44,12 +44,12 @@ class Scene:
         self.seen: list[ev.Event] = []
         self.gone: HeadGone | None = None
 
-    async def watch(self) -> None:
+    async def watch(self, at_least: float | None = None) -> None:
         """Look on until the job is done, or its head is gone."""
         async with Live(self.store, self.clock, whole=True) as live:
             self.live = live
             try:
-                async for change in live.changes(at_most=0.0, must_run=True):
+                async for change in live.changes(at_most=0.0, at_least=at_least, must_run=True):
                     self.seen += change.events
             except HeadGone as err:
                 self.gone = err
@@ -173,6 +173,22 @@ def test_a_new_job_that_no_head_ever_takes_is_told_to_have_none(play: Play) -> N
         await s.watch()
         assert s.gone is not None
         assert START_LIMIT_S <= s.clock.now() - begin <= START_LIMIT_S + GONE_AFTER_S + SLOW_S
+
+    play(scene)
+
+
+@pytest.mark.parametrize("every", [None, SLOW_S / 2, SLOW_S])
+def test_whoever_wants_a_change_at_each_look_is_told_that_the_head_is_gone(
+    play: Play, every: float | None
+) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        watching = asyncio.create_task(s.watch(every))
+        await s.clock.sleep(60)
+        await journal.close()
+        await s.clock.sleep(GONE_AFTER_S + 3 * SLOW_S)
+        watching.cancel()
+        assert s.gone is not None
 
     play(scene)
 

@@ -10,7 +10,7 @@ import time
 from batchio.agent.basics import say, slurp
 from batchio.agent.containers import remove_containers
 from batchio.agent.daemon import Agent
-from batchio.agent.home import VERSION, erase, listening, lock, own_folder, public, read_identity
+from batchio.agent.home import VERSION, erase, listener, lock, own_folder, public, read_identity
 from batchio.agent.processes import send, start_time, sweep
 from batchio.agent.spawning import Caller
 from batchio.agent.spool import records
@@ -33,19 +33,21 @@ def run(home: str, spool: str | None) -> int:
 def up(home: str, spool: str | None) -> int:
     """Print where the agent of a home listens; when there is none, become it.
 
-    An agent of an older version is ended with what it runs, like one that was killed: its
-    results are kept. The caller waits for the end of our output, not of our process.
+    An agent of an older version, or one that could not write down who it is, is ended with what
+    it runs, like one that was killed: its results are kept. The caller waits for the end of our
+    output, not of our process.
     """
     Caller.umask = os.umask(0o077)
     own_folder(home)
     end = time.monotonic() + 20.0
     while time.monotonic() < end:
-        known = read_identity(home) if listening(home) else {}
+        answers = listener(home)
+        known = read_identity(home) if answers else {}
         if known.get("v", 0) >= VERSION:
             answer(public(known))
             return 0
         used = os.path.exists(home + "/lock")
-        owner = evict(home) if known else lock(home)
+        owner = evict(home) if answers else lock(home)
         if owner >= 0:
             return live(home, spool, used)
         time.sleep(0.01)
@@ -58,15 +60,23 @@ def evict(home: str) -> int:
 
     -1 means that the daemon did not end.
     """
-    known = read_identity(home)
-    pid = known.get("pid", 0)
     for number, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
-        if pid and start_time(pid) == known.get("start"):
+        pid = owner_pid(home)
+        if pid:
             send(number, {pid})
         owner = lock(home, patience)
         if owner >= 0:
             return owner
     return -1
+
+
+def owner_pid(home: str) -> int:
+    """Return the pid of the daemon of a home, or 0 when nobody tells."""
+    known = read_identity(home)
+    pid = known.get("pid", 0)
+    if pid and start_time(pid) == known.get("start"):
+        return int(pid)
+    return max(listener(home), 0)  # agent.json could not be written
 
 
 def live(home: str, spool: str | None, used: bool) -> int:

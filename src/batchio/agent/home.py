@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -64,17 +65,24 @@ def lock(home: str, wait: float = 0.0) -> int:
             time.sleep(0.01)
 
 
-def listening(home: str) -> bool:
-    """Return whether an agent answers at the home's socket."""
+def listener(home: str) -> int:
+    """Return the pid of the agent that answers at the home's socket; 0: none does.
+
+    It is the kernel's word (unix(7): SO_PEERCRED), so it needs no room on the disk as agent.json
+    does. Where the kernel tells nobody it is -1.
+    """
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.chdir(home)  # a socket's path has room for 107 bytes only
         probe.connect("s")
+        if not hasattr(socket, "SO_PEERCRED"):
+            return -1
+        told = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(told[:4], sys.byteorder) or -1
     except OSError:
-        return False
+        return 0
     finally:
         probe.close()
-    return True
 
 
 class Identity:

@@ -67,9 +67,12 @@ class CommandArgument(click.Argument):
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """Run a verb of the API to its end, without a loop; Ctrl-C stops it."""
-    from batchio.api import plainly
+    try:
+        from batchio.api import plainly
 
-    return plainly(work)
+        return plainly(work)
+    finally:
+        work.close()  # Ctrl-C may come before it has begun
 
 
 async def found(job: str | None, workspace: str | None) -> Job:

@@ -127,6 +127,10 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
         store.say_last_words(f"{err}\n{err.hint or ''}".strip())
         sys.stderr.write(f"error: {err}\n")
         return err.exit_code
+    except KeyboardInterrupt:
+        store.say_last_words("its head was ended by SIGINT")
+        sys.stderr.write("this head was ended by SIGINT\n")
+        return 130
     except Exception as err:
         store.say_last_words(f"its head crashed: {err!r}\nplease report {store.head_log()}")
         raise

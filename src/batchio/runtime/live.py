@@ -377,14 +377,15 @@ class _Changes:
             moved, now = await live._step(), clock.now()
             self._at_once = live._behind or live._over
             self._slow_down(moved)
+            gone = self._must_run and live.gone
             if live._over or now >= self._told + self._at_most:
-                change = live._tell(empty=now >= self._told + self._at_least)
+                change = live._tell(empty=not gone and now >= self._told + self._at_least)
                 if change is not None:
                     self._told = now
                     return change
             if live._over:
                 raise StopAsyncIteration
-            if self._must_run and live.gone:
+            if gone:
                 raise await live.why_gone()
             if now >= self._until:
                 raise TimeoutError(f"job {live._store.id} goes on, and the time to wait is up")

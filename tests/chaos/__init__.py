@@ -1,0 +1,1 @@
+"""Real jobs, with everything thrown at them: `make chaos`; see README.md."""
