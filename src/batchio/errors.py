@@ -88,7 +88,7 @@ class BatchioWarning(UserWarning):
     """Something that a caller in Python should know, and that stops nothing."""
 
 
-class UsageError(BatchioError, ValueError):
+class UsageError(BatchioError):
     """A request cannot be carried out as it was written."""
 
     code = "usage"

@@ -195,7 +195,7 @@ class Attack:
             match fact["event"]:
                 case "tasks_finished":
                     for row in fact["tasks"]:
-                        if row["exit"] == 0 and not row["reason"]:
+                        if row["exit_code"] == 0 and not row["reason"]:
                             counted.setdefault((row["task"], row["attempt"]), at)
                 case "node_lost":
                     self.user.tell(f"node {fact['node']} was lost: {fact['why']}")

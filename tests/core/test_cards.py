@@ -47,7 +47,7 @@ def test_the_first_card_is_that_of_a_job_without_events_but_the_first() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"layout": 3}, {"counts": {}}, {"counts": None}, {"state": None}],
+    [{"layout": 99}, {"counts": {}}, {"counts": None}, {"state": None}],
     ids=["a later layout", "no counts", "torn counts", "a field is missing"],
 )
 def test_what_is_no_whole_card_of_this_version_is_none(change: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ async def test_each_host_is_described_or_said_to_be_wrong(hosts: MakeHosts, lab:
 
     assert {first.name, twin.name} == {good.name, good.ip}
     [described, again] = sorted((first, twin), key=lambda one: "same computer" in one.said)
-    assert again.said == f"the same computer as {described.name}; it is used once"
+    assert again.said == f"this is the same computer as {described.name}; it is used once"
     assert described.ok
     assert f"{len(os.sched_getaffinity(0))} CPUs" in described.said
     assert (second.name, second.ok) == (bare.name, False)

@@ -32,6 +32,7 @@ async def what_it_gives(words: list[str], folder: Path, **options: Any) -> tuple
     return result.outcome, printed, files
 
 
+@pytest.mark.filterwarnings("ignore::batchio.BatchioWarning")  # its scripts name a region
 async def test_the_docs_page_gives_the_same_on_three_hosts_as_here(
     hosts: MakeHosts, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,7 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
     assert await printed(job) == ["0 1", "0 2", "1 1"]
     tasks = result.job._machine.tasks
     assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
-    assert f"{dead.name}: {job.id}.{begun['node']} may be left there" in await notes(job)
+    assert f"{dead.name}: {job.id}.{begun['node_number']} may be left there" in await notes(job)
     assert nothing_left(lab, alive)
 
 

@@ -27,7 +27,12 @@ async def test_tasks_that_ask_for_a_gpu_go_where_there_are_some(hosts: MakeHosts
     await plug_in(two, 2)
     await plug_in(one, 1)
     job = await batchio.run(
-        ["sleep", "0.1"], ntasks=9, gpu=True, hosts=names(machines), wait_for_ready_cluster=True
+        ["sleep", "0.1"],
+        ntasks=9,
+        gpu=True,
+        hosts=names(machines),
+        wait_for_ready_cluster=True,
+        min_workers=2,
     )
     result = await job.wait(timeout=60)
 

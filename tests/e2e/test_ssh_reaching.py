@@ -42,7 +42,7 @@ async def test_a_file_of_hosts_says_how_many_tasks_each_takes(
     await job.wait(timeout=60, check=True)
 
     nodes = {node.name: node.slots for node in (await job.status()).nodes}
-    assert nodes == {one.name: 3, other.name: 1, third.name: 2}
+    assert nodes == {one.name: 3, other.name: 1, f"root@{third.name}:22": 2}  # as typed
     assert nothing_left(lab, *machines)
 
 
@@ -120,7 +120,7 @@ async def test_an_account_that_runs_no_commands_is_named(
     result = await job.wait(timeout=10)  # it is not asked again and again
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    assert await notes(job) == ""
+    assert await notes(job) == f"{vm.name} is left out: its login shell runs no commands: {said}"
     why = f"{vm.name}: its login shell runs no commands: {said}"
     assert result.job.why == f"no node could be had ({why})"
     assert nothing_left(lab, vm)

@@ -232,7 +232,7 @@ def test_a_hint_is_what_can_be_written_in_python(place: str, case: str) -> None:
 
 
 def test_a_bad_request_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="ntasks: must be 1 or more, not 0"):
+    with pytest.raises(batchio.UsageError, match="ntasks: must be 1 or more, not 0"):
         batchio.sync.run("true", ntasks=0)
 
 

@@ -115,6 +115,7 @@ def _card(
         "boot": list(boot),
         "head": head,
         **{name: getattr(summary, name) for name in sorted(_SUMMARY)},
+        "tags": list(summary.tags),
         "counts": {name: getattr(summary.counts, name) for name in sorted(_COUNTS)},
     }
 

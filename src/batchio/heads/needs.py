@@ -47,10 +47,11 @@ def need_its_computer(machine: Machine) -> None:
         return
     for node in machine.nodes:
         if node.state is not NodeState.GONE and node.facts and not _is_here(node.facts):
+            there = node.facts.get("hostname") or node.name
             raise UsageError(
                 f"job {job.id} runs on the computer it was submitted on: its node is "
-                f"{node.name}, and this is {socket.gethostname()}",
-                hint=f"do this there; or, if {node.name} never comes back: batchio recover "
+                f"{there}, and this is {socket.gethostname()}",
+                hint=f"do this there; or, if {there} never comes back: batchio recover "
                 f"{job.id} --elsewhere",
             )
 

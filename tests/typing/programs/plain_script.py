@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from batchio import BatchioError, FailureGroup, JobFailed, TaskRow
+from batchio import BatchioError, FailureGroup, JobFailed, TaskRow, UsageError
 from batchio import sync as bs
 
 script = Path("work.sh")
@@ -43,6 +43,6 @@ with bs.run("true").live() as live:
     print("live", live.done, live.view.outcome)
 try:
     bs.run(["echo", "3"], ntasks=0)
-except ValueError as wrong:
+except UsageError as wrong:
     assert isinstance(wrong, BatchioError)
     print("wrong", wrong)
