@@ -125,6 +125,8 @@ def _exit_code(evidence: Evidence) -> Iterator[Finding]:
     ended = [row for row in evidence.rows.values() if row["state"] == "done"]
     outcomes = {row["outcome"] for row in ended} - {"succeeded"}
     right = {CODES.get(outcome, -1) for outcome in outcomes} or {0}
+    if outcomes and any(one.fault.startswith("cancel") for one in evidence.injected):
+        right.add(CODES["cancelled"])  # a job that was ended as a whole says so
     if evidence.exit_code not in right:
         yield Finding("exit code", f"{evidence.exit_code}, and tasks are {sorted(outcomes)}")
 
