@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.terminal import Terminal
 from tests.core.stories import mixed
+from tests.house.skips import OPTIONAL
 
 _BASH = """
 eval "$(batchio completion bash)"
@@ -51,7 +52,7 @@ def test_a_shell_completes_scripts_jobs_and_commands(
     terminal: Terminal, shell: str, script: str
 ) -> None:
     if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"{OPTIONAL}{shell} is not installed")
     terminal.keep(mixed())
     (terminal.folder / "my_script.sh").touch()
     beside = Path(sys.executable).parent

@@ -9,6 +9,7 @@ import pytest
 
 from batchio.cli.main import COMMANDS
 from docs import man_pages
+from tests.house.skips import OPTIONAL
 
 FOLDER = Path(man_pages.__file__).parent / "man"
 
@@ -19,7 +20,7 @@ def test_every_command_has_a_page_and_nothing_else_has() -> None:
     assert {path.name for path in FOLDER.iterdir()} == names
 
 
-@pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
+@pytest.mark.skipif(not shutil.which("groff"), reason=f"{OPTIONAL}groff is not installed")
 @pytest.mark.parametrize("name", man_pages.files())
 def test_a_page_is_set_without_a_warning(name: str) -> None:
     done = subprocess.run(
