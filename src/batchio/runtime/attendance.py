@@ -32,7 +32,8 @@ class Attendance:
     async def look(self, *, moved: bool) -> None:
         """Look who leads, unless that was done just now. `moved`: the journal had news."""
         now = self._clock.now()
-        if now >= self._looked_at + self._store.pace.leader:
+        # News say that somebody leads, whatever was seen before.
+        if (moved and not self.led) or now >= self._looked_at + self._store.pace.leader:
             self.led = await in_thread(self._store.leader) is not None
             self._looked_at = now
             said = None if self.led else await in_thread(self._store.last_words)

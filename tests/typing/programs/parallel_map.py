@@ -64,7 +64,7 @@ async def main(hosts: list[str]) -> None:
         print("cubes", [cubes[n] for n in range(6)])
         async with aclosing(pmap(_cube, range(10**9), nodes)) as cubed:
             async for first, _ in cubed:
-                print("first", first in range(2))
+                print("first", first in range(6))
                 break
         try:
             async for _ in pmap(lambda n: ["sh", "-c", f"exit {n}"], [0, 7], nodes):
