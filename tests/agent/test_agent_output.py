@@ -338,6 +338,26 @@ def test_no_room_for_a_working_directory_is_said_so(tiny: Path) -> None:
         assert head.done(1).exit == 0
 
 
+def test_files_that_found_no_room_are_no_outputs(tiny: Path) -> None:
+    """What was unpacked by half is shorter than the user's own file, and must not come back."""
+    home = tiny / "h"
+    up(home)
+    upload(home, {"a": "a" * 700_000, "b": "b" * 700_000})
+    with Client(home) as head:
+        head.hello()
+        (home / "ballast").unlink(missing_ok=True)
+        room = os.statvfs(tiny).f_bavail * os.statvfs(tiny).f_frsize
+        (tiny / "filler").write_bytes(bytes(room - 900_000))
+        head.setup("/bin/true", files=True)
+        head.start(0)
+        done = head.done(0)
+
+        assert (done.exit, done.reason) == (126, "node")
+        assert "No space left on device" in done.tail
+        assert done.files == 0
+        assert not (home / "work" / "0.1").exists()
+
+
 def test_results_survive_a_full_disk_in_memory(tiny: Path) -> None:
     home = tiny / "h"
     up(home)

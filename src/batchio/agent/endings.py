@@ -10,6 +10,7 @@ from batchio.agent.chores import SLICE
 from batchio.agent.containers import said_by_engine
 from batchio.agent.files import outputs, told
 from batchio.agent.limits import Cgroup, oom_kills
+from batchio.agent.spawning import NodeFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,9 @@ class Endings:
         files = size = seen = 0
         lacking: list[str] = []
         self.folders.release_scratch(attempt.scratch, strays)
-        if strays or not self.folders.keep_work_if_empty(attempt.work):
+        if attempt.reason == NodeFault.reason:  # half of it was made; nothing of it is the task's
+            self.folders.remove(attempt.work)
+        elif strays or not self.folders.keep_work_if_empty(attempt.work):
             for found in outputs(attempt.work, self.folders.given(), lacking):
                 if found:
                     files += 1
