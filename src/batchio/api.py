@@ -211,7 +211,7 @@ async def remove(job: str, *, workspace: str | None = None) -> Removed:
     """
     place = submit.workspace_of(workspace)
     found = await in_thread(partial(find, place, job))
-    return await in_thread(partial(removing.remove, place, found))
+    return await in_thread(partial(removing.remove, place, found, HostClock()))
 
 
 @in_terms

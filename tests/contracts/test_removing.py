@@ -11,6 +11,7 @@ from batchio.core import events as ev
 from batchio.core.cards import Removed
 from batchio.errors import NoSuchJob, UsageError
 from batchio.runtime.removing import prune, remove
+from batchio.testing import FakeClock
 from tests.contracts.store_kinds import AnyWorkspace, workspace
 from tests.core.machines import spec
 from tests.core.stories import T0, Story, mixed
@@ -41,14 +42,14 @@ def test_a_done_job_is_removed_and_said_with_its_room(workspace: AnyWorkspace) -
     outputs.mkdir(parents=True, exist_ok=True)
     (outputs / "model").write_bytes(b"x" * 100_000)
 
-    removed = remove(workspace, A)
+    removed = remove(workspace, A, FakeClock())
 
     assert (removed.id, removed.name, removed.finished) == (A, "train", 1000.0)
     assert 100_000 <= removed.bytes < 300_000
     assert workspace.jobs() == []
     assert not outputs.exists()
     with pytest.raises(NoSuchJob):
-        remove(workspace, A)
+        remove(workspace, A, FakeClock())
 
 
 @pytest.mark.asyncio
@@ -57,7 +58,7 @@ async def test_a_running_job_is_refused_by_name(workspace: AnyWorkspace) -> None
     journal = workspace.job(A).lead()
 
     with pytest.raises(UsageError, match=f"^job {A} is running$") as err:
-        remove(workspace, A)
+        remove(workspace, A, FakeClock())
 
     assert err.value.hint == f"cancel it first: batchio cancel {A}"
     assert workspace.jobs() == [A]
@@ -72,7 +73,7 @@ async def test_a_done_job_whose_head_still_tidies_up_is_removed_once_it_has_ende
     keep(workspace, A, done(A, 1000.0))
     journal = workspace.job(A).lead()
 
-    removing = asyncio.create_task(asyncio.to_thread(remove, workspace, A))
+    removing = asyncio.create_task(asyncio.to_thread(remove, workspace, A, FakeClock()))
     refused = await asyncio.wait([removing], timeout=0.1)
     await journal.close()
 
@@ -85,7 +86,7 @@ def test_a_job_whose_head_died_may_hold_nodes_and_is_refused(workspace: AnyWorks
     keep(workspace, A, mixed(A).events)
 
     with pytest.raises(UsageError, match=f"^job {A} is not done, and may still hold nodes$"):
-        remove(workspace, A)
+        remove(workspace, A, FakeClock())
 
     assert workspace.jobs() == [A]
 
@@ -93,7 +94,7 @@ def test_a_job_whose_head_died_may_hold_nodes_and_is_refused(workspace: AnyWorks
 def test_a_job_that_nobody_ever_led_is_removed(workspace: AnyWorkspace) -> None:
     keep(workspace, A, [ev.JobSubmitted(T0, A, spec(1).to_json())])
 
-    assert remove(workspace, A).finished is None
+    assert remove(workspace, A, FakeClock()).finished is None
     assert workspace.jobs() == []
 
 
@@ -116,3 +117,17 @@ async def test_prune_takes_what_was_done_long_ago_and_nothing_else(
     assert removed[0].bytes > 0
     assert workspace.jobs() == [D, C, B]
     await journal.close()
+
+
+def test_a_job_whose_first_head_is_on_its_way_is_refused(workspace: AnyWorkspace) -> None:
+    clock = FakeClock()
+    story = mixed(A).events[:1]
+    story[0].at = clock.now()
+    keep(workspace, A, story)
+
+    with pytest.raises(UsageError, match="is not done"):
+        remove(workspace, A, clock)
+    clock.advance(60)  # none came
+
+    remove(workspace, A, clock)
+    assert workspace.jobs() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import HeadGone
-from batchio.runtime.cards import START_LIMIT_S
+from batchio.runtime.cards import is_young
 from batchio.runtime.host import in_thread
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Attendance:
 
     def is_young(self, job: Job) -> bool:
         """Return whether the first head of the job is still to come."""
-        return not job.epoch and self._clock.now() < job.submitted + START_LIMIT_S
+        return is_young(job.epoch, job.submitted, self._clock)
 
     async def why_gone(self) -> HeadGone:
         """Return the error that says that no head runs this job, and why if that is known."""

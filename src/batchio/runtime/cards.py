@@ -79,6 +79,11 @@ def read_card(store: JobStore) -> dict[str, Any]:
     return _counting(store, store.shown(TOPIC))
 
 
+def is_young(epoch: int, submitted: float, clock: Waiting) -> bool:
+    """Return whether the first head of a job is still to come."""
+    return not epoch and clock.now() < submitted + START_LIMIT_S
+
+
 def list_cards(
     workspace: Workspace, limit: int | None, clock: Waiting, wanted: Wanted = EVERY
 ) -> list[JobSummary]:
@@ -136,8 +141,11 @@ def is_left(store: JobStore, clock: Waiting) -> bool:
     if store.leader() is not None:
         return False
     first = card_from_journal(store)
-    young = not first["epoch"] and clock.now() < first["submitted"] + START_LIMIT_S
-    if young or first["finished"] or store.leader() is not None:
+    if (
+        is_young(first["epoch"], first["submitted"], clock)
+        or first["finished"]
+        or store.leader() is not None
+    ):
         return False
     again = card_from_journal(store)
     return again["epoch"] == first["epoch"] and not again["finished"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import Removed, is_card
 from batchio.errors import BatchioError, LeaseHeld, NoSuchJob, UsageError
-from batchio.runtime.cards import card_from_journal, read_card
+from batchio.runtime.cards import card_from_journal, is_young, read_card
 
 if TYPE_CHECKING:
-    from batchio.ports import JobStore, Workspace
+    from collections.abc import Mapping
+
+    from batchio.ports import JobStore, Waiting, Workspace
 
 LEAVING_S: Final = 10.0
 """Seconds that the head of a job that is done has to end, before the job counts as running."""
@@ -19,11 +21,12 @@ LOOK_EVERY_S: Final = 0.02
 """Seconds between two checks whether the head has ended."""
 
 
-def remove(workspace: Workspace, job: str) -> Removed:
+def remove(workspace: Workspace, job: str, clock: Waiting) -> Removed:
     """Remove one job that is done, or that cannot be read, with all that is kept of it.
 
     Raises:
-        UsageError: the job is not done; the nodes that it holds would be forgotten.
+        UsageError: the job is not done: nodes that it holds would be forgotten, and its first
+            head may be on its way.
         NoSuchJob: there is no such job.
     """
     store = workspace.job(job)
@@ -35,7 +38,7 @@ def remove(workspace: Workspace, job: str) -> Removed:
         raise
     except BatchioError:
         card = {}  # its journal is damaged, and says nothing of what it holds
-    if is_card(card) and card["epoch"] and not card["finished"]:
+    if is_card(card) and not card["finished"] and _may_hold_nodes(card, clock):
         raise UsageError(
             f"job {job} is not done, and may still hold nodes",
             hint=f"cancel it first: batchio cancel {job}",
@@ -70,6 +73,11 @@ def prune(workspace: Workspace, before: float, *, dry_run: bool = False) -> list
             continue
         gone.append(Removed(job, card["name"], size, card["finished"]))
     return gone
+
+
+def _may_hold_nodes(card: Mapping[str, Any], clock: Waiting) -> bool:
+    """Return whether a head has led the job, or its first one may be on its way."""
+    return bool(card["epoch"]) or is_young(card["epoch"], card["submitted"], clock)
 
 
 def _head_leaves(store: JobStore) -> bool:
