@@ -82,6 +82,19 @@ def test_empty_folders_and_links_arrive(work: Path, tmp_path: Path) -> None:
     assert os.readlink(there / "link") == "a/empty"
 
 
+def test_what_python_makes_beside_a_module_is_no_output(work: Path, tmp_path: Path) -> None:
+    for folder in (work, work / "app"):
+        (folder / "__pycache__").mkdir(parents=True)
+        (folder / "__pycache__" / "helper.pyc").write_bytes(b"x")
+    (work / "app" / "result").write_text("1")
+
+    there = brought(sent(work), tmp_path / "there")
+
+    assert sorted(str(path.relative_to(there)) for path in there.rglob("*")) == [
+        "app", "app/result",
+    ]  # fmt: skip
+
+
 def test_tarfile_reads_it_as_well(work: Path) -> None:
     with_holes(work / "späce", [(HOLE, b"x" * 5000)], 2 * HOLE)
     (work / "plain").write_bytes(b"1")

@@ -24,6 +24,8 @@ DATA_FRAME = 256 << 10  # of log or output bytes
 SMALL_FRAME = 64 << 10  # a frame may begin to hold more than one small file up to here
 MOST_SEGMENTS = 1 << 16
 """Most pieces of data between holes; a file with more is sent as if it had no hole."""
+BYTECODE = b"__pycache__"
+"""The folder that Python makes beside each module that it imports; never an output."""
 TOLD = 3
 """Number of unreadable files that a message names."""
 
@@ -83,7 +85,8 @@ def walk(folder: bytes, lacking: list[str]) -> Iterator[Found | None]:
                 try:
                     status = os.lstat(os.path.join(folder, path))
                     if stat.S_ISDIR(status.st_mode):
-                        waiting.append(path)
+                        if name != BYTECODE:
+                            waiting.append(path)
                     elif stat.S_ISLNK(status.st_mode):
                         yield path, status
                     elif stat.S_ISREG(status.st_mode):  # sockets and pipes mean nothing
