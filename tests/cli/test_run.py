@@ -90,10 +90,10 @@ def test_wait_tells_the_truth_about_a_job_that_failed(scripts: Terminal) -> None
         "failed: 1 succeeded, 2 failed of 3 tasks, in TIME\n"
         "  2 tasks failed, exit code 3: 1-2\n"
         "      bad row\n"
-        f"what 3 tasks left behind is in {scripts.workspace.root}/jobs/JOB/outputs\n"
+        f"output files of 3 tasks: {scripts.workspace.root}/jobs/JOB/outputs\n"
         "  batchio logs JOB --task 1   what it printed\n"
         "  batchio explain JOB/1       why it failed\n"
-        "  batchio retry JOB --failed  run what did not succeed again\n"
+        "  batchio retry JOB --failed  run the failed tasks again\n"
     )
     assert scripts.type("wait", job).code == 1
 
@@ -142,7 +142,7 @@ def test_wait_brings_what_the_tasks_left_behind(scripts: Terminal) -> None:
     found = {path.parent.name: path.read_text() for path in scripts.folder.glob("got/*/out.txt")}
 
     assert seen.code == 1
-    assert seen.err.endswith("what 3 tasks left behind is in got\n")
+    assert seen.err.endswith("output files of 3 tasks: got\n")
     assert found == {"0": "a", "1": "b", "2": "c"}
 
 

@@ -49,9 +49,9 @@ def test_percent_limits_how_many_run_at_a_time(text: str, at_once: int | None) -
         ("1,,2", '"1,,2": an id is missing', "write ids"),
         ("-1", '"-1": a task id cannot be negative', "write ids"),
         ("0-4:0", '"0-4:0": the step must be 1 or more', "write ids"),
-        ("1,1", "task id 1 stands twice", ""),
-        ("0-5,3", "task id 3 stands twice", ""),
-        ("0-10:2,4-5", "task id 4 stands twice", ""),
+        ("1,1", "task id 1 is listed twice", ""),
+        ("0-5,3", "task id 3 is listed twice", ""),
+        ("0-10:2,4-5", "task id 4 is listed twice", ""),
         ("0-9%0", '"0-9%0": after % stands how many tasks', "write ids"),
         ("0-9%x", '"0-9%x": after % stands how many tasks', "write ids"),
         ("0-999999999", "too many tasks", ""),
@@ -107,7 +107,7 @@ def test_any_mix_of_ranges_is_their_union_or_names_a_double(ranges: list[range])
     every = sorted(i for part in ranges for i in part)
     doubled = [i for i in every if every.count(i) > 1]
     if doubled:
-        with pytest.raises(UsageError, match=f"task id {min(doubled)} stands twice"):
+        with pytest.raises(UsageError, match=f"task id {min(doubled)} is listed twice"):
             TaskIds(ranges)
     else:
         tasks = TaskIds(ranges)

@@ -82,7 +82,7 @@ def test_a_cluster_that_lacks_a_host_for_good_begins_nothing_and_names_it() -> N
     w = a_dead_host_beside()
 
     assert not w.machine.dispatch_started
-    assert "fewer than 2 nodes could be had (b: " in w.machine.running_job.why
+    assert "fewer than 2 nodes were available (b: " in w.machine.running_job.why
     assert "--min-workers 1 begins without them" in w.machine.running_job.why
     assert w.machine.tasks.by_outcome[Outcome.LOST] == 9
 
@@ -124,7 +124,7 @@ def test_a_scheduler_that_is_all_alone_is_not_waited_for_in_vain() -> None:
     w.create(0)
     w.turn()
 
-    assert "fewer than 2 nodes could be had" in w.machine.running_job.why
+    assert "fewer than 2 nodes were available" in w.machine.running_job.why
 
 
 def test_a_host_that_rests_is_not_awaited_when_there_are_nodes_enough() -> None:
@@ -168,7 +168,7 @@ def test_a_job_without_offers_is_lost_at_once() -> None:
 
     assert w.machine.running_job.closed
     assert w.machine.outcome is Outcome.LOST
-    assert w.machine.running_job.why == "no node could be had"
+    assert w.machine.running_job.why == "no node was available"
 
 
 def test_a_job_is_lost_when_every_offer_has_failed_often_enough() -> None:
@@ -185,7 +185,7 @@ def test_a_job_is_lost_when_every_offer_has_failed_often_enough() -> None:
 
     assert calls == 2 * GIVE_UP_AFTER
     assert w.machine.outcome is Outcome.LOST
-    assert w.machine.running_job.why == "no node could be had (b: no capacity)"
+    assert w.machine.running_job.why == "no node was available (b: no capacity)"
 
 
 def test_an_offer_that_can_never_work_is_not_tried_again() -> None:
@@ -205,7 +205,7 @@ def test_a_job_that_insists_on_more_nodes_than_there_are_is_lost() -> None:
     w.settle()
 
     assert w.machine.outcome is Outcome.LOST
-    assert w.machine.running_job.why == "fewer than 3 nodes could be had"
+    assert w.machine.running_job.why == "fewer than 3 nodes were available"
 
 
 def test_an_agent_that_never_greets_is_given_up_in_time() -> None:

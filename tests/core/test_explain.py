@@ -48,7 +48,7 @@ def test_a_job_that_ended_badly_says_how_to_run_the_rest_again() -> None:
     assert job(story) == (
         "The job failed after 9s: 1 of 1 task is done (1 failed).\n"
         "1 task failed (exit code 1): 0\n"
-        f"To run what did not succeed again: batchio retry {JOB} --failed"
+        f"To run the failed tasks again: batchio retry {JOB} --failed"
     )
 
 
@@ -204,9 +204,9 @@ def test_a_task_timeout_is_told_from_that_of_the_job() -> None:
 
 
 def test_a_lost_task_says_what_was_lost() -> None:
-    story = Story("0").tell(ev.TasksAbandoned(T0, "no node could be had"))
+    story = Story("0").tell(ev.TasksAbandoned(T0, "no node was available"))
 
-    assert "Task 0 was lost: no node could be had." in task(story, 0)
+    assert "Task 0 was lost: no node was available." in task(story, 0)
 
 
 def test_a_task_that_succeeded_needs_one_sentence() -> None:

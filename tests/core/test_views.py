@@ -119,14 +119,14 @@ def test_failures_that_look_alike_are_one_group_and_the_largest_is_first() -> No
 
 
 def test_lost_tasks_are_a_group_without_an_exit_code() -> None:
-    story = Story("0-1").tell(ev.TasksAbandoned(T0, "no node could be had"))
+    story = Story("0-1").tell(ev.TasksAbandoned(T0, "no node was available"))
 
     (group,) = failure_groups(story.machine)
 
     assert (group.outcome, group.exit_code, group.cause, group.ids) == (
         "lost",
         None,
-        "no node could be had",
+        "no node was available",
         "0-1",
     )
 

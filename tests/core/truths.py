@@ -188,7 +188,7 @@ class Truths(RuleBasedStateMachine):
             case Outcome.TIMED_OUT:
                 assert m.running_job.spec.job_timeout
             case Outcome.LOST:
-                given_up = "could be had" in t.reasons[task] or m.running_job.spec.job_timeout
+                given_up = "available" in t.reasons[task] or m.running_job.spec.job_timeout
                 assert given_up or self.ended_early or again(m.running_job.spec, t, task) is None
             case other:
                 raise AssertionError(f"task {task} has no outcome: {other}")

@@ -199,6 +199,6 @@ async def test_an_image_that_no_registry_has_is_told_in_one_line(hosts: MakeHost
     job = await batchio.run(["true"], container="localhost/none:1", hosts=[vm.name])
     why = (await job.wait(timeout=60)).job.why
 
-    assert why.startswith(f"no node could be had ({vm.name}: no image localhost/none:1: ")
+    assert why.startswith(f"no node was available ({vm.name}: no image localhost/none:1: ")
     assert "\n" not in why
     assert len(why) < 400

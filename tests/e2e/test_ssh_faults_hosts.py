@@ -114,7 +114,7 @@ async def test_min_workers_insists(strangers: dict[str, Vm], hosts: MakeHosts, l
     result = await job.wait(timeout=60)
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
-    assert "fewer than 2 nodes could be had" in result.job.why
+    assert "fewer than 2 nodes were available" in result.job.why
     assert await history(job, "tasks_assigned") == []
     assert nothing_left(lab, good)
 

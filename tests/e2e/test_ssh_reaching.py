@@ -102,7 +102,7 @@ async def test_a_key_that_was_asked_for_and_is_not_there_is_named(hosts: MakeHos
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
     why = f"root@{vm.name}: the key /no/such/key cannot be read: No such file or directory"
-    assert result.job.why.startswith(f"no node could be had ({why}; ")
+    assert result.job.why.startswith(f"no node was available ({why}; ")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_an_account_that_runs_no_commands_is_named(
     assert (result.outcome, result.exit_code) == ("lost", 3)
     assert await notes(job) == f"{vm.name} is left out: its login shell runs no commands: {said}"
     why = f"{vm.name}: its login shell runs no commands: {said}"
-    assert result.job.why == f"no node could be had ({why})"
+    assert result.job.why == f"no node was available ({why})"
     assert nothing_left(lab, vm)
 
 

@@ -278,7 +278,7 @@ def test_on_the_command_line_the_option_has_its_dashes() -> None:
         ("env", 5, "env: 5 is not a list of texts"),
         ("container", True, "container: True is not a text"),
         ("array", [], "array: no task ids given"),
-        ("array", [1, 1], "array: task id 1 stands twice"),
+        ("array", [1, 1], "array: task id 1 is listed twice"),
         ("memory", True, "memory: True is not a size"),
         ("map-over-values", 3, "map_over_values: 3 is not a list of values"),
         ("upload", [3], "upload: 3 is not a text"),

@@ -85,7 +85,7 @@ def test_a_hosts_word_reads_back_as_the_same_host(
         ("gpu1:70000", "gpu1:70000: port must be a whole number from 1 to 65535, not '70000'"),
         ("gpu1?slots=0", "gpu1: slots must be a whole number above 0, not '0'"),
         ("gpu1?slot=2", "gpu1: a host has no 'slot'"),
-        ("a@gpu1?user=b", "a@gpu1: user stands twice"),
+        ("a@gpu1?user=b", "a@gpu1: user is listed twice"),
         ("gpu1?key=id", "gpu1: the key's path is relative: id"),
     ],
 )
@@ -96,7 +96,7 @@ def test_what_is_no_host_is_refused(word: str, message: str) -> None:
 
 
 def test_a_host_that_stands_twice_is_refused_with_both_places() -> None:
-    with pytest.raises(UsageError, match="bob@GPU1 stands twice: at host 1 and at host 3"):
+    with pytest.raises(UsageError, match="bob@GPU1 is listed twice: at host 1 and at host 3"):
         parse_hosts(["gpu1", "gpu2", "bob@GPU1"])
 
 
@@ -145,7 +145,7 @@ def test_a_toml_file_has_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("h", "gpu1\ngpu1 slots=2\n", "gpu1 stands twice: at {}:1 and at {}:2"),
+        ("h", "gpu1\ngpu1 slots=2\n", "gpu1 is listed twice: at {}:1 and at {}:2"),
         ("h", "gpu1 slots=many\n", "{}:1: slots must be a whole number above 0, not 'many'"),
         ("h", "a\nb slot=2\n-x\n", "{}:2: a host has no 'slot'\n{}:3: '-x' is no host"),
         ("h", "# nothing\n", "{}: no host in it"),

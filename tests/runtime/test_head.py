@@ -344,3 +344,14 @@ def test_a_closed_job_of_which_nothing_is_asked_needs_no_head(tmp_path: Path) ->
     assert job.lead() is Outcome.SUCCEEDED
     assert (len(job.past.batches), job.asked) == (written, 1)
     assert job.past.holder is None
+
+
+def test_a_node_that_was_tried_and_not_reached_before_the_job_was_done_is_named(
+    tmp_path: Path,
+) -> None:
+    job = Job(tmp_path, spec(2), lambda _: Ends(seconds=3), nodes=2)
+    job.provider.on_node = lambda node: node.die() if node.name == "n1" else None
+
+    assert job.lead() is Outcome.SUCCEEDED
+    told = [note.text for note in job.journaled(ev.Noted)]
+    assert told == ["scripted was not used: n1: no answer"]

@@ -168,7 +168,7 @@ def test_ssh_without_hosts(caller: Caller) -> None:
 
 def test_hosts_that_make_no_sense(caller: Caller) -> None:
     told = caller.refused("true", hosts=["gpu1,gpu1"])[0]
-    assert told == "--hosts: gpu1 stands twice: at host 1 and at host 2"
+    assert told == "--hosts: gpu1 is listed twice: at host 1 and at host 2"
     for hosts in ([], ["gpu1"]):
         told = caller.refused("true", hosts=hosts, hosts_file="lab.txt")[0]
         assert told.startswith("--hosts-file: lab.txt: cannot read the hosts file: ")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.submit.conftest import Caller
 
 REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
-    ({"memory": "1TB"}, "a task asks for 931 GiB of memory, there are 64 GiB"),
+    ({"memory": "1TB"}, "a task asks for 1 TB of memory, there are 64 GiB"),
     ({"cpu": "64"}, "a task asks for 64 CPUs, there are 8"),
     ({"gpu": True}, "a task asks for 1 GPU, there are 0"),
     ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),

@@ -75,7 +75,7 @@ def _tell_ending(job: Job, result: Result) -> None:
         diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
         place = visible(str(finished(job.outputs())))
-        diagnostics.say(f"what {plural(leaving, 'task')} left behind is in {place}")
+        diagnostics.say(f"output files of {plural(leaving, 'task')}: {place}")
     diagnostics.steps(next_steps(result.job))
 
 

@@ -60,7 +60,7 @@ def _nodes(view: JobView) -> str:
     if not view.nodes:
         return ""
     if not alive:
-        return f", {plural(len(view.nodes), 'node')} given back"
+        return f", {plural(len(view.nodes), 'node')} released"
     slots = sum(node.slots or 0 for node in alive)
     names = visible(", ".join(node.name for node in alive[:3]))
     more = ", …" if len(alive) > 3 else ""
@@ -124,7 +124,7 @@ def next_steps(view: JobView) -> list[tuple[str, str]]:
     """Return commands to type after a job that did not succeed, each with its purpose."""
     if view.standing == "succeeded":
         return []
-    steps = [(f"batchio retry {view.id} --failed", "run what did not succeed again")]
+    steps = [(f"batchio retry {view.id} --failed", "run the failed tasks again")]
     groups = view.failures()
     if groups and groups[0].outcome != "lost":
         first = groups[0].ids.split(",")[0].split("-")[0]

@@ -84,7 +84,7 @@ def _fetch(job: Job, target: str, *, clean: bool) -> None:
         )
     for said in done.kept:
         diagnostics.warn(visible(said))
-    diagnostics.say(f"what {plural(done.tasks, 'task')} left behind is in {visible(target)}")
+    diagnostics.say(f"output files of {plural(done.tasks, 'task')}: {visible(target)}")
 
 
 wait = command(

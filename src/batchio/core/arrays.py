@@ -37,7 +37,7 @@ class TaskIds(Collection[int]):
     _ends: tuple[int, ...]
 
     def __init__(self, ranges: Iterable[range] = ()) -> None:
-        """Keep the ids of these ranges. Raises UsageError: an id stands twice, or too many ids."""
+        """Keep the ids of these ranges. Raises UsageError: one is listed twice, or too many are."""
         tidy = sorted((_plain(part) for part in ranges if part), key=lambda r: r.start)
         if sum(map(len, tidy)) > MAX_TASKS:
             raise UsageError(f"too many tasks: a job has at most {MAX_TASKS}")
@@ -57,7 +57,7 @@ class TaskIds(Collection[int]):
         """Return the set of these ids, which may come in any order.
 
         Raises:
-            UsageError: an id stands twice.
+            UsageError: an id is listed twice.
         """
         return cls(_runs(sorted(ids)))
 
@@ -204,13 +204,13 @@ def _joined(parts: Iterable[range]) -> Iterator[range]:
 
 
 def _runs(rising: Iterable[int]) -> Iterator[range]:
-    """Yield the runs of consecutive ids. Raises UsageError: an id stands twice."""
+    """Yield the runs of consecutive ids. Raises UsageError: an id is listed twice."""
     start = stop = -1
     for task_id in rising:
         if task_id < 0:
             raise UsageError(f'"{task_id}": a task id cannot be negative')
         if task_id == stop - 1:
-            raise UsageError(f"task id {task_id} stands twice")
+            raise UsageError(f"task id {task_id} is listed twice")
         if task_id == stop:
             stop += 1
             continue

@@ -182,11 +182,11 @@ def _no_nodes(m: Machine, least: int) -> str:
     each = (why if why.startswith(name) else f"{name}: {why}" for why, name in reasons.items())
     said = "; ".join(islice(each, 3))
     more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
-    need = f"fewer than {least} nodes" if least > 1 else "no node"
+    need = f"fewer than {least} nodes were available" if least > 1 else "no node was available"
     hint = ""
     if _cluster(m) > 1 and m.ready and not m.running_job.spec.min_workers:
         hint = f"; --min-workers {m.ready} begins without them"
-    return f"{need} could be had ({said}{more}){hint}" if said else f"{need} could be had"
+    return f"{need} ({said}{more}){hint}" if said else need
 
 
 def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:

@@ -112,7 +112,7 @@ def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]
     yield from noted(m)
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
-        yield f"To run what did not succeed again: batchio retry {job.id} --failed"
+        yield f"To run the failed tasks again: batchio retry {job.id} --failed"
 
 
 def _ended(outcome: Outcome) -> str:

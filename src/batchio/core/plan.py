@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from batchio.core.dispatch import keeps_away
 from batchio.core.record import default_of
 from batchio.core.reports import Facts
+from batchio.core.sizes import format_bytes
 from batchio.errors import Unfit
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def lacking(
         out["cpu"] = f"a task asks for {cpu:g} CPUs, there are {cpus:g}"
     has = int(facts.get("memory") or 0)
     if memory and 0 < has < memory * _OF_NOMINAL:
-        asked, there = (f"{size / 2**30:.3g} GiB" for size in (memory, has))
+        asked, there = format_bytes(memory), format_bytes(has)
         out["memory"] = f"a task asks for {asked} of memory, there are {there}"
     if gpus < gpu:
         out["gpu"] = f"a task asks for {gpu} GPU, there are {gpus}"

@@ -113,7 +113,7 @@ def parse_hosts(words: Iterable[str]) -> list[Host]:
     """Return the hosts that words mean.
 
     Raises:
-        UsageError: one cannot be a host, or stands twice; both places are named.
+        UsageError: one cannot be a host, or is listed twice; both places are named.
     """
     placed = [(f"host {n}", parse_host(word)) for n, word in enumerate(words, 1)]
     _refuse_duplicates(placed)
@@ -257,7 +257,7 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KEYS)}"
             raise UsageError(f"a host has no {key!r}", where=where or name, hint=hint)
         if given.get(key) is not None:
-            raise UsageError(f"{key} stands twice", where=where or name)
+            raise UsageError(f"{key} is listed twice", where=where or name)
         if key == "key" and not value.startswith(("/", "~")):
             hint = "write it from / or ~: the job may go on from another folder"
             raise UsageError(f"the key's path is relative: {value}", where=where or name, hint=hint)
@@ -310,6 +310,6 @@ def _refuse_duplicates(placed: Sequence[tuple[str, Host]]) -> None:
         first = seen.setdefault((host.address.lower(), host.port), where)
         if first != where:
             raise UsageError(
-                f"{host.name} stands twice: at {first} and at {where}",
+                f"{host.name} is listed twice: at {first} and at {where}",
                 hint="name each host once; slots=N runs more tasks at a time on it",
             )

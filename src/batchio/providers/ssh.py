@@ -29,7 +29,7 @@ class SshProvider(Lent):
         """Read the hosts of `spec`, words as `hosts.parse_host` reads them.
 
         Raises:
-            UsageError: one makes no sense, or stands twice.
+            UsageError: one makes no sense, or is listed twice.
         """
         self.traits = traits(self.name)
         self._hosts: dict[str, Host] = {host.name: host for host in parse_hosts(spec.hosts)}

@@ -100,6 +100,8 @@ class Session:
         """The connection over which an agent has greeted, while there is one."""
         self._leaving = asyncio.Event()
         self._keep = False
+        self._unreached = ""
+        """Why the last try to reach the node failed; "" when none did."""
         self._left = ""
         """Sentence about what could not be done at the end, or ""."""
 
@@ -138,6 +140,7 @@ class Session:
             if not standing.known:
                 fact = [standing.failures, standing.broken_at or self._now(), why]
                 self._context.reaching.show(self._node, fact)
+            self._unreached = why.removeprefix(f"{self._offer.id}: ")
             await self._pause()
 
     async def _try(self) -> str:
@@ -288,6 +291,8 @@ class Session:
         Returns a sentence about what could not be done, or "".
         """
         self._keep = keep
+        if self._unreached and not self._standing.known and not self._offer.rented:
+            self._remarks.add(f"{self._offer.id} was not used: {self._unreached}")
         self._step(Fact.LEAVE)
         self._leaving.set()
         if self.work is not None:
