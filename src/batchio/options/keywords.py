@@ -188,7 +188,7 @@ class RunOptions(TypedDict, total=False):
     region: PathText | None
     """Cloud region in which to run the job."""
     workspace: PathText | None
-    """Folder, or URL (s3://, gs://, az://), where jobs are kept (default: your data folder)."""
+    """Folder or URL (s3://, gs://, az://) of all jobs (default: your data folder)."""
     account: PathText | None
     head: Literal["local", "inline"] | None
     """Who runs the job: a process of its own (local), or the calling one (inline)."""
