@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -230,7 +229,7 @@ def list_jobs(args: ListArgs) -> int:
         case _ if not jobs:
             diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
         case _:
-            output.table(_job_columns(zone(time.time())), map(_job_cells, jobs))
+            output.table(_job_columns(zone()), map(_job_cells, jobs))
     return 0
 
 

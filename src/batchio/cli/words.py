@@ -44,9 +44,9 @@ def zoned(at: float) -> str:
     return f"{stamp(at)} {zone(at)}".rstrip()
 
 
-def zone(at: float) -> str:
-    """Return the name of this computer's time zone at Unix seconds: CET."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%Z")
+def zone(at: float | None = None) -> str:
+    """Return the name of this computer's time zone at Unix seconds, or now: CET."""
+    return datetime.fromtimestamp(time.time() if at is None else at).astimezone().strftime("%Z")
 
 
 def clock(at: float | None) -> str:
