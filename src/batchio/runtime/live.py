@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
+from batchio.core.happened import told_of
 from batchio.core.pace import Ended, ended_in
 from batchio.core.rows import failure_groups
 from batchio.core.sending import sending
 from batchio.core.table import position_of
-from batchio.core.telling import told_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
