@@ -80,7 +80,7 @@ def status(args: StatusArgs) -> int:
     rows = _with_inputs(job, chosen) if args.inputs else (row.to_json() for row in chosen)
     match args.format:
         case "json":
-            groups = [group.to_json() for group in view.failures()]
+            groups = [group.to_json() for group in view.failures(attempts=True)]
             output.json_object({**view.to_json(), "failures": groups}, "tasks", rows)
         case "jsonl":
             output.json_lines({"schema": SCHEMA, **row} for row in rows)

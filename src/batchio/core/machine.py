@@ -33,6 +33,7 @@ from batchio.core import (
     job as jobs,
 )
 from batchio.core.dispatch import Queue
+from batchio.core.endings import Endings
 from batchio.core.node import NodeState
 from batchio.core.task import Outcome, Tasks, TaskState
 from batchio.errors import IllegalEvent
@@ -60,6 +61,7 @@ class Machine:
         self.trouble: dict[str, Trouble] = {}
         self.orders: dict[int, list[list[Any]]] = {}
         """Rows of every order, by its first node."""
+        self.endings = Endings()
         self.queue = Queue(self.tasks)
         self.scheduler: int | None = None
         """Number of the scheduler's node: the first that greeted, while it is alive."""
