@@ -159,7 +159,9 @@ def _failures(m: Machine, *, attended: bool = False) -> Iterator[str]:
     for group in failure_groups(m, attempts=True, attended=attended)[:5]:
         last = f'; last words: "{group.last_words}"' if group.last_words else ""
         how = f"{group.outcome.replace('_', ' ')} ({group.cause})"
-        often = f" after {_count(group.attempts, 'attempt')}" if group.attempts > group.count else ""
+        often = (
+            f" after {_count(group.attempts, 'attempt')}" if group.attempts > group.count else ""
+        )
         on = "; it still goes on" if group.going_on and group.attempts > 1 else ""
         if group.count:
             yield f"{_count(group.count, 'task')} {how}{often}: {clip(group.ids)}{last}{on}"
