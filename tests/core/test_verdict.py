@@ -10,9 +10,10 @@ from batchio.core import events as ev
 from batchio.core.concerns import concerns
 from batchio.core.explain import why_job
 from batchio.core.last_words import template
+from batchio.core.pace import expected, often, rate
 from batchio.core.rows import failure_groups
 from batchio.core.snapshot import dump, load
-from batchio.core.verdict import CONDITIONS, Kind, Verdict, expected, often, rate, tells, verdict
+from batchio.core.verdict import CONDITIONS, Kind, Verdict, tells, verdict
 from batchio.core.views import job_view
 from tests.core.stories import JOB, T0, Story
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchio.core.awaited import closed, no_room, waiting_for
 from batchio.core.concerns import Kind as Known
 from batchio.core.concerns import concerns, noted, sentences
 from batchio.core.dispatch import pinned
@@ -91,7 +92,7 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
             yield f"The job runs: {_progress(m)}."
     said = verdict(m, now, known)
     yield from _verdict(m, now, said, known)
-    yield from _waiting_for(m, now)
+    yield from waiting_for(m, now)
     yield from _nodes(m, now, seen, [concern for concern in known if not tells(said, concern)])
     yield from noted(m)
     yield from _failures(m, attended=said.kind != Kind.UNATTENDED)
@@ -176,7 +177,7 @@ def _nodes(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iter
         line = _node_trouble(node, now, seen)
         if line and not (node.name in told and node.state in (NodeState.BOOTING, NodeState.SILENT)):
             yield line
-    said = m.offers is None and m.tasks.by_state[TaskState.PENDING]  # `_closed` said so
+    said = m.offers is None and m.tasks.by_state[TaskState.PENDING]  # `closed` said so
     yield from sentences(m, now, [c for c in known if not (said and c.kind == Known.PROVIDER)])
 
 
@@ -220,57 +221,6 @@ def _costs(node: Node, now: float) -> str:
     return f" That has failed for {_ago(now - node.since)}: look for {node.handle} in the account."
 
 
-# ---- what pending tasks wait for ----------------------------------------------------
-
-
-def _waiting_for(m: Machine, now: float) -> Iterator[str]:
-    """Yield what pending tasks in general wait for; nothing when none is pending."""
-    pending = m.tasks.by_state[TaskState.PENDING]
-    if not pending:
-        return
-    line = _closed(m, now) or _no_room(m)
-    if line:
-        yield line
-    due = m.queue.next_due()
-    if due is not None and due > now:
-        yield f"The next retry begins in {_ago(due - now)}."
-
-
-def _closed(m: Machine, now: float) -> str:
-    """Return why no task may be sent to nodes yet; "" when tasks may be sent."""
-    spec = m.running_job.spec
-    ready = sum(node.state is NodeState.READY for node in m.nodes)
-    if m.offers is None:
-        line = f"It waits for the {spec.provider} provider to say which nodes there are"
-        if not (why := m.running_job.offers_why):
-            return f"{line}."
-        return f"{line}: {why}; it is asked again in {_ago(m.running_job.offers_again - now)}."
-    if not ready:
-        return "It waits for a node that is ready."
-    if m.dispatch_started:
-        return ""
-    if spec.min_workers and ready < spec.min_workers:
-        return f"It waits for {spec.min_workers} nodes (--min-workers); {ready} are ready."
-    if spec.wait_for_ready:
-        return (
-            f"It waits for the whole cluster to be ready (--wait-for-ready-cluster); "
-            f"{ready} of {m.live} nodes are."
-        )
-    return ""
-
-
-def _no_room(m: Machine) -> str:
-    spec, tasks = m.running_job.spec, m.tasks
-    under_way = tasks.by_state[TaskState.ASSIGNED] + tasks.by_state[TaskState.RUNNING]
-    if spec.at_once is not None and under_way >= spec.at_once:
-        return f"It waits for one of {under_way} to end: --array allows {spec.at_once} at a time."
-    ready = [node for node in m.nodes if node.state is NodeState.READY]
-    slots = sum(node.slots for node in ready)
-    if under_way >= slots:
-        return f"It waits for a free slot: all {slots} on {_count(len(ready), 'node')} are taken."
-    return ""
-
-
 # ---- one task -----------------------------------------------------------------------
 
 
@@ -303,7 +253,7 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> 
     if m.tasks.losses[at] >= SUSPECT_LOSSES:
         yield "It waits for a node to itself: nodes were lost under it before."
         return
-    yield _closed(m, now) or _no_room(m) or "It is next in line."
+    yield closed(m, now) or no_room(m) or "It is next in line."
 
 
 def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:

@@ -61,8 +61,7 @@ class Machine:
         self.trouble: dict[str, Trouble] = {}
         self.orders: dict[int, list[list[Any]]] = {}
         """Rows of every order, by its first node."""
-        self.endings = Endings()
-        self.queue = Queue(self.tasks)
+        self.endings, self.queue = Endings(), Queue(self.tasks)
         self.scheduler: int | None = None
         """Number of the scheduler's node: the first that greeted, while it is alive."""
         self.mean: float | None = None
@@ -74,7 +73,7 @@ class Machine:
         self.taken: set[str] = set()
         """Names of the inbox's requests that were answered."""
 
-        # Sums over `nodes`, so that nothing has to look at all of them.
+        # Sums over `nodes`: nothing looks at all of them.
         self.live = 0
         """Number of nodes that may still do work."""
         self.ready = 0
