@@ -329,7 +329,7 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune"},
+        | {"recover", "ssh", "rm", "prune", "dashboard"},
     ),
     Option(
         name="head",
