@@ -186,7 +186,8 @@ class RunOptions(TypedDict, total=False):
     workspace: PathText | None
     """Folder or URL (s3://, gs://, az://) where jobs are stored (default: your data folder)."""
     account: PathText | None
-    head: Literal["local", "inline"] | None
-    """Where the head runs: in a background process (local), or in this process (inline)."""
+    head: str | None
+    """Where the head runs: in a background process (local), in this process (inline), or on a
+    host that SSH reaches ([USER@]HOST[:PORT])."""
     logger: Logger | None
     """A logging.Logger that gets the messages the command line prints."""

@@ -327,15 +327,17 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune"},
+        | {"recover", "ssh", "rm", "prune", "dashboard"},
     ),
     Option(
         name="head",
         kind="choice",
         group="Where",
-        help="Where the head runs: in a background process (local), or in this process (inline).",
+        help="Where the head runs: in a background process (local), in this process (inline), or "
+        "on a host that SSH reaches ([USER@]HOST[:PORT]).",
         default="local",
         choices=("local", "inline"),
+        others="HOST",
         spec="head",
     ),
 )
