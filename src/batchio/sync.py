@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobSummary, JobView
     from batchio.options.keywords import RunOptions
@@ -225,7 +226,7 @@ class Live:
         """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
         return self._live.gone
 
-    def select(self, where: Where = ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
 
         Arguments and errors: see `batchio.Live.select`.
