@@ -242,6 +242,17 @@ class Job:
             await self._ask({"kind": "retry", **chosen_ones}, secrets or {}, runs_tasks=True)
         return [ids.at(position) for position in positions]
 
+    async def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different below a folder by now, scripts first.
+
+        The job runs what it was sent, also when tasks are retried.
+        """
+        from batchio.submit.changed import changed_files
+
+        spec = (await self._machine()).running_job.spec
+        where = partial(changed_files, self._store.bundle(), spec.files, Path(folder))
+        return await in_thread(where)
+
     @in_terms
     async def recover(
         self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False

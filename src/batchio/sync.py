@@ -110,6 +110,10 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different here; see `batchio.Job.changed_files`."""
+        return plainly(self._job.changed_files(folder))
+
     def inputs(self, tasks: Iterable[int]) -> list[str | None]:
         """Return the inputs of the tasks of these ids; see `batchio.Job.inputs`."""
         return plainly(self._job.inputs(tasks))
