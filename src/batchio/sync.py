@@ -181,12 +181,12 @@ class Job:
         """
         return plainly(self._job.command_at(task, words))
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `with job.live() as live`.
 
         Arguments and errors: see `batchio.Job.live`.
         """
-        return Live(self._job.live(at))
+        return Live(self._job.live(at, at_once=at_once))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.

@@ -325,11 +325,11 @@ _WHERE: Final = (
         name="workspace",
         kind="text",
         group="Where",
-        help="Folder or URL where jobs are kept (default: the data folder of your user account).",
+        help="Folder or URL (s3://, gs://, az://) of all jobs (default: your data folder).",
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune"},
+        | {"recover", "ssh", "rm", "prune", "dashboard"},
     ),
     Option(
         name="head",
