@@ -335,9 +335,11 @@ _WHERE: Final = (
         name="head",
         kind="choice",
         group="Where",
-        help="Who runs the job: a process of its own (local), or the calling one (inline).",
+        help="Who runs the job: a process of its own here (local), the calling one (inline), or "
+        "one on a host that SSH reaches ([USER@]HOST[:PORT]).",
         default="local",
         choices=("local", "inline"),
+        others="HOST",
         spec="head",
     ),
 )
