@@ -111,6 +111,10 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different here; see `batchio.Job.changed_files`."""
+        return plainly(self._job.changed_files(folder))
+
     def inputs(self, tasks: Iterable[int]) -> list[str | None]:
         """Return the inputs of the tasks of these ids; see `batchio.Job.inputs`."""
         return plainly(self._job.inputs(tasks))
@@ -349,10 +353,9 @@ def list_jobs(
     tags: Iterable[str] = (),
     name: str = "",
 ) -> list[JobSummary]:
-    """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
-    why.
+    """Return the newest jobs, newest first. Arguments: see `batchio.list_jobs`.
 
-    Arguments: see `batchio.list_jobs`.
+    One that cannot be read is `unreadable`, and says why.
     """
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
 
@@ -381,10 +384,7 @@ def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[s
 
 
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """Return the job's view as it is now.
-
-    Arguments and errors: see `batchio.status`.
-    """
+    """Return the job's view as it is now; see `Job.status`."""
     return open_job(job, workspace=workspace).status()
 
 
