@@ -107,6 +107,12 @@ NAMES: Final = {"escape": "Esc", "enter": "Enter", "space": "Space", "pageup": "
 """How keys without a letter are written."""
 
 
+KEYS: Final = (
+    *NAMES, "insert", "delete", "backspace", *(f"f{number}" for number in range(1, 13)),
+)  # fmt: skip
+"""Names of the keys that are no characters."""
+
+
 def shown_key(key: str) -> str:
     """Return how a key is written for people."""
     return NAMES.get(key, key)

@@ -184,9 +184,57 @@ def theme(pane: JobPane) -> None:
     app.theme = "batchio-light" if app.current_theme.dark else "batchio-dark"
 
 
-def nothing(pane: JobPane) -> None:
-    """Say that this is not there yet."""
-    pane.app.notify("this comes later")
+def bell(pane: JobPane) -> None:
+    """Ring from now on, or no more."""
+    pane.bell = not pane.bell
+    when = "it rings when the job is done or begins to fail" if pane.bell else "it rings no more"
+    pane.tell(when)
+
+
+def commands(pane: JobPane) -> None:
+    """Search all actions by name."""
+
+    def doing(name: str) -> Callable[[], None]:
+        return lambda: pane.act(name)
+
+    found = [
+        (action.word[0].upper() + action.word[1:], doing(action.name), action.help)
+        for action in ACTIONS
+        if pane.shown in action.views and action.name != "commands"
+    ]
+    pane.app.search_commands(found, placeholder="What shall be done?")
+
+
+# --- another moment ---------------------------------------------------------------
+
+
+def time(pane: JobPane) -> None:
+    """Open the line of time, or return to now."""
+    if pane.live is None:
+        return
+    if pane.timeline.is_open:
+        pane.timeline.close()
+    else:
+        pane.timeline.open(pane.live)
+        pane.renew(None)
+    pane.seek()
+
+
+def moved(parts: int = 0, steps: int = 0) -> Doing:
+    """Return what moves on the line of time: by parts of it, or by events."""
+
+    def doing(pane: JobPane) -> None:
+        if not pane.timeline.is_open:
+            if not steps:
+                return
+            time(pane)
+        if steps:
+            pane.timeline.event(steps)
+        else:
+            pane.timeline.step(parts)
+        pane.seek()
+
+    return doing
 
 
 DOES: Final[dict[str, Doing]] = {
@@ -200,6 +248,13 @@ DOES: Final[dict[str, Doing]] = {
     "mark": mark,
     "help": help_,
     "theme": theme,
+    "bell": bell,
+    "commands": commands,
+    "time": time,
+    "left": moved(parts=-1),
+    "right": moved(parts=1),
+    "earlier": moved(steps=-1),
+    "later": moved(steps=1),
     "back": lambda pane: pane.back(),
     "quit": lambda pane: pane.app.exit(),
     "jobs": lambda pane: pane.leave(),

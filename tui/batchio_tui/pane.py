@@ -18,6 +18,7 @@ from batchio_tui.bars import Chosen, KeyBar, ViewBar
 from batchio_tui.field import Field
 from batchio_tui.overview import Overview, pace_of
 from batchio_tui.tasks import Tasks
+from batchio_tui.timeline import Timeline
 from batchio_tui.views import make_views
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from batchio.api import Change, Job, Live
+    from batchio.core.views import JobHeader
     from batchio_tui.dialogs import Dialog
     from batchio_tui.grid import Grid
     from batchio_tui.view import View
@@ -78,14 +80,18 @@ class JobPane(Widget):
         self.view_bar = ViewBar(self.keys)
         self.key_bar = KeyBar(self.keys)
         self.field = Field()
+        self.timeline = Timeline()
         self.views: dict[str, View] = make_views(job)
         self.shown = "tasks"
         """Name of the view on the screen."""
         self.trail: list[str] = []
         """Views to go back to."""
+        self.bell = False
+        """Whether it rings when the job is done or begins to fail."""
         self._paced = 0.0
-        self._bell = False
-        self._rang = (0, False)
+        self._rung: tuple[bool, bool] | None = None
+        """Whether the job was done, and whether any task had failed, when it was last shown."""
+        self._seeking = False
 
     def compose(self) -> ComposeResult:
         """Yield the lines above, the views of which one is seen, and the bars."""
@@ -93,6 +99,7 @@ class JobPane(Widget):
         yield self.view_bar
         with Container(id="views"):
             yield from self.views.values()
+        yield self.timeline
         yield self.field
         yield self.key_bar
 
@@ -143,6 +150,7 @@ class JobPane(Widget):
             self._paced = now
             over.pace = pace_of(live, view, now, max(self.size.width // 2 - 2, 8))
         over.view, over.reading = view, live.reading
+        over.past = self.timeline.told(live) if self.timeline.is_open else ""
         over.urgent, over.helps = doing.urgent(self)
         over.repaint()
         for one in self.views.values():
@@ -151,7 +159,41 @@ class JobPane(Widget):
             else:
                 one.stale = True
         self.renew_bars()
+        self.timeline.repaint()
+        if not self.timeline.is_open:
+            self._ring(view)
         self.post_message(self.Told(self))
+
+    def _ring(self, view: JobHeader) -> None:
+        """Ring when the job is done, or begins to fail."""
+        now = view.finished is not None, view.counts.bad > 0
+        before, self._rung = self._rung or now, now
+        if self.bell and any(new and not old for new, old in zip(now, before, strict=True)):
+            self.app.bell()
+
+    # --- another moment -----------------------------------------------------------
+
+    def seek(self) -> None:
+        """Show the moment that the line of time is at; the newest wish counts."""
+        if not self._seeking:
+            self._seeking = True
+            self.run_worker(self._seek(), group="seek")
+
+    async def _seek(self) -> None:
+        shown: object = self
+        try:
+            while self.live is not None and shown != self.timeline.moment:
+                shown = moment = self.timeline.moment
+                await self.live.seek(moment)
+                self.renew(None)
+        except (BatchioError, OSError) as err:
+            self.say_error(err)
+        finally:
+            self._seeking = False
+
+    def on_timeline_moved(self) -> None:
+        """Show the moment that was clicked."""
+        self.seek()
 
     def renew_bars(self) -> None:
         view = self.views[self.shown]
@@ -166,7 +208,7 @@ class JobPane(Widget):
     @property
     def is_past(self) -> bool:
         """Whether another moment than now is shown."""
-        return bool(self.overview.past)
+        return self.timeline.is_open
 
     # --- views --------------------------------------------------------------------
 
@@ -193,7 +235,9 @@ class JobPane(Widget):
         """Return to the view before; from the first one, leave the pane."""
         tasks = self.views["tasks"]
         assert isinstance(tasks, Tasks)
-        if self.trail:
+        if self.timeline.is_open:
+            self.call("time")
+        elif self.trail:
             self._show(self.trail.pop())
         elif self.shown == "tasks" and tasks.filter:
             tasks.choose("")
