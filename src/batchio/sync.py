@@ -236,9 +236,12 @@ class Live:
         """Return the rows of the tasks at these positions."""
         return self._live.rows(positions)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return self._live.failures()
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Arguments: see `batchio.Live.failures`.
+        """
+        return self._live.failures(attempts=attempts)
 
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.

@@ -177,9 +177,13 @@ class Live:
         """Return the rows of the tasks at these positions."""
         return lens.window(self._machine, positions, self._now())
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return failure_groups(self._machine)
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Args:
+            attempts: Also return groups of attempts all of whose tasks were tried again.
+        """
+        return failure_groups(self._machine, attempts=attempts)
 
     def ended(self, since: float, until: float, bins: int) -> Ended:
         """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
