@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.sizes import format_duration
 from batchio.errors import UsageError
 from batchio_tui import acting
 from batchio_tui.actions import ACTIONS, BY_NAME, VIEWS
 from batchio_tui.dialogs import Help, Telling
 from batchio_tui.failures import Failures
 from batchio_tui.grid import Grid
-from batchio_tui.logs import Logs
+from batchio_tui.logs import SHIFT, Logs
 from batchio_tui.nodes import SORTS as NODE_SORTS
 from batchio_tui.nodes import Nodes
 from batchio_tui.task import TaskView
@@ -20,26 +19,24 @@ from batchio_tui.tasks import SORTS, Tasks
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from batchio_tui.paint import Piece
     from batchio_tui.pane import JobPane
 
     Doing = Callable[[JobPane], Awaitable[object] | None]
 
-__all__ = ["ACTIONS", "BY_NAME", "DOES", "urgent"]
+__all__ = ["ACTIONS", "BY_NAME", "DOES", "helping"]
 
 
-def urgent(pane: JobPane) -> tuple[Piece, str]:
-    """Return the most urgent truth with its style, and what helps."""
-    live = pane.live
-    assert live is not None
-    view = live.view
-    bad = {"unattended", "failed", "lost", "timed_out"}
-    if view.concerns:
-        return (view.concerns[0].text, "bad" if view.standing in bad else "wait"), ""
-    if view.finished:
-        return (f"{view.standing.replace('_', ' ')} in {format_duration(view.duration)}",
-                "bad" if view.standing in bad else "good"), ""  # fmt: skip
-    return (view.why or view.progress, "dim"), ""
+HELPING: Final = {"recover": "recover", "retry": "retry-failed", "logs": "log", "explain": "why",
+                  "nodes": "nodes", "cancel": "cancel-job"}  # fmt: skip
+"""By verb of the command line: the action that does the same."""
+
+
+def helping(pane: JobPane, command: str) -> str:
+    """Return the key and word of the action that does what a command does; else the command."""
+    verb = command.split()[1] if command.count(" ") else ""
+    name = HELPING.get(verb, "")
+    key = pane.keys.shown(name) if name else ""
+    return f"{key} {BY_NAME[name].word}" if key else command
 
 
 def tasks_of(pane: JobPane) -> Tasks:
@@ -53,7 +50,10 @@ def tasks_of(pane: JobPane) -> Tasks:
 
 
 def filter_(pane: JobPane) -> None:
-    """Ask for a filter, and use it while it is typed."""
+    """Ask for a filter, and use it while it is typed; in the logs, for what to search."""
+    if isinstance(pane.view, Logs):
+        search(pane, pane.view)
+        return
     tasks = tasks_of(pane)
     before = tasks.filter
     if pane.shown != "tasks":
@@ -74,6 +74,39 @@ def filter_(pane: JobPane) -> None:
         tasks.focus()
 
     pane.field.open("filter:", before, typed, done)
+
+
+def search(pane: JobPane, logs: Logs) -> None:
+    """Ask for a text, and move to the line before that has it: the newest are at the end."""
+
+    def done(text: str | None) -> None:
+        logs.focus()
+        if text and not (logs.search(text, back=True) or logs.search(text)):
+            pane.tell(f"no line has {text}")
+        pane.renew_bars()
+
+    pane.field.open("search:", logs.sought, lambda _: "", done)
+
+
+def again(*, back: bool) -> Doing:
+    """Return what moves to the next line that was searched for."""
+
+    def doing(pane: JobPane) -> None:
+        logs = pane.view
+        if isinstance(logs, Logs) and logs.sought:
+            if not logs.search(logs.sought, back=back):
+                pane.tell(f"no more lines {'above' if back else 'below'} have {logs.sought}")
+            pane.renew_bars()
+
+    return doing
+
+
+def wrap(pane: JobPane) -> None:
+    """Wrap long lines, or cut them."""
+    if isinstance(pane.view, Logs):
+        pane.view.wrap = not pane.view.wrap
+        pane.view.shift = 0
+        pane.view.repaint()
 
 
 def failed(pane: JobPane) -> None:
@@ -115,12 +148,15 @@ def log(pane: JobPane) -> None:
     view, logs = pane.view, pane.views["logs"]
     assert isinstance(logs, Logs)
     tasks: str | None = None
+    node: int | None = None
     if isinstance(view, Tasks | TaskView) and view.row is not None:
         tasks = str(view.row.id)
     elif isinstance(view, Failures) and view.group is not None:
-        tasks = view.group.ids
+        tasks = view.group.ids or str(view.group.task)
+    elif isinstance(view, Nodes) and view.row is not None:
+        node = view.row.number
     pane.show("logs", keep=True)
-    logs.open(tasks)
+    logs.open(tasks, node)
     pane.renew_bars()
 
 
@@ -220,13 +256,21 @@ def time(pane: JobPane) -> None:
     pane.seek()
 
 
+def shift(pane: JobPane, by: int) -> None:
+    """Move the lines of the logs to the left or right."""
+    if isinstance(pane.view, Logs) and not pane.view.wrap:
+        pane.view.shift = max(pane.view.shift + by * SHIFT, 0)
+        pane.view.repaint()
+
+
 def moved(parts: int = 0, steps: int = 0) -> Doing:
     """Return what moves on the line of time: by parts of it, or by events."""
 
     def doing(pane: JobPane) -> None:
+        if not pane.timeline.is_open and not steps:
+            shift(pane, parts)
+            return
         if not pane.timeline.is_open:
-            if not steps:
-                return
             time(pane)
         if steps:
             pane.timeline.event(steps)
@@ -248,6 +292,9 @@ DOES: Final[dict[str, Doing]] = {
     "mark": mark,
     "help": help_,
     "theme": theme,
+    "next": again(back=False),
+    "before": again(back=True),
+    "wrap": wrap,
     "bell": bell,
     "commands": commands,
     "time": time,

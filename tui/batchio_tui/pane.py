@@ -16,7 +16,7 @@ from batchio_tui import doing, words
 from batchio_tui.actions import VIEWS, Keys
 from batchio_tui.bars import Chosen, KeyBar, ViewBar
 from batchio_tui.field import Field
-from batchio_tui.overview import Overview, pace_of
+from batchio_tui.overview import Overview, chart_of
 from batchio_tui.tasks import Tasks
 from batchio_tui.timeline import Timeline
 from batchio_tui.views import make_views
@@ -148,10 +148,10 @@ class JobPane(Widget):
         over, now = self.overview, view.submitted + view.duration
         if change is None or abs(now - self._paced) >= PACE_S:
             self._paced = now
-            over.pace = pace_of(live, view, now, max(self.size.width // 2 - 2, 8))
+            over.chart = chart_of(live, view, now, max(self.size.width // 2 - 2, 8))
         over.view, over.reading = view, live.reading
         over.past = self.timeline.told(live) if self.timeline.is_open else ""
-        over.urgent, over.helps = doing.urgent(self)
+        over.helps = doing.helping(self, view.verdict.command)
         over.repaint()
         for one in self.views.values():
             if one.display or change is None:
@@ -272,6 +272,10 @@ class JobPane(Widget):
         """Do what was clicked."""
         event.stop()
         self.act(event.action)
+
+    def on_logs_grown(self) -> None:
+        """Say how many lines are below."""
+        self.renew_bars()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Open the row that was clicked."""

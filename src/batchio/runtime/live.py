@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.happened import told_of
-from batchio.core.pace import Ended, ended_in
+from batchio.core.pace import Ended, ended_in, rate
 from batchio.core.rows import failure_groups
 from batchio.core.sending import sending
 from batchio.core.table import position_of
@@ -188,6 +188,11 @@ class Live:
     def ended(self, since: float, until: float, bins: int) -> Ended:
         """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
         return ended_in(self._machine, since, until, bins)
+
+    @property
+    def rate(self) -> float | None:
+        """How many attempts end in a second, of late; None before two have ended."""
+        return rate(self._machine, self._now())
 
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
