@@ -78,7 +78,7 @@ async def test_a_long_time_without_events_is_crossed() -> None:
     moments = []
     for _ in range(5):
         line.step(-1)
-        moments.append(line.moment)
+        moments.append(line.at)
 
     assert moments == sorted(moments, reverse=True)
     assert len(set(moments)) == 5

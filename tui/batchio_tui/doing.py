@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.select import BAD_WORD
 from batchio.errors import UsageError
 from batchio_tui import acting
 from batchio_tui.actions import ACTIONS, BY_NAME, VIEWS
@@ -114,7 +115,7 @@ def failed(pane: JobPane) -> None:
     tasks = tasks_of(pane)
     if pane.shown != "tasks":
         pane.show("tasks")
-    tasks.choose("" if tasks.filter == "failed" else "failed")
+    tasks.choose("" if tasks.filter == BAD_WORD else BAD_WORD)
     pane.renew_bars()
 
 
@@ -124,8 +125,11 @@ def open_(pane: JobPane) -> None:
     if isinstance(view, Tasks) and view.current is not None:
         open_task(pane, view.current)
     elif isinstance(view, Failures) and view.group is not None:
-        tasks_of(pane).choose("id:" + view.group.ids)
-        pane.show("tasks", keep=True)
+        if view.group.ids:
+            tasks_of(pane).choose("id:" + view.group.ids)
+            pane.show("tasks", keep=True)
+        elif view.group.task is not None:
+            open_task(pane, pane.positions_of([view.group.task])[0])
     elif isinstance(view, TaskView):
         log(pane)
     elif isinstance(view, Nodes) and view.row is not None:
@@ -200,6 +204,8 @@ def go(how: str) -> Doing:
     def doing(pane: JobPane) -> None:
         if isinstance(pane.view, Grid):
             pane.view.action_go(how)
+            if isinstance(pane.view, Logs):
+                pane.renew_bars()
 
     return doing
 

@@ -8,6 +8,7 @@ from textual.message import Message
 
 from batchio.errors import BatchioError, HeadGone
 from batchio_tui import words
+from batchio_tui.beside import beside
 from batchio_tui.grid import Column, Grid
 from batchio_tui.paint import width_of
 
@@ -96,7 +97,7 @@ class Logs(Grid):
         """Show what these tasks, or this node, printed; None: all."""
         self.tasks, self.node, self._opened = tasks, node, True
         self.lines, self._drawn, self.cursor, self.top, self.shift = [], -1, 0, 0, 0
-        self.run_worker(self._read(), group="logs", exclusive=True)
+        beside(self, "logs", self._read, exclusive=True)
 
     def renew(self, change: Change | None) -> None:
         """Begin to read when it is first seen."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from batchio.errors import BatchioError, UsageError
 from batchio_tui import doing, words
 from batchio_tui.actions import VIEWS, Keys
 from batchio_tui.bars import Chosen, KeyBar, ViewBar
+from batchio_tui.beside import beside
 from batchio_tui.field import Field
 from batchio_tui.overview import Overview, chart_of
 from batchio_tui.tasks import Tasks
@@ -106,7 +108,7 @@ class JobPane(Widget):
     def on_mount(self) -> None:
         """Follow the job."""
         self.show("tasks")
-        self.run_worker(self._follow(), group="follow", exclusive=True)
+        beside(self, "follow", self._follow, exclusive=True)
 
     # --- following ----------------------------------------------------------------
 
@@ -177,7 +179,7 @@ class JobPane(Widget):
         """Show the moment that the line of time is at; the newest wish counts."""
         if not self._seeking:
             self._seeking = True
-            self.run_worker(self._seek(), group="seek")
+            beside(self, "seek", self._seek)
 
     async def _seek(self) -> None:
         shown: object = self
@@ -302,7 +304,7 @@ class JobPane(Widget):
             self.say_error(err)
             return
         if isawaitable(going):
-            self.run_worker(self._finish(going), group="acting")
+            beside(self, "acting", partial(self._finish, going))
 
     async def _finish(self, going: object) -> None:
         try:
