@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import BatchioError
@@ -85,7 +86,7 @@ class Events(Grid):
     def _load(self, page: int) -> None:
         if page not in self._loading and self.live is not None:
             self._loading.add(page)
-            beside(self, "events", self._read(self.live, page))
+            beside(self, "events", partial(self._read, self.live, page))
 
     async def _read(self, live: Live, page: int) -> None:
         try:

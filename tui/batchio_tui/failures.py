@@ -67,7 +67,7 @@ class Failures(Grid):
         """Positions of the tasks of the group under the cursor."""
         if self.group is None or self.live is None:
             return []
-        known = self.live.ids
+        known = self.live.spec.tasks
         return [known.position(task) for task in parse_ids(self.group.ids)]
 
     def cells(self, first: int, last: int) -> list[Sequence[Piece]]:

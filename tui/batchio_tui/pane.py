@@ -323,7 +323,7 @@ class JobPane(Widget):
 
     def positions_of(self, ids: Iterable[int]) -> list[int]:
         """Return the positions of the tasks of these ids."""
-        known = self.live.ids if self.live is not None else None
+        known = self.live.spec.tasks if self.live is not None else None
         return [] if known is None else [known.position(task) for task in ids]
 
     def unmark(self) -> None:

@@ -65,7 +65,7 @@ class Tasks(Grid):
             return
         if change is None or change.nodes:
             names = [width_of(words.plain(node.name)) for node in live.view.nodes]
-            last = live.ids.at(len(live.ids) - 1)
+            last = live.spec.tasks.at(len(live.spec.tasks) - 1)
             self.COLUMNS = columns(len(str(last)), max(names, default=4))
         if self.order == ("id", False) and not self._where.terms:
             self._found = range(live.view.counts.total)
