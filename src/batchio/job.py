@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchio import heads, tasklogs
+from batchio import heads, tasklogs, taskoutputs
 from batchio.core.cards import summary_of
 from batchio.core.news import event_view
 from batchio.core.record import one_line
@@ -266,9 +266,9 @@ class Job:
 
     @in_terms
     async def outputs(self) -> Path:
-        """Return the folder that the outputs of tasks are copied to, below each task's id."""
-        collect = (await self._machine()).running_job.spec.collect
-        return Path(collect) if collect else self._store.outputs()
+        """Return the folder of outputs, below each task's id; UsageError: they are in a store."""
+        job = (await self._machine()).running_job
+        return await in_thread(partial(taskoutputs.folder, self._store, job))
 
     @in_terms
     async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
@@ -281,14 +281,12 @@ class Job:
             clean: First remove from there what jobs brought, and nobody has changed since.
 
         Raises:
-            UsageError: `folder` is inside the folder of the outputs.
+            UsageError: `folder` is inside the folder of the outputs; or they are in a store.
             WorkspaceError: something cannot be read or written.
         """
-        from batchio.runtime.copying import copy_outputs  # few ask for it
-
-        job, source = (await self._machine()).running_job, await self.outputs()
-        copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
-        return await in_thread(copy)
+        job = (await self._machine()).running_job
+        bring = partial(taskoutputs.bring, self._store, job, Path(folder), clean=clean)
+        return await in_thread(bring)
 
     @in_terms
     async def explain(self, task: int | None = None) -> list[str]:

@@ -112,6 +112,11 @@ class Connection:
             return UsageError(f"{self.url}: there is no such bucket", hint="create it")
         return ProviderError(f"there is no {what}", where=self.url)
 
+    @property
+    def signs_writes(self) -> bool:
+        """Whether there are URLs that allow to write without credentials."""
+        return self.scheme not in ("file", "memory")
+
     def signing(self, key: str, seconds: float, method: str) -> SignCapableStore | str:
         """Return the store that signs a URL, or the URL itself where none is needed.
 
@@ -122,7 +127,7 @@ class Connection:
         """
         if self.folder is not None and method == "GET":
             return (self.folder / key).absolute().as_uri()
-        if self.scheme in ("file", "memory"):
+        if not self.signs_writes:
             raise UsageError(f"{self.url} has no URLs for {method}", hint="a bucket has")
         if not 0 < seconds <= LONGEST_S:
             raise UsageError(f"a URL cannot be signed for {seconds:g} s; a week is the most")

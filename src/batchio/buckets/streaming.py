@@ -41,6 +41,11 @@ class AsyncBucket:
         self._store = connection.store
         self._translating = connection.translating
 
+    @property
+    def signs_writes(self) -> bool:
+        """Whether it has URLs that allow to write without credentials."""
+        return self._connection.signs_writes
+
     async def size(self, key: str) -> int | None:
         """Return the number of bytes of an object, or None when there is none."""
         with self._translating():

@@ -84,6 +84,14 @@ class Job:
         self.ready_limit = ready_limit(self.spec)
 
     @property
+    def outputs(self) -> str:
+        """Folder or URL that output files go to; "": the job's own folder in its workspace."""
+        spec = self.spec
+        if spec.output_filestore:
+            return f"{spec.output_filestore}/{self.id}"
+        return (spec.sync if not self.unmerged else "") or spec.collect or ""
+
+    @property
     def to_merge(self) -> bool:
         """Whether outputs are still to be brought to the folder of --sync."""
         return self.spec.sync is not None and (self.fresh or self.merging > self.merged)

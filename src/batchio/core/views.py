@@ -159,6 +159,8 @@ class JobHeader(JobSummary):
     """Unix seconds and sentence of each thing to know that stopped nothing."""
     concerns: tuple[Concern, ...]
     """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
+    outputs: str
+    """Folder or URL that output files go to; "": the job's own folder in its workspace."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -244,6 +246,7 @@ def job_header(
         epoch=machine.running_job.epoch,
         notes=tuple(machine.notes),
         concerns=concerns(machine, reaching=reaching, attended=attended, last_words=last_words),
+        outputs=machine.running_job.outputs,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchio import filestores, providers
+from batchio.ports import Stores
 from batchio.runtime.head import lead
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ async def lead_here(store: JobStore, secrets: Mapping[str, str], kind: str) -> O
     return await lead(
         store,
         providers.load,
-        open_store=filestores.open_store,
+        stores=Stores(files=filestores.open_store, objects=filestores.open_objects),
         secrets=dict(secrets),
         kind=kind,
     )

@@ -325,10 +325,9 @@ _FILES: Final = (
         name="output-filestore",
         kind="text",
         group="Files",
-        help="Bucket or shared folder for what the tasks write.",
+        help="Bucket (s3://, gs://, az://) or folder (file://) for the files that the tasks "
+        "leave: each goes to URL/JOB/TASK/PATH, straight from its node.",
         unit="URL",
-        never="outputs are not stored there yet; --download brings them here",
-        requirement=True,
     ),
     Option(
         name="keep-on-host",

@@ -7,7 +7,7 @@ contract suites.
     keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
-from batchio.ports.blobs import FileStore, Stored
+from batchio.ports.blobs import FileStore, ObjectStore, Stored, Stores
 from batchio.ports.keep import (
     Draft,
     Holder,
@@ -54,6 +54,7 @@ __all__ = [
     "LogStore",
     "NodeOrder",
     "Notice",
+    "ObjectStore",
     "Pace",
     "PlacedFiles",
     "Provider",
@@ -61,6 +62,7 @@ __all__ = [
     "Rented",
     "Stamped",
     "Stored",
+    "Stores",
     "Timer",
     "Transport",
     "Waiting",

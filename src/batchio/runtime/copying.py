@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchio.errors import UsageError, WorkspaceError
 from batchio.runtime.brought import clean as remove_brought
 from batchio.runtime.brought import standing
-from batchio.runtime.outputs import Landing, known_as_ours, stamps_in
+from batchio.runtime.landing import Landing, known_as_ours, stamps_in
 from batchio.runtime.placing import Placing, Room, finish, write
 from batchio.runtime.tree import Tree, new_folder
 from batchio.runtime.untar import CHUNK

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.runtime.brought import FOLDER
 from batchio.runtime.copying import copy_file
-from batchio.runtime.outputs import Landing
+from batchio.runtime.landing import Landing
 from batchio.runtime.placing import Room, Stamp
 from batchio.runtime.tree import NO_FOLDER, Names, Tree
 from batchio.runtime.untar import CHUNK
