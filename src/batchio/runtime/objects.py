@@ -77,7 +77,6 @@ class ObjectsOutputs:
     async def store(self, upload: Upload, task: int, attempt: int) -> list[str]:
         """Have the node itself put the files of an attempt into the store. See `Destination`."""
         listed = await upload.outputs()
-        lacking = self.lacking(task, ((path, size is not None) for path, size in listed))
         files = [
             (path, size)
             for path, size in listed
@@ -94,7 +93,7 @@ class ObjectsOutputs:
             await upload.store(
                 [Wanted(path, 0, size, await self._signed(task, path)) for path, size in batch]
             )
-        return lacking
+        return self.lacking(task, ((path, size is not None) for path, size in listed))
 
     def lacking(self, task: int, outputs: Iterable[tuple[str, bool]]) -> list[str]:
         """Return a sentence about each output that cannot be an object; of links only the first.
