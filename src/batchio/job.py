@@ -101,7 +101,7 @@ class Job:
         error.job, error.result, error.failed = self, result, result.failed
         return error
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `async with job.live() as live`.
 
         `live.view` is the job without its tasks, `live.changes()` tells what happens, and
@@ -110,8 +110,9 @@ class Job:
         Args:
             at: Begin at this moment of its life: Unix seconds, or the number of an event (an
                 int); None: now.
+            at_once: Do not wait until a long journal was read; `live.reading` is how much was.
         """
-        return Live(self._store, at=at)
+        return Live(self._store, at=at, at_once=at_once)
 
     def events(self) -> Stream[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.

@@ -177,12 +177,12 @@ class Job:
         """
         return plainly(self._job.command_at(task, words))
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `with job.live() as live`.
 
         Arguments and errors: see `batchio.Job.live`.
         """
-        return Live(self._job.live(at))
+        return Live(self._job.live(at, at_once=at_once))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
@@ -236,9 +236,12 @@ class Live:
         """Return the rows of the tasks at these positions."""
         return self._live.rows(positions)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return self._live.failures()
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Arguments: see `batchio.Live.failures`.
+        """
+        return self._live.failures(attempts=attempts)
 
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.

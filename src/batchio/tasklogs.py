@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
+from batchio.runtime.changes import SLOWING
 from batchio.runtime.host import HostClock, in_thread
-from batchio.runtime.live import SLOWING, Live
+from batchio.runtime.live import Live
 from batchio.stores.log_records import STDERR, STDOUT, Select
 from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last, node_printed
 

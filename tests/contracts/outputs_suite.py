@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 sealed.enter()  # before anything loads obstore or moto
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.filterwarnings("ignore::batchio.BatchioWarning"),
+]
 
 LEAVE = """
 echo $BATCHIO_TASK_ID > 'a b+c%20é.txt'; mkdir -p deep/er; head -c 300000 /dev/zero > deep/er/zeros

@@ -77,7 +77,7 @@ def status(args: StatusArgs) -> int:
         return job, await job.status()
 
     job, view = finished(look())
-    groups = [group.to_json() for group in view.failures()]
+    groups = [group.to_json() for group in view.failures(attempts=True)]
     if args.no_tasks and args.format != "table":
         output.json_document({**view.to_json(), "failures": groups}, args.format)
         return 0

@@ -27,6 +27,8 @@ from batchio.core.spec import PYTHON, SHELL
 from batchio.core.table import TaskRows as TaskRows
 from batchio.core.table import task_rows
 from batchio.core.task import Outcome, TaskState
+from batchio.core.verdict import Verdict as Verdict
+from batchio.core.verdict import verdict
 
 if TYPE_CHECKING:
     from array import array
@@ -159,6 +161,8 @@ class JobHeader(JobSummary):
     """Unix seconds and sentence of each thing to know that stopped nothing."""
     concerns: tuple[Concern, ...]
     """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
+    verdict: Verdict
+    """The most urgent truth about the job in one sentence, and the command that helps."""
     outputs: str
     """Folder or URL that output files go to; "": the job's own folder in its workspace."""
 
@@ -203,9 +207,13 @@ class JobView(JobHeader):
         """Return the rows of tasks at these positions."""
         return lens.window(self._machine, positions, self._now)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return failure_groups(self._machine)
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Args:
+            attempts: Also return groups of attempts all of whose tasks were tried again.
+        """
+        return failure_groups(self._machine, attempts=attempts, attended=self.attended)
 
     @property
     def leaving(self) -> int:
@@ -238,6 +246,7 @@ def job_header(
         reaching, attended, last_words: As for `concerns`.
     """
     tasks = machine.tasks
+    known = concerns(machine, reaching=reaching, attended=attended, last_words=last_words)
     return JobHeader(
         **_values(job_summary(machine, now, attended=attended)),
         nodes=tuple(node_rows(machine, loads, preparing, reaching)),
@@ -245,7 +254,8 @@ def job_header(
         infra_retries=_total(tasks.losses),
         epoch=machine.running_job.epoch,
         notes=tuple(machine.notes),
-        concerns=concerns(machine, reaching=reaching, attended=attended, last_words=last_words),
+        concerns=known,
+        verdict=verdict(machine, now, known),
         outputs=machine.running_job.outputs,
     )
 

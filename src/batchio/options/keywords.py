@@ -190,7 +190,8 @@ class RunOptions(TypedDict, total=False):
     workspace: PathText | None
     """Folder or URL (s3://, gs://, az://) of all jobs (default: your data folder)."""
     account: PathText | None
-    head: Literal["local", "inline"] | None
-    """Who runs the job: a process of its own (local), or the calling one (inline)."""
+    head: str | None
+    """Who runs the job: a process of its own here (local), the calling one (inline), or one on
+    a host that SSH reaches ([USER@]HOST[:PORT])."""
     logger: Logger | None
     """A logging.Logger that is told what would be printed."""

@@ -329,15 +329,17 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune"},
+        | {"recover", "ssh", "rm", "prune", "dashboard"},
     ),
     Option(
         name="head",
         kind="choice",
         group="Where",
-        help="Who runs the job: a process of its own (local), or the calling one (inline).",
+        help="Who runs the job: a process of its own here (local), the calling one (inline), or "
+        "one on a host that SSH reaches ([USER@]HOST[:PORT]).",
         default="local",
         choices=("local", "inline"),
+        others="HOST",
         spec="head",
     ),
 )

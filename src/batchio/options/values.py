@@ -174,6 +174,8 @@ def _choice(text: str, option: Option) -> str:
     for choice in option.choices:
         if choice.lower().replace("_", "-") == folded:
             return choice
+    if option.others and text:
+        return text
     raise UsageError(f'"{text}" is not one of {", ".join(option.choices)}')
 
 

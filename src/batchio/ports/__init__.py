@@ -19,7 +19,15 @@ from batchio.ports.keep import (
     Workspace,
 )
 from batchio.ports.logs import LogSink, LogStore
-from batchio.ports.outputs import Brought, BroughtFiles, PlacedFiles, Stamped
+from batchio.ports.outputs import (
+    Brought,
+    BroughtFiles,
+    KeptOutputs,
+    Part,
+    PartStore,
+    PlacedFiles,
+    Stamped,
+)
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (
     Finding,
@@ -49,6 +57,7 @@ __all__ = [
     "JobStore",
     "Journal",
     "JournalReader",
+    "KeptOutputs",
     "Line",
     "LogSink",
     "LogStore",
@@ -56,6 +65,8 @@ __all__ = [
     "Notice",
     "ObjectStore",
     "Pace",
+    "Part",
+    "PartStore",
     "PlacedFiles",
     "Provider",
     "Refused",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchio.core.events import Event
     from batchio.ports.logs import LogSink, LogStore
-    from batchio.ports.outputs import BroughtFiles, PlacedFiles
+    from batchio.ports.outputs import BroughtFiles, PartStore, PlacedFiles
 
 
 class Pace(NamedTuple):
@@ -222,6 +222,10 @@ class JobStore(Protocol):
 
     def outputs(self) -> Path:
         """Return the folder of this computer where outputs of tasks go; it need not exist."""
+        ...
+
+    def parts(self) -> PartStore | None:
+        """Return where outputs are kept as parts; None: they are files in `outputs()`."""
         ...
 
     def placed(self) -> PlacedFiles:

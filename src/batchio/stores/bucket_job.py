@@ -20,6 +20,7 @@ from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_inbox import BucketInbox
 from batchio.stores.bucket_journal import BucketJournal
 from batchio.stores.bucket_lease import holder
+from batchio.stores.bucket_outputs import BucketOutputs
 from batchio.stores.bucket_reader import BucketReader
 from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, FolderInputs
@@ -131,6 +132,10 @@ class BucketJobStore:
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self._copy / "outputs"
+
+    def parts(self) -> BucketOutputs:
+        """Return where the tasks' outputs are kept."""
+        return BucketOutputs(self._bucket, self.id)
 
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that were put in place on this computer."""

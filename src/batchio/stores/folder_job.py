@@ -125,6 +125,9 @@ class FolderJobStore:
         """Return the folder for the tasks' output files."""
         return self.folder / "outputs"
 
+    def parts(self) -> None:
+        """Return None: outputs are files in `outputs()`."""
+
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that the job has put in place."""
         return FolderPlacedFiles(self.folder)

@@ -150,6 +150,9 @@ class MemoryJobStore:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
 
+    def parts(self) -> None:
+        """Return None: outputs are files in `outputs()`."""
+
     def placed(self) -> MemoryPlacedFiles:
         """Return the record of the outputs that were put in their place."""
         return self._kept.placed

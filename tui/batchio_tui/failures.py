@@ -1,0 +1,81 @@
+"""The failures of a job in groups: how many, how, on which nodes, and whether it goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchio.core.arrays import parse_ids
+from batchio_tui import words
+from batchio_tui.grid import Column, Grid
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from batchio.api import Change
+    from batchio.core.rows import FailureGroup
+    from batchio_tui.paint import Piece
+
+
+class Failures(Grid):
+    """The groups of failures, largest first; Enter shows a group's tasks."""
+
+    COLUMNS = (
+        Column("Tasks", 7, right=True),
+        Column("How", 14),
+        Column("Exit", 7, right=True, spare=1),
+        Column("Last words", 12, flexible=True),
+        Column("Which", 14, spare=2),
+    )
+    EMPTY = "nothing has failed"
+
+    def __init__(self) -> None:
+        super().__init__(id="failures")
+        self.groups: list[FailureGroup] = []
+
+    def renew(self, change: Change | None) -> None:
+        """Group the failures anew, when tasks have changed."""
+        if self.live is not None and (change is None or change.tasks):
+            self.groups = self.live.failures()
+        self.settle()
+
+    @property
+    def count(self) -> int:
+        """Number of groups."""
+        return len(self.groups)
+
+    def _key_of(self, group: FailureGroup) -> Hashable:
+        return group.outcome, group.cause, group.last_words
+
+    def key(self, row: int) -> Hashable:
+        """Return how the tasks of the group ended."""
+        return self._key_of(self.groups[row])
+
+    def find(self, key: Hashable) -> int | None:
+        """Return the row of the group whose tasks ended so."""
+        return next((at for at, one in enumerate(self.groups) if self._key_of(one) == key), None)
+
+    @property
+    def group(self) -> FailureGroup | None:
+        """The group under the cursor."""
+        return self.groups[self.cursor] if self.cursor < self.count else None
+
+    @property
+    def positions(self) -> list[int]:
+        """Positions of the tasks of the group under the cursor."""
+        if self.group is None or self.live is None:
+            return []
+        known = self.live.ids
+        return [known.position(task) for task in parse_ids(self.group.ids)]
+
+    def cells(self, first: int, last: int) -> list[Sequence[Piece]]:
+        """Return the cells of groups."""
+        return [
+            (
+                (words.number(group.count), "strong"),
+                words.standing(group.outcome),
+                (group.signal or ("" if group.exit_code is None else str(group.exit_code)), "bad"),
+                (words.plain(group.last_words or group.reason), ""),
+                (group.ids, "dim"),
+            )
+            for group in self.groups[first:last]
+        ]
