@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from batchio import heads, tasklogs, taskoutputs
+from batchio import heads, tasklogs
 from batchio.core.news import event_view
 from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
@@ -271,6 +271,8 @@ class Job:
     @in_terms
     async def outputs(self) -> Path:
         """Return the folder of outputs, below each task's id; UsageError: they are in a store."""
+        from batchio import taskoutputs  # few ask for them
+
         job = (await self._machine()).running_job
         return await in_thread(partial(taskoutputs.folder, self._store, job))
 
@@ -288,6 +290,8 @@ class Job:
             UsageError: `folder` is inside the folder of the outputs; or they are in a store.
             WorkspaceError: something cannot be read or written.
         """
+        from batchio import taskoutputs
+
         job = (await self._machine()).running_job
         bring = partial(taskoutputs.bring, self._store, job, Path(folder), clean=clean)
         return await in_thread(bring)

@@ -31,7 +31,7 @@ echo $BATCHIO_TASK_ID > 'a b+c%20é.txt'; mkdir -p deep/er; head -c 300000 /dev/
 touch empty; ln -s empty link; mkdir hollow
 """
 FILES = {"a b+c%20é.txt": b"0\n", "deep/er/zeros": bytes(300000), "empty": b""}
-LINKS = "links and empty folders are not stored, such as 'link' of task 0: a store has files"
+LINKS = "links and empty folders are not stored, such as {!r} of task 0: a store has files"
 
 
 @pytest.fixture(scope="module", params=[s3, gcs, azure], ids=lambda f: f.__name__)
@@ -67,7 +67,7 @@ async def test_every_file_of_a_task_becomes_an_object(url: str) -> None:
     job, notes = await ran(url)
 
     assert stored(url) == {f"{job.id}/0/{path}": data for path, data in FILES.items()}
-    assert notes == [LINKS]
+    assert notes == [LINKS.format("link")]
     assert (await job.status()).outputs == f"{url}/{job.id}"
 
 
@@ -111,7 +111,10 @@ async def test_what_a_node_may_not_store_comes_through_the_head(
     assert stored(url) == {f"{job.id}/0/{path}": data for path, data in FILES.items()}
     [node] = (await job.status()).nodes
     why = "HTTP Error 409: Conflict"
-    assert notes == [f"{node.name}: outputs come through the head instead: {why}", LINKS]
+    assert notes == [
+        f"{node.name}: outputs come through the head instead: {why}",
+        LINKS.format("hollow"),
+    ]
     assert list((tmp_path / "workspace").glob("jobs/*/outputs/*")) == []
 
 
@@ -123,3 +126,48 @@ async def test_more_than_a_task_may_leave_is_stored_nowhere(url: str, front: Fro
     assert result.outcome == "failed"
     assert "more than --max-output 100 KB" in result.tasks[0].reason
     assert stored(url) == {}
+
+
+# --- a workspace in a bucket -------------------------------------------------
+
+
+@pytest.fixture
+def in_bucket(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a workspace in a bucket; all that is this computer's is below `tmp_path`."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    url = f"{kind.url}/{tmp_path.name}"
+    monkeypatch.setenv("BATCHIO_WORKSPACE", url)
+    return url
+
+
+def below(folder: Path) -> dict[str, bytes]:
+    """Every file and link below a folder, by path; a link has the bytes of where it leads."""
+    return {
+        str(path.relative_to(folder)): os.fsencode(path.readlink())
+        if path.is_symlink()
+        else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+async def test_outputs_stay_in_the_bucket_until_somebody_brings_them(
+    in_bucket: str, tmp_path: Path
+) -> None:
+    job = await batchio.run(LEAVE, shell=True, ntasks=2, download=tmp_path / "out")
+    result = await job.wait(timeout=60, check=True)
+
+    assert result.job.outputs == f"{in_bucket}/jobs/{job.id}/outputs"
+    assert not (tmp_path / "out").exists()
+    done = await job.download(tmp_path / "out")
+    expected = {
+        f"{task}/{path}": data
+        for task in range(2)
+        for path, data in (FILES | {"link": b"empty", "a b+c%20é.txt": b"%d\n" % task}).items()
+    }
+    assert (done.tasks, done.kept) == (2, ())
+    assert below(tmp_path / "out") == expected
+    assert (tmp_path / "out/0/hollow").is_dir()
+    assert below(await job.outputs()) == expected
+    assert result.job.notes == ()

@@ -23,10 +23,6 @@ REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
     ({"vm_type": ["g5.xlarge"]}, "the local provider rents nothing: tasks run on this computer"),
     ({"software": "env1"}, "there is no account to keep environments; use --container"),
     ({"scheduler_sidecar_spec": "x.yaml"}, "programs beside the head are not supported"),
-    (
-        {"output_filestore": "s3://b"},
-        "outputs are not stored there yet; --download brings them here",
-    ),
     ({"min_workers": "2"}, "2 nodes are asked for, there are 1"),
 ]
 

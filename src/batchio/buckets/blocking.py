@@ -11,7 +11,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, timedelta
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
-from batchio.buckets.connection import no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket
 from batchio.errors import ProviderDown, UsageError
 
 if TYPE_CHECKING:
@@ -257,7 +257,8 @@ class Bucket:
             return signer
         with self._translating():
             verb = cast("HTTP_METHOD", method)
-            return obstore.sign(signer, verb, key, timedelta(seconds=seconds))
+            named = key_to_sign(self._connection.scheme, key)
+            return obstore.sign(signer, verb, named, self._connection.life(seconds))
 
 
 def _mark(said: Mapping[str, Any]) -> Mark:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
 
-from batchio.buckets.connection import no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -131,4 +130,5 @@ class AsyncBucket:
             return signer
         with self._translating():
             verb = cast("HTTP_METHOD", method)
-            return await obstore.sign_async(signer, verb, key, timedelta(seconds=seconds))
+            named = key_to_sign(self._connection.scheme, key)
+            return await obstore.sign_async(signer, verb, named, self._connection.life(seconds))

@@ -87,11 +87,11 @@ class Job:
 
     @property
     def outputs(self) -> str:
-        """Folder or URL that output files go to; "": the job's own folder in its workspace."""
+        """Store or folder of --sync that output files go to; "": where its workspace has them."""
         spec = self.spec
         if spec.output_filestore:
             return f"{spec.output_filestore}/{self.id}"
-        return (spec.sync if not self.unmerged else "") or spec.collect or ""
+        return spec.sync if spec.sync and not self.unmerged else ""
 
     @property
     def to_merge(self) -> bool:

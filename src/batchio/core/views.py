@@ -164,7 +164,7 @@ class JobHeader(JobSummary):
     verdict: Verdict
     """The most urgent truth about the job in one sentence, and the command that helps."""
     outputs: str
-    """Folder or URL that output files go to; "": the job's own folder in its workspace."""
+    """Folder or URL that output files go to, below the tasks' ids; "" where that is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -238,12 +238,14 @@ def job_header(
     reaching: Reaching | None = None,
     attended: bool | None = None,
     last_words: str = "",
+    outputs: str = "",
 ) -> JobHeader:
     """Return the job without its tasks, as it is at `now` (Unix seconds).
 
     Args:
         loads, preparing: Recent facts about nodes; see `loads` and `seen` of `node_rows`.
         reaching, attended, last_words: As for `concerns`.
+        outputs: Where output files go that the spec sends nowhere else.
     """
     tasks = machine.tasks
     known = concerns(machine, reaching=reaching, attended=attended, last_words=last_words)
@@ -256,7 +258,7 @@ def job_header(
         notes=tuple(machine.notes),
         concerns=known,
         verdict=verdict(machine, now, known),
-        outputs=machine.running_job.outputs,
+        outputs=machine.running_job.outputs or outputs,
     )
 
 

@@ -220,6 +220,13 @@ class JobStore(Protocol):
         """Return the file of this computer that holds the job's files, to be uploaded."""
         ...
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle for so many seconds at most.
+
+        None: there is none.
+        """
+        ...
+
     def outputs(self) -> Path:
         """Return the folder of this computer where outputs of tasks go; it need not exist."""
         ...

@@ -63,7 +63,7 @@ class Landing:
         self._job = job
         self._brought = brought
         self._make = make
-        self._waiting = waiting or f".batchio-{job}"
+        self.waiting = waiting or f".batchio-{job}"
 
     def open(self) -> Tree:
         """Open the root. Raises OSError."""
@@ -75,7 +75,7 @@ class Landing:
         with self.open() as root:
             while True:  # whoever was the last to leave may just be removing it
                 with suppress(FileNotFoundError):
-                    return root.below(self._waiting)
+                    return root.below(self.waiting)
 
     def place(self, task: int, stamps: list[tuple[str, Stamp]], placing: Placing) -> None:
         """Put a task's files in place; in a folder of the user's that is recorded.
@@ -124,22 +124,22 @@ class Landing:
     def sweep(self) -> None:
         """Remove incomplete outputs that a killed head left behind. Raises nothing."""
         with suppress(OSError), Tree(self.root) as root:
-            if self._waiting in os.listdir(root.fd):
-                with root.below(self._waiting) as waiting:
+            if self.waiting in os.listdir(root.fd):
+                with root.below(self.waiting) as waiting:
                     for name in os.listdir(waiting.fd):
                         waiting.remove(name)
         self._remove_if_empty()
 
     def remove(self, part: str) -> None:
         """Remove incomplete outputs, and the folder when they were the last. Raises nothing."""
-        with suppress(OSError), Tree(self.root) as root, root.below(self._waiting) as waiting:
+        with suppress(OSError), Tree(self.root) as root, root.below(self.waiting) as waiting:
             waiting.remove(part)
         self._remove_if_empty()
 
     def _remove_if_empty(self) -> None:
         """Remove the folder for incomplete outputs when it is empty."""
         with suppress(OSError):
-            os.rmdir(self.root / self._waiting)
+            os.rmdir(self.root / self.waiting)
 
 
 class Unpacking:

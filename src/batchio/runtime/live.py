@@ -296,17 +296,24 @@ class Live:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """Facts that do not stand in the journal, about a job that runs now."""
+        """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {}
+            return {"outputs": self._outputs()}
         return {
+            "outputs": self._outputs(),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],
             "attended": attendance.led,
             "last_words": attendance.last_words,
         }
+
+    def _outputs(self) -> str:
+        """Return how people call the place where the workspace has the outputs."""
+        if parts := self._store.parts():
+            return parts.where
+        return self._machine.running_job.spec.collect or str(self._store.outputs())
 
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""

@@ -21,6 +21,7 @@ from batchio.runtime.landing import Landing
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, LiveStatus
 from batchio.runtime.merging import merged
 from batchio.runtime.objects import ObjectsOutputs
+from batchio.runtime.parts import PartsOutputs
 from batchio.runtime.renting import Renting
 from batchio.runtime.roster import Roster
 from batchio.runtime.session import Session, SessionContext
@@ -73,7 +74,14 @@ class EffectRunner:
         self._reaching = LiveStatus(store, REACHING, clock, self._spawn)
         self._roster = Roster(machine, hosts=Trait.HOSTS in provider.traits)
         self._job = JobContext(job.spec, job.id, epoch, self._renting, clock, post, secrets)
-        sender = Sender(store.bundle(), job.spec.input_filestore, stores.files, self._job.note)
+        sender = Sender(
+            store.bundle(),
+            job.spec.input_filestore,
+            stores.files,
+            self._job.note,
+            store.sign_bundle,
+            job.spec.bundle or "",
+        )
         errands = Errands(self._job, store.bundle(), sender, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching
@@ -180,6 +188,9 @@ class EffectRunner:
 
 def _destination(spec: JobSpec, store: JobStore, stores: Stores) -> Destination:
     """Return where the job's outputs go. Raises UsageError: what that needs is not here."""
+    parts = store.parts()
+    if parts and spec.output_filestore is None:
+        return PartsOutputs(parts, spec.max_output)
     landing = _landing(spec, store)
     if spec.output_filestore is None:
         return landing

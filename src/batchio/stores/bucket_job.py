@@ -129,6 +129,13 @@ class BucketJobStore:
         """Return the path of the tar file that is sent to nodes, in the local copy."""
         return self._need(BUNDLE_FILE)
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle; None where a bucket has none."""
+        if not self._bucket.signs_writes:
+            return None
+        with answering():
+            return self._bucket.sign(self._key(BUNDLE_FILE), seconds)
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self._copy / "outputs"
