@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.happened import told_of
-from batchio.core.pace import Ended, ended_in
+from batchio.core.pace import Ended, ended_in, rate
 from batchio.core.rows import failure_groups
+from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from batchio.core.arrays import TaskIds
     from batchio.core.events import Event
     from batchio.core.history import AttemptRow, History
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
+    from batchio.core.spec import JobSpec
     from batchio.core.views import JobHeader, JobView
     from batchio.errors import BatchioError, JournalCorrupt
     from batchio.ports import JobStore, JournalReader, Waiting
@@ -165,13 +167,17 @@ class Live:
         """The first damage in the journal; the events that it concerns are left out."""
         return self._present.damage
 
-    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = lens.ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Args:
+            where: Conditions, or a filter as a person types it: `"failed node:gpu3 >10m"`.
 
         Raises:
             KeyError: there is no such column.
+            UsageError: the filter makes no sense.
         """
-        return lens.select(self._machine, where, order, self._now())
+        return select(self._machine, where, order, self._now())
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
         """Return the rows of the tasks at these positions."""
@@ -189,6 +195,11 @@ class Live:
         """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
         return ended_in(self._machine, since, until, bins)
 
+    @property
+    def rate(self) -> float | None:
+        """How many attempts end in a second, of late; None before two have ended."""
+        return rate(self._machine, self._now())
+
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
 
@@ -205,14 +216,9 @@ class Live:
         return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
 
     @property
-    def ids(self) -> TaskIds:
-        """The ids of the job's tasks, by position."""
-        return self._machine.running_job.spec.tasks
-
-    def options(self) -> list[tuple[str, str, str]]:
-        """Return name, value as text, and origin of each option of the job."""
-        known = self._machine.running_job.spec.options
-        return [(name, value, origin) for name, (value, origin) in sorted(known.items())]
+    def spec(self) -> JobSpec:
+        """What the job was submitted as: its task ids, its options and where they came from."""
+        return self._machine.running_job.spec
 
     async def told(self, first: int, count: int) -> list[tuple[int, float, str]]:
         """Return events as sentences: number, Unix seconds, and what happened.
