@@ -22,7 +22,7 @@ from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
 from batchio.runtime.news import News
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
@@ -305,21 +305,15 @@ class Live:
         """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {"outputs": self._outputs()}
+            return {"outputs": kept_in(self._store, job.spec)}
         return {
-            "outputs": self._outputs(),
+            "outputs": kept_in(self._store, job.spec),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],
             "attended": attendance.led,
             "last_words": attendance.last_words,
         }
-
-    def _outputs(self) -> str:
-        """Return how people call the place where the workspace has the outputs."""
-        if parts := self._store.parts():
-            return parts.where
-        return self._machine.running_job.spec.collect or str(self._store.outputs())
 
     def _whole_view(self) -> JobView:
         """Return the job with its tasks; valid only for a caller that folds no more after it."""
