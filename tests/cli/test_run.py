@@ -58,8 +58,8 @@ def test_run_prints_only_the_id_into_a_pipe_and_says_what_to_type_next(scripts: 
     assert scripts.workspace.jobs() == [job]
     assert plain(seen.err) == REGION + (
         "sending hello.sh (1 file, 94 B)\n"
-        "  batchio status JOB         how it stands\n"
-        "  batchio logs JOB --follow  what it prints\n"
+        "  batchio status JOB         show its state\n"
+        "  batchio logs JOB --follow  show its output\n"
         "  batchio cancel JOB         stop it\n"
     )
     assert scripts.type("wait", job).code == 0

@@ -230,6 +230,14 @@ _RUNNING: Final = (
         commands=frozenset(("run", "logs")),
     ),
     Option(
+        name="dashboard",
+        kind="flag",
+        group="Running",
+        help="Show the job live in the whole terminal; leaving it ends nothing.",
+        default=False,
+        surfaces=TYPED_ONLY,
+    ),
+    Option(
         name="dry-run",
         kind="flag",
         group="Running",
