@@ -26,10 +26,6 @@ REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
     ),
     ({"software": "env1"}, "batchio has no software environments; use --container"),
     ({"scheduler_sidecar_spec": "x.yaml"}, "programs next to the head are not supported"),
-    (
-        {"output_filestore": "s3://b"},
-        "not supported yet; --download copies the output files to this computer",
-    ),
     ({"min_workers": "2"}, "the job needs 2 nodes, but there are 1"),
 ]
 

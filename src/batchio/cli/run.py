@@ -115,10 +115,15 @@ def _start(prepared: Prepared, form: Format) -> int:
     if keys is not None:
         show(opened, keys)
         wait = wait or finished(opened.status()).state == "done"
+    to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
     if follow or wait:
         from batchio.cli.follow import stay
+        from batchio.cli.waiting import INTERRUPTED, fetch
 
-        return stay(opened, lines=follow, form=form, leading=leading)
+        code = stay(opened, lines=follow, form=form, leading=leading)
+        if to_bring and code < INTERRUPTED:
+            fetch(opened, to_bring, clean=False)  # the folder was cleaned before
+        return code
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_document(record, form)
@@ -128,9 +133,17 @@ def _start(prepared: Prepared, form: Format) -> int:
             (f"batchio status {job}", "show its state"),
             (f"batchio logs {job} --follow", "show its output"),
             (f"batchio cancel {job}", "stop it"),
+            *_bringing(job, to_bring),
         )
     )
     return 0
+
+
+def _bringing(job: str, folder: str | None) -> list[tuple[str, str]]:
+    """Return the command that brings outputs to a folder, with its purpose, if there is one."""
+    if folder is None:
+        return []
+    return [(f"batchio wait {job} --download {shlex.quote(folder)}", "bring its files")]
 
 
 async def unattended(prepared: Prepared) -> list[str]:

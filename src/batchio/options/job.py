@@ -323,10 +323,9 @@ _FILES: Final = (
         name="output-filestore",
         kind="text",
         group="Files",
-        help="Bucket or shared folder for the output files of the tasks.",
+        help="Bucket (s3://, gs://, az://) or folder (file://) for the files that the tasks "
+        "leave: each goes to URL/JOB/TASK/PATH, straight from its node.",
         unit="URL",
-        never="not supported yet; --download copies the output files to this computer",
-        requirement=True,
     ),
     Option(
         name="keep-on-host",

@@ -147,7 +147,8 @@ class RunOptions(TypedDict, total=False):
     """Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes fetch the
     uploaded files, rather than through this computer."""
     output_filestore: PathText | None
-    """Bucket or shared folder for the output files of the tasks."""
+    """Bucket (s3://, gs://, az://) or folder (file://) for the files that the tasks leave: each
+    goes to URL/JOB/TASK/PATH, straight from its node."""
     keep_on_host: bool | None
     """Keep the working directories of the tasks on the nodes."""
     job_timeout: Amount | timedelta | None

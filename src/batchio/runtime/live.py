@@ -22,7 +22,7 @@ from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
 from batchio.runtime.news import News
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
@@ -302,11 +302,12 @@ class Live:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """Facts that do not stand in the journal, about a job that runs now."""
+        """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {}
+            return {"outputs": kept_in(self._store, job.spec)}
         return {
+            "outputs": kept_in(self._store, job.spec),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],

@@ -72,7 +72,7 @@ def resolve_job(
     planned = _planned(command, effective, here)
     coiled = frozenset(f"{name}:{item.line}" for item in directives if item.tag == "COILED")
     container, said = _container(effective, provider, coiled, here)
-    filestore, unknown = _filestore(effective, provider, coiled)
+    filestore, unknown = _input_filestore(effective, provider, coiled)
     warnings = [
         *notes,
         *effective.notes,
@@ -90,6 +90,7 @@ def resolve_job(
         python=_python(effective, provider, container, here),
         container=container,
         input_filestore=filestore,
+        output_filestore=_output_filestore(effective),
         hosts=hosts,
         ignored=effective.ignored(provider, traits(provider)),
         host_setup=_file_text(effective, "host-setup-script", here),
@@ -280,7 +281,7 @@ def _container(
     raise blamed(effective, "container", UsageError(missing, hint=hint))
 
 
-def _filestore(
+def _input_filestore(
     effective: Effective, provider: str, coiled: AbstractSet[str]
 ) -> tuple[str | None, list[str]]:
     """Return the URL of the store for inputs, if any, and warnings about it."""
@@ -290,11 +291,31 @@ def _filestore(
     origin = effective.origin("input-filestore")
     if origin in coiled and "://" not in url:
         return None, [f"--input-filestore {url} ({origin}): ignored, it is a filestore of Coiled's"]
+    return _store(effective, "input-filestore"), []
+
+
+def _output_filestore(effective: Effective) -> str | None:
+    """Return the URL of the store for output files, if any."""
+    url = _store(effective, "output-filestore")
+    for other in ("download", "sync"):
+        if url and effective.value(other):
+            twice = UsageError(
+                f"output files go to one place, but --output-filestore {url} is another",
+                hint="leave out one of them",
+            )
+            raise blamed(effective, other, twice)
+    return url
+
+
+def _store(effective: Effective, name: str) -> str | None:
+    """Return the URL that an option gives, if any; it may be that of a file store."""
+    url: str | None = effective.value(name)
     try:
-        check(url)
+        if url:
+            check(url)
     except UsageError as err:
-        raise blamed(effective, "input-filestore", err) from None
-    return url, []
+        raise blamed(effective, name, err) from None
+    return url.rstrip("/") if url else None
 
 
 def _python(
