@@ -119,7 +119,7 @@ async def test_a_request_waits_for_the_next_head(store: JobStore) -> None:
 
 
 @given(values=st.lists(st.binary(max_size=6), min_size=1, max_size=20))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_inputs_are_read_back_by_position(workspace: AnyWorkspace, values: list[bytes]) -> None:
     with workspace.draft(0.0) as draft:
         assert draft.put_inputs(iter(values), "a list") == len(values)
