@@ -32,6 +32,7 @@ from batchio.stores.finding import find
 from batchio.stores.logs import LogLine as LogLine
 from batchio.stores.logs import Printed as Printed
 from batchio.submit import Prepared as Prepared
+from batchio.submit import dashboard_keys as dashboard_keys
 from batchio.submit import prepare as prepare
 from batchio.submit import workspace_of as workspace_of
 

@@ -35,7 +35,7 @@ def workspaces(person: Person) -> None:
 @row("G2", "R:--software")
 def software(person: Person) -> None:
     said = person.refuses("--software", "env1", "true")
-    assert "--software: there is no account to keep environments; use --container" in said
+    assert "--software: batchio has no software environments; use --container" in said
     assert "--ignore software" in said
 
 
@@ -175,12 +175,20 @@ def syncs(person: Person) -> None:
     assert any(path.name == "o" for path in (person.folder / "both").rglob("*"))
 
 
-@row("R:--output-filestore", "R:--scheduler-sidecar-spec")
+@row("R:--output-filestore")
+def stores(person: Person) -> None:
+    url = (person.folder / "stored").as_uri()
+    person.type("run", "--wait", "--output-filestore", url, "--shell", "echo 1 >o")
+    [job] = (person.folder / "stored").iterdir()
+    assert (job / "0" / "o").read_text() == "1\n"
+    assert "is not the URL of a file store" in person.refuses("--output-filestore", "x", "true")
+
+
+@row("R:--scheduler-sidecar-spec")
 def not_here(person: Person) -> None:
-    for option in ("--output-filestore", "--scheduler-sidecar-spec"):
-        said = person.refuses(option, "x", "true")
-        assert f"{option}: " in said
-        assert f"--ignore {option[2:]}" in said
+    said = person.refuses("--scheduler-sidecar-spec", "x", "true")
+    assert "--scheduler-sidecar-spec: " in said
+    assert "--ignore scheduler-sidecar-spec" in said
 
 
 @row("R:--ntasks")

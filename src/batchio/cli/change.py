@@ -103,7 +103,7 @@ def retry_tasks(args: RetryArgs) -> int:
       batchio retry hello --task 3 --follow
     """
     if args.failed and args.task:
-        raise UsageError("--failed and --task exclude each other", hint="choose one of them")
+        raise UsageError("--failed and --task cannot be used together", hint="choose one of them")
     ids = str(args.task.ids) if args.task else None
     secrets = dict(map(_secret, args.secret_env))
 

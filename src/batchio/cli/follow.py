@@ -74,7 +74,7 @@ def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
         diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
-        place = visible(str(finished(job.outputs())))
+        place = visible(result.job.outputs)
         diagnostics.say(f"output files of {plural(leaving, 'task')}: {place}")
     diagnostics.steps(next_steps(result.job))
 

@@ -72,7 +72,7 @@ def show_logs(args: LogsArgs) -> int:
       batchio logs --filter Error --since 10m 2c4d
     """
     if args.stdout and args.stderr:
-        raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
+        raise UsageError("--stdout and --stderr cannot be used together", hint="without both: both")
     if args.profile:
         diagnostics.warn(f"--profile: ignored, {get('profile').never}")
     job = finished(found(args.job, args.workspace))

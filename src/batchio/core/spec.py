@@ -110,6 +110,8 @@ class JobSpec(Record):
     """For people: by option name, its value as text and the source of that value."""
     arm: bool = False
     """Whether the tasks need an ARM processor."""
+    output_filestore: str | None = None
+    """URL below which output files are stored, as `<job>/<task>/<path>`; None: nowhere."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.happened import told_of
-from batchio.core.pace import Ended, ended_in
+from batchio.core.pace import Ended, ended_in, rate
 from batchio.core.rows import failure_groups
 from batchio.core.select import select
 from batchio.core.sending import sending
@@ -22,7 +22,7 @@ from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
 from batchio.runtime.news import News
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from batchio.core.arrays import TaskIds
     from batchio.core.events import Event
     from batchio.core.history import AttemptRow, History
     from batchio.core.lens import Order, Where
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from batchio.core.rows import FailureGroup, TaskRow
     from batchio.core.select import Filter
     from batchio.core.sending import Sending
+    from batchio.core.spec import JobSpec
     from batchio.core.views import JobHeader, JobView
     from batchio.errors import BatchioError, JournalCorrupt
     from batchio.ports import JobStore, JournalReader, Waiting
@@ -195,6 +195,11 @@ class Live:
         """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
         return ended_in(self._machine, since, until, bins)
 
+    @property
+    def rate(self) -> float | None:
+        """How many attempts end in a second, of late; None before two have ended."""
+        return rate(self._machine, self._now())
+
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
 
@@ -211,14 +216,9 @@ class Live:
         return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
 
     @property
-    def ids(self) -> TaskIds:
-        """The ids of the job's tasks, by position."""
-        return self._machine.running_job.spec.tasks
-
-    def options(self) -> list[tuple[str, str, str]]:
-        """Return name, value as text, and origin of each option of the job."""
-        known = self._machine.running_job.spec.options
-        return [(name, value, origin) for name, (value, origin) in sorted(known.items())]
+    def spec(self) -> JobSpec:
+        """What the job was submitted as: its task ids, its options and where they came from."""
+        return self._machine.running_job.spec
 
     async def told(self, first: int, count: int) -> list[tuple[int, float, str]]:
         """Return events as sentences: number, Unix seconds, and what happened.
@@ -302,11 +302,12 @@ class Live:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """Facts that do not stand in the journal, about a job that runs now."""
+        """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {}
+            return {"outputs": kept_in(self._store, job.spec)}
         return {
+            "outputs": kept_in(self._store, job.spec),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],
