@@ -103,6 +103,8 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
     if prepared.sends:
         diagnostics.say(f"sends {visible(prepared.sends)}")
+    if prepared.packages:
+        diagnostics.say(f"packages of {visible(prepared.packages)}")
     if to_person or follow:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
@@ -159,6 +161,8 @@ def _plan_lines(plan: Plan) -> list[str]:
     if plan.tasks > 1:
         lines.append(f"last      {_task(plan.last)}")
     lines.append(f"sends     {plan.sends or 'nothing'}")
+    if plan.packages:
+        lines.append(f"packages  {plan.packages}")
     lines += [f"          {path} ({why})" for path, why in list(plan.implied.items())[:REASONS]]
     more = len(plan.implied) - REASONS
     return [*lines, f"          and {more} more"] if more > 0 else lines

@@ -8,7 +8,9 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio copies no packages; tasks use the interpreter that --python names"
+_EXACT: Final = "packages travel as they are installed, so their versions are always these"
+_NO_CONDA: Final = "packages of conda do not travel yet"
+_NEEDS: Final = {Trait.REMOTE: "tasks on this computer use your Python where it is"}
 
 _TASKS: Final = (
     Option(
@@ -132,8 +134,8 @@ _SOFTWARE: Final = (
         name="python",
         kind="text",
         group="Software",
-        help="The interpreter for .py scripts (default: the one that runs batchio, or "
-        "python3 on other computers).",
+        help="The interpreter for .py scripts (default: that of the environment you are in); "
+        "on other computers one that is there, and no packages are sent.",
         unit="PATH",
     ),
     Option(
@@ -142,8 +144,24 @@ _SOFTWARE: Final = (
         group="Software",
         help="Name of a prebuilt software environment.",
         unit="NAME",
-        never="there is no account to keep environments; use --container",
+        never="environments with a name are not there yet; send the one you are in "
+        "(--package-sync), or use --container",
         requirement=True,
+    ),
+    Option(
+        name="package-sync",
+        kind="tri",
+        group="Software",
+        help="Send the Python environment that you are in to other computers (default: where "
+        "the command runs Python).",
+    ),
+    Option(
+        name="keep-software",
+        kind="flag",
+        group="Software",
+        help="Let other computers keep the packages that were sent, for the next job.",
+        default=True,
+        spec="keep_software",
     ),
     Option(
         name="package-sync-strict",
@@ -151,7 +169,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Require exactly the package versions of this computer.",
         default=False,
-        never=_NO_PACKAGES,
+        never=_EXACT,
     ),
     Option(
         name="package-sync-conda-extras",
@@ -160,7 +178,7 @@ _SOFTWARE: Final = (
         help="Conda packages to add to the environment of the tasks.",
         default=(),
         unit="NAMES",
-        never=_NO_PACKAGES,
+        never=_NO_CONDA,
     ),
     Option(
         name="package-sync-ignore",
@@ -169,7 +187,7 @@ _SOFTWARE: Final = (
         help="Packages to leave out of the environment of the tasks.",
         default=(),
         unit="NAMES",
-        never=_NO_PACKAGES,
+        needs=_NEEDS,
     ),
     Option(
         name="dask-container",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import TaskIds
-from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile
+from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile, Software
 from batchio.errors import UsageError
 from batchio.options.naming import program_name
 from batchio.options.table import OPTIONS, get
@@ -59,6 +59,7 @@ def build(
     count: int | None = None,
     inputs: Inputs = "none",
     bundle: str | None = None,
+    software: Software | None = None,
 ) -> JobSpec:
     """Return the spec of the job that was asked for.
 
@@ -69,6 +70,7 @@ def build(
         count: How many inputs a map has; None when the job maps over nothing.
         inputs: What the inputs are.
         bundle: Digest of the bundle that holds the files.
+        software: The Python environment that travels, once it is packed.
 
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
@@ -104,6 +106,7 @@ def build(
         secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,
+        software=software,
         collect=_absolute(folder, value("download")),
         sync=_absolute(folder, value("sync")),
         options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},

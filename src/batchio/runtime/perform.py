@@ -15,6 +15,7 @@ from batchio.core import events as ev
 from batchio.core.traits import Trait
 from batchio.runtime.collecting import Collector
 from batchio.runtime.context import JobContext
+from batchio.runtime.environment import Environment
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, LiveStatus
@@ -72,7 +73,8 @@ class EffectRunner:
         self._roster = Roster(machine, hosts=Trait.HOSTS in provider.traits)
         self._job = JobContext(job.spec, job.id, epoch, self._renting, clock, post, secrets)
         sender = Sender(store.bundle(), job.spec.input_filestore, open_store, self._job.note)
-        errands = Errands(self._job, store.bundle(), sender, self._preparing)
+        environment = Environment(job.spec)
+        errands = Errands(self._job, store.bundle(), sender, environment, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching
         )

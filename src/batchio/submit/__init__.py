@@ -5,7 +5,7 @@
 
 Files that travel: the script and the files that its command line names (`options.command`),
 and those that --upload and --sync name (`files`, `walk`), less those that ignore files exclude
-(`ignore`).
+(`ignore`). To other computers the user's Python environment travels, too (`environment`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from batchio.providers import traits
 from batchio.stores import open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
+from batchio.submit.environment import environment_for
 from batchio.submit.files import bundle_for
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
@@ -63,16 +64,18 @@ def prepare(
     resolved = resolve_job(command, options, typed, here)
     workspace = _opened(resolved.effective, here)
     bundle = bundle_for(resolved, here, workspace)
+    avoided = [os.path.abspath(workspace.local)] if workspace.local else []
+    environment, said = environment_for(resolved, here, avoided)
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     noted = earlier.notes(resolved.effective, here, workspace)
-    warnings = [*resolved.warnings, *bundle.warnings, *noted]
+    warnings = [*resolved.warnings, *bundle.warnings, *said, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
     warnings += unfilled(resolved.command, tasks)
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
-    return Prepared(resolved, tasks, bundle, workspace, here, warnings)
+    return Prepared(resolved, tasks, bundle, environment, workspace, here, warnings)
 
 
 def _fewer_at_once(effective: Effective) -> list[str]:
