@@ -78,8 +78,8 @@ def place(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def compiled(package: str) -> dict[str, bytes]:
-    """Return the files of a package with a compiled module `_json`: Python's own, renamed."""
-    name = f"_json{sysconfig.get_config_var('EXT_SUFFIX')}"
+def compiled(package: str, module: str = "_json") -> dict[str, bytes]:
+    """Return the files of a package with a compiled module: one of Python's own, renamed."""
+    name = f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
     folder = sysconfig.get_config_var("DESTSHARED")
     return {f"{package}/__init__.py": b"", f"{package}/{name}": Path(folder, name).read_bytes()}

@@ -21,7 +21,10 @@ REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
     ({"gpu": True}, "a task asks for 1 GPU, there are 0"),
     ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
     ({"vm_type": ["g5.xlarge"]}, "the local provider rents nothing: tasks run on this computer"),
-    ({"software": "env1"}, "there is no account to keep environments; use --container"),
+    (
+        {"software": "env1"},
+        "no environment has a name yet; use --container, or --package-sync",
+    ),
     ({"scheduler_sidecar_spec": "x.yaml"}, "programs beside the head are not supported"),
     (
         {"output_filestore": "s3://b"},
@@ -55,7 +58,7 @@ def test_every_requirement_of_the_table_is_among_them() -> None:
 def test_all_that_lacks_is_named_at_once(caller: Caller) -> None:
     caller.file("a.sh", "#!/bin/sh\n# BATCHIO gpu\n# BATCHIO memory 8GB\ntrue\n")
     assert caller.refused("a.sh", software="env1", cpu="100") == (
-        "--software: there is no account to keep environments; use --container; "
+        "--software: no environment has a name yet; use --container, or --package-sync; "
         "--cpu: a task asks for 100 CPUs, there are 8; "
         "a.sh:2: gpu: a task asks for 1 GPU, there are 0",
         "to run all the same, without: --ignore software,cpu,gpu",

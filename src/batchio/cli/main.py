@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
     "recover": ("batchio.cli.change:recover", "Go on with a job whose head died."),
     "check": ("batchio.cli.check:check", "Check what would keep a job from running."),
+    "env": ("batchio.cli.env:env", "Show the Python environment that jobs take along."),
     "rm": ("batchio.cli.removing:rm", "Remove jobs for good."),
     "prune": ("batchio.cli.removing:prune", "Remove all jobs that were done long ago."),
     "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),

@@ -144,8 +144,7 @@ _SOFTWARE: Final = (
         group="Software",
         help="Name of a prebuilt software environment.",
         unit="NAME",
-        never="environments with a name are not there yet; send the one you are in "
-        "(--package-sync), or use --container",
+        never="no environment has a name yet; use --container, or --package-sync",
         requirement=True,
     ),
     Option(

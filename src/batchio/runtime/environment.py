@@ -1,7 +1,7 @@
 """Making the user's Python environment on nodes.
 
 One command does it where all pieces are there already. Otherwise it says which are missing, and
-a second one gets those in one stream. `software.place` is the program that both run.
+a second one gets those in one stream. `installer` is the program that both run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.checks import items, text
 from batchio.errors import SetupFailed
-from batchio.software import place
+from batchio.software import program
 from batchio.software.cache import Cache, cache_folder
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Environment:
         """
         recipe = await asyncio.to_thread(self._read)
         store = f"{os.path.dirname(home)}/software" if self._keep else f"{home}/packages"
-        argv = place.command(python, "make", store, home)
+        argv = program.command(python, "make", store, home)
         known = recipe.pieces()
         pieces: list[Piece] = []
         for _ in range(TRIES):

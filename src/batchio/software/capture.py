@@ -20,9 +20,12 @@ PATIENCE_S: Final = 120.0
 """Seconds that a Python may take to answer; on a cold network disk it reads slowly."""
 
 _START: Final = (
-    'import sys; sys.version_info < (3, 8) and sys.exit("old "+sys.version.split()[0]); '
-    'exec(sys.stdin.read(), {"__name__": "__main__"})'
+    'import os, sys; sys.version_info < (3, 8) and sys.exit("old "+sys.version.split()[0]); '
+    "path, own = sys.path, os.path.dirname(os.__file__); "
+    'sys.path = [own, own + "/lib-dynload"]; '
+    'exec(sys.stdin.read(), {"__name__": "__main__", "PATH": path})'
 )
+"""What the Python begins with: the user may have a module `json`, and the probe means Python's."""
 
 
 class CapturedFile(NamedTuple):

@@ -16,6 +16,7 @@ import sys
 import sysconfig
 from typing import Any
 
+PATH = globals().get("PATH", sys.path)  # on which this Python finds modules
 SITES = ("site-packages", "dist-packages")
 OWN = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")  # of how it was installed here
 TOOLS = ("_virtualenv.pth", "distutils-precedence.pth", "easy-install.pth")
@@ -42,7 +43,7 @@ def is_system(site: str) -> bool:
     return os.path.basename(site) == "dist-packages" and site.startswith("/usr/lib/")
 
 
-def split_path() -> tuple[list[str], list[str], list[str]]:
+def split_path(path: list[str]) -> tuple[list[str], list[str], list[str]]:
     """Return the folders of packages, other ones before Python's own modules, others behind."""
     own = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")}
     own |= {os.path.join(folder, "lib-dynload") for folder in own}
@@ -51,13 +52,13 @@ def split_path() -> tuple[list[str], list[str], list[str]]:
     first: list[str] = []
     last: list[str] = []
     seen_own = False
-    for entry in sys.path:
-        path = os.path.abspath(entry)
-        if os.path.realpath(path) in own or os.path.basename(path) == zipped:
+    for entry in path:
+        place = os.path.abspath(entry)
+        if os.path.realpath(place) in own or os.path.basename(place) == zipped:
             seen_own = True
-        elif entry and os.path.exists(path) and path not in sites + first + last:
-            is_site = os.path.basename(path) in SITES
-            (sites if is_site else last if seen_own else first).append(path)
+        elif entry and os.path.exists(place) and place not in sites + first + last:
+            is_site = os.path.basename(place) in SITES
+            (sites if is_site else last if seen_own else first).append(place)
     return sites, first, last
 
 
@@ -260,15 +261,15 @@ def literals(source: str) -> dict[str, Any]:
     return out
 
 
-def probe() -> dict[str, Any]:
-    """Return all that `capture` wants to know."""
-    sites, first, last = split_path()
+def probe(path: list[str]) -> dict[str, Any]:
+    """Return all that `capture` wants to know of what is found on a path."""
+    sites, first, last = split_path(path)
     known: set[str] = set()
     packages: list[dict[str, Any]] = []
     loose: list[list[Any]] = []
     left: list[list[str]] = []
-    for path in sites:
-        site = Site(path)
+    for folder in sites:
+        site = Site(folder)
         packages += site.packages(known)
         loose += site.unowned()
         site.code_lines()
@@ -284,4 +285,4 @@ def probe() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(probe()))
+    sys.stdout.write(json.dumps(probe(PATH)))

@@ -22,8 +22,9 @@ from batchio.providers import traits
 from batchio.stores import open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
-from batchio.submit.environment import environment_for
+from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
+from batchio.submit.interpreter import users_python
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source, unfilled
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
+    from batchio.submit.environment import Environment
 
 __all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
 
@@ -107,6 +109,29 @@ def workspace_of(given: str | None) -> Workspace:
     top = typed_layer({"workspace": given})
     below = [environment_layer(here.environ), *config.layers(here)]
     return _opened(resolve([top, *below], here.environ), here)
+
+
+def users_environment(typed: Mapping[str, Any]) -> tuple[Environment, list[str]]:
+    """Return the Python environment that would travel with a job, and warnings.
+
+    Args:
+        typed: The options of a command line: name to text.
+
+    Raises:
+        UsageError: its Python cannot be asked, or a folder of it cannot be read.
+    """
+    here = CallerContext(os.getcwd(), os.environ)
+    layers = [typed_layer(typed), environment_layer(here.environ), *config.layers(here)]
+    effective = resolve(layers, here.environ)
+    python = users_python(effective.value("python"), here)
+    return look(python, here, effective.value("package-sync-ignore"))
+
+
+def clean_packages() -> int:
+    """Remove the packed packages of this user from this computer; return how many bytes."""
+    from batchio.software.cache import Cache, cache_folder
+
+    return Cache(cache_folder(os.environ)).clean()
 
 
 def _check_target(effective: Effective, here: CallerContext) -> None:

@@ -7,7 +7,7 @@ import shutil
 import time
 from typing import Any
 
-from batchio.software.place.basics import NAME, OLD_S, TIME, keep, listing, parts, put, whole
+from batchio.installer.basics import NAME, OLD_S, TIME, keep, listing, parts, put, whole
 
 
 class Building:

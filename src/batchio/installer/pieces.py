@@ -8,7 +8,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from batchio.software.place.basics import TIME, Refused, Stream, keep, parts, put, remove, whole
+from batchio.installer.basics import TIME, Refused, Stream, keep, parts, put, remove, whole
 
 
 def receive(stream: Stream, store: str, sent: list[list[Any]]) -> None:

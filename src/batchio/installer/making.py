@@ -8,11 +8,11 @@ import os
 import sys
 from typing import Any
 
-from batchio.software.place.basics import Refused, Stream
-from batchio.software.place.building import Building
-from batchio.software.place.node import check_libc, check_room, find_python, locked, usable
-from batchio.software.place.pieces import lacking, receive
-from batchio.software.place.sweeping import sweep
+from batchio.installer.basics import Refused, Stream
+from batchio.installer.building import Building
+from batchio.installer.node import check_libc, check_room, find_python, locked, spare, usable
+from batchio.installer.pieces import lacking, receive
+from batchio.installer.sweeping import sweep
 
 
 def make(store: str, home: str) -> dict[str, Any]:
@@ -56,8 +56,8 @@ def main(verb: str, store: str, home: str = "") -> str:
     os.umask(0o022)
     try:
         if verb == "clean":
-            there = os.path.isdir(store + "/locks")
-            return json.dumps({"bytes": sweep(store, True) if there else 0})
+            stores = [one for one in (store, spare()) if os.path.isdir(one + "/locks")]
+            return json.dumps({"bytes": sum(sweep(one, True) for one in stores)})
         return json.dumps(make(store, home))
     except Refused as error:
         return json.dumps({"refused": str(error)})

@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from typing import TYPE_CHECKING, Any
 
-from batchio.software.place.basics import SPARE, Refused, parts
+from batchio.installer.basics import SPARE, Refused, parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,8 @@ def pythons(library: str) -> Iterator[str]:
 
     home = os.path.expanduser("~")
     folders = os.environ.get("PATH", "").split(":") + ["/usr/bin", "/usr/local/bin"]
-    folders += sorted(glob(home + "/.local/share/uv/python/*/bin"))
-    folders += sorted(glob(home + "/.pyenv/versions/*/bin"))
+    folders += sorted(glob(os.path.join(home, ".local/share/uv/python/*/bin")))
+    folders += sorted(glob(os.path.join(home, ".pyenv", "versions/*/bin")))
     for folder in folders:
         path = folder + "/" + library
         if folder.startswith("/") and os.access(path, os.X_OK):
@@ -68,11 +68,15 @@ def check_libc(recipe: dict[str, Any]) -> None:
             raise Refused("%s needs glibc %s (%s), it has %s" % (package, wants, file, have))
 
 
+def spare() -> str:
+    """Return the folder that is used where that below /var/tmp cannot be."""
+    return os.path.expanduser("~/.cache/batchio/software-here")
+
+
 def usable(store: str, private: bool) -> str:
     """Return the folder to keep things in: `store`, or one below HOME where that is of no use."""
     why = ""
-    spare = os.path.expanduser("~/.cache/batchio/software-here")
-    for folder in [store] if private else [store, spare]:
+    for folder in [store] if private else [store, spare()]:
         try:
             for name in ("pieces", "envs", "locks"):
                 os.makedirs(folder + "/" + name, mode=0o700, exist_ok=True)

@@ -6,8 +6,8 @@ import fcntl
 import os
 import time
 
-from batchio.software.place.basics import MOST, UNUSED_S, listing, remove
-from batchio.software.place.node import locked
+from batchio.installer.basics import MOST, UNUSED_S, listing, remove
+from batchio.installer.node import locked
 
 
 def sweep(store: str, all_of_it: bool = False) -> int:
