@@ -13,19 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchio import heads, tasklogs
-from batchio.core.cards import summary_of
 from batchio.core.news import event_view
-from batchio.core.record import one_line
-from batchio.core.result import Result as Result
 from batchio.core.table import position_of
-from batchio.core.task import Outcome, TaskState
-from batchio.errors import BatchioError, JobFailed, UsageError
+from batchio.errors import JobFailed
 from batchio.heads import asking
 from batchio.options.terms import in_terms, python_terms
-from batchio.runtime.cards import read_card
+from batchio.runtime.cards import told_of
 from batchio.runtime.host import in_thread
 from batchio.runtime.live import Live
+from batchio.runtime.notices import Notices
 from batchio.runtime.streams import Stream
+from batchio.runtime.waiting import until_done
 from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
+    from batchio.core.result import Result
     from batchio.core.views import JobView
     from batchio.ports import JobStore, Workspace
     from batchio.runtime.copying import Download
@@ -50,7 +49,7 @@ class Job:
         """The job's id: short, unique, sorts by time of submission."""
 
     def __repr__(self) -> str:
-        return f"<Job {self.id}{_standing(self._store)}>"
+        return f"<Job {self.id}{told_of(self._store)}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self._where() == other._where()
@@ -71,11 +70,14 @@ class Job:
 
     @in_terms
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
-        """Wait until every task has an outcome and every node is given back.
+        """Wait until every task has an outcome and every node is released.
 
         Args:
             timeout: Seconds to wait; the job goes on when they have passed.
             check: Raise when the job ends otherwise than succeeded.
+
+        Warns:
+            BatchioWarning: something to know of its nodes, each once: one cannot be reached, …
 
         Raises:
             TimeoutError: `timeout` passed.
@@ -83,22 +85,22 @@ class Job:
             HeadGone: nobody runs the job, so waiting is no use.
             JournalCorrupt: a damaged journal does not tell how it ended.
         """
-        async with Live(self._store) as live:
-            async for _ in live.changes(at_most=0.0, must_run=True, timeout=timeout):
-                pass
-            if live.damage:
-                raise live.damage
-            result = Result(live._whole_view())
+        notices = Notices()
+        result = await until_done(self._store, lambda text: notices.warn([text]), timeout)
         if check and result.exit_code:
             raise self._failed(result)
         return result
+
+    async def _ended(self) -> Result:
+        """Wait as `wait` does, for a caller that shows by itself what it must know."""
+        return await until_done(self._store)
 
     def _failed(self, result: Result) -> JobFailed:
         error = JobFailed(result.cause, hint=f"batchio explain {self.id}")
         error.job, error.result, error.failed = self, result, result.failed
         return error
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `async with job.live() as live`.
 
         `live.view` is the job without its tasks, `live.changes()` tells what happens, and
@@ -107,8 +109,9 @@ class Job:
         Args:
             at: Begin at this moment of its life: Unix seconds, or the number of an event (an
                 int); None: now.
+            at_once: Do not wait until a long journal was read; `live.reading` is how much was.
         """
-        return Live(self._store, at=at)
+        return Live(self._store, at=at, at_once=at_once)
 
     def events(self) -> Stream[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
@@ -226,21 +229,23 @@ class Job:
                 secrets, and the values were not given.
         """
         machine = await self._machine()
-        positions = positions_of(machine, chosen(tasks))
-        state, outcome = machine.tasks.state, machine.tasks.outcome
-        named = positions is not None
-        if positions is None:
-            bad = (Outcome.NONE, Outcome.SUCCEEDED)
-            positions = [t for t in range(machine.tasks.count) if outcome[t] not in bad]
-        ids = machine.running_job.spec.tasks
-        for position in positions:
-            if state[position] != TaskState.DONE:
-                raise UsageError(f"task {ids.at(position)} has not ended yet")
+        positions, request = asking.retry_of(machine, positions_of(machine, chosen(tasks)))
         if positions:
-            seen = [machine.tasks.attempt[position] for position in positions]
-            chosen_ones = {"tasks": positions, "attempts": seen} if named else {"tasks": None}
-            await self._ask({"kind": "retry", **chosen_ones}, secrets or {}, runs_tasks=True)
-        return [ids.at(position) for position in positions]
+            await self._ask(request, secrets or {}, runs_tasks=True)
+        return [machine.running_job.spec.tasks.at(position) for position in positions]
+
+    @in_terms
+    async def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different below a folder by now, scripts first.
+
+        The job runs what it was sent, also when tasks are retried.
+        """
+        from batchio.submit.changed import changed_files
+
+        sent = (await self._machine()).running_job.spec.files
+        if not sent:
+            return []
+        return await in_thread(lambda: changed_files(self._store.bundle(), sent, Path(folder)))
 
     @in_terms
     async def recover(
@@ -266,9 +271,11 @@ class Job:
 
     @in_terms
     async def outputs(self) -> Path:
-        """Return the folder that the outputs of tasks are copied to, below each task's id."""
-        collect = (await self._machine()).running_job.spec.collect
-        return Path(collect) if collect else self._store.outputs()
+        """Return the folder of outputs, below each task's id; UsageError: they are in a store."""
+        from batchio import taskoutputs  # few ask for them
+
+        job = (await self._machine()).running_job
+        return await in_thread(partial(taskoutputs.folder, self._store, job))
 
     @in_terms
     async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
@@ -281,14 +288,14 @@ class Job:
             clean: First remove from there what jobs brought, and nobody has changed since.
 
         Raises:
-            UsageError: `folder` is inside the folder of the outputs.
+            UsageError: `folder` is inside the folder of the outputs; or they are in a store.
             WorkspaceError: something cannot be read or written.
         """
-        from batchio.runtime.copying import copy_outputs  # few ask for it
+        from batchio import taskoutputs
 
-        job, source = (await self._machine()).running_job, await self.outputs()
-        copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
-        return await in_thread(copy)
+        job = (await self._machine()).running_job
+        bring = partial(taskoutputs.bring, self._store, job, Path(folder), clean=clean)
+        return await in_thread(bring)
 
     @in_terms
     async def explain(self, task: int | None = None) -> list[str]:
@@ -389,12 +396,3 @@ def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:
     """Return the inputs of the tasks at these positions. Blocks."""
     with closing(store.inputs()) as inputs:
         return [inputs.value(position) for position in positions]
-
-
-def _standing(store: JobStore) -> str:
-    """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
-    try:
-        seen = summary_of(read_card(store), 0.0)
-        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
-    except (BatchioError, OSError):
-        return ""  # removed, or on a disk that does not answer

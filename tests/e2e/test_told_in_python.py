@@ -82,6 +82,17 @@ def test_a_call_that_another_task_awaits_warns_all_the_same(place: str) -> None:
         asyncio.run(main())
 
 
+def test_who_waits_is_warned_once_of_what_must_be_known(place: str) -> None:
+    job = batchio.sync.run("true", workspace=place, array="0-9%999")
+    with pytest.warns(batchio.BatchioWarning) as caught:
+        result = job.wait()
+
+    [told] = caught
+    assert "and array= asks for" in str(told.message)
+    assert told.filename == __file__
+    assert result.outcome == "succeeded"
+
+
 @pytest.mark.parametrize("option", IGNORED)
 def test_an_option_that_is_ignored_warns_by_its_keyword(place: str, option: str) -> None:
     given: Any = {option: IGNORED[option]}
@@ -239,9 +250,9 @@ def test_a_bad_request_is_a_value_error() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["echo", 3], "word 2 of the command is 3, of type int, and not text"),
-        (7, "the command is 7, of type int, and not text"),
-        (b"true", "the command is b'true', of type bytes, and not text"),
+        (["echo", 3], "word 2 of the command is 3, of type int, not a string"),
+        (7, "the command is 7, of type int, not a string"),
+        (b"true", "the command is b'true', of type bytes, not a string"),
     ],
 )
 def test_a_command_that_is_no_text_is_named(command: Any, words: str) -> None:

@@ -10,6 +10,7 @@ MAY_ASK = {
     "agent/basics.py": "once, when an agent starts",
     "runtime/steady.py": "once, when a clock is made",
     "submit/prepared.py": "when a job is submitted",
+    "buckets/connection.py": "when credentials expire, which their issuer says in time of day",
     "buckets/blocking.py": "beside the times of objects, where the store is this computer",
     "stores/folder.py": "beside the times of files, which are the computer's",
     "software/cache.py": "beside the times of files",

@@ -49,6 +49,8 @@ ROOMS: Final = (
     "strays",
     "endings",
     "stops",
+    "pieces",
+    "uploads",
     "launcher",
     "home",
     "wire",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
-from contextlib import contextmanager
-from datetime import timedelta
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
+import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
@@ -32,6 +36,23 @@ _LOGIN: Final = {
 }
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """Metadata servers, which an SDK asks for credentials when it was given none."""
+
+_ACCOUNT: Final = r"Error performing (\w+ [^\s?]+)(?:\?\S*)?(?: in \S+)? - "
+"""How obstore begins to say what went wrong: verb, URL with its query, time."""
+
+_REFUSED: Final = re.compile(
+    r"status code: 40[13]\b|<Code>(AccessDenied|ExpiredToken|InvalidToken|TokenRefreshRequired)</"
+)
+"""What obstore says of a refusal for which it has no error: of a listing, of an old token.
+
+The codes: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+"""
+
+_ELSEWHERE: Final = ("<Region>", "PermanentRedirect", "configured region")
+"""What a store, or obstore, says of a bucket that is in another region than was asked."""
+
+_REGION_HEADER: Final = "x-amz-bucket-region"
+"""Header that names a bucket's region, also where it is another than was asked (HeadBucket)."""
 
 
 class Connection:
@@ -72,7 +93,6 @@ class Connection:
         Raises:
             NotAuthorised, UsageError, ProviderDown, ProviderError: by their remedy.
         """
-        hint = _LOGIN.get(self.scheme)
         try:
             yield
         except BatchioError:  # some are also errors of Python
@@ -84,14 +104,25 @@ class Connection:
         except OSError as err:  # a file where the folder should be, a disk that is full
             raise ProviderError(err.strerror or _brief(str(err)), where=self.url) from None
         except (BaseError, ValueError) as err:
-            text = str(err)
             if no_bucket(err):
                 raise self._missing(err, what) from None
-            if any(place in text for place in _METADATA):
-                raise NotAuthorised("no credentials", where=self.url, hint=hint) from None
-            if "must be specified" in text:
-                raise UsageError(f"{self.url}: {_brief(str(err))}", hint=hint) from None
-            raise ProviderDown(_brief(str(err)), where=self.url) from None
+            raise self.error_of(str(err)) from None
+
+    def error_of(self, text: str) -> BatchioError:
+        """Return the error for what a store, or obstore, says of a request that failed."""
+        if any(place in text for place in _METADATA):
+            hint = _LOGIN.get(self.scheme)
+            return NotAuthorised("no credentials", where=self.url, hint=hint)
+        if "builder error" in text:  # reqwest finds no roots, which it wants for http, too
+            said, install = "no certificates of authorities are installed", "ca-certificates"
+            return UsageError(said, where=self.url, hint=f"apt-get install {install}")
+        if "must be specified" in text:
+            return UsageError(f"{self.url}: {_brief(text)}", hint=_LOGIN.get(self.scheme))
+        if any(sign in text for sign in _ELSEWHERE):
+            return self._elsewhere(text)
+        if _REFUSED.search(text):
+            return self.refused(text)
+        return ProviderDown(_brief(text), where=self.url)
 
     def refused(self, text: str) -> NotAuthorised:
         """Return the error for credentials that a store refuses, or for a clock that is off.
@@ -106,11 +137,53 @@ class Connection:
             return NotAuthorised(said, where=self.url, hint=hint)
         return NotAuthorised(_brief(text), where=self.url, hint=_LOGIN.get(self.scheme))
 
+    def _elsewhere(self, text: str) -> UsageError:
+        """Return the error for a bucket of another region than was asked, which it names."""
+        found = re.search(r"<Region>([a-z0-9-]{1,40})</Region>", text)
+        region = found[1] if found else ""
+        if not region:
+            url = obstore.sign(self.store, "GET", "region", timedelta(seconds=60))
+            try:
+                urllib.request.urlopen(url, timeout=20).close()  # noqa: S310  the store's
+            except urllib.error.HTTPError as err:
+                with err:
+                    region = err.headers.get(_REGION_HEADER, "")
+            except OSError:
+                pass
+        return UsageError(
+            f"{self.url}: the bucket is in another region{region and ', '}{region}",
+            hint=f"AWS_REGION={region or 'REGION'}",
+        )
+
     def _missing(self, err: Exception, what: str) -> UsageError | ProviderError:
         """Return the error for an object, or a whole bucket, that is not there."""
         if no_bucket(err):
             return UsageError(f"{self.url}: there is no such bucket", hint="create it")
         return ProviderError(f"there is no {what}", where=self.url)
+
+    @property
+    def signs_writes(self) -> bool:
+        """Whether there are URLs that allow to write without credentials."""
+        return self.scheme not in ("file", "memory")
+
+    def life(self, seconds: float) -> timedelta:
+        """Return how long a URL may be good that is wanted for so many seconds.
+
+        It is not longer than the credentials are, where the environment says how long that is:
+        `aws configure export-credentials --format env` sets AWS_CREDENTIAL_EXPIRATION.
+
+        Raises:
+            NotAuthorised: the credentials have expired.
+        """
+        said = os.environ.get("AWS_CREDENTIAL_EXPIRATION", "") if self.scheme == "s3" else ""
+        with suppress(ValueError, TypeError):
+            left = (datetime.fromisoformat(said) - datetime.now(UTC)).total_seconds()
+            if left <= 0:
+                raise NotAuthorised(
+                    f"the credentials expired at {said}", where=self.url, hint=_LOGIN["s3"]
+                )
+            seconds = min(seconds, left)
+        return timedelta(seconds=seconds)
 
     def signing(self, key: str, seconds: float, method: str) -> SignCapableStore | str:
         """Return the store that signs a URL, or the URL itself where none is needed.
@@ -122,11 +195,20 @@ class Connection:
         """
         if self.folder is not None and method == "GET":
             return (self.folder / key).absolute().as_uri()
-        if self.scheme in ("file", "memory"):
+        if not self.signs_writes:
             raise UsageError(f"{self.url} has no URLs for {method}", hint="a bucket has")
         if not 0 < seconds <= LONGEST_S:
             raise UsageError(f"a URL cannot be signed for {seconds:g} s; a week is the most")
         return cast("SignCapableStore", self.store)
+
+
+def key_to_sign(scheme: str, key: str) -> str:
+    """Return a key as obstore's signer of this scheme takes it.
+
+    That of GCS does not quote what is no letter of a URL's path, as its other verbs do: a key
+    with `%`, `?` or `#` would be signed for another object. Found by trying obstore 0.12.
+    """
+    return quote(key, safe="/!$&'()*+,;=:@~") if scheme == "gs" else key
 
 
 def no_bucket(err: Exception) -> bool:
@@ -135,6 +217,10 @@ def no_bucket(err: Exception) -> bool:
 
 
 def _brief(text: str) -> str:
-    """Return the first line of what obstore says of an error, without its account of retries."""
+    """Return what a store says of an error, or the first line of obstore, without its retries."""
+    code, message = (re.search(f"<{tag}>([^<]+)</{tag}>", text) for tag in ("Code", "Message"))
+    if code:
+        return f"{code[1]}: {message[1]}" if message else code[1]
     first = text.splitlines()[0] if text else "it says nothing"
-    return re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)
+    first = re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)
+    return re.sub(r"^(?:Error performing [a-z]+ request: )?" + _ACCOUNT, r"\1: ", first)

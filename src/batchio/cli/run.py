@@ -10,6 +10,7 @@ import click
 
 from batchio.cli import diagnostics, output, place
 from batchio.cli.common import CommandArgument, finished
+from batchio.cli.dashboard import ready, show
 from batchio.cli.documents import Submitted
 from batchio.cli.options import SET_APART, command, spelled_alike
 from batchio.cli.output import Column
@@ -90,6 +91,7 @@ def _start(prepared: Prepared, form: Format) -> int:
 
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
+    keys = ready() if value("dashboard") else None
     to_person = output.to_person() and form == "table"
     known = len(prepared.warnings)
     (opened, leading), spec = api.launch(prepared), prepared.spec
@@ -105,15 +107,23 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.say(f"sends {visible(prepared.sends)}")
     if prepared.packages:
         diagnostics.say(f"packages of {visible(prepared.packages)}")
-    if to_person or follow:
+    if to_person or follow or keys is not None:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
         output.line(job)
         output.flush()
+    if keys is not None:
+        show(opened, keys)
+        wait = wait or finished(opened.status()).state == "done"
+    to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
     if follow or wait:
         from batchio.cli.follow import stay
+        from batchio.cli.waiting import INTERRUPTED, fetch
 
-        return stay(opened, lines=follow, form=form, leading=leading)
+        code = stay(opened, lines=follow, form=form, leading=leading)
+        if to_bring and code < INTERRUPTED:
+            fetch(opened, to_bring, clean=False)  # the folder was cleaned before
+        return code
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_document(record, form)
@@ -123,9 +133,17 @@ def _start(prepared: Prepared, form: Format) -> int:
             (f"batchio status {job}", "how it stands"),
             (f"batchio logs {job} --follow", "what it prints"),
             (f"batchio cancel {job}", "stop it"),
+            *_bringing(job, to_bring),
         )
     )
     return 0
+
+
+def _bringing(job: str, folder: str | None) -> list[tuple[str, str]]:
+    """Return the command that brings outputs to a folder, with its purpose, if there is one."""
+    if folder is None:
+        return []
+    return [(f"batchio wait {job} --download {shlex.quote(folder)}", "bring its files")]
 
 
 async def unattended(prepared: Prepared) -> list[str]:
@@ -160,9 +178,9 @@ def _plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.tasks > 1:
         lines.append(f"last      {_task(plan.last)}")
-    lines.append(f"sends     {plan.sends or 'nothing'}")
     if plan.packages:
         lines.append(f"packages  {plan.packages}")
+    lines.append(f"sends     {plan.sends or 'nothing'}")
     lines += [f"          {path} ({why})" for path, why in list(plan.implied.items())[:REASONS]]
     more = len(plan.implied) - REASONS
     return [*lines, f"          and {more} more"] if more > 0 else lines

@@ -68,13 +68,13 @@ def wait_for(args: WaitArgs) -> int:
         if codes[-1] >= INTERRUPTED:
             return codes[-1]
         if args.download:
-            _fetch(job, args.download, clean=args.download_clean)
+            fetch(job, args.download, clean=args.download_clean)
     if array:
         array.close()
     return next(filter(None, codes), 0)
 
 
-def _fetch(job: Job, target: str, *, clean: bool) -> None:
+def fetch(job: Job, target: str, *, clean: bool) -> None:
     """Copy the tasks' output files to the folder `target`, and say which files were kept."""
     done = finished(job.download(target, clean=clean))
     if done.others:

@@ -50,6 +50,8 @@ class Job:
     submitted: float
     epoch: int = 0
     """Number of heads that have led the job."""
+    head: str = ""
+    """Kind of the newest of them, as `JobSpec.head`; "" when there was none."""
     boot: str = ""
     """Id of the boot of its head's computer; "" when unknown."""
     booted: float = 0.0
@@ -82,6 +84,14 @@ class Job:
 
     def __post_init__(self) -> None:
         self.ready_limit = ready_limit(self.spec)
+
+    @property
+    def outputs(self) -> str:
+        """Store or folder of --sync that output files go to; "": where its workspace has them."""
+        spec = self.spec
+        if spec.output_filestore:
+            return f"{spec.output_filestore}/{self.id}"
+        return spec.sync if spec.sync and not self.unmerged else ""
 
     @property
     def to_merge(self) -> bool:

@@ -115,7 +115,7 @@ class JobSpec(Record):
     max_output: int | None = None
     """Bytes of output files that one attempt may write; None: any number."""
     head: str = "local"
-    """Kind of head that leads the job, also after a head was lost: local, inline."""
+    """Kind of head that leads the job first: local, inline, or the word of a host."""
     pipe_to_files: bool = False
     keep_on_host: bool = False
 
@@ -123,6 +123,8 @@ class JobSpec(Record):
     """For people: by option name, its value as text and the source of that value."""
     arm: bool = False
     """Whether the tasks need an ARM processor."""
+    output_filestore: str | None = None
+    """URL below which output files are stored, as `<job>/<task>/<path>`; None: nowhere."""
     software: Software | None = None
     """The user's Python environment, which each node gets; None: none travels."""
     keep_software: bool = True

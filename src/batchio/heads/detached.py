@@ -2,7 +2,8 @@
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
-holds would be held in the child for ever. And another program than ours should not: the head
+holds would be held in the child for ever. One that has reached a bucket has such threads, and
+where it has not yet, nobody knows. And another program than ours should not: the head
 would keep all its memory for as long as the job runs. There `python -m batchio.heads
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
 way the head is nobody's child, has a session of its own, and writes to its own log.
@@ -14,14 +15,14 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from batchio.errors import BatchioError, LeaseHeld
 from batchio.heads.title import show_as
 from batchio.options.terms import is_command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from batchio.ports import JobStore, Workspace
 
@@ -31,7 +32,7 @@ _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     """Start a head for `job` and return at once; it outlives this process."""
-    if _may_fork():
+    if workspace.local is not None and _may_fork():
         _fork(workspace, job, secrets)
     else:
         _spawn(workspace, job, secrets)
@@ -109,8 +110,18 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
         )
 
 
-def be_head(store: JobStore, secrets: dict[str, str]) -> int:
-    """Run the head of a job in this process, and return the exit code."""
+def be_head(
+    store: JobStore,
+    secrets: dict[str, str],
+    kind: str = "local",
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> int:
+    """Run the head of a job in this process, and return the exit code.
+
+    Args:
+        kind: Kind of the head, as in `JobSpec.head`.
+        beside: Runs in the same loop, and is cancelled at the end.
+    """
     import asyncio
     import warnings
 
@@ -120,7 +131,7 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
     if secrets:
         _no_core()
     try:
-        asyncio.run(lead_here(store, secrets, "local"))
+        asyncio.run(lead_here(store, secrets, kind, beside))
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:

@@ -32,6 +32,8 @@ class ResolvedJob:
     """The image to run in."""
     input_filestore: str | None = None
     """URL of the store from which nodes fetch the bundle."""
+    output_filestore: str | None = None
+    """URL of the store for output files."""
     hosts: tuple[str, ...] = ()
     """The hosts of --hosts and of the hosts file."""
     host_setup: str | None = None
@@ -88,6 +90,7 @@ def build(
         python=resolved.python,
         container=resolved.container,
         input_filestore=resolved.input_filestore,
+        output_filestore=resolved.output_filestore,
         name=value("name") or default_name(resolved.command),
         argv=resolved.command.argv,
         shell=resolved.command.shell,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from batchio.core import events as ev
 from batchio.errors import BatchioError, NodeError, ProtocolError
@@ -16,6 +17,7 @@ from batchio.runtime import frames
 from batchio.runtime.fetch import Fetch
 from batchio.runtime.roster import Told
 from batchio.runtime.silence import SilenceMeter
+from batchio.runtime.upload import Upload
 
 if TYPE_CHECKING:
     from batchio.core.reports import Ended, Facts
@@ -69,6 +71,7 @@ class Conversation:
         """What the agent knows of other nodes."""
         self._asked: dict[type[messages.Heard], asyncio.Future[Any]] = {}
         self._fetches: dict[tuple[int, int], Fetch] = {}
+        self._uploads: WeakValueDictionary[tuple[int, int], Upload] = WeakValueDictionary()
         self._heard = 0
         """Number of batches of results that came over this connection."""
         self._log_end = 0
@@ -154,6 +157,11 @@ class Conversation:
         stream = self._fetches[task, attempt] = Fetch()
         self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
+
+    def upload(self, task: int, attempt: int) -> Upload:
+        """Return what gives orders about storing an attempt's outputs; it has given none yet."""
+        upload = self._uploads[task, attempt] = Upload(task, attempt, self.tell)
+        return upload
 
     async def ask(self, message: list[Any], kind: type[T]) -> T:
         """Send a message and return the answer of this kind; `listen` goes on meanwhile."""
@@ -245,6 +253,9 @@ class Conversation:
             case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
+            case messages.Listed() | messages.PiecesStored() | messages.Unstored():
+                if upload := self._uploads.get((message.task, message.attempt)):
+                    upload.hear(message)
             case messages.Pong(_, stats):
                 self._loads.show(node, stats)
             case messages.Bye(left):
@@ -295,11 +306,13 @@ class Conversation:
         return left
 
     def close(self) -> None:
-        """Close the connection, and end the downloads over it."""
+        """Close the connection, and end the downloads and uploads over it."""
         self._writer.close()
         for stream in self._fetches.values():
             stream.end()
         self._fetches.clear()
+        for upload in list(self._uploads.values()):
+            upload.end()
 
 
 def _unanswered(seconds: float) -> TimeoutError:

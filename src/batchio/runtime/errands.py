@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from batchio.core.errands import Errand
     from batchio.core.reports import Facts
     from batchio.ports import Transport
-    from batchio.runtime.agent_messages import Setup
     from batchio.runtime.context import JobContext
     from batchio.runtime.conversation import Conversation
     from batchio.runtime.environment import Environment
     from batchio.runtime.files import Sender
+    from batchio.runtime.head_messages import Setup
     from batchio.runtime.live_status import LiveStatus
 
 ANSWER_S: Final = 30.0

@@ -1,8 +1,9 @@
 """Sending a job's uploaded files to its nodes.
 
 The bundle is one tar file, packed once when the job is submitted, and each attempt is given
-what it holds (`agent/bundle.py`). It reaches a node by one command that keeps its stdin, or,
-when the job names a file store, by one that fetches it from there. This computer has it.
+what it holds (`agent/bundle.py`). It reaches a node by one command that keeps its stdin, or by
+one that fetches it: from the file store that the job names, or from the workspace, where that
+is a bucket. This computer has it.
 """
 
 from __future__ import annotations
@@ -58,12 +59,15 @@ async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda
 
 
 class Sender:
-    """Puts a job's bundle on its nodes: from a file store when one is named, else by `put`.
+    """Puts a job's bundle on its nodes: from a store that nodes may reach, else by `put`.
 
     Args:
-        url: URL of the store; None: none is named.
+        url: URL of the file store; None: none is named.
         open_store: Opens the store of a URL.
         note: Notes a line for people.
+        kept: Returns a signed URL of the bundle in the workspace, for so many seconds; None:
+            there is none.
+        digest: SHA-256 of the bundle, in hexadecimal; may be empty when `kept` returns None.
 
     The store is a shorter way, not a condition: when it fails, that is noted, and the files
     go over the connection to the node.
@@ -75,35 +79,33 @@ class Sender:
         url: str | None,
         open_store: Callable[[str], FileStore],
         note: Callable[[str], None],
+        kept: Callable[[float], str | None] = lambda _: None,
+        digest: str = "",
     ) -> None:
         self._bundle = bundle
         self._url = url
         self._open_store = open_store
         self._note = note
         self._store: FileStore | None = None
-        self._digest = ""
+        self._kept = kept
+        self._digest = digest
         self._storing = asyncio.Lock()
 
     async def __call__(
         self, transport: Transport, home: str, python: str, sent: Told = lambda _: None
     ) -> None:
         """Put the files into an agent's `home`, as `put` does; `python` is a path on the node."""
-        if not await self._fetched(transport, home, python):
+        if transport.local or not await self._fetched(transport, home, python):
             await put(transport, home, self._bundle, sent)
 
     async def _fetched(self, transport: Transport, home: str, python: str) -> bool:
         try:
-            async with self._storing:  # the first node's turn stores it for all
-                if self._url and self._store is None:
-                    store = self._open_store(self._url)
-                    self._digest = await store.put(self._bundle)
-                    self._store = store
-            if self._store is None:
-                return False
-            url = await self._store.sign(self._digest, SIGNED_S)
+            url = await self._signed()
         except BatchioError as err:
             self._note(f"files go over the connections instead: {err}")
-            self._url = self._store = None
+            self._url, self._store, self._kept = None, None, lambda _: None
+            return False
+        if url is None:
             return False
         try:
             await fetch(transport, home, python, url, self._digest)
@@ -113,6 +115,17 @@ class Sender:
             self._note(f"{err}; they go over the connection instead")
             return False
         return True
+
+    async def _signed(self) -> str | None:
+        """Return a URL from which a node can fetch the bundle; None: there is no store."""
+        if self._url is None:
+            return await asyncio.to_thread(self._kept, SIGNED_S)
+        async with self._storing:  # the first node's turn stores it for all
+            if self._store is None:
+                store = self._open_store(self._url)
+                self._digest = await store.put(self._bundle)
+                self._store = store
+        return await self._store.sign(self._digest, SIGNED_S)
 
 
 async def fetch(transport: Transport, home: str, python: str, url: str, digest: str) -> None:

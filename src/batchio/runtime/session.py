@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchio.runtime.fetch import Fetch
     from batchio.runtime.live_status import LiveStatus
     from batchio.runtime.roster import Roster
+    from batchio.runtime.upload import Upload
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,10 @@ class Session:
     def fetch(self, task: int, attempt: int, known: int) -> Fetch | None:
         """Ask for an attempt's outputs from byte `known` on; None without a connection."""
         return None if self._talk is None else self._talk.fetch(task, attempt, known)
+
+    def upload(self, task: int, attempt: int) -> Upload | None:
+        """Return what gives orders about storing outputs; None without a connection."""
+        return None if self._talk is None else self._talk.upload(task, attempt)
 
     # --- staying connected -----------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.runtime.agent_messages import Container, Setup
+from batchio.runtime.head_messages import Container, Setup
 
 if TYPE_CHECKING:
     from batchio.core.reports import Facts

@@ -20,6 +20,7 @@ from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_inbox import BucketInbox
 from batchio.stores.bucket_journal import BucketJournal
 from batchio.stores.bucket_lease import holder
+from batchio.stores.bucket_outputs import BucketOutputs
 from batchio.stores.bucket_reader import BucketReader
 from batchio.stores.folder_logs import FolderLogs
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, FolderInputs
@@ -128,9 +129,20 @@ class BucketJobStore:
         """Return the path of the tar file that is sent to nodes, in the local copy."""
         return self._need(BUNDLE_FILE)
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle; None where a bucket has none."""
+        if not self._bucket.signs_writes:
+            return None
+        with answering():
+            return self._bucket.sign(self._key(BUNDLE_FILE), seconds)
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self._copy / "outputs"
+
+    def parts(self) -> BucketOutputs:
+        """Return where the tasks' outputs are kept."""
+        return BucketOutputs(self._bucket, self.id)
 
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that were put in place on this computer."""

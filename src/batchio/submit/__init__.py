@@ -19,25 +19,26 @@ from batchio.errors import UsageError
 from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
 from batchio.providers import traits
-from batchio.stores import open_workspace
+from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
 from batchio.submit.interpreter import users_python
+from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source, unfilled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
     from batchio.submit.environment import Environment
 
-__all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
+__all__ = ["Plan", "Prepared", "dashboard_keys", "prepare", "workspace_of"]
 
 
 def prepare(
@@ -96,6 +97,11 @@ def _fewer_at_once(effective: Effective) -> list[str]:
     return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
 
 
+def dashboard_keys(actions: Collection[str], names: Collection[str]) -> dict[str, str]:
+    """Return a person's own keys of the dashboard; see `own_keys`."""
+    return own_keys(CallerContext(os.getcwd(), os.environ), actions, names)
+
+
 def workspace_of(given: str | None) -> Workspace:
     """Return the workspace that a person means.
 
@@ -103,7 +109,7 @@ def workspace_of(given: str | None) -> Workspace:
     platform's folder for data.
 
     Raises:
-        UsageError: it is no folder, or a configuration file is broken.
+        UsageError: it is no folder or bucket, or a configuration file is broken.
     """
     here = CallerContext(os.getcwd(), os.environ)
     top = typed_layer({"workspace": given})
@@ -151,6 +157,6 @@ def _check_target(effective: Effective, here: CallerContext) -> None:
 
 def _opened(effective: Effective, here: CallerContext) -> Workspace:
     place = effective.value("workspace")
-    if place and "://" not in place:
+    if place and not place.startswith("file:") and not is_bucket(place):
         place = here.path(place)
     return open_workspace(place)

@@ -27,6 +27,7 @@ from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
 from batchio.providers import NAMES, traits
+from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
 from batchio.submit.interpreter import users_python
@@ -70,7 +71,7 @@ def resolve_job(
     planned = _planned(command, effective, here)
     coiled = frozenset(f"{name}:{item.line}" for item in directives if item.tag == "COILED")
     container, said = _container(effective, provider, coiled, here)
-    filestore, unknown = _filestore(effective, provider, coiled)
+    filestore, unknown = _input_filestore(effective, provider, coiled)
     warnings = [
         *notes,
         *effective.notes,
@@ -80,6 +81,7 @@ def resolve_job(
     ]
     hosts = _hosts(effective, provider, here)
     requirements.check(effective, provider, len(hosts) or 1, coiled)
+    _check_head(effective, provider)
     resolved = ResolvedJob(
         command=planned,
         effective=effective,
@@ -87,6 +89,7 @@ def resolve_job(
         python=_python(effective, provider, container, here),
         container=container,
         input_filestore=filestore,
+        output_filestore=_output_filestore(effective),
         hosts=hosts,
         ignored=effective.ignored(provider, traits(provider)),
         host_setup=_file_text(effective, "host-setup-script", here),
@@ -117,7 +120,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     shell, send = effective.value("shell"), effective.value("implicit-upload")
     if isinstance(command, str) and not shell:
         if why := unpassable(command.replace("\0", "")):  # a script may hold what it likes
-            raise UsageError(f"the script holds {why}")
+            raise UsageError(f"the script contains {why}")
         return plan_text(
             command,
             here.look,
@@ -128,7 +131,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     words = [command] if isinstance(command, str) else list(command)
     for word in words:
         if why := unpassable(word):
-            raise UsageError(f"a word of the command holds {why}")
+            raise UsageError(f"a word of the command contains {why}")
     if words and not shell and (text := here.streamed(words[0])) is not None:
         return plan_stream(text, words, here.look, send=send)
     return plan_words(
@@ -227,6 +230,30 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
     return tuple(words)
 
 
+def _check_head(effective: Effective, provider: str) -> None:
+    """Raise UsageError when the head cannot be where it shall be."""
+    head = effective.value("head")
+    if head in ("local", "inline"):
+        return
+    try:
+        from batchio.providers.hosts import parse_host
+
+        parse_host(head)
+        place = effective.value("workspace") or ""
+        if Trait.HOSTS not in traits(provider) or not is_bucket(place):
+            raise UsageError(
+                "a head on another computer needs the ssh provider and a workspace that it reaches",
+                hint="name hosts, and a bucket: --hosts gpu1,gpu2 --workspace s3://mine/batchio",
+            )
+        if effective.value("sync"):
+            raise UsageError(
+                "--sync brings outputs to this computer, and the head is on another one",
+                hint="--download FOLDER, with --wait or later",
+            )
+    except UsageError as err:
+        raise blamed(effective, "head", err) from None
+
+
 def _container(
     effective: Effective, provider: str, coiled: AbstractSet[str], here: CallerContext
 ) -> tuple[str | None, list[str]]:
@@ -253,7 +280,7 @@ def _container(
     raise blamed(effective, "container", UsageError(missing, hint=hint))
 
 
-def _filestore(
+def _input_filestore(
     effective: Effective, provider: str, coiled: AbstractSet[str]
 ) -> tuple[str | None, list[str]]:
     """Return the URL of the store for inputs, if any, and warnings about it."""
@@ -263,11 +290,31 @@ def _filestore(
     origin = effective.origin("input-filestore")
     if origin in coiled and "://" not in url:
         return None, [f"--input-filestore {url} ({origin}): ignored, it is one of Coiled's"]
+    return _store(effective, "input-filestore"), []
+
+
+def _output_filestore(effective: Effective) -> str | None:
+    """Return the URL of the store for output files, if any."""
+    url = _store(effective, "output-filestore")
+    for other in ("download", "sync"):
+        if url and effective.value(other):
+            twice = UsageError(
+                f"outputs go to one place, and --output-filestore {url} names another",
+                hint="leave one of both out",
+            )
+            raise blamed(effective, other, twice)
+    return url
+
+
+def _store(effective: Effective, name: str) -> str | None:
+    """Return the URL that an option gives, if any; it may be that of a file store."""
+    url: str | None = effective.value(name)
     try:
-        check(url)
+        if url:
+            check(url)
     except UsageError as err:
-        raise blamed(effective, "input-filestore", err) from None
-    return url, []
+        raise blamed(effective, name, err) from None
+    return url.rstrip("/") if url else None
 
 
 def _python(
