@@ -97,12 +97,15 @@ async def _prepared(command: Words, options: Any) -> tuple[submit.Prepared, Noti
 async def _begun(prepared: submit.Prepared, job: Job) -> list[str]:
     """Return what the command line says of a job that begins."""
     left = await unattended(workspace=prepared.workspace.url)
-    sends = [f"sends {prepared.sends}"] if prepared.sends else []
+    sends = [f"sending {prepared.sends}"] if prepared.sends else []
     if prepared.packages:
-        sends.append(f"packages of {prepared.packages}")
+        sends.append(f"sending packages of {prepared.packages}")
     spec = prepared.spec
     return [
-        *(f"nobody runs job {one} any more; go on with: batchio recover {one}" for one in left),
+        *(
+            f"no process runs job {one} any more; to continue it: batchio recover {one}"
+            for one in left
+        ),
         *sends,
         f"job {job.id}: {spec.name}, {len(spec.tasks)} tasks on {spec.provider}",
     ]

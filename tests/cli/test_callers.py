@@ -166,7 +166,7 @@ def test_who_is_told_to_end_while_leading_a_job_cancels_it_and_says_so(
     job = terminal.workspace.jobs()[0]
     assert typed.returncode == code
     assert f"job {job}" in said
-    assert f"job {job} is being cancelled: it runs inside this command" in said
+    assert f"cancelling job {job}, because it runs inside this command" in said
     assert "cancelled" in said.splitlines()[-1]
     assert "cancelled" in terminal.type("status", job).out
     assert not Path(f"/proc/{task}").exists()
@@ -221,5 +221,5 @@ def test_a_terminal_is_left_in_order_by_who_is_told_to_end(
     assert typed.returncode == code, seen
     assert b"\x1b[?25l" not in seen, "a cursor that was never hidden need not come back"
     assert seen.rindex(b"\x1b[J") > seen.rindex(b"0/1"), "the line was removed"
-    assert b"goes on" in seen
+    assert b"keeps running" in seen
     terminal.type("wait")

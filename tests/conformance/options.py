@@ -221,5 +221,5 @@ def words_of_the_program(person: Person) -> None:
     words = ("--ntasks", "3", "*", "a b", "", "\\$HOME")
     seen = person.type("run", "--follow", "a.py", *words)
     assert str(list(words)) in seen.out
-    assert "warning: --ntasks goes to a.py" in seen.err
+    assert "warning: --ntasks is passed to a.py" in seen.err
     assert "did you mean --memory?" in person.type("run", "--memry", "1GB", "a.py", code=2).err

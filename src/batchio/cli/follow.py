@@ -56,7 +56,7 @@ def stay(
     except TimeoutError:
         diagnostics.error(
             f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
-            f"it goes on; see: batchio status {job.id}",
+            f"it keeps running; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
     if form == "table":
@@ -102,7 +102,7 @@ def _told_to_end() -> Iterator[None]:
 def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
     """Say that only the waiting has ended, not the job; return the exit code."""
     diagnostics.say()
-    diagnostics.say(f"job {job.id} goes on")
+    diagnostics.say(f"job {job.id} keeps running")
     diagnostics.steps(
         (
             (f"batchio wait {job.id}", "wait for it again"),
@@ -115,13 +115,13 @@ def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
 def _cancelled(job: Job, leading: Leading, code: int) -> int:
     """Cancel a job that this process leads, and wait until it is tidied up."""
     diagnostics.say()
-    diagnostics.say(f"job {job.id} is being cancelled: it runs inside this command")
+    diagnostics.say(f"cancelling job {job.id}, because it runs inside this command")
     try:
         leading.cancel()
         leading.wait()
     except KeyboardInterrupt:
-        diagnostics.say(f"job {job.id} was left as it is")
-        diagnostics.steps([(f"batchio recover {job.id}", "go on with it")])
+        diagnostics.say(f"job {job.id} was left unfinished")
+        diagnostics.steps([(f"batchio recover {job.id}", "continue it")])
         return code
     for line in ending_lines(finished(job.status())):
         diagnostics.say(line)

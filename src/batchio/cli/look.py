@@ -58,11 +58,11 @@ class StatusArgs:
 
 
 def status(args: StatusArgs) -> int:
-    """Show how a job and its tasks stand.
+    """Show the state of a job and its tasks.
 
-    JOB is an id, the beginning of one, or a name; without it the newest job is shown,
-    and `batchio list` shows them all. Of a job with many tasks the failed and the
-    running ones are shown first.
+    JOB is an id, the beginning of an id, or a name; without it, the newest job is shown.
+    `batchio list` shows all jobs. If a job has many tasks, failed and running ones are
+    shown first.
 
     \b
       batchio status
@@ -144,7 +144,7 @@ def _show_tasks(
         output.table(TASK_COLUMNS, map(task_cells, shown))
     if not few:
         first = "" if order or chooses else ", failed and running ones first"
-        output.line(f"{limit} of {total} tasks{first}; --all shows every one")
+        output.line(f"{limit} of {total} tasks{first}; --all shows all of them")
     if chooses:
         output.line(f"{total} of {view.counts.total} tasks fit --filter")
 
@@ -247,7 +247,7 @@ def list_jobs(args: ListArgs) -> int:
         case "jsonl":
             output.json_lines(job.to_json() for job in jobs)
         case _ if not jobs and (args.state or args.tag or args.name):
-            diagnostics.say("no job is like that")
+            diagnostics.say("no job matches")
         case _ if not jobs:
             diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
         case _:
@@ -293,7 +293,7 @@ class NodesArgs:
 
 
 def show_nodes(args: NodesArgs) -> int:
-    """Show the nodes of a job; without JOB, of the newest.
+    """Show the nodes of a job; without JOB, of the newest job.
 
     \b
       batchio nodes hello
@@ -310,7 +310,7 @@ def show_nodes(args: NodesArgs) -> int:
         case "jsonl":
             output.json_lines({"schema": SCHEMA, **node.to_json()} for node in nodes)
         case _ if not nodes:
-            diagnostics.say("no nodes yet; batchio explain says what is waited for")
+            diagnostics.say("no nodes yet; batchio explain says why")
         case _:
             output.table(NODE_COLUMNS, map(_node_cells, nodes))
             for concern in view.concerns:
@@ -376,16 +376,19 @@ list_command = command(
         ["--state"],
         multiple=True,
         type=click.Choice(STATES),
-        help="Only jobs in this state or with this outcome; may be given several times.",
+        help="Only jobs with this state or outcome; can be repeated.",
     ),
     click.Option(
         ["-t", "--tag"],
         multiple=True,
         metavar="KEY[=VAL]",
-        help="Only jobs with this tag; may be given several times, for all of them.",
+        help="Only jobs with this tag; repeat it to require several tags.",
     ),
     click.Option(
-        ["--name"], default="", metavar="NAME", help="Only jobs of this name, such as 'train*'."
+        ["--name"],
+        default="",
+        metavar="NAME",
+        help="Only jobs with this name; a pattern such as 'train*' works, too.",
     ),
 )
 nodes_command = command("nodes", show_nodes, NodesArgs, JobArgument(), like="explain")

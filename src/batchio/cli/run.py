@@ -63,8 +63,8 @@ def run_it(args: RunArgs) -> int:
         diagnostics.warn(visible(warning))
     if stdin_waits() and prepared.effective.value("map-over-file") not in STDIN:
         diagnostics.warn(
-            "standard input reaches no task: batchio run - takes it as the script, "
-            "--map-over-file - as one value a line; other files travel by --upload"
+            "tasks cannot read standard input: use batchio run - if it is a script, "
+            "--map-over-file - if it has one value per line, --upload for files"
         )
     if args.dry_run:
         _show_plan(prepared.plan(), args.format)
@@ -80,8 +80,8 @@ def _note_behind(command: tuple[str, ...]) -> None:
         said, program = ", ".join(alike), command[0]
         diagnostics.warn(
             visible(
-                f"{said} goes to {program}, which it stands behind; options of batchio stand "
-                f"before it (write -- before {program} where this is meant)"
+                f"{said} is passed to {program}, because it comes after it; options of batchio "
+                f"come before it (if you meant this, write -- before {program})"
             )
         )
 
@@ -102,11 +102,13 @@ def _start(prepared: Prepared, form: Format) -> int:
         place.use(prepared.effective.value("workspace"))
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
-        diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
+        diagnostics.warn(
+            f"no process runs job {left} any more; to continue it: batchio recover {left}"
+        )
     if prepared.sends:
-        diagnostics.say(f"sends {visible(prepared.sends)}")
+        diagnostics.say(f"sending {visible(prepared.sends)}")
     if prepared.packages:
-        diagnostics.say(f"packages of {visible(prepared.packages)}")
+        diagnostics.say(f"sending packages of {visible(prepared.packages)}")
     if to_person or follow or keys is not None:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
@@ -130,8 +132,8 @@ def _start(prepared: Prepared, form: Format) -> int:
         return 0
     diagnostics.steps(
         (
-            (f"batchio status {job}", "how it stands"),
-            (f"batchio logs {job} --follow", "what it prints"),
+            (f"batchio status {job}", "show its state"),
+            (f"batchio logs {job} --follow", "show its output"),
             (f"batchio cancel {job}", "stop it"),
             *_bringing(job, to_bring),
         )
@@ -163,7 +165,7 @@ def _show_plan(plan: Plan, form: Format) -> None:
     output.line()
     output.table(_OPTION_COLUMNS, ((row[0], row[1], row[2]) for row in plan.options))
     output.flush()
-    diagnostics.say("nothing was started: --dry-run")
+    diagnostics.say("nothing was started (--dry-run)")
 
 
 def _plan_lines(plan: Plan) -> list[str]:

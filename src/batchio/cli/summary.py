@@ -132,7 +132,7 @@ def _concerned(view: JobView) -> Iterator[str]:
             yield f"  {concern_line(concern)}"
         if more := alike[GROUPS_SHOWN:]:
             names = visible(", ".join(concern.name for concern in more))
-            yield f"  so it is with {len(more)} more: {names}"
+            yield f"  the same for {len(more)} more: {names}"
 
 
 def _took(view: JobView) -> float:

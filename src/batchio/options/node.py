@@ -215,7 +215,7 @@ _RUNNING: Final = (
         name="wait",
         kind="flag",
         group="Running",
-        help="Wait for the job to end; the exit code tells how it ended.",
+        help="Wait for the job to end; the exit code says how it ended.",
         default=False,
         surfaces=SUBMIT_ONLY,
     ),

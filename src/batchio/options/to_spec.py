@@ -134,7 +134,7 @@ def _tasks(effective: Effective, count: int | None) -> tuple[TaskIds, int | None
         return TaskIds.count(effective.value("ntasks") or 1), None
     if count == 0:
         name = next((n for n in _MAPS if effective.is_set(n)), "map-over-values")
-        raise UsageError(f"{name}: there are no values to map over")
+        raise UsageError(f"{name}: no values given")
     return TaskIds.count(count), None
 
 

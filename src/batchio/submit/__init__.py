@@ -93,8 +93,8 @@ def _fewer_at_once(effective: Effective) -> list[str]:
     most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)
     if asked <= most:
         return []
-    have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
-    return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
+    have = f"--slots {slots}" if slots else f"this computer has {cpus} CPUs"
+    return [f"{most} tasks run at a time, not {asked}: {have}; to run more: --slots {asked}"]
 
 
 def dashboard_keys(actions: Collection[str], names: Collection[str]) -> dict[str, str]:
@@ -147,11 +147,11 @@ def _check_target(effective: Effective, here: CallerContext) -> None:
             continue
         path = Path(here.path(typed))
         there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
-        why = None if there.is_dir() else "is no folder"
+        why = None if there.is_dir() else "is not a folder"
         if why is None and not os.access(there, os.W_OK | os.X_OK):
-            why = "cannot be written: outputs of tasks are to be put there"
+            why = "is not writable, but output files of tasks go there"
         if why:
-            wrong = UsageError(f"{here.shown(str(there))} {why}", hint="name another one")
+            wrong = UsageError(f"{here.shown(str(there))} {why}", hint="choose another folder")
             raise blamed(effective, option, wrong)
 
 

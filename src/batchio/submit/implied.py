@@ -168,7 +168,8 @@ class _Needs:
     def _named(self, word: str, arrival: str, why: str) -> None:
         size = self._here.look(word).size
         if size > MOST - self._found.size:
-            said = f"{word} ({why}): not sent, it is {format_bytes(size)}; --upload {word} sends it"
+            large = f"{word} ({why}) was not sent: it is {format_bytes(size)}"
+            said = f"{large}; to send it: --upload {word}"
             self._found.warnings.append(said)
             return
         if arrival not in self._found.items and arrival not in self._bundle.items:
@@ -227,6 +228,6 @@ def _too_much(items: Mapping[str, Item]) -> UsageError:
     size = format_bytes(sum(item.size for item in items.values()))
     return UsageError(
         f"the modules that the command imports are {size}; the largest files are {named}",
-        hint="name what tasks do not need in .batchioignore, send the folder with --upload, "
-        "or send only the script with --no-implicit-upload",
+        hint="list what tasks do not need in .batchioignore, or send the folder with --upload, or "
+        "send only the script with --no-implicit-upload",
     )

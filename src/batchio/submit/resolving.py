@@ -180,8 +180,8 @@ def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerCo
         setting.option.name == "hosts" for setting in layers[0].settings
     ):
         # An empty list, as of `--hosts "$UNSET"`: this computer is not what was meant.
-        hint = "name some, or say that this computer is meant: --provider local"
-        raise blamed(effective, "hosts", UsageError("it names no host", hint=hint))
+        hint = "name a host, or use this computer: --provider local"
+        raise blamed(effective, "hosts", UsageError("it is empty", hint=hint))
     return effective
 
 
@@ -195,7 +195,7 @@ def _provider(effective: Effective) -> str:
     if name not in NAMES:
         known = ", ".join(NAMES)
         close = suggestion(name, NAMES)
-        hint = close if close.startswith("did") else f"providers are {known}"
+        hint = close if close.startswith("did") else f"the providers are {known}"
         raise blamed(effective, "provider", UsageError(f'there is no provider "{name}"', hint=hint))
     return name
 
@@ -276,7 +276,7 @@ def _container(
     if origin in coiled:
         note = f"--container {image} ({origin}): ignored, {missing}; tasks run without it"
         return None, [note]
-    hint = "--run-on-host runs it without the container"
+    hint = "to run it without the container: --run-on-host"
     raise blamed(effective, "container", UsageError(missing, hint=hint))
 
 
@@ -289,7 +289,7 @@ def _input_filestore(
         return None, []
     origin = effective.origin("input-filestore")
     if origin in coiled and "://" not in url:
-        return None, [f"--input-filestore {url} ({origin}): ignored, it is one of Coiled's"]
+        return None, [f"--input-filestore {url} ({origin}): ignored, it is a filestore of Coiled's"]
     return _store(effective, "input-filestore"), []
 
 
@@ -299,8 +299,8 @@ def _output_filestore(effective: Effective) -> str | None:
     for other in ("download", "sync"):
         if url and effective.value(other):
             twice = UsageError(
-                f"outputs go to one place, and --output-filestore {url} names another",
-                hint="leave one of both out",
+                f"output files go to one place, but --output-filestore {url} is another",
+                hint="leave out one of them",
             )
             raise blamed(effective, other, twice)
     return url
