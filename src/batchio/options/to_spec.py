@@ -82,10 +82,10 @@ def build(
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
         raise UsageError(f"scheduler-task-array: the job has no task {missing[0]}")
-    memory, cpu = value("memory"), value("cpu")
     env = effective.with_file("env", resolved.env_file)
     return JobSpec(
         **{option.spec: value(option.name) for option in OPTIONS if option.spec},
+        **_hardware(resolved),
         provider=resolved.provider,
         python=resolved.python,
         container=resolved.container,
@@ -98,11 +98,6 @@ def build(
         scheduler_tasks=on_head.ids if on_head else None,
         inputs=inputs,
         at_once=at_once,
-        cpu=cpu.low if cpu else None,
-        cpu_max=cpu.high if cpu else None,
-        memory=int(memory.low) if memory else None,
-        memory_max=int(memory.high) if memory else None,
-        gpu=int(effective.value("gpu")),  # this computer has some, or the job was refused
         hosts=resolved.hosts,
         host_setup=resolved.host_setup or value("host-setup-script-content"),
         env={key: text for key, text in env.items() if key not in resolved.secrets},
@@ -114,6 +109,18 @@ def build(
         sync=_absolute(folder, value("sync")),
         options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},
     )
+
+
+def _hardware(resolved: ResolvedJob) -> dict[str, Any]:
+    """Return the fields of the spec that say what a task's node must have."""
+    memory, cpu = resolved.value("memory"), resolved.value("cpu")
+    return {
+        "cpu": cpu.low if cpu else None,
+        "cpu_max": cpu.high if cpu else None,
+        "memory": int(memory.low) if memory else None,
+        "memory_max": int(memory.high) if memory else None,
+        "gpu": int(resolved.effective.value("gpu")),  # there are some, or the job was refused
+    }
 
 
 def default_name(command: Command) -> str:
