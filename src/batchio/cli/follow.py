@@ -154,15 +154,21 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
     try:
         async with job.live() as live:
             teller = Teller(_seen_by(shown.tell), live.view)
-            teller.look(live.view)
+            _tell_news(teller, live)
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
-                teller.look(live.view)
+                _tell_news(teller, live)
                 shown.show(live.view, live.sending())
                 if leading and leading.has_ended():
                     leading.result()
     finally:
         shown.close()
+
+
+def _tell_news(teller: Teller, live: Live) -> None:
+    """Tell what is new about a job; of one that is over, what is shown of its end says all."""
+    if not live.done:
+        teller.look(live.view)
 
 
 def _seen_by(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -184,7 +190,7 @@ class Beside:
         """Tell what is new about the job's nodes, and draw its progress when it is silent."""
         tell = self._progress.tell if self._progress else diagnostics.warn
         self._teller = self._teller or Teller(_seen_by(tell), live.view)
-        self._teller.look(live.view)
+        _tell_news(self._teller, live)
         now = time.monotonic()
         if self._progress and now > max(self._quiet_since, self._drawn) + TICK_S:
             self._drawn = now

@@ -136,12 +136,12 @@ def _show_tasks(
         several = list(shown)
         given = finished(job.inputs(row.id for row in several))
         cells = (
-            (*task_cells(row)[:2], text or "", *task_cells(row)[2:])
+            (*task_cells(row, view.why)[:2], text or "", *task_cells(row, view.why)[2:])
             for row, text in zip(several, given, strict=True)
         )
         output.table((*TASK_COLUMNS[:2], Column("Input"), *TASK_COLUMNS[2:]), cells)
     else:
-        output.table(TASK_COLUMNS, map(task_cells, shown))
+        output.table(TASK_COLUMNS, (task_cells(row, view.why) for row in shown))
     if not few:
         first = "" if order or chooses else ", failed and running ones first"
         output.line(f"{limit} of {total} tasks{first}; --all shows all of them")
@@ -164,8 +164,13 @@ TASK_COLUMNS: Final = (
 )
 
 
-def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
-    """Return the cells of one task's row in the table."""
+def task_cells(row: TaskRow, known: str = "") -> tuple[Cell | str, ...]:
+    """Return the cells of one task's row in the table.
+
+    Args:
+        known: A reason that was told already, of which only the first words are written.
+    """
+    reason = row.reason.partition(" (")[0] if row.reason == known else row.reason
     return (
         str(row.id),
         standing(row.outcome or row.state),
@@ -177,7 +182,7 @@ def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
         Cell(row.ending, "" if row.ending in ("", "0") else "red"),
         "" if row.memory is None else format_bytes(row.memory),
         lasted(row.cpu),
-        ": ".join(part for part in (row.reason, row.last_words) if part),
+        ": ".join(part for part in (reason, row.last_words) if part),
     )
 
 

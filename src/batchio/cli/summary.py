@@ -82,7 +82,7 @@ def failure_lines(view: JobView) -> Iterator[str]:
     for group in groups[:GROUPS_SHOWN]:
         head = plural(group.count, "task") if group.count else plural(group.attempts, "attempt")
         head += f" {group.outcome.replace('_', ' ')}"
-        if group.cause != group.outcome.replace("_", " "):
+        if group.cause not in (group.outcome.replace("_", " "), view.why):  # said already
             head += f", {visible(group.cause)}"
         yield f"{head}: {clip(group.ids)}" if group.count else f"{head}, and began anew"
         if group.last_words:
@@ -126,6 +126,8 @@ def _concerned(view: JobView) -> Iterator[str]:
         yield f"  note: {visible(text)}"
     groups: dict[tuple[str, str], list[Concern]] = {}
     for concern in view.concerns:
+        if concern.why and concern.why in view.why and concern.name in view.why:
+            continue
         groups.setdefault((concern.kind, concern.why), []).append(concern)
     for alike in groups.values():
         for concern in alike[:GROUPS_SHOWN]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Final
 
@@ -29,9 +30,16 @@ SIGNED_S: Final = 3600
 """Seconds in which a node may begin to fetch a signed URL."""
 
 _KEEP: Final = (
-    'cd "$1" || exit; test -e bundle.tar && exit; cat > bundle.part && mv bundle.part bundle.tar'
+    'cd "$1" || exit; test -e bundle.tar && exit; part=bundle.part.$$; '
+    "cat > $part || { rm -f $part; exit 1; }; "
+    'test $(wc -c < $part) -eq "$2" || { rm -f $part; echo they came cut short >&2; exit 1; }; '
+    "mv $part bundle.tar"
 )
-"""Shell script that keeps its standard input as `bundle.tar`, unless there is one."""
+"""Shell script that keeps its standard input as `bundle.tar`, unless there is one.
+
+Arguments: the agent's home, the number of bytes. When a connection breaks its standard input ends
+as if all had come; and then another head may send the same beside it.
+"""
 
 
 Told = Callable[[int], object]
@@ -52,8 +60,8 @@ async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda
         done = await transport.run(["ln", "-sf", str(bundle), f"{home}/bundle.tar"])
         _require(done, transport, "the files cannot be had")
         return
-    argv = ["/bin/sh", "-c", _KEEP, "sh", home]
     with bundle.open("rb") as file:
+        argv = ["/bin/sh", "-c", _KEEP, "sh", home, str(os.fstat(file.fileno()).st_size)]
         done = await transport.run(argv, stdin=_chunks(file, sent))
     _require(done, transport, "the files could not be kept")
 

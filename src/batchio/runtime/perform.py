@@ -69,6 +69,8 @@ class EffectRunner:
         self._group = group
         self._merging = asyncio.Lock()
         self._sessions: dict[int, Session] = {}
+        self._inherited = frozenset(node.number for node in machine.nodes)
+        """Nodes on which an earlier head may have begun: an agent of the job may run there."""
         self._renting = Renting(machine, provider, post, clock, self._spawn)
         self._loads = LiveStatus(store, LOADS, clock, self._spawn)
         self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
@@ -142,7 +144,8 @@ class EffectRunner:
     # --- nodes ---------------------------------------------------------------
 
     def _connect(self, node: int, handle: str) -> None:
-        session = self._sessions[node] = self._session(node, handle)
+        touched = node in self._inherited
+        session = self._sessions[node] = self._session(node, handle, touched=touched)
         session.work = self._group.create_task(session.run())
 
     def _session(self, node: int, handle: str, *, touched: bool = False) -> Session:
