@@ -8,6 +8,7 @@ import batchio
 from batchio import api
 from tests.e2e.conftest import MakeHosts, names
 from tests.software.environments import MadeEnvironment, compiled, place
+from tests.software.pythons import make_conda, noted
 from tests.testbed.client import Lab, Vm
 
 pytestmark = pytest.mark.asyncio
@@ -109,6 +110,28 @@ async def batchio_clean(machines: list[str]) -> list[int]:
     found = await api.clean_packages({"hosts": ",".join(machines)})
     assert [each.ok for each, _ in found] == [True] * len(machines)
     return [size for _, size in found]
+
+
+async def test_an_environment_of_conda_travels_with_its_python(
+    hosts: MakeHosts,
+    workspace: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machines = hosts(2)
+    site = make_conda(tmp_path / "conda", "/usr/bin/python3")
+    # Debian's Python calls it dist-packages, so the module lies beside Python's own.
+    module = place(site.parent / "plain.py", "WORD = 'plain'\n")
+    noted(tmp_path / "conda", "plain", [str(module.relative_to(tmp_path / "conda"))], [])
+    program = "import os, plain, sys; print(plain.WORD, os.environ['CONDA_PREFIX'] == sys.prefix)\n"
+    place(tmp_path / "process.py", f"{program}print(sys.prefix == sys.base_prefix)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path / "conda"))
+    job = await batchio.run("process.py", ntasks=2, hosts=names(machines))
+    result = await job.wait(timeout=60)
+    assert "\n".join(await printed(job)) == "True\nplain True"
+    assert result.outcome == "succeeded"
 
 
 async def test_nothing_is_kept_where_nothing_shall_be(

@@ -1,6 +1,8 @@
 """The same files become the same pieces, wherever and whenever they are packed."""
 
+import contextlib
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,24 @@ def test_the_cache_stands_where_the_desktop_standard_puts_it(
     assert cache_folder({}) == Path("/home/alice/.cache/batchio/software")
     assert cache_folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/batchio/software")
     assert cache_folder({"XDG_CACHE_HOME": "x"}) == Path("/home/alice/.cache/batchio/software")
+
+
+def test_a_file_that_is_listed_twice_and_names_that_are_not_utf_8_arrive(
+    made: MadeEnvironment, cache: Cache
+) -> None:
+    odd = [os.fsdecode(name) for name in (b"na\xefve.txt", b"na\xeeve.txt")]
+    record = made.site / "plain-1.0.dist-info/RECORD"
+    for name in odd:
+        place(made.site / name, name.encode("utf-8", "surrogateescape"))
+    with record.open("a") as file:
+        file.write("\nplain.py,,\n")
+    recipe = packed(made, cache)
+    names = []
+    for piece in recipe.pieces():
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(cache.piece(piece)) as zipped:
+            names += [
+                os.fsdecode(entry.comment) if entry.comment else entry.filename
+                for entry in zipped.infolist()
+            ]
+    assert {name for name in names if "ve.txt" in name} == set(odd)
+    assert names.count("plain.py") == 1

@@ -10,6 +10,7 @@ from batchio.submit.caller import CallerContext
 from batchio.submit.environment import MOST
 from batchio.submit.interpreter import users_python
 from tests.software.environments import MadeEnvironment, place
+from tests.software.pythons import make_conda
 from tests.submit.conftest import Caller
 
 REMOTE = {"provider": "ssh", "hosts": "gpu1"}
@@ -184,16 +185,13 @@ def test_a_python_that_is_not_there_is_named(caller: Caller, made: MadeEnvironme
     )
 
 
-def test_conda_does_not_travel_yet(caller: Caller, made: MadeEnvironment) -> None:
-    (made.root / "conda-meta").mkdir()
-    why = f"{made.root} is an environment of conda, which does not travel yet"
+def test_an_environment_of_conda_travels_when_it_is_active(caller: Caller, tmp_path: Path) -> None:
+    make_conda(tmp_path / "conda")
+    caller.file("process.py", "")
+    caller.environ["CONDA_PREFIX"] = str(tmp_path / "conda")
     prepared = caller.typed("process.py", **REMOTE)
-    assert f"{why}; tasks use the Python that nodes have" in prepared.warnings
-    assert prepared.spec.software is None
-    assert caller.refused("process.py", package_sync="true", **REMOTE) == (
-        f"--package-sync: {why}",
-        "to use what the nodes have: --no-package-sync",
-    )
+    assert "(CONDA_PREFIX: " in prepared.plan().packages
+    assert ", 2 packages (" in prepared.plan().packages
 
 
 def test_a_folder_that_is_too_large_is_named_with_its_largest_files(

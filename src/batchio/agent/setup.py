@@ -83,7 +83,8 @@ class Setup:
         if environment:
             self.enter(environment)
         self.found: dict[bytes, bytes | None] = {}
-        self.python = raw(get("python")) or (
+        python = environment + b"/bin/python" if environment else raw(get("python"))
+        self.python = python or (
             b"python3"
             if self.container
             else self.which(b"python3") or self.which(b"python") or b"python3"
@@ -99,7 +100,8 @@ class Setup:
         """Let attempts use a Python environment, as if it were activated."""
         path = self.env.get(b"PATH") or b"/usr/bin:/bin"
         self.env[b"PATH"] = b"%s/bin:%s" % (environment, path)
-        self.env[b"VIRTUAL_ENV"] = environment
+        virtual = os.path.exists(environment + b"/pyvenv.cfg")
+        self.env[b"VIRTUAL_ENV" if virtual else b"CONDA_PREFIX"] = environment
         folders = slurp(os.fsdecode(environment) + "/pythonpath")
         if folders:
             self.env.setdefault(b"PYTHONPATH", folders)

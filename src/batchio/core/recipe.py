@@ -17,7 +17,7 @@ from batchio.core.record import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 Kind = Literal["wheel", "folder", "file"]
 """wheel: a zip as wheels are, for site-packages; folder: a zip for the folder `into`; file: one
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
     size: int
     kind: Kind
     into: str
-    """Path in the environment; "" for a wheel."""
+    """Path in the environment; "" for a wheel, and for the environment itself."""
     mode: int
     """Mode bits of a file."""
 
@@ -60,6 +60,18 @@ class Package(NamedTuple):
         return sum(piece.size for piece in self.pieces)
 
 
+class Interpreter(NamedTuple):
+    """The user's own Python, which can be moved to another computer."""
+
+    path: str
+    """Path of the executable in the environment."""
+    always: bool
+    """Whether the environment uses it also where the node has a Python of its own."""
+    pieces: tuple[Piece, ...]
+    """Empty when its files are among those of the packages."""
+    needs: tuple[Need, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Recipe(Record):
     """An environment.
@@ -72,6 +84,9 @@ class Recipe(Record):
         first: Folders that Python searches before its own modules.
         last: Folders that Python searches after its packages.
         needs: The newest glibc that each package needs.
+        interpreter: The user's Python, where it can be moved.
+        prefix: Path that stands in some files for that of the environment; "" in none.
+        patched: Paths of those files in the environment.
     """
 
     python: str
@@ -81,11 +96,15 @@ class Recipe(Record):
     first: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
+    interpreter: Interpreter | None = None
+    prefix: str = ""
+    patched: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
-        """The size of all pieces, in bytes."""
-        return sum(piece.size for piece in self.pieces().values())
+        """The size of what every node gets, in bytes: all but the interpreter."""
+        packed = {piece.digest: piece for each in self.packages for piece in each.pieces}
+        return sum(piece.size for piece in packed.values())
 
     @property
     def digest(self) -> str:
@@ -94,8 +113,10 @@ class Recipe(Record):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def pieces(self) -> dict[str, Piece]:
-        """Return each piece once, by its digest."""
-        return {piece.digest: piece for package in self.packages for piece in package.pieces}
+        """Return each piece once, by its digest, also those of the interpreter."""
+        own = self.interpreter.pieces if self.interpreter else ()
+        every = (*(piece for package in self.packages for piece in package.pieces), *own)
+        return {piece.digest: piece for piece in every}
 
     def to_json(self) -> dict[str, Any]:
         """Return the recipe as plain JSON values; `from_json` makes an equal one of them."""
@@ -111,6 +132,9 @@ class Recipe(Record):
             "first": list(self.first),
             "last": list(self.last),
             "needs": [list(need) for need in self.needs],
+            "interpreter": _plain(self.interpreter),
+            "prefix": self.prefix,
+            "patched": list(self.patched),
         }
 
     @classmethod
@@ -133,4 +157,26 @@ class Recipe(Record):
             first=tuple(data["first"]),
             last=tuple(data["last"]),
             needs=tuple(Need(*need) for need in data["needs"]),
+            interpreter=_interpreter(data["interpreter"]),
+            prefix=data["prefix"],
+            patched=tuple(data["patched"]),
         )
+
+
+def _plain(given: Interpreter | None) -> list[Any] | None:
+    if given is None:
+        return None
+    path, always, pieces, needs = given
+    return [path, always, [list(piece) for piece in pieces], [list(need) for need in needs]]
+
+
+def _interpreter(data: list[Any] | None) -> Interpreter | None:
+    if data is None:
+        return None
+    path, always, pieces, needs = data
+    return Interpreter(
+        path,
+        always,
+        tuple(Piece(*piece) for piece in pieces),
+        tuple(Need(*need) for need in needs),
+    )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from typing import Any
 
-from batchio.installer.basics import NAME, OLD_S, TIME, keep, listing, parts, put, whole
+from batchio.installer.basics import (
+    NAME,
+    OLD_S,
+    TIME,
+    Refused,
+    keep,
+    listing,
+    parts,
+    put,
+    whole,
+)
 
 
 class Building:
@@ -16,10 +27,12 @@ class Building:
     def __init__(self, store: str, recipe: dict[str, Any], python: str) -> None:
         self.store = store
         self.recipe = recipe
-        self.python = python
         self.name = store + "/envs/" + recipe["digest"][:NAME]
         self.root = "%s.part-%d" % (self.name, os.getpid())
         self.library = "/lib/%s/site-packages" % "/".join(parts(recipe["library"]))
+        own = recipe["interpreter"] or [""]
+        self.python = python or self.name + "/" + "/".join(parts(own[0]))
+        self.patched = {"/" + path for path in recipe["patched"]}
         self.files: dict[str, int] = {}
         self.made: set[str] = set()
 
@@ -57,7 +70,7 @@ class Building:
     def place(self, kind: str, into: str, below: str) -> str:
         """Return where a file of a zip goes, as an installer of wheels does it."""
         if kind == "folder":
-            return "/%s%s" % ("/".join(parts(into)), below)
+            return "/%s%s" % ("/".join(parts(into)), below) if into else below
         first, _, rest = below[1:].partition("/")
         if not first.endswith(".data") or "/" not in rest:
             return self.library + below
@@ -78,6 +91,9 @@ class Building:
         try:
             self.folder(os.path.dirname(below))
             if os.path.dirname(below) == "/bin" and self.script(source, below):
+                return
+            if below in self.patched:
+                self.patch(source, below)
                 return
             try:
                 os.link(source, target)
@@ -100,6 +116,14 @@ class Building:
             self.write(below, self.shebang() + file.read(), 0o755)
         return True
 
+    def patch(self, source: str, below: str) -> None:
+        """Write a file in which the environment's path stands, as its own path now is."""
+        with open(source, "rb") as file:
+            content = file.read()
+        old, new = os.fsencode(self.recipe["prefix"]), os.fsencode(self.name)
+        changed = moved(content, old, new) if b"\0" in content else content.replace(old, new)
+        self.write(below, changed, 0o755 if os.stat(source).st_mode & 0o111 else 0o644)
+
     def write(self, below: str, content: bytes, mode: int = 0o644) -> None:
         put(self.root + below, content, mode)
         self.files[below] = len(content)
@@ -111,7 +135,12 @@ class Building:
         return b"#!%s\n" % python
 
     def begin(self) -> None:
-        """Write what makes the folder an environment, before any package can."""
+        """Write what makes the folder an environment, before any package can.
+
+        Nothing, where the Python of a package lies in the environment itself, as conda's does.
+        """
+        if os.path.dirname(self.python) == self.name + "/bin":
+            return
         os.symlink(self.python, self.root + "/bin/python")
         for name in ("python3", self.recipe["library"]):
             os.symlink("python", self.root + "/bin/" + name)
@@ -153,3 +182,26 @@ class Building:
                 line = "import sys\nfrom %s import %s\nsys.exit(%s())\n"
                 text = line % (module.strip(), call.split(".")[0].strip(), call.strip())
                 self.write(below, self.shebang() + text.encode(), 0o755)
+
+
+def moved(content: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a compiled file with another path in its texts, each as long as before with its zeros.
+
+    conda pads the path at which it installs with zeros behind the text, so there is room.
+    """
+    out: list[bytes] = []
+    at = 0
+    zeros = re.compile(rb"\0*")
+    while True:
+        start = content.find(old, at)
+        if start < 0:
+            return b"".join(out) + content[at:]
+        end = content.find(b"\0", start)
+        found = zeros.match(content, end) if end >= 0 else None
+        end, stop = found.span() if found else (len(content), len(content) + 1)
+        text = content[start:end].replace(old, new)
+        room = stop - start - 1
+        if len(text) > room:
+            raise Refused("%r is too long for a file of conda" % os.fsdecode(new))
+        out += [content[at:start], text.ljust(min(stop, len(content)) - start, b"\0")]
+        at = stop

@@ -21,7 +21,10 @@ def make(store: str, home: str) -> dict[str, Any]:
     asked = json.loads(stream.line())
     recipe = asked["recipe"]
     python = find_python(recipe)
-    check_libc(recipe)
+    own = recipe["interpreter"]
+    check_libc(recipe["needs"] + ([] if python else own[3]))
+    if not python:
+        recipe["packages"].append(["Python", "", own[2]])
     store = usable(store, store.startswith(home + "/"))
     held = [locked(store, "all", fcntl.LOCK_SH), locked(store, recipe["digest"], fcntl.LOCK_EX)]
     try:
@@ -38,7 +41,7 @@ def make(store: str, home: str) -> dict[str, Any]:
         for fd in held:
             os.close(fd)
     sweep(store)
-    return {"environment": building.name, "python": python}
+    return {"environment": building.name, "python": building.python}
 
 
 def use(name: str, home: str) -> None:

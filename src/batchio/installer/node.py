@@ -35,10 +35,19 @@ def pythons(library: str) -> Iterator[str]:
 
 
 def find_python(recipe: dict[str, Any]) -> str:
-    """Return the path of a Python of the recipe's ABI. Raises Refused."""
+    """Return the path of a Python of the recipe's ABI; "" when the one that travels is to be used.
+
+    Raises Refused.
+    """
     import subprocess
 
     seen = [str(sysconfig.get_config_var("SOABI"))]
+    always = recipe["interpreter"] and recipe["interpreter"][1]
+    if always and platform(seen[0]) == platform(recipe["abi"]):
+        return ""
+    if always:
+        has = "it is %s, and the environment of conda is for %s"
+        raise Refused(has % (platform(seen[0]), platform(recipe["abi"])))
     if seen[0] == recipe["abi"]:
         return os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
     for path in dict.fromkeys(pythons("/".join(parts(recipe["library"])))):
@@ -53,17 +62,25 @@ def find_python(recipe: dict[str, Any]) -> str:
             return str(base)
         seen.append(str(abi))
     has = ", ".join(dict.fromkeys(seen))
+    own = recipe["interpreter"]
+    if own and platform(seen[0]) == platform(recipe["abi"]):
+        return ""
     raise Refused("it has no Python %s (%s), but %s" % (recipe["python"], recipe["abi"], has))
 
 
-def check_libc(recipe: dict[str, Any]) -> None:
+def platform(abi: str) -> str:
+    """Return the part of an ABI that names processor and C library: "x86_64-linux-gnu"."""
+    return abi.partition("-")[2].partition("-")[2]
+
+
+def check_libc(needs: list[list[str]]) -> None:
     """Refuse when a file of the environment needs a newer glibc than this node has."""
     try:
         have = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()[-1]
         ours = tuple(map(int, have.split(".")[:2]))
     except (ValueError, OSError, IndexError):
         return
-    for package, file, wants in recipe["needs"]:
+    for package, file, wants in needs:
         if tuple(map(int, wants.split("."))) > ours:
             raise Refused("%s needs glibc %s (%s), it has %s" % (package, wants, file, have))
 

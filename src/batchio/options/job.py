@@ -9,7 +9,7 @@ from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
 _EXACT: Final = "packages travel as they are installed, so their versions are always these"
-_NO_CONDA: Final = "packages of conda do not travel yet"
+_NO_CONDA: Final = "only what is installed travels; install them into your environment"
 _NEEDS: Final = {Trait.REMOTE: "tasks on this computer use your Python where it is"}
 
 _TASKS: Final = (

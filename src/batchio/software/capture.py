@@ -32,7 +32,7 @@ class CapturedFile(NamedTuple):
     """A file of a package."""
 
     area: str
-    """site, scripts or data: as the folders of a wheel are called."""
+    """site, scripts or data: as the folders of a wheel are called; or root: the prefix itself."""
     below: str
     """Path below its area."""
     path: str
@@ -48,7 +48,7 @@ class CapturedPackage(NamedTuple):
     name: str
     version: str
     origin: str
-    """"": an index, as far as anybody knows; "local"; "editable"."""
+    """"": an index, as far as anybody knows; "local"; "editable"; "conda"."""
     files: tuple[CapturedFile, ...]
     folders: tuple[str, ...] = ()
     """Of an editable package: absolute paths that Python searches."""
@@ -56,6 +56,8 @@ class CapturedPackage(NamedTuple):
     """Of an editable package: module to absolute path, without a suffix."""
     hook: bool = False
     """Whether an editable package is found by code that nobody but it understands."""
+    patched: tuple[str, ...] = ()
+    """Of a package of conda: paths below the prefix of files that the prefix stands in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,11 @@ class Captured:
     library: str
     executable: str
     prefix: str
+    base: str
+    """Prefix of the Python itself; in a virtual environment another one."""
+    base_executable: str
     conda: bool
+    """Whether it is an environment of conda, mamba or pixi."""
     packages: tuple[CapturedPackage, ...]
     first: tuple[str, ...]
     """Folders and zip files that it searches before its own modules."""
@@ -131,6 +137,7 @@ def _captured(found: Mapping[str, Any]) -> Captured:
             tuple(each.get("folders") or ()),
             dict(each.get("mapping") or {}),
             bool(each.get("hook")),
+            tuple(each.get("patched") or ()),
         )
         for each in found["packages"]
     ]
@@ -142,6 +149,8 @@ def _captured(found: Mapping[str, Any]) -> Captured:
         library=found["library"],
         executable=os.path.abspath(found["executable"]),
         prefix=found["prefix"],
+        base=found["base"],
+        base_executable=found["base_executable"],
         conda=found["conda"],
         packages=tuple(packages),
         first=tuple(found["first"]),

@@ -37,7 +37,7 @@ class Item(NamedTuple):
     version: str
     kind: Kind
     into: str
-    """Path in the environment; "" for a wheel."""
+    """Path in the environment; "" for a wheel, and for what lies in the environment itself."""
     files: tuple[SourceFile, ...]
     why: str
     """For people: "as installed", "editable: /home/me/project"."""
@@ -58,6 +58,8 @@ class Items(NamedTuple):
     last: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
     """What does not travel, and why."""
+    patched: tuple[str, ...] = ()
+    """Paths in the environment of files that the prefix stands in."""
 
 
 def items_of(
@@ -98,6 +100,7 @@ class _Sorting:
         self._folders: dict[str, str] = {}
         """Place in the environment of each folder that travels, by its path here."""
         self._mapped: list[str] = []
+        self._patched: list[str] = []
 
     def sorted(self) -> Items:
         captured = self._captured
@@ -119,12 +122,16 @@ class _Sorting:
             tuple(places[path] for path in captured.first if path in places),
             (*self._mapped, *(places[path] for path in captured.last if path in places)),
             tuple(self._left),
+            tuple(sorted(set(self._patched))),
         )
 
     def _package(self, package: CapturedPackage) -> None:
         if package.hook:
             why = "it is editable, and found by code of its own; install it without -e"
             self._left.append((package.name, why))
+            return
+        if package.origin == "conda":
+            self._conda(package)
             return
         if package.mapping:
             self._map(package)
@@ -134,6 +141,22 @@ class _Sorting:
             editable = package.origin == "editable"
             said = "metadata of the editable package" if editable else "as installed"
             self._items.append(Item(name, package.version, "wheel", "", files, said))
+
+    def _conda(self, package: CapturedPackage) -> None:
+        """Add a package of conda, whose files lie anywhere in the prefix."""
+        files = tuple(
+            SourceFile(file.below, file.path, file.size, file.mtime_ns, file.executable)
+            for file in package.files
+        )
+        if files:
+            item = Item(package.name, package.version, "folder", "", files, "package of conda")
+            self._items.append(item)
+        self._patched += package.patched
+        self._patched += (
+            file.below
+            for file in package.files
+            if file.below.startswith("bin/") and _begins(file.path, self._captured.prefix)
+        )
 
     def _map(self, package: CapturedPackage) -> None:
         """Add the modules of an editable package that are found one by one."""
@@ -165,7 +188,7 @@ class _Sorting:
         self._items.append(Item(name, version, "folder", into, files, why))
 
     def _into(self, name: str) -> str:
-        number = sum(item.kind == "folder" for item in self._items)
+        number = sum(bool(item.into) for item in self._items)
         plain = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in name)
         return f"{SOURCES}/{number}-{plain[:40]}"
 
@@ -176,6 +199,12 @@ def _in_wheel(package: CapturedPackage, file: CapturedFile) -> SourceFile:
     if file.area != "site":
         arrival = f"{package.name or 'loose'}-{package.version}.data/{file.area}/{file.below}"
     return SourceFile(arrival, file.path, file.size, file.mtime_ns, file.executable)
+
+
+def _begins(path: str, prefix: str) -> bool:
+    """Return whether a file is a script of a program below a prefix."""
+    with open(path, "rb") as file:
+        return file.read(2 + len(os.fsencode(prefix))) == b"#!" + os.fsencode(prefix)
 
 
 def _modules(path: str, arrival: str) -> Iterator[SourceFile]:

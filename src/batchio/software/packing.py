@@ -16,16 +16,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from batchio.core.recipe import Need, Package, Piece, Recipe
+from batchio.core.recipe import Interpreter, Need, Package, Piece, Recipe
 from batchio.errors import UsageError
 from batchio.software.elf import glibc_of
+from batchio.software.items import Item, SourceFile
+from batchio.software.movable import FOLDER, interpreter_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batchio.software.cache import Cache
     from batchio.software.capture import Captured
-    from batchio.software.items import Item, Items, SourceFile
+    from batchio.software.items import Items
 
 LARGE: Final = 1 << 20
 """Least size in bytes of a file that is a piece of its own."""
@@ -36,7 +38,7 @@ TIME: Final = (1980, 1, 1, 0, 0, 0)
 READABLE: Final = 0o644
 EXECUTABLE: Final = 0o755
 
-_LAYOUT: Final = 1
+_LAYOUT: Final = 2
 """Rises when the same files shall become other pieces."""
 
 _SHEBANG: Final = b"#!"
@@ -57,6 +59,7 @@ def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
             package, glibc = _package(item, captured, cache)
             packages.append(package)
             needs += glibc
+        interpreter = _interpreter(captured, cache)
         recipe = Recipe(
             python=captured.minor,
             abi=captured.abi,
@@ -65,6 +68,9 @@ def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
             first=found.first,
             last=found.last,
             needs=tuple(needs),
+            interpreter=interpreter,
+            prefix=captured.prefix if found.patched else "",
+            patched=found.patched,
         )
         cache.put_recipe(recipe)
     except OSError as err:
@@ -73,6 +79,30 @@ def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
             hint="make room, set XDG_CACHE_HOME, or send none: --no-package-sync",
         ) from None
     return recipe
+
+
+def _interpreter(captured: Captured, cache: Cache) -> Interpreter | None:
+    """Pack the Python itself, where it can be moved. It changes only with its executable."""
+    executable, base = captured.base_executable, os.path.realpath(captured.base)
+    path = os.path.relpath(executable, base)
+    if captured.conda:
+        return Interpreter(path, True, (), ())
+    found = os.stat(executable)
+    own = SourceFile(path, executable, found.st_size, found.st_mtime_ns, True)
+    item = Item("interpreter", captured.version, "folder", FOLDER, (own,), "")
+    key = _key(item)
+    known = cache.packed(key)
+    if known is None or not all(cache.piece(piece[0]).exists() for piece in known["pieces"]):
+        files = interpreter_files(captured)
+        known = {"pieces": [], "glibc": None}
+        if files:
+            known = _packed(item._replace(files=tuple(files)), captured, cache)
+        cache.note(key, known)
+    pieces = tuple(Piece(*piece) for piece in known["pieces"])
+    for piece in pieces:
+        os.utime(cache.piece(piece.digest))
+    needs = (Need("Python", *known["glibc"]),) if known["glibc"] else ()
+    return Interpreter(f"{FOLDER}/{path}", False, pieces, needs) if pieces else None
 
 
 def _package(item: Item, captured: Captured, cache: Cache) -> tuple[Package, list[Need]]:
@@ -101,8 +131,9 @@ def _key(item: Item) -> str:
 
 def _packed(item: Item, captured: Captured, cache: Cache) -> dict[str, Any]:
     """Make the pieces of an item; return them, and the newest glibc that they need."""
-    small = [file for file in item.files if file.size < LARGE]
-    large = [file for file in item.files if file.size >= LARGE]
+    files = sorted({file.arrival: file for file in reversed(item.files)}.values())
+    small = [file for file in files if file.size < LARGE]
+    large = [file for file in files if file.size >= LARGE]
     pieces: list[Piece] = []
     if small or not large:
         digest, size = _kept(cache, lambda out: _zip(item, small, captured, out))
@@ -117,7 +148,7 @@ def _packed(item: Item, captured: Captured, cache: Cache) -> dict[str, Any]:
 def _place(item: Item, file: SourceFile, captured: Captured) -> str:
     """Return where a large file goes in the environment, as an installer of wheels does it."""
     if item.kind == "folder":
-        return f"{item.into}/{file.arrival}"
+        return f"{item.into}/{file.arrival}".lstrip("/")
     first, _, rest = file.arrival.partition("/")
     if first.endswith(".data"):
         area, _, below = rest.partition("/")
@@ -169,7 +200,7 @@ def _zip(item: Item, files: Sequence[SourceFile], captured: Captured, out: IO[by
 
 
 def _add(packed: zipfile.ZipFile, arrival: str, content: bytes, executable: bool) -> None:
-    name = arrival.encode("utf-8", "replace").decode()
+    name = arrival.encode("utf-8", "backslashreplace").decode()
     entry = zipfile.ZipInfo(name, TIME)
     entry.create_system = 3  # Unix, whose modes stand in the upper half
     entry.external_attr = (0o100000 | (EXECUTABLE if executable else READABLE)) << 16

@@ -27,14 +27,17 @@ def interpreter() -> dict[str, Any]:
     library = "python%d.%d" % sys.version_info[:2]
     if "t" in getattr(sys, "abiflags", ""):
         library += "t"
-    prefixes = (sys.prefix, sys.base_prefix)
     return {
         "version": "%d.%d.%d" % sys.version_info[:3],
         "abi": sysconfig.get_config_var("SOABI") or "",
         "library": library,
         "executable": sys.executable,
         "prefix": sys.prefix,
-        "conda": any(os.path.isdir(os.path.join(one, "conda-meta")) for one in prefixes),
+        "base": sys.base_prefix,
+        "base_executable": os.path.realpath(
+            getattr(sys, "_base_executable", None) or sys.executable
+        ),
+        "conda": os.path.isdir(os.path.join(sys.prefix, "conda-meta")),
     }
 
 
@@ -94,7 +97,7 @@ def row(area: str, below: str, path: str) -> list[Any] | None:
 class Site:
     """One folder of packages."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, owned: set[str]) -> None:
         self.path = path
         self.system = is_system(path)
         above = os.path.dirname(os.path.dirname(os.path.dirname(path)))
@@ -103,7 +106,8 @@ class Site:
             self.names = sorted(os.listdir(path))
         except OSError:
             self.names = []
-        self.owned: set[str] = set()
+        self.owned = set(owned)
+        self.conda = owned
         self.left: list[list[str]] = []
 
     def packages(self, known: set[str]) -> list[dict[str, Any]]:
@@ -113,6 +117,9 @@ class Site:
             if not name.endswith((".dist-info", ".egg-info")):
                 continue
             info = os.path.join(self.path, name)
+            if os.path.join(info, "METADATA") in self.conda or info in self.conda:
+                known.add(normal(title(info)[0]))
+                continue
             called, version = title(info)
             record = self.record(info)
             for path in record:
@@ -234,6 +241,33 @@ class Site:
                 self.left.append([path, "it runs code, and belongs to no package"])
 
 
+def conda_packages(prefix: str) -> list[dict[str, Any]]:
+    """Return the packages that conda, mamba or pixi has installed into a prefix."""
+    out = []
+    folder = os.path.join(prefix, "conda-meta")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if not name.endswith(".json"):
+            continue
+        try:
+            found = json.loads(text(os.path.join(folder, name)))
+            files = [str(path) for path in found["files"] if not path.endswith(".pyc")]
+            paths = (found.get("paths_data") or {}).get("paths") or []
+            patched = [str(one["_path"]) for one in paths if one.get("prefix_placeholder")]
+        except (ValueError, LookupError, TypeError, AttributeError):
+            continue
+        rows = [row("root", path, os.path.join(prefix, path)) for path in files]
+        out.append(
+            {
+                "name": found.get("name", name),
+                "version": str(found.get("version", "")),
+                "origin": "conda",
+                "files": [one for one in rows if one],
+                "patched": patched,
+            }
+        )
+    return out
+
+
 def kind(origin: Any) -> str:
     """Return where a package came from: "", "editable", or "local" for all but an index."""
     if not isinstance(origin, dict) or not origin:
@@ -268,8 +302,11 @@ def probe(path: list[str]) -> dict[str, Any]:
     packages: list[dict[str, Any]] = []
     loose: list[list[Any]] = []
     left: list[list[str]] = []
+    conda = conda_packages(sys.prefix)
+    packages += conda
+    owned = {file[2] for package in conda for file in package["files"]}
     for folder in sites:
-        site = Site(folder)
+        site = Site(folder, owned)
         packages += site.packages(known)
         loose += site.unowned()
         site.code_lines()

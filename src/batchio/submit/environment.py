@@ -112,13 +112,7 @@ def environment_for(
     except UsageError as err:
         hint = err.hint or WITHOUT
         raise UsageError(err.message, where=err.where, hint=hint) from None
-    environment, warnings = found
-    if environment.captured.conda:
-        why = f"{environment.captured.prefix} is an environment of conda, which does not travel yet"
-        if wanted:
-            raise blamed(effective, "package-sync", UsageError(why, hint=WITHOUT))
-        return None, [f"{why}; tasks use the Python that nodes have"]
-    return environment, warnings
+    return found
 
 
 def look(
