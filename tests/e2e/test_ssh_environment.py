@@ -30,6 +30,12 @@ print("python", said("python", "-c", "import plain; print(plain.WORD)"))
 """
 
 
+@pytest.fixture(autouse=True)
+def sending(hosts: MakeHosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages travel, as they do for everybody."""
+    monkeypatch.delenv("BATCHIO_PACKAGE_SYNC")
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeEnvironment:
     """A folder with a program, a module beside it, and an environment that is active."""

@@ -37,7 +37,6 @@ async def test_the_docs_page_gives_the_same_on_three_hosts_as_here(
     hosts: MakeHosts, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machines = names(hosts(3))
-    monkeypatch.setenv("BATCHIO_PACKAGE_SYNC", "false")  # they need none, and ours are many
     monkeypatch.chdir(ROOT / "examples" / "2-coiled")
 
     for number, (words, options) in enumerate(SCRIPTS):
