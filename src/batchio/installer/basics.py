@@ -63,12 +63,15 @@ def parts(path: str) -> list[str]:
 
 
 def put(path: str, content: bytes, mode: int = 0o644) -> None:
-    """Write a new file."""
+    """Write a new file; its mode is exact under the umask that `main` sets."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(fd, "wb") as file:
-        file.write(content)
-    os.chmod(path, mode)
-    os.utime(path, (TIME, TIME))
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.utime(fd, (TIME, TIME))
+    finally:
+        os.close(fd)
 
 
 def remove(path: str) -> None:

@@ -52,16 +52,16 @@ class Building:
         self.folder("/bin")
         self.begin()
         for package in self.recipe["packages"]:
-            for digest, _, kind, into, mode in package[2]:
+            for digest, size, kind, into, mode in package[2]:
                 source = self.store + "/pieces/" + digest
                 if kind == "file":
                     below = "/" + "/".join(parts(into))
                     if mode & 0o111:
                         os.chmod(source, 0o755)
-                    self.link(source, below)
+                    self.link(source, below, size)
                     continue
-                for below, _ in listing(source)["files"]:
-                    self.link(source + below, self.place(kind, into, below))
+                for below, length in listing(source)["files"]:
+                    self.link(source + below, self.place(kind, into, below), length)
         self.finish()
         files = sorted(self.files.items())
         used = [piece[0] for package in self.recipe["packages"] for piece in package[2]]
@@ -83,14 +83,15 @@ class Building:
             os.makedirs(self.root + below, exist_ok=True)
             self.made.add(below)
 
-    def link(self, source: str, below: str) -> None:
+    def link(self, source: str, below: str, size: int) -> None:
         """Link one file into the environment; of two at one path the first counts."""
         if below in self.files:
             return
         target = self.root + below
         try:
-            self.folder(os.path.dirname(below))
-            if os.path.dirname(below) == "/bin" and self.script(source, below):
+            above = below.rpartition("/")[0]
+            self.folder(above)
+            if above == "/bin" and self.script(source, below):
                 return
             if below in self.patched:
                 self.patch(source, below)
@@ -105,7 +106,7 @@ class Building:
                 os.utime(target, (TIME, TIME))
         except (FileExistsError, NotADirectoryError):
             return
-        self.files[below] = os.path.getsize(target)
+        self.files[below] = size
 
     def script(self, source: str, below: str) -> bool:
         """Write a script that the environment's Python runs; return whether it is one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -45,7 +46,7 @@ def unpack(part: str, path: str, kind: str) -> None:
     folder = part + ".d"
     made, files = {""}, []
     os.mkdir(folder)
-    with zipfile.ZipFile(part) as packed:
+    with zipfile.ZipFile(part) as packed, open(part, "rb") as raw:
         for entry in packed.infolist():
             name = os.fsdecode(entry.comment) if entry.comment else entry.filename
             if name.endswith("/"):
@@ -55,12 +56,25 @@ def unpack(part: str, path: str, kind: str) -> None:
             if above not in made:
                 os.makedirs(folder + "/" + above, exist_ok=True)
                 made.add(above)
-            content = packed.read(entry)
+            content = stored(raw, entry) or packed.read(entry)
             mode = 0o755 if entry.external_attr >> 16 & 0o111 else 0o644
             put(folder + "/" + name, content, mode)
             files.append(["/" + name, len(content)])
     os.unlink(part)
     keep(folder, path, {"files": files})
+
+
+def stored(raw: Any, entry: zipfile.ZipInfo) -> bytes:
+    """Return the content of a file that is not compressed; b"" of others.
+
+    Opening each by `zipfile` would take half of the time that unpacking does.
+    """
+    if entry.compress_type != zipfile.ZIP_STORED:
+        return b""
+    raw.seek(entry.header_offset + 26)  # of the local header: the sizes of name and extra field
+    name, extra = struct.unpack("<HH", raw.read(4))
+    raw.seek(name + extra, 1)
+    return bytes(raw.read(entry.file_size))
 
 
 def lacking(store: str, recipe: dict[str, Any]) -> list[list[Any]]:
