@@ -168,6 +168,22 @@ def test_what_does_not_travel_is_named(caller: Caller, made: MadeEnvironment) ->
     assert named.endswith(" and 1 more; batchio env show lists them")
 
 
+def test_packages_that_a_script_names_itself_are_told_not_to_be_installed(
+    caller: Caller, made: MadeEnvironment
+) -> None:
+    block = (
+        '# /// script\n# requires-python = ">=3.11"\n# dependencies = [\n#   "rich",\n# ]\n# ///\n'
+    )
+    caller.file("needs.py", f"{block}import rich\n")
+    caller.file("none.py", block.replace('#   "rich",\n', ""))
+    said = "needs.py names packages that it needs (PEP 723); they are not installed "
+    said += "for it: tasks find what your environment has"
+    for options in ({}, REMOTE):
+        assert said in caller.typed("needs.py", **options).warnings
+        assert not caller.typed("none.py", **options).warnings
+        assert not caller.typed("cat", "needs.py", **options).warnings
+
+
 # --- bad input -----------------------------------------------------------------------
 
 

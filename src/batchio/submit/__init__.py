@@ -24,7 +24,7 @@ from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
-from batchio.submit.interpreter import users_python
+from batchio.submit.interpreter import notes, users_python
 from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
@@ -72,6 +72,7 @@ def prepare(
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     noted = earlier.notes(resolved.effective, here, workspace)
+    said += notes(resolved.command, here)
     warnings = [*resolved.warnings, *bundle.warnings, *said, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)

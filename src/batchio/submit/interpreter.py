@@ -21,6 +21,9 @@ _TOOLS: Final = ("pipx_metadata.json", "uv-receipt.toml")
 """Files in the environment of a program that pipx or uv has installed for itself."""
 
 _SYSTEM: Final = ("/usr/bin", "/bin", "/usr/local/bin")
+_REQUIREMENTS: Final = re.compile(
+    r"^# /// script\s*\n(?:#.*\n)*?#\s*dependencies\s*=\s*\[\s*(?:\n#\s*)*[\"']", re.MULTILINE
+)
 _BEFORE: Final = (
     "env",
     "nice",
@@ -76,15 +79,28 @@ def runs_python(command: Command, python: str, here: CallerContext) -> bool:
         (command.shell or first in _BEFORE) and any(map(programs.has, more))
     ):
         return True
-    return any(programs.named_in(text) for text in _scripts(command, here))
+    return any(programs.named_in(text) for _, text in _scripts(command, here))
 
 
-def _scripts(command: Command, here: CallerContext) -> Iterator[str]:
+def notes(command: Command, here: CallerContext) -> list[str]:
+    """Return a line for each script of Python that names packages of its own (PEP 723)."""
+    if command.argv[:1] != (PYTHON,):
+        return []
+    return [
+        f"{source or 'the script'} names packages that it needs (PEP 723); they are not installed "
+        "for it: tasks find what your environment has"
+        for source, text in _scripts(command, here)
+        if _REQUIREMENTS.search(text)
+    ]
+
+
+def _scripts(command: Command, here: CallerContext) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each script; one that was given as text has no name."""
     if command.text is not None:
-        yield command.text
+        yield "", command.text
     for source in command.sources:
         if here.look(source).is_file:
-            yield here.text(source)
+            yield source, here.text(source)
 
 
 class _Programs:
