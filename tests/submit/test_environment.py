@@ -129,6 +129,9 @@ def test_a_job_says_which_environment_it_takes_along(caller: Caller, made: MadeE
     assert spec.software.packages == 1
     assert spec.software.python == ".".join(map(str, sys.version_info[:3]))
     assert not spec.keep_software
+    said = str(spec.software)
+    assert said.startswith(f"Python {spec.software.python}, 1 package (")
+    assert said.endswith(f"), {spec.software.digest[:8]}")
     again = caller.typed("process.py", **REMOTE)
     assert caller.submitted(again, again.create()).software == spec.software
 
