@@ -34,6 +34,19 @@ class SentFile(NamedTuple):
     mode: int
 
 
+class Software(NamedTuple):
+    """The Python environment that travels."""
+
+    digest: str
+    """Digest of its recipe."""
+    python: str
+    """Version of the Python that it was found with, "3.12.1"."""
+    packages: int
+    """Number of packages and folders in it."""
+    size: int
+    """Bytes of all its pieces."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class JobSpec(Record):
     """One job as it shall run. Times are seconds, sizes bytes."""
@@ -112,6 +125,10 @@ class JobSpec(Record):
     """Whether the tasks need an ARM processor."""
     output_filestore: str | None = None
     """URL below which output files are stored, as `<job>/<task>/<path>`; None: nowhere."""
+    software: Software | None = None
+    """The user's Python environment, which each node gets; None: none travels."""
+    keep_software: bool = True
+    """Whether nodes keep its pieces after the job, for the next one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""
@@ -175,5 +192,6 @@ _READERS: Final[Mapping[str, Any]] = {
     "scheduler_tasks": _ids,
     "retry_on": _pairs,
     "files": lambda rows: tuple(SentFile(*row) for row in rows),
+    "software": lambda row: None if row is None else Software(*row),
     "options": lambda rows: {name: tuple(row) for name, row in rows.items()},
 }
