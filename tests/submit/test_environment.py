@@ -136,6 +136,16 @@ def test_a_job_says_which_environment_it_takes_along(caller: Caller, made: MadeE
     assert caller.submitted(again, again.create()).software == spec.software
 
 
+def test_a_python_without_packages_leaves_the_choice_to_the_nodes(
+    caller: Caller, tmp_path: Path
+) -> None:
+    caller.environ["VIRTUAL_ENV"] = str(MadeEnvironment(tmp_path / "bare").root)
+    caller.file("process.py", "")
+    assert caller.typed("process.py", **REMOTE).spec.software is None
+    asked = caller.typed("process.py", package_sync="true", **REMOTE)
+    assert ", 0 packages (0 B)" in asked.plan().packages
+
+
 # --- what of it ----------------------------------------------------------------------
 
 
