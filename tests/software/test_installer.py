@@ -191,11 +191,13 @@ def test_the_first_of_two_files_at_one_path_counts(
 
 
 def test_no_path_leaves_its_folder(recipe: Recipe, there: Node, tmp_path: Path) -> None:
+    (tmp_path / "store/locks").mkdir(parents=True)
+    (tmp_path / "store/pieces").mkdir()
     evil = tmp_path / "evil.zip"
     with zipfile.ZipFile(evil, "w") as out:
         out.writestr("../../escaped.py", "x")
     with pytest.raises(basics.Refused, match="is no path below a folder"):
-        pieces.unpack(str(evil), str(tmp_path / "piece"), "wheel")
+        pieces.unpack(str(evil), str(tmp_path / "store/pieces/x"), "wheel")
     piece = next(iter(recipe.pieces().values()))
     for into in ("../x", "/etc/x", "a//b", "a/\0"):
         bad = replace(
@@ -204,6 +206,19 @@ def test_no_path_leaves_its_folder(recipe: Recipe, there: Node, tmp_path: Path) 
         answer = there.call(bad, [piece._replace(kind="file")])
         assert "is no path below a folder" in answer["refused"]
     assert not list(there.store.glob("envs/*.list"))
+
+
+def test_a_piece_that_another_job_has_brought_meanwhile_stays(
+    recipe: Recipe, there: Node, tmp_path: Path
+) -> None:
+    there.make(recipe)
+    for piece in recipe.pieces().values():
+        path = there.store / "pieces" / piece.digest
+        inode = path.stat().st_ino
+        part = shutil.copyfile(there.cache.piece(piece.digest), f"{path}.part-1")
+        pieces.unpack(str(part), str(path), piece.kind)
+        assert path.stat().st_ino == inode
+    assert not list(there.store.rglob("*.part-*"))
 
 
 def test_other_bytes_than_were_promised_are_refused(recipe: Recipe, there: Node) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,14 @@ def test_a_file_that_is_listed_twice_and_names_that_are_not_utf_8_arrive(
             ]
     assert {name for name in names if "ve.txt" in name} == set(odd)
     assert names.count("plain.py") == 1
+
+
+def test_many_that_pack_at_once_do_not_get_into_each_others_way(
+    made: MadeEnvironment, cache: Cache
+) -> None:
+    captured = capture(str(made.python), os.environ)
+    found = items_of(captured, listed)
+    with ThreadPoolExecutor(8) as pool:
+        works = [pool.submit(packing.pack, captured, found, cache) for _ in range(40)]
+        assert len({work.result().digest for work in works}) == 1
+    assert not list(cache.folder.rglob("part-*"))

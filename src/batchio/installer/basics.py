@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -116,3 +117,13 @@ def keep(part: str, path: str, known: dict[str, Any]) -> None:
         json.dump(known, file)
     os.rename(part, path)
     os.rename(path + ".list.part", path + ".list")
+
+
+def locked(store: str, name: str, how: int) -> int:
+    fd = os.open(store + "/locks/" + name, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, how)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

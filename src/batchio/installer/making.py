@@ -8,9 +8,9 @@ import os
 import sys
 from typing import Any
 
-from batchio.installer.basics import Refused, Stream
+from batchio.installer.basics import Refused, Stream, locked
 from batchio.installer.building import Building
-from batchio.installer.node import check_libc, check_room, find_python, locked, spare, usable
+from batchio.installer.node import check_libc, check_room, find_python, spare, usable
 from batchio.installer.pieces import lacking, receive
 from batchio.installer.sweeping import sweep
 

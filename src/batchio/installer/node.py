@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -115,13 +114,3 @@ def check_room(store: str, missing: list[list[Any]]) -> None:
     if free < wanted:
         shown = (wanted >> 20, store, free >> 20)
         raise Refused("no room for packages: %d MiB are needed below %s, %d MiB are free" % shown)
-
-
-def locked(store: str, name: str, how: int) -> int:
-    fd = os.open(store + "/locks/" + name, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, how)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd

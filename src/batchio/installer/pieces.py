@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import struct
@@ -9,7 +10,17 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from batchio.installer.basics import TIME, Refused, Stream, keep, parts, put, remove, whole
+from batchio.installer.basics import (
+    TIME,
+    Refused,
+    Stream,
+    keep,
+    locked,
+    parts,
+    put,
+    remove,
+    whole,
+)
 
 
 def receive(stream: Stream, store: str, sent: list[list[Any]]) -> None:
@@ -41,7 +52,7 @@ def unpack(part: str, path: str, kind: str) -> None:
     if kind == "file":
         os.chmod(part, 0o644)
         os.utime(part, (TIME, TIME))
-        keep(part, path, {"files": [["", os.path.getsize(part)]]})
+        settle(part, path, [["", os.path.getsize(part)]])
         return
     folder = part + ".d"
     made, files = {""}, []
@@ -61,7 +72,19 @@ def unpack(part: str, path: str, kind: str) -> None:
             put(folder + "/" + name, content, mode)
             files.append(["/" + name, len(content)])
     os.unlink(part)
-    keep(folder, path, {"files": files})
+    settle(folder, path, files)
+
+
+def settle(part: str, path: str, files: list[list[Any]]) -> None:
+    """Give a piece its name, unless another job was faster, who may be linking to it already."""
+    fd = locked(os.path.dirname(os.path.dirname(path)), "pieces", fcntl.LOCK_EX)
+    try:
+        if whole(path):
+            remove(part)
+        else:
+            keep(part, path, {"files": files})
+    finally:
+        os.close(fd)
 
 
 def stored(raw: Any, entry: zipfile.ZipInfo) -> bytes:
@@ -84,6 +107,15 @@ def lacking(store: str, recipe: dict[str, Any]) -> list[list[Any]]:
         for piece in package[2]:
             path = store + "/pieces/" + "/".join(parts(piece[0]))
             if not whole(path):
-                remove(path)
                 missing[piece[0]] = piece
+    if missing:
+        fd = locked(store, "pieces", fcntl.LOCK_EX)
+        try:
+            for digest in list(missing):
+                if whole(store + "/pieces/" + digest):  # by now
+                    del missing[digest]
+                else:
+                    remove(store + "/pieces/" + digest)
+        finally:
+            os.close(fd)
     return list(missing.values())

@@ -6,8 +6,7 @@ import fcntl
 import os
 import time
 
-from batchio.installer.basics import MOST, UNUSED_S, listing, remove
-from batchio.installer.node import locked
+from batchio.installer.basics import MOST, UNUSED_S, listing, locked, remove
 
 
 def sweep(store: str, all_of_it: bool = False) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -105,9 +106,11 @@ class Cache:
         self._write(self.folder / "packed" / key, value)
 
     def _write(self, path: Path, value: Any) -> None:
-        part = path.with_name(f"{path.name}.{os.getpid()}")
-        part.write_text(json.dumps(value))
-        part.replace(path)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix="part-", delete=False
+        ) as part:  # another one for each of two that write at once
+            json.dump(value, part)
+        os.replace(part.name, path)
 
     def _sweep(self, before: float) -> int:
         size = 0
