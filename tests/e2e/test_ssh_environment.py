@@ -1,5 +1,8 @@
 """What a task finds on hosts is what its author's Python finds."""
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 import batchio
 from batchio import api
 from tests.e2e.conftest import MakeHosts, names
+from tests.e2e.watching import kill_head
 from tests.software.environments import MadeEnvironment, compiled, place
 from tests.software.pythons import make_conda, noted
 from tests.testbed.client import Lab, Vm
@@ -92,6 +96,9 @@ async def test_a_program_finds_on_hosts_without_packages_what_it_finds_here(
     job = await batchio.run("process.py", ntasks=4, hosts=names(machines))
     result = await job.wait(timeout=60)
     assert (result.outcome, await printed(job)) == ("succeeded", EXPECTED)
+    assert (await job.status()).packages.startswith(
+        f"Python {sys.version.split()[0]}, 5 packages ("
+    )
     before = [stored(lab, vm) for vm in machines]
 
     source = Path("edited/src/edited/__init__.py")
@@ -138,6 +145,39 @@ async def test_an_environment_of_conda_travels_with_its_python(
     result = await job.wait(timeout=60)
     assert "\n".join(await printed(job)) == "True\nplain True"
     assert result.outcome == "succeeded"
+
+
+async def test_after_a_head_was_killed_while_packages_were_sent_the_next_one_sends_the_rest(
+    hosts: MakeHosts, workspace: Path, lab: Lab, project: MadeEnvironment
+) -> None:
+    """Many large pieces; the head dies when some of them are there."""
+    for number in range(40):
+        place(project.site / f"plain{number}.bin", os.urandom(2_000_000))
+    [vm] = hosts(1)
+    job = await batchio.run("process.py", hosts=[vm.name])
+    kept: set[str] = set()
+    while len(kept) < 3:
+        kept = await asyncio.to_thread(stored, lab, vm)
+    await kill_head(job)
+    await job.recover()
+    result = await job.wait(timeout=60)
+
+    assert (result.outcome, await printed(job)) == ("succeeded", EXPECTED)
+    assert kept < stored(lab, vm)
+    pieces = lab.disk(vm) / "var/tmp/batchio-0/software/pieces"
+    assert not list(pieces.glob("*.part-*"))
+
+
+async def test_two_jobs_at_once_share_one_environment(
+    hosts: MakeHosts, workspace: Path, lab: Lab, project: MadeEnvironment
+) -> None:
+    [vm] = hosts(1)
+    jobs = await asyncio.gather(*(batchio.run("process.py", hosts=[vm.name]) for _ in range(2)))
+    results = await asyncio.gather(*(job.wait(timeout=60) for job in jobs))
+    assert [result.outcome for result in results] == ["succeeded", "succeeded"]
+    assert [await printed(job) for job in jobs] == [EXPECTED, EXPECTED]
+    made = list((lab.disk(vm) / "var/tmp/batchio-0/software/envs").glob("*.list"))
+    assert len(made) == 1
 
 
 async def test_nothing_is_kept_where_nothing_shall_be(

@@ -68,6 +68,17 @@ def test_it_finds_what_was_found_here(
     assert (there.home() / "software").resolve() == environment
 
 
+@pytest.mark.parametrize("system", [True, False])
+def test_packages_of_the_distribution_are_found_where_they_were_found_here(
+    recipe: Recipe, there: Node, system: bool
+) -> None:
+    environment = there.make(replace(recipe, system=system))
+    sites = "import site, sys; print(*site.getsitepackages())"
+    found = runs(environment, "python", "-c", sites).split()
+    assert found[0].startswith(str(environment))
+    assert (len(found) > 1) is system
+
+
 def test_a_second_job_is_sent_nothing(recipe: Recipe, there: Node) -> None:
     first = there.make(recipe)
     count = len(there.sent)

@@ -129,8 +129,21 @@ def test_a_job_says_which_environment_it_takes_along(caller: Caller, made: MadeE
     assert spec.software.packages == 1
     assert spec.software.python == ".".join(map(str, sys.version_info[:3]))
     assert not spec.keep_software
+    said = str(spec.software)
+    assert said.startswith(f"Python {spec.software.python}, 1 package (")
+    assert said.endswith(f"), {spec.software.digest[:8]}")
     again = caller.typed("process.py", **REMOTE)
     assert caller.submitted(again, again.create()).software == spec.software
+
+
+def test_a_python_without_packages_leaves_the_choice_to_the_nodes(
+    caller: Caller, tmp_path: Path
+) -> None:
+    caller.environ["VIRTUAL_ENV"] = str(MadeEnvironment(tmp_path / "bare").root)
+    caller.file("process.py", "")
+    assert caller.typed("process.py", **REMOTE).spec.software is None
+    asked = caller.typed("process.py", package_sync="true", **REMOTE)
+    assert ", 0 packages (0 B)" in asked.plan().packages
 
 
 # --- what of it ----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from batchio.core.record import Record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 Kind = Literal["wheel", "folder", "file"]
 """wheel: a zip as wheels are, for site-packages; folder: a zip for the folder `into`; file: one
@@ -87,6 +87,7 @@ class Recipe(Record):
         interpreter: The user's Python, where it can be moved.
         prefix: Path that stands in some files for that of the environment; "" in none.
         patched: Paths of those files in the environment.
+        system: Whether packages that a node's distribution has installed are found, too.
     """
 
     python: str
@@ -99,6 +100,7 @@ class Recipe(Record):
     interpreter: Interpreter | None = None
     prefix: str = ""
     patched: tuple[str, ...] = ()
+    system: bool = False
 
     @property
     def size(self) -> int:
@@ -135,6 +137,7 @@ class Recipe(Record):
             "interpreter": _plain(self.interpreter),
             "prefix": self.prefix,
             "patched": list(self.patched),
+            "system": self.system,
         }
 
     @classmethod
@@ -160,6 +163,7 @@ class Recipe(Record):
             interpreter=_interpreter(data["interpreter"]),
             prefix=data["prefix"],
             patched=tuple(data["patched"]),
+            system=data["system"],
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from batchio.core.arrays import TaskIds, parse_ids
 from batchio.core.record import Record
+from batchio.core.sizes import format_bytes
 from batchio.errors import BatchioError
 
 SPEC_VERSION: Final = 1
@@ -45,6 +46,11 @@ class Software(NamedTuple):
     """Number of packages and folders in it."""
     size: int
     """Bytes of all its pieces."""
+
+    def __str__(self) -> str:
+        """Describe it in one line: "Python 3.12.1, 55 packages (575 MiB), 4f2a90c1"."""
+        count = "1 package" if self.packages == 1 else f"{self.packages} packages"
+        return f"Python {self.python}, {count} ({format_bytes(self.size)}), {self.digest[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

@@ -146,7 +146,8 @@ class Building:
         for name in ("python3", self.recipe["library"]):
             os.symlink("python", self.root + "/bin/" + name)
         home = os.path.dirname(self.python)
-        config = "home = %s\ninclude-system-site-packages = false\n" % home
+        system = "true" if self.recipe["system"] else "false"
+        config = "home = %s\ninclude-system-site-packages = %s\n" % (home, system)
         self.write("/pyvenv.cfg", os.fsencode(config))
 
     def finish(self) -> None:

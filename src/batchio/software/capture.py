@@ -80,6 +80,8 @@ class Captured:
     last: tuple[str, ...]
     left: tuple[tuple[str, str], ...]
     """What cannot travel, and why."""
+    system: bool
+    """Whether it also finds packages that the distribution has installed."""
 
     @property
     def minor(self) -> str:
@@ -156,6 +158,7 @@ def _captured(found: Mapping[str, Any]) -> Captured:
         first=tuple(found["first"]),
         last=tuple(found["last"]),
         left=tuple((what, why) for what, why in found["left"]),
+        system=found["system"],
     )
 
 

@@ -71,6 +71,7 @@ def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
             interpreter=interpreter,
             prefix=captured.prefix if found.patched else "",
             patched=found.patched,
+            system=captured.system,
         )
         cache.put_recipe(recipe)
     except OSError as err:

@@ -318,6 +318,7 @@ def probe(path: list[str]) -> dict[str, Any]:
         "first": first,
         "last": last,
         "left": left,
+        "system": any(is_system(folder) for folder in sites),
     }
 
 

@@ -112,6 +112,8 @@ def environment_for(
     except UsageError as err:
         hint = err.hint or WITHOUT
         raise UsageError(err.message, where=err.where, hint=hint) from None
+    if not wanted and not found[0].found.items:
+        return None, []  # any Python of the nodes will do
     return found
 
 
