@@ -100,7 +100,7 @@ def hardware(person: Person) -> None:
 @row(
     "R:--scheduler-vm-type", "R:--region", "R:--spot-policy", "R:--allow-cross-zone",
     "R:--disk-size", "R:--allow-ssh-from", "R:--package-sync-strict",
-    "R:--package-sync-conda-extras", "R:--package-sync-ignore", "R:--dask-container",
+    "R:--package-sync-conda-extras", "R:--dask-container",
 )  # fmt: skip
 def placed(person: Person) -> None:
     for words in (
@@ -112,13 +112,22 @@ def placed(person: Person) -> None:
         ["--allow-ssh-from", "me"],
         ["--package-sync-strict"],
         ["--package-sync-conda-extras", "a,b"],
-        ["--package-sync-ignore", "c"],
         ["--dask-container", "daskdev/dask"],
     ):
         said = person.type("run", "--dry-run", *words, "true").err
         assert f"warning: {words[0]}" in said
         assert "(command line): ignored, " in said
     assert "is not one of" in person.refuses("--spot-policy", "cheap", "true")
+
+
+@row("R:--package-sync-ignore")
+def fewer_packages(person: Person) -> None:
+    ignored = ["--package-sync", "--package-sync-ignore", "c"]
+    said = person.type("run", "--dry-run", *ignored, "true").err
+    if person.hosts:
+        assert "warning: --package-sync-ignore c: there is no such package" in said
+    else:
+        assert "warning: --package-sync-ignore c (command line): ignored, " in said
 
 
 @row("R:--input-filestore")

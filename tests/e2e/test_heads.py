@@ -16,7 +16,7 @@ import pytest
 import batchio
 from batchio import sync
 from batchio.core.events import HeadStarted, RequestTaken, encode
-from batchio.errors import HeadGone, UsageError
+from batchio.errors import HeadGone, NodeError
 from batchio.heads import asking, start
 from batchio.ports import Holder
 from batchio.stores import open_workspace
@@ -120,12 +120,12 @@ def test_a_lost_inline_job_is_recovered_inside_the_one_who_asks(workspace: Path)
     assert kinds(place.job(job.id)) == ["inline", "inline"]
 
 
-def test_a_head_of_a_newer_batchio_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_head_on_a_host_that_nobody_knows_is_refused_by_its_name(tmp_path: Path) -> None:
     workspace = MemoryWorkspace(tmp_path)
     job = workspace.submit(spec(1), 0.0)
 
-    with pytest.raises(UsageError, match=f'^job {job} wants a head of the kind "node"$'):
-        start("node", workspace, job, {})
+    with pytest.raises(NodeError, match=r"^no\.such\.invalid: its name cannot be looked up"):
+        start("no.such.invalid", workspace, job, {})
 
 
 # --- asking ------------------------------------------------------------------------------

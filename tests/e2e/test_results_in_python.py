@@ -179,7 +179,7 @@ def test_results_and_errors_travel_between_processes(ended: Ended) -> None:
 
 def test_a_wait_that_is_over_says_so(tmp_path: Path) -> None:
     job = batchio.sync.run("sleep 60", workspace=str(tmp_path))
-    with pytest.raises(TimeoutError, match=f"job {job.id} keeps running"):
+    with pytest.raises(TimeoutError, match=f"job {job.id} goes on"):
         job.wait(timeout=0)
     job.cancel()
     assert job.wait(timeout=60).outcome == "cancelled"

@@ -315,6 +315,7 @@ def test_a_plan_tells_everything(caller: Caller) -> None:
         implied={},
         bytes=len(DOCS_PROCESS) + 6,
         sends=f"process.py, data/a.csv (2 files, {len(DOCS_PROCESS) + 6} B)",
+        packages="",
         options=plan.options,
         warnings=(
             "--region us-east-2 (process.py:2): ignored, the local provider has one region: "

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
     "recover": ("batchio.cli.change:recover", "Continue a job whose head died."),
     "check": ("batchio.cli.check:check", "Check that a job would run here."),
+    "env": ("batchio.cli.env:env", "Show the Python environment that jobs take along."),
     "rm": ("batchio.cli.removing:rm", "Delete jobs."),
     "prune": ("batchio.cli.removing:prune", "Delete all old jobs that are done."),
     "completion": (

@@ -107,6 +107,8 @@ def _start(prepared: Prepared, form: Format) -> int:
         )
     if prepared.sends:
         diagnostics.say(f"sending {visible(prepared.sends)}")
+    if prepared.packages:
+        diagnostics.say(f"sending packages of {visible(prepared.packages)}")
     if to_person or follow or keys is not None:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
@@ -178,6 +180,8 @@ def _plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.tasks > 1:
         lines.append(f"last      {_task(plan.last)}")
+    if plan.packages:
+        lines.append(f"packages  {plan.packages}")
     lines.append(f"sends     {plan.sends or 'nothing'}")
     lines += [f"          {path} ({why})" for path, why in list(plan.implied.items())[:REASONS]]
     more = len(plan.implied) - REASONS

@@ -38,6 +38,8 @@ def header_lines(view: JobView) -> Iterator[str]:
         yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
     yield f"submitted  {zoned(view.submitted)}, {_age(view)}"
     yield f"provider   {view.provider}{_nodes(view)}"
+    if view.packages:
+        yield f"packages   {view.packages}"
     if view.leaving:
         yield f"outputs    {visible(view.outputs)}"
     for at, text in view.notes:

@@ -167,6 +167,8 @@ class JobHeader(JobSummary):
     """The most urgent truth about the job in one sentence, and the command that helps."""
     outputs: str
     """Folder or URL that output files go to, below the tasks' ids; "" where that is not known."""
+    packages: str
+    """The Python environment that nodes get, in one line; "" when none travels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -269,6 +271,7 @@ def job_header(
         concerns=known,
         verdict=verdict(machine, now, known),
         outputs=machine.running_job.outputs or outputs,
+        packages=str(machine.running_job.spec.software or ""),
     )
 
 

@@ -49,6 +49,8 @@ class Setup(TypedDict, total=False):
     files: bool
     """Whether attempts begin with the uploaded files."""
     container: Container | None
+    software: bool
+    """Whether attempts use the environment to which `software` in the agent's home leads."""
     lease: float
     """Seconds without a head after which an agent lets its tasks finish and leaves."""
 

@@ -15,6 +15,7 @@ from batchio.core import events as ev
 from batchio.core.traits import Trait
 from batchio.runtime.collecting import Collector
 from batchio.runtime.context import JobContext
+from batchio.runtime.environment import Environment
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
 from batchio.runtime.landing import Landing
@@ -84,7 +85,8 @@ class EffectRunner:
             store.sign_bundle,
             job.spec.bundle or "",
         )
-        errands = Errands(self._job, store.bundle(), sender, self._preparing)
+        environment = Environment(job.spec)
+        errands = Errands(self._job, store.bundle(), sender, environment, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching
         )

@@ -265,10 +265,13 @@ class Session:
             why = f"{TWIN}{twin}; it is used once"
             raise NodeError(why, where=self._offer.id)
         slots, warning = roster.slots(self._node, self._offer, facts)
-        talk.tell(["setup", setup_for(job, self._node, slots, facts)])
+        setup = setup_for(job, self._node, slots, facts)
+        talk.tell(["setup", setup])
         if facts["instance"] != self.agent:  # a known agent has had its errands
             folder = os.path.dirname(self._socket)
-            await self._context.errands.run(Place(self._node, talk, transport, folder, facts))
+            await self._context.errands.run(
+                Place(self._node, talk, transport, folder, facts, setup)
+            )
         if not self._standing.known:
             if warning:
                 job.note(warning)

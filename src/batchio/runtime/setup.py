@@ -40,6 +40,7 @@ def setup_for(job: JobContext, node: int, slots: int, facts: Facts) -> Setup:
         pipe_to_files=spec.pipe_to_files,
         files=bool(spec.files),
         container=container_for(spec),
+        software=spec.software is not None,
         lease=LEASE_S,
     )
     if job.secrets:

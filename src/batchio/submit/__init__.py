@@ -5,7 +5,7 @@
 
 Files that travel: the script and the files that its command line names (`options.command`),
 and those that --upload and --sync name (`files`, `walk`), less those that ignore files exclude
-(`ignore`).
+(`ignore`). To other computers the user's Python environment travels, too (`environment`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from batchio.providers import traits
 from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
+from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
+from batchio.submit.interpreter import notes, users_python
 from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
+    from batchio.submit.environment import Environment
 
 __all__ = ["Plan", "Prepared", "dashboard_keys", "prepare", "workspace_of"]
 
@@ -64,16 +67,19 @@ def prepare(
     resolved = resolve_job(command, options, typed, here)
     workspace = _opened(resolved.effective, here)
     bundle = bundle_for(resolved, here, workspace)
+    avoided = [os.path.abspath(workspace.local)] if workspace.local else []
+    environment, said = environment_for(resolved, here, avoided)
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     noted = earlier.notes(resolved.effective, here, workspace)
-    warnings = [*resolved.warnings, *bundle.warnings, *noted]
+    said += notes(resolved.command, here)
+    warnings = [*resolved.warnings, *bundle.warnings, *said, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
     warnings += unfilled(resolved.command, tasks)
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
-    return Prepared(resolved, tasks, bundle, workspace, here, warnings)
+    return Prepared(resolved, tasks, bundle, environment, workspace, here, warnings)
 
 
 def _fewer_at_once(effective: Effective) -> list[str]:
@@ -110,6 +116,29 @@ def workspace_of(given: str | None) -> Workspace:
     top = typed_layer({"workspace": given})
     below = [environment_layer(here.environ), *config.layers(here)]
     return _opened(resolve([top, *below], here.environ), here)
+
+
+def users_environment(typed: Mapping[str, Any]) -> tuple[Environment, list[str]]:
+    """Return the Python environment that would travel with a job, and warnings.
+
+    Args:
+        typed: The options of a command line: name to text.
+
+    Raises:
+        UsageError: its Python cannot be asked, or a folder of it cannot be read.
+    """
+    here = CallerContext(os.getcwd(), os.environ)
+    layers = [typed_layer(typed), environment_layer(here.environ), *config.layers(here)]
+    effective = resolve(layers, here.environ)
+    python = users_python(effective.value("python"), here)
+    return look(python, here, effective.value("package-sync-ignore"))
+
+
+def clean_packages() -> int:
+    """Remove the packed packages of this user from this computer; return how many bytes."""
+    from batchio.software.cache import Cache, cache_folder
+
+    return Cache(cache_folder(os.environ)).clean()
 
 
 def _check_target(effective: Effective, here: CallerContext) -> None:

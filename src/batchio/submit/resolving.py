@@ -5,8 +5,6 @@ Reads; makes nothing.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.spec import SCRIPT_NAME
@@ -32,6 +30,7 @@ from batchio.providers import NAMES, traits
 from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
+from batchio.submit.interpreter import users_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -323,15 +322,13 @@ def _python(
 ) -> str | None:
     """Return the interpreter for .py scripts; None: the node chooses."""
     given: str | None = effective.value("python")
+    if not _here(provider) and effective.value("package-sync"):
+        return None  # it names the environment that travels
     if not _here(provider) or container:
         return given
     if given:
         return here.path(given) if "/" in given else given
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        candidate = os.path.join(here.environ.get(variable, ""), "bin", "python")
-        if os.path.isabs(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    return sys.executable
+    return users_python(None, here).path
 
 
 # --- files that options name ---------------------------------------------------------
