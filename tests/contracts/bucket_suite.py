@@ -128,6 +128,14 @@ def test_a_listing_begins_behind_a_key_and_leaves_out_others(bucket: Bucket) -> 
     assert bucket.sizes("j/") == 16
 
 
+def test_the_beginning_of_an_object_comes_with_its_size(bucket: Bucket) -> None:
+    bucket.put("a", b"0123456789")
+
+    assert bucket.get_beginning("a", 4) == (b"0123", 10)
+    assert bucket.get_beginning("a", 40) == bucket.get_beginning("a") == (b"0123456789", 10)
+    assert bucket.get_beginning("none", 4) is bucket.get_beginning("none") is None
+
+
 def test_deleting_may_be_repeated(bucket: Bucket) -> None:
     bucket.put("a", b"x")
     bucket.put("b", b"x")

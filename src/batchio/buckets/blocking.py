@@ -153,6 +153,21 @@ class Bucket:
                     raise
                 return None
 
+    def get_beginning(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
+        """Return the first bytes of an object, at most `most`, and its size; None: there is none.
+
+        It must not be empty.
+        """
+        options: Any = {} if most is None else {"range": (0, most)}
+        with self._translating():
+            try:
+                answer = obstore.get(self._store, key, options=options)
+                return bytes(answer.bytes()), answer.meta["size"]
+            except FileNotFoundError as err:
+                if no_bucket(err):
+                    raise
+                return None
+
     def download(self, key: str, file: Path) -> bool:
         """Write an object of any size into a file, whole or not at all; False: there is none.
 

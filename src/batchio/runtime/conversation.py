@@ -7,6 +7,7 @@ the machine says all of it again once the node is heard. Nothing is decided here
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -227,7 +228,7 @@ class Conversation:
             )
             return
         self._logged.set()
-        self.tell(["logged", self._sink.size()])
+        self.tell(["logged", self._sink.safe()])
         self._pull()
 
     def _read(self, message: object) -> messages.Heard | None:
@@ -302,6 +303,9 @@ class Conversation:
                     await self._logged.wait()
         except TimeoutError:
             left = "its last output did not arrive"
+        with suppress(TimeoutError):  # what is kept here is copied by a later head
+            async with asyncio.timeout(STALL_LIMIT_S):
+                await self._sink.settle()
         self.tell(["bye", keep])
         return left
 

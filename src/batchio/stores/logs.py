@@ -151,6 +151,7 @@ class LogFollower(Generic[P]):
             most: About how many bytes of each node to read; the rest is for the next call.
         """
         found: list[P] = []
+        self._logs.catch_up(over=nodes is None)
         for node in self._logs.nodes() if nodes is None else nodes:
             end = self._logs.end(node)
             if end == self._ends.get(node, 0):
