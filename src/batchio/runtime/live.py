@@ -19,12 +19,14 @@ from batchio.core.rows import failure_groups
 from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
+from batchio.errors import JournalDown
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
-from batchio.runtime.news import News
+from batchio.runtime.news import News, standing
+from batchio.runtime.patience import Patience
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
 from batchio.runtime.seeking import Marks, folded
 
@@ -103,6 +105,7 @@ class Live:
         }
         self._status_at = 0.0
         self._attendance = Attendance(store, self._clock)
+        self._patience = Patience(self._clock)
 
     async def __aenter__(self) -> Live:
         self._turn = lock()
@@ -322,8 +325,14 @@ class Live:
     async def _step(self) -> bool:
         """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
-            moved = await self._read()
-            return await self._look_around(moved=moved) or moved
+            try:
+                moved = await self._read()
+                news = await self._look_around(moved=moved)
+            except JournalDown as error:
+                self._patience.bear(error)
+                return False
+            self._patience.answered()
+            return news or moved
 
     def _tell(self, *, empty: bool = False) -> Change | None:
         """Return the news as a change, or None without news; `empty`: then an empty change."""
@@ -345,9 +354,9 @@ class Live:
         rows = await in_thread(partial(fold.read, limit))
         self._behind = len(rows) == limit
         if rows:
-            before = _standing(fold.machine)
+            before = standing(fold.machine)
             await folded(fold, rows, self._see)
-            self._news.job |= self._at_now and before != _standing(fold.machine)
+            self._news.job |= self._at_now and before != standing(fold.machine)
         return bool(rows)
 
     def _see(self, event: Event) -> None:
@@ -387,11 +396,3 @@ class Live:
     async def why_gone(self) -> BatchioError:
         """Return the error for a job that nobody runs; a damaged journal tells more than that."""
         return self.damage or await self._attendance.why_gone()
-
-
-def _standing(machine: Machine) -> tuple[object, ...]:
-    """Return the values of which any change is a change of the job as a whole."""
-    job = machine.job
-    if job is None:
-        return ()
-    return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch
