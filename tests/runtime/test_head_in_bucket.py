@@ -9,6 +9,7 @@ import pytest
 from batchio.core import events as ev
 from batchio.core.task import Outcome
 from batchio.errors import LeaseHeld
+from batchio.runtime.bringing import bring_outputs
 from batchio.runtime.replay import Fold
 from batchio.stores.bucket import BucketWorkspace
 from batchio.testing import Attempt, Ends, FakeClock, ScriptedProvider
@@ -59,9 +60,10 @@ def need_all(job: BucketJob, root: Path) -> None:
     """Every task ran once, nothing is left, and a reader sees what the head knew."""
     assert runs(job) == [(task, 1) for task in range(5)]
     assert job.provider.rented == set()
-    assert (root / "out" / "1" / "a").read_bytes() == b"1"
     fold = Fold(job.store.reader())
     fold.catch_up()
+    bring_outputs(job.store.store, job.store.parts(), fold.machine.running_job, root / "out")
+    assert (root / "out" / "1" / "a").read_bytes() == b"1"
     assert fold.machine.outcome is Outcome.SUCCEEDED
     assert job.store.leader() is None
 
