@@ -239,10 +239,14 @@ class Live:
             UsageError: the job has no such task.
         """
         position = position_of(self._machine, task)
+        return list((await self.history()).attempts(self._machine, position))
+
+    async def history(self) -> History:
+        """Return all attempts of the job; the first call reads the journal from its beginning."""
         async with self._turn:
             if self._history is None:
                 self._history = await self._marks.history(self.position)
-        return list(self._history.attempts(self._machine, position))
+            return self._history
 
     async def seek(self, moment: float | None) -> None:
         """Show the job as it was at another moment.
