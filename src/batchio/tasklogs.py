@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
-from batchio.errors import JournalDown, UsageError
+from batchio.errors import UsageError
 from batchio.runtime.changes import SLOWING
 from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.live import Live
@@ -150,13 +150,12 @@ async def follow(
             if live.gone:
                 raise await live.why_gone()
             nodes = None if over or first else watched.due(change, clock.now())
-            try:
+            found = None
+            with patience:
                 found = await in_thread(partial(watched.poll, nodes))
-            except JournalDown as error:
-                patience.bear(error)
+            if found is None:
                 await clock.sleep(slow)
                 continue
-            patience.answered()
             if over and not found:
                 found = follower.finish()
                 over = not found

@@ -46,6 +46,7 @@ def fails_once(attempt: Attempt) -> Ends:
         {"kind": "cancel", "tasks": {"0": 1}},
         {"kind": "cancel", "tasks": [5000]},
         {"kind": "cancel", "tasks": None, "why": 7},
+        {"kind": "note", "text": 7},
     ],
     ids=repr,
 )

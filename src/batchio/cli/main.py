@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "explain": ("batchio.cli.explain:explain", "Explain why a job or a task is in its state."),
     "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
     "dashboard": ("batchio.cli.dashboard:dashboard", "Show a job live, in the whole terminal."),
+    "report": ("batchio.cli.report:report", "Write a report of a job as one HTML file."),
     "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),
     "cancel": ("batchio.cli.change:cancel", "Stop a job, or some of its tasks."),
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),

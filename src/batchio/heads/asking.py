@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Begin = Callable[[], Awaitable[None]]
 
+MOST_NOTE: Final = 1000
+"""Most characters of a note."""
+
 ANSWER_LIMIT_S: Final = 30.0
 """Seconds that a head has to answer a request."""
 

@@ -335,7 +335,7 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune", "dashboard"},
+        | {"recover", "ssh", "rm", "prune", "dashboard", "report"},
     ),
     Option(
         name="head",

@@ -19,7 +19,6 @@ from batchio.core.rows import failure_groups
 from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
-from batchio.errors import JournalDown
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
@@ -242,10 +241,14 @@ class Live:
             UsageError: the job has no such task.
         """
         position = position_of(self._machine, task)
+        return list((await self.history()).attempts(self._machine, position))
+
+    async def history(self) -> History:
+        """Return all attempts of the job; the first call reads the journal from its beginning."""
         async with self._turn:
             if self._history is None:
                 self._history = await self._marks.history(self.position)
-        return list(self._history.attempts(self._machine, position))
+            return self._history
 
     async def seek(self, moment: float | None) -> None:
         """Show the job as it was at another moment.
@@ -325,14 +328,10 @@ class Live:
     async def _step(self) -> bool:
         """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
-            try:
+            with self._patience:
                 moved = await self._read()
-                news = await self._look_around(moved=moved)
-            except JournalDown as error:
-                self._patience.bear(error)
-                return False
-            self._patience.answered()
-            return news or moved
+                return await self._look_around(moved=moved) or moved
+            return False  # the store does not answer
 
     def _tell(self, *, empty: bool = False) -> Change | None:
         """Return the news as a change, or None without news; `empty`: then an empty change."""

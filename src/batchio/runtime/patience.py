@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchio.errors import JournalDown
+
 if TYPE_CHECKING:
-    from batchio.errors import JournalDown
     from batchio.ports import Waiting
 
 PATIENCE_S: Final = 600.0
@@ -13,23 +14,23 @@ PATIENCE_S: Final = 600.0
 
 
 class Patience:
-    """How long a store has not answered by now."""
+    """Context of what is asked of a store: swallows that it does not answer, for a while.
+
+    Raises:
+        JournalDown: it has not answered for PATIENCE_S seconds.
+    """
 
     def __init__(self, clock: Waiting) -> None:
         self._clock = clock
         self._since: float | None = None
 
-    def answered(self) -> None:
-        """Note that the store has answered."""
-        self._since = None
+    def __enter__(self) -> None:
+        pass
 
-    def bear(self, error: JournalDown) -> None:
-        """Note that the store does not answer.
-
-        Raises:
-            JournalDown: `error`, when that has been so for PATIENCE_S seconds.
-        """
+    def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, JournalDown):
+            self._since = None
+            return False
         now = self._clock.now()
         self._since = now if self._since is None else self._since
-        if now - self._since >= PATIENCE_S:
-            raise error
+        return now - self._since < PATIENCE_S

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_WHY: Final = 1000
-"""Most characters that are kept of the reason for a cancellation."""
+"""Most characters that are kept of the reason for a cancellation, and of a note."""
 
 
 class Requests:
@@ -87,6 +87,8 @@ class Requests:
                     if self._machine.tasks.state[task] == TaskState.DONE
                 ]
                 return [ev.TasksRequeued(now, chosen)] if chosen else []
+            case "note":
+                return [ev.Noted(now, text(request.get("text"), MOST_WHY))]
             case other:
                 return [ev.Noted(now, f"a request of an unknown kind was ignored: {other!r:.80}")]
 
