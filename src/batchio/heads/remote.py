@@ -144,12 +144,12 @@ async def _stand_by(
             "digest": bundle.digest,
             "unit": units.unit(job),
             "secrets": secrets,
-            "provider": spec.provider,
-            "hosts": list(spec.hosts),
             "head": {
                 "job": job,
                 "workspace": workspace.url,
                 "kind": kind,
+                "provider": spec.provider,
+                "hosts": list(spec.hosts),
                 "environ": credentials(os.environ),
             },
         }
