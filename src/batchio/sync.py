@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobSummary, JobView
     from batchio.options.keywords import RunOptions
@@ -109,6 +110,10 @@ class Job:
         Arguments and errors: see `batchio.Job.download`.
         """
         return plainly(self._job.download(folder, clean=clean))
+
+    def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different here; see `batchio.Job.changed_files`."""
+        return plainly(self._job.changed_files(folder))
 
     def inputs(self, tasks: Iterable[int]) -> list[str | None]:
         """Return the inputs of the tasks of these ids; see `batchio.Job.inputs`."""
@@ -225,7 +230,7 @@ class Live:
         """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
         return self._live.gone
 
-    def select(self, where: Where = ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
 
         Arguments and errors: see `batchio.Live.select`.
@@ -348,10 +353,9 @@ def list_jobs(
     tags: Iterable[str] = (),
     name: str = "",
 ) -> list[JobSummary]:
-    """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
-    why.
+    """Return the newest jobs, newest first. Arguments: see `batchio.list_jobs`.
 
-    Arguments: see `batchio.list_jobs`.
+    One that cannot be read is `unreadable`, and says why.
     """
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
 
@@ -380,10 +384,7 @@ def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[s
 
 
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """Return the job's view as it is now.
-
-    Arguments and errors: see `batchio.status`.
-    """
+    """Return the job's view as it is now; see `Job.status`."""
     return open_job(job, workspace=workspace).status()
 
 

@@ -236,7 +236,11 @@ class _Named:
     def of(self, printed: Iterable[P]) -> Iterator[P]:
         """Yield the wanted lines, with the ids of tasks."""
         at = self._ids.at
-        return (cast("P", each._replace(task=at(each.task))) for each in printed if self.has(each))
+        return (
+            each if at(each.task) == each.task else cast("P", each._replace(task=at(each.task)))
+            for each in printed
+            if self.has(each)
+        )
 
 
 def _ahead(machine: Machine, node: int) -> float:

@@ -368,3 +368,17 @@ def test_logs_of_a_silent_job_say_so_to_a_person(terminal: Terminal) -> None:
     assert "has printed nothing" in on_a_terminal(terminal, {}, "logs")
     assert "has printed no such line" in on_a_terminal(terminal, {}, "logs", "--filter", "x")
     assert terminal.type("logs") == (0, "", "")
+
+
+def test_a_filter_chooses_the_tasks_that_status_shows(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    seen = terminal.type("status", JOB, "--filter", 'failed "bad row"').out
+    rows = terminal.type("status", JOB, "--filter", "!id:5-9", "--format", "jsonl").out
+    wrong = terminal.type("status", JOB, "--filter", "exit:often")
+
+    assert [line.split()[0] for line in seen.splitlines()[-3:]] == ["5", "6", "2"]
+    assert seen.endswith("2 of 6 tasks fit --filter\n")
+    assert [json.loads(row)["id"] for row in rows.splitlines()] == [2, 4]
+    assert wrong.code == 2
+    assert 'error: --filter: "exit:often": "often" is neither an exit code' in wrong.err

@@ -303,7 +303,7 @@ def test_dry_run_is_json_when_asked(scripts: Terminal) -> None:
         ),
         (
             ["--ntasks", "2", "--array", "0-3", "x"],
-            "error: --ntasks and --array exclude each other\nhint: choose one of them\n",
+            "error: --ntasks and --array cannot be used together\nhint: choose one of them\n",
         ),
         (
             ["--map-over-file", "none.txt", "hello.sh"],

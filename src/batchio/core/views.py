@@ -23,6 +23,7 @@ from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
 from batchio.core.rows import failure_groups, node_rows, urgent_rows
+from batchio.core.select import select
 from batchio.core.spec import PYTHON, SHELL
 from batchio.core.table import TaskRows as TaskRows
 from batchio.core.table import task_rows
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from batchio.core.concerns import Reaching
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
+    from batchio.core.select import Filter
     from batchio.core.sending import Seen
     from batchio.core.spec import JobSpec
 
@@ -197,9 +199,17 @@ class JobView(JobHeader):
         """Yield the rows of all tasks, those that need attention first."""
         return urgent_rows(self._machine, self._now)
 
-    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
-        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id."""
-        return lens.select(self._machine, where, order, self._now)
+    def select(self, where: Where | Filter | str = lens.ALL, *order: Order) -> array[int]:
+        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Args:
+            where: Conditions, or a filter as a person types it: `"failed node:gpu3 >10m"`.
+
+        Raises:
+            KeyError: there is no such column.
+            UsageError: the filter makes no sense.
+        """
+        return select(self._machine, where, order, self._now)
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
         """Return the rows of tasks at these positions."""

@@ -16,6 +16,7 @@ from batchio.core.explain import why_job, why_task
 from batchio.core.happened import told_of
 from batchio.core.pace import Ended, ended_in
 from batchio.core.rows import failure_groups
+from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobView
     from batchio.errors import BatchioError, JournalCorrupt
@@ -165,13 +167,17 @@ class Live:
         """The first damage in the journal; the events that it concerns are left out."""
         return self._present.damage
 
-    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = lens.ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Args:
+            where: Conditions, or a filter as a person types it: `"failed node:gpu3 >10m"`.
 
         Raises:
             KeyError: there is no such column.
+            UsageError: the filter makes no sense.
         """
-        return lens.select(self._machine, where, order, self._now())
+        return select(self._machine, where, order, self._now())
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
         """Return the rows of the tasks at these positions."""

@@ -120,7 +120,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     shell, send = effective.value("shell"), effective.value("implicit-upload")
     if isinstance(command, str) and not shell:
         if why := unpassable(command.replace("\0", "")):  # a script may hold what it likes
-            raise UsageError(f"the script holds {why}")
+            raise UsageError(f"the script contains {why}")
         return plan_text(
             command,
             here.look,
@@ -131,7 +131,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     words = [command] if isinstance(command, str) else list(command)
     for word in words:
         if why := unpassable(word):
-            raise UsageError(f"a word of the command holds {why}")
+            raise UsageError(f"a word of the command contains {why}")
     if words and not shell and (text := here.streamed(words[0])) is not None:
         return plan_stream(text, words, here.look, send=send)
     return plan_words(
