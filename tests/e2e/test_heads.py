@@ -17,7 +17,8 @@ import batchio
 from batchio import sync
 from batchio.core.events import HeadStarted, RequestTaken, encode
 from batchio.errors import HeadGone, UsageError
-from batchio.heads import asking, start
+from batchio.heads import asking
+from batchio.heads.needs import need_host
 from batchio.ports import Holder
 from batchio.stores import open_workspace
 from batchio.testing import MemoryWorkspace
@@ -120,12 +121,18 @@ def test_a_lost_inline_job_is_recovered_inside_the_one_who_asks(workspace: Path)
     assert kinds(place.job(job.id)) == ["inline", "inline"]
 
 
-def test_a_head_of_a_newer_batchio_is_refused_by_name(tmp_path: Path) -> None:
-    workspace = MemoryWorkspace(tmp_path)
-    job = workspace.submit(spec(1), 0.0)
-
-    with pytest.raises(UsageError, match=f'^job {job} wants a head of the kind "node"$'):
-        start("node", workspace, job, {})
+@pytest.mark.parametrize(("head", "wrong"), [("login", "needs the ssh provider"), ("a b", "host")])
+def test_a_head_is_not_sent_where_it_reaches_neither_nodes_nor_journal(
+    head: str, wrong: str, workspace: Path
+) -> None:
+    with pytest.raises(UsageError, match=wrong):
+        sync.run("true", head=head)
+    assert sync.list_jobs() == []
+    place = open_workspace(workspace)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "local", place)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "ssh", place)
 
 
 # --- asking ------------------------------------------------------------------------------

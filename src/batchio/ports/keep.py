@@ -44,8 +44,8 @@ class Holder(NamedTuple):
     """The kind, as in `JobSpec.head`: `local`, `inline`, …"""
     where: str = ""
     """The head's own node, for a head that has one."""
-    until: float = 0.0
-    """Unix seconds until which the lease is good; 0.0: for as long as the process lives."""
+    left: float = 0.0
+    """Seconds for which the lease is good, unless renewed; 0.0: as long as the process lives."""
 
 
 class JournalReader(Protocol):
