@@ -49,7 +49,8 @@ def test_a_head_runs_from_its_bundle_with_nothing_else_on_its_path(
     folder.mkdir(parents=True)
     order = {
         "job": job, "workspace": str(workspace), "kind": "somewhere", "provider": "local",
-        "hosts": [], "environ": {"HOME": str(tmp_path)}, "secrets": str(tmp_path / "none"),
+        "hosts": [], "environ": {"HOME": str(tmp_path)}, "patience": 1.0,
+        "secrets": str(tmp_path / "none"),
     }  # fmt: skip
     (folder / "order.json").write_text(json.dumps(order))
     done = subprocess.run(

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
     from batchio.ports import JobStore
 
-JOB_LIMIT_S: Final = 120.0
-"""Seconds to wait for the job that this head was started for."""
-
 CARD_LIMIT_S: Final = 3.0
 """Seconds to wait for the job's card, which is written just behind its journal: the head's own
 comes after that."""
@@ -134,7 +131,7 @@ def lead(folder: Path) -> int:
     job = order["job"]
     store = open_workspace(order["workspace"]).job(job)
     try:
-        if not _wait(lambda: _exists(store), JOB_LIMIT_S):
+        if not _wait(lambda: _exists(store), order["patience"]):
             raise NoSuchJob(f"there is no job {job}: whoever submitted it did not go on")
         _wait(lambda: bool(store.shown(TOPIC)), CARD_LIMIT_S)
         machine = _replayed(store)

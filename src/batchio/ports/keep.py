@@ -300,6 +300,16 @@ class Draft(Protocol):
         """Show onlookers these facts about a topic, from the job's beginning. Never fails."""
         ...
 
+    def send(self) -> None:
+        """Send the inputs and the bundle to where the job is kept, which may take long.
+
+        `commit` does it, too: this is for whoever wants it done before.
+
+        Raises:
+            JournalDown, WorkspaceError: they were not sent.
+        """
+        ...
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Create the job, whole or not at all.
 
