@@ -35,6 +35,7 @@ BENCHMARKS: Final = (
     Benchmark("agent_spawn", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1"),
     Benchmark("machine", "--most 100000", "--most 1000"),
     Benchmark("engine", "--most 100000 --rounds 2", "--most 1000 --nodes 10 --rounds 1"),
+    Benchmark("environment", "--rounds 2", "--packages 2 --rounds 1"),
     Benchmark("output", "--mb 200", "--mb 1 --ssh 0"),
     Benchmark(
         "ssh",

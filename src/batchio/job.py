@@ -277,9 +277,11 @@ class Job:
 
     @in_terms
     async def outputs(self) -> Path:
-        """Return the folder that the outputs of tasks are copied to, below each task's id."""
-        collect = (await self._machine()).running_job.spec.collect
-        return Path(collect) if collect else self._store.outputs()
+        """Return the folder of outputs, below each task's id; UsageError: they are in a store."""
+        from batchio import taskoutputs  # few ask for them
+
+        job = (await self._machine()).running_job
+        return await in_thread(partial(taskoutputs.folder, self._store, job))
 
     @in_terms
     async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
@@ -292,14 +294,14 @@ class Job:
             clean: First remove from there what jobs brought, and nobody has changed since.
 
         Raises:
-            UsageError: `folder` is inside the folder of the outputs.
+            UsageError: `folder` is inside the folder of the outputs; or they are in a store.
             WorkspaceError: something cannot be read or written.
         """
-        from batchio.runtime.copying import copy_outputs  # few ask for it
+        from batchio import taskoutputs
 
-        job, source = (await self._machine()).running_job, await self.outputs()
-        copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
-        return await in_thread(copy)
+        job = (await self._machine()).running_job
+        bring = partial(taskoutputs.bring, self._store, job, Path(folder), clean=clean)
+        return await in_thread(bring)
 
     @in_terms
     async def explain(self, task: int | None = None) -> list[str]:

@@ -25,7 +25,9 @@ SLACK_S: Final = 2.0
 """From a program's last word to the record of its end, on a busy computer."""
 CODES: Final = {"failed": 1, "lost": 3, "cancelled": 4, "timed_out": 5}
 
-_OURS: Final = re.compile(r"/batchio/(__main__\.py|\w+/)")
+_OURS: Final = re.compile(
+    r"/batchio/(__main__\.py|(?!src/)\w+/)"
+)  # a clone may be called batchio, too
 
 
 class Finding(NamedTuple):

@@ -112,7 +112,11 @@ def test_a_result_that_nobody_could_keep_excuses_a_second_run(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("file", "kinds"),
-    [("/usr/lib/python3.11/site.py", []), ("/src/batchio/cli/main.py", ["traceback"])],
+    [
+        ("/usr/lib/python3.11/site.py", []),
+        ("/home/me/batchio/src/batchio/__init__.py", []),
+        ("/home/me/batchio/src/batchio/cli/main.py", ["traceback"]),
+    ],
 )
 def test_only_python_itself_may_answer_ctrl_c_by_a_traceback(
     tmp_path: Path, file: str, kinds: list[str]

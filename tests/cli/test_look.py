@@ -71,7 +71,7 @@ def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Termin
 
     assert [row.split()[0] for row in rows[1:4]] == ["701", "700", "0"]
     assert len(rows) == 1 + 50 + 1
-    assert rows[-1] == "50 of 1000 tasks, failed and running ones first; --all shows every one"
+    assert rows[-1] == "50 of 1000 tasks, failed and running ones first; --all shows all of them"
     assert len(terminal.type("status", JOB, "--all").out.splitlines()) > 1000
     assert len(terminal.type("status", JOB, "--limit", "3").out.split("\n\n")[-1].split("\n")) == 6
 
@@ -176,7 +176,7 @@ def test_list_shows_only_jobs_that_are_asked_for(terminal: Terminal) -> None:
     assert listed("--name", "train*") == [OTHER]
     assert listed("--name", "train*", "--state", "running") == []
     assert listed("--state", "running", "--limit", "1") == [JOB]
-    assert terminal.type("list", "--name", "no").err == "no job is like that\n"
+    assert terminal.type("list", "--name", "no").err == "no job matches\n"
     assert "kind=x team=a" in terminal.type("list").out
     assert terminal.type("list", "--state", "runing").code == 2
 

@@ -251,6 +251,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     send = Sender(bundle, store.url, open_store, notes.append)
     homes = [tmp_path / f"home {number}" for number in range(3)]
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         for home in homes:
             home.mkdir()
         await asyncio.gather(*(send(transport, str(home), sys.executable) for home in homes))
@@ -273,6 +274,7 @@ async def test_a_node_that_cannot_fetch_gets_its_files_all_the_same(
         tar.add(__file__, "suite.py")
     send = Sender(bundle, store.url, open_store, notes.append)
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         for number in range(2):
             home = tmp_path / f"home {number}"
             home.mkdir()
@@ -387,6 +389,7 @@ async def test_trouble_with_the_store_does_not_stop_the_files(tmp_path: Path) ->
     with tarfile.open(bundle, "w") as tar:
         tar.add(__file__, "suite.py")
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         with answering(403):
             await Sender(bundle, "s3://bucket/x", open_store, notes.append)(
                 transport, str(home), sys.executable

@@ -78,9 +78,15 @@ def there(tmp_path: Path, url: str) -> Computer:
 
 
 def test_a_job_is_seen_and_removed_from_another_computer(here: Computer, there: Computer) -> None:
-    job = here.type("run", "--ntasks", "2", "--shell", "echo task $BATCHIO_TASK_ID").strip()
+    job = here.type(
+        "run", "--ntasks", "2", "--shell", "printf 'task %d\\n' $BATCHIO_TASK_ID"
+    ).strip()
 
+    lines = there.type("logs", job, "--follow", "--raw").splitlines()
     there.type("wait", job)
+    assert sorted(lines) == sorted(there.type("logs", "--raw").splitlines()) == ["task 0", "task 1"]
+    assert there.type("logs", "--task", "1", "--raw") == "task 1\n"
+    assert "has logged nothing" in there.type("logs", "--scheduler")
     assert json.loads(there.type("status", "--format", "json"))["counts"]["succeeded"] == 2
     assert job in there.type("list")
     assert "2 of 2 tasks are done" in there.type("explain")

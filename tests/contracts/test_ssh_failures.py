@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -78,6 +79,7 @@ def full_queue() -> Iterator[int]:
                 one.close()
 
 
+@pytest.mark.skipif(not shutil.which("ssh"), reason="apt-get install openssh-client")
 def test_a_slow_login_is_given_the_time_that_the_configuration_says(
     home: Path,
 ) -> None:

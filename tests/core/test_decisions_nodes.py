@@ -185,7 +185,7 @@ def test_a_job_is_lost_when_every_offer_has_failed_often_enough() -> None:
 
     assert calls == 2 * GIVE_UP_AFTER
     assert w.machine.outcome is Outcome.LOST
-    assert w.machine.running_job.why == "no node was available (b: no capacity)"
+    assert w.machine.running_job.why == "no node was available (a, b: no capacity)"
 
 
 def test_an_offer_that_can_never_work_is_not_tried_again() -> None:

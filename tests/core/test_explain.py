@@ -57,7 +57,9 @@ def test_a_job_that_ended_badly_says_how_to_run_the_rest_again() -> None:
 def test_a_cancelled_job_says_why() -> None:
     story = Story("0-1").tell(ev.CancelRequested(T0, None, "a typo")).close()
 
-    assert "It ended early: a typo." in why_job(story.machine, NOW)
+    said = "\n".join(why_job(story.machine, NOW))
+    assert "It was cancelled: a typo; type: " in said
+    assert said.count("a typo") == 1
 
 
 def test_an_offer_that_failed_says_when_it_is_tried_again() -> None:

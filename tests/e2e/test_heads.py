@@ -16,8 +16,8 @@ import pytest
 import batchio
 from batchio import sync
 from batchio.core.events import HeadStarted, RequestTaken, encode
-from batchio.errors import HeadGone, UsageError
-from batchio.heads import asking
+from batchio.errors import HeadGone, NodeError, UsageError
+from batchio.heads import asking, start
 from batchio.heads.needs import need_host
 from batchio.ports import Holder
 from batchio.stores import open_workspace
@@ -119,6 +119,14 @@ def test_a_lost_inline_job_is_recovered_inside_the_one_who_asks(workspace: Path)
     assert job.recover()
     assert job.wait(timeout=5).outcome == "succeeded"
     assert kinds(place.job(job.id)) == ["inline", "inline"]
+
+
+def test_a_head_on_a_host_that_nobody_knows_is_refused_by_its_name(tmp_path: Path) -> None:
+    workspace = MemoryWorkspace(tmp_path)
+    job = workspace.submit(spec(1), 0.0)
+
+    with pytest.raises(NodeError, match=r"^no\.such\.invalid: its name cannot be looked up"):
+        start("no.such.invalid", workspace, job, {})
 
 
 @pytest.mark.parametrize(("head", "wrong"), [("login", "needs the ssh provider"), ("a b", "host")])

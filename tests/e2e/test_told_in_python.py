@@ -141,7 +141,7 @@ def test_a_logger_is_told_what_the_command_line_prints(
         "WARNING",
         'region="x": ignored, the local provider has one region: this computer',
     )
-    assert told[1][2].startswith("sends hello.sh")
+    assert told[1][2].startswith("sending hello.sh")
     assert told[2][1:] == ("INFO", f"job {job.id}: hello.sh, 2 tasks on local")
     assert told[3][2].startswith("The job succeeded after ")
 

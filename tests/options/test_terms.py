@@ -21,8 +21,8 @@ WORDED: Final = {
     "name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE": (
         'name them: hosts="alice@gpu1,gpu2", or hosts_file=FILE'
     ),
-    "--run-on-host runs it without the container": (
-        "run_on_host=True runs it without the container"
+    "to run it without the container: --run-on-host": (
+        "to run it without the container: run_on_host=True"
     ),
     "--no-task-on-scheduler (argument task_on_scheduler): ignored": (
         "task_on_scheduler=False: ignored"

@@ -13,8 +13,9 @@ import pytest
 from batchio.errors import Unreachable
 from batchio.runtime import placing
 from batchio.runtime.fetch import Fetch
-from batchio.runtime.outputs import Landing, Outputs, Unsaved
-from batchio.runtime.placing import Refused
+from batchio.runtime.landing import Landing
+from batchio.runtime.outputs import Outputs
+from batchio.runtime.placing import Refused, Unsaved
 from batchio.runtime.untar import Garbled
 from batchio.stores.placed import FolderPlacedFiles
 

@@ -39,7 +39,7 @@ def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:
     caller.file("hello.sh", "#!/bin/sh\n# COILED input-filestore mine\n", 0o755)
     prepared = caller.typed("hello.sh", hosts="gpu1")
     assert prepared.spec.input_filestore is None
-    told = "--input-filestore mine (hello.sh:2): ignored, it is one of Coiled's"
+    told = "--input-filestore mine (hello.sh:2): ignored, it is a filestore of Coiled's"
     assert told in prepared.warnings
 
 

@@ -81,7 +81,7 @@ async def seated(
 ) -> AsyncIterator[Seat]:
     """A dashboard of this size, which must end without an error."""
     app = Dashboard(job, **options)
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         seat = Seat(app, pilot)
         if job is not None:
             await seat.when(lambda: hasattr(app.screen, "pane") and seat.pane.live is not None)

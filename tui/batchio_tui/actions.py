@@ -62,11 +62,9 @@ ACTIONS: Final = (
     ),
     Action("cancel-job", ("C",), "cancel the job", "End the whole job.", changes=True),
     Action("recover", ("v",), "recover", "Go on with a job that nobody runs.", changes=True),
-    Action("note", ("m",), "note", "Write a note into the job's journal.", changes=True),
     Action("shell", ("x",), "shell", "Open a shell where the task runs.", changes=True),
     Action("outputs", ("o",), "outputs", "Show the folder of the task's outputs, or open it."),
     Action("copy", ("y",), "copy", "Copy id, line, error, or the command that runs it again."),
-    Action("report", ("e",), "report", "Save the job as one HTML file."),
     Action("mark", ("space",), "mark", "Mark this row for retry or cancel, or unmark it."),
     Action("sort", ("s",), "sort", "Sort by the next column.", frozenset(("tasks", "nodes"))),
     Action(
@@ -105,6 +103,12 @@ NAMES: Final = {"escape": "Esc", "enter": "Enter", "space": "Space", "pageup": "
                 "pagedown": "PgDn", "home": "Home", "end": "End", "up": "↑", "down": "↓",
                 "left": "←", "right": "→"}  # fmt: skip
 """How keys without a letter are written."""
+
+
+KEYS: Final = (
+    *NAMES, "insert", "delete", "backspace", *(f"f{number}" for number in range(1, 13)),
+)  # fmt: skip
+"""Names of the keys that are no characters."""
 
 
 def shown_key(key: str) -> str:

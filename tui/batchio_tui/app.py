@@ -92,7 +92,7 @@ class Dashboard(App[int]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar = [("ctrl+c", "quit"), ("ctrl+z", "suspend_process")]
-    CSS = "Screen { background: $background; } * { scrollbar-size: 0 0; }"
+    CSS = "JobScreen, JobsScreen { background: $background; }"
 
     def __init__(
         self,

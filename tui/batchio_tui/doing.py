@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.sizes import format_duration
+from batchio.core.select import BAD_WORD
 from batchio.errors import UsageError
 from batchio_tui import acting
 from batchio_tui.actions import ACTIONS, BY_NAME, VIEWS
 from batchio_tui.dialogs import Help, Telling
 from batchio_tui.failures import Failures
 from batchio_tui.grid import Grid
-from batchio_tui.logs import Logs
+from batchio_tui.logs import SHIFT, Logs
 from batchio_tui.nodes import SORTS as NODE_SORTS
 from batchio_tui.nodes import Nodes
 from batchio_tui.task import TaskView
@@ -20,26 +20,24 @@ from batchio_tui.tasks import SORTS, Tasks
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from batchio_tui.paint import Piece
     from batchio_tui.pane import JobPane
 
     Doing = Callable[[JobPane], Awaitable[object] | None]
 
-__all__ = ["ACTIONS", "BY_NAME", "DOES", "urgent"]
+__all__ = ["ACTIONS", "BY_NAME", "DOES", "helping"]
 
 
-def urgent(pane: JobPane) -> tuple[Piece, str]:
-    """Return the most urgent truth with its style, and what helps."""
-    live = pane.live
-    assert live is not None
-    view = live.view
-    bad = {"unattended", "failed", "lost", "timed_out"}
-    if view.concerns:
-        return (view.concerns[0].text, "bad" if view.standing in bad else "wait"), ""
-    if view.finished:
-        return (f"{view.standing.replace('_', ' ')} in {format_duration(view.duration)}",
-                "bad" if view.standing in bad else "good"), ""  # fmt: skip
-    return (view.why or view.progress, "dim"), ""
+HELPING: Final = {"recover": "recover", "retry": "retry-failed", "logs": "log", "explain": "why",
+                  "nodes": "nodes", "cancel": "cancel-job"}  # fmt: skip
+"""By verb of the command line: the action that does the same."""
+
+
+def helping(pane: JobPane, command: str) -> str:
+    """Return the key and word of the action that does what a command does; else the command."""
+    verb = command.split()[1] if command.count(" ") else ""
+    name = HELPING.get(verb, "")
+    key = pane.keys.shown(name) if name else ""
+    return f"{key} {BY_NAME[name].word}" if key else command
 
 
 def tasks_of(pane: JobPane) -> Tasks:
@@ -53,7 +51,10 @@ def tasks_of(pane: JobPane) -> Tasks:
 
 
 def filter_(pane: JobPane) -> None:
-    """Ask for a filter, and use it while it is typed."""
+    """Ask for a filter, and use it while it is typed; in the logs, for what to search."""
+    if isinstance(pane.view, Logs):
+        search(pane, pane.view)
+        return
     tasks = tasks_of(pane)
     before = tasks.filter
     if pane.shown != "tasks":
@@ -76,12 +77,45 @@ def filter_(pane: JobPane) -> None:
     pane.field.open("filter:", before, typed, done)
 
 
+def search(pane: JobPane, logs: Logs) -> None:
+    """Ask for a text, and move to the line before that has it: the newest are at the end."""
+
+    def done(text: str | None) -> None:
+        logs.focus()
+        if text and not (logs.search(text, back=True) or logs.search(text)):
+            pane.tell(f"no line has {text}")
+        pane.renew_bars()
+
+    pane.field.open("search:", logs.sought, lambda _: "", done)
+
+
+def again(*, back: bool) -> Doing:
+    """Return what moves to the next line that was searched for."""
+
+    def doing(pane: JobPane) -> None:
+        logs = pane.view
+        if isinstance(logs, Logs) and logs.sought:
+            if not logs.search(logs.sought, back=back):
+                pane.tell(f"no more lines {'above' if back else 'below'} have {logs.sought}")
+            pane.renew_bars()
+
+    return doing
+
+
+def wrap(pane: JobPane) -> None:
+    """Wrap long lines, or cut them."""
+    if isinstance(pane.view, Logs):
+        pane.view.wrap = not pane.view.wrap
+        pane.view.shift = 0
+        pane.view.repaint()
+
+
 def failed(pane: JobPane) -> None:
     """Show only what failed, or all again."""
     tasks = tasks_of(pane)
     if pane.shown != "tasks":
         pane.show("tasks")
-    tasks.choose("" if tasks.filter == "failed" else "failed")
+    tasks.choose("" if tasks.filter == BAD_WORD else BAD_WORD)
     pane.renew_bars()
 
 
@@ -91,8 +125,11 @@ def open_(pane: JobPane) -> None:
     if isinstance(view, Tasks) and view.current is not None:
         open_task(pane, view.current)
     elif isinstance(view, Failures) and view.group is not None:
-        tasks_of(pane).choose("id:" + view.group.ids)
-        pane.show("tasks", keep=True)
+        if view.group.ids:
+            tasks_of(pane).choose("id:" + view.group.ids)
+            pane.show("tasks", keep=True)
+        elif view.group.task is not None:
+            open_task(pane, pane.positions_of([view.group.task])[0])
     elif isinstance(view, TaskView):
         log(pane)
     elif isinstance(view, Nodes) and view.row is not None:
@@ -115,12 +152,15 @@ def log(pane: JobPane) -> None:
     view, logs = pane.view, pane.views["logs"]
     assert isinstance(logs, Logs)
     tasks: str | None = None
+    node: int | None = None
     if isinstance(view, Tasks | TaskView) and view.row is not None:
         tasks = str(view.row.id)
     elif isinstance(view, Failures) and view.group is not None:
-        tasks = view.group.ids
+        tasks = view.group.ids or str(view.group.task)
+    elif isinstance(view, Nodes) and view.row is not None:
+        node = view.row.number
     pane.show("logs", keep=True)
-    logs.open(tasks)
+    logs.open(tasks, node)
     pane.renew_bars()
 
 
@@ -164,6 +204,8 @@ def go(how: str) -> Doing:
     def doing(pane: JobPane) -> None:
         if isinstance(pane.view, Grid):
             pane.view.action_go(how)
+            if isinstance(pane.view, Logs):
+                pane.renew_bars()
 
     return doing
 
@@ -184,9 +226,65 @@ def theme(pane: JobPane) -> None:
     app.theme = "batchio-light" if app.current_theme.dark else "batchio-dark"
 
 
-def nothing(pane: JobPane) -> None:
-    """Say that this is not there yet."""
-    pane.app.notify("this comes later")
+def bell(pane: JobPane) -> None:
+    """Ring from now on, or no more."""
+    pane.bell = not pane.bell
+    when = "it rings when the job is done or begins to fail" if pane.bell else "it rings no more"
+    pane.tell(when)
+
+
+def commands(pane: JobPane) -> None:
+    """Search all actions by name."""
+
+    def doing(name: str) -> Callable[[], None]:
+        return lambda: pane.act(name)
+
+    found = [
+        (action.word[0].upper() + action.word[1:], doing(action.name), action.help)
+        for action in ACTIONS
+        if pane.shown in action.views and action.name != "commands"
+    ]
+    pane.app.search_commands(found, placeholder="What shall be done?")
+
+
+# --- another moment ---------------------------------------------------------------
+
+
+def time(pane: JobPane) -> None:
+    """Open the line of time, or return to now."""
+    if pane.live is None:
+        return
+    if pane.timeline.is_open:
+        pane.timeline.close()
+    else:
+        pane.timeline.open(pane.live)
+        pane.renew(None)
+    pane.seek()
+
+
+def shift(pane: JobPane, by: int) -> None:
+    """Move the lines of the logs to the left or right."""
+    if isinstance(pane.view, Logs) and not pane.view.wrap:
+        pane.view.shift = max(pane.view.shift + by * SHIFT, 0)
+        pane.view.repaint()
+
+
+def moved(parts: int = 0, steps: int = 0) -> Doing:
+    """Return what moves on the line of time: by parts of it, or by events."""
+
+    def doing(pane: JobPane) -> None:
+        if not pane.timeline.is_open and not steps:
+            shift(pane, parts)
+            return
+        if not pane.timeline.is_open:
+            time(pane)
+        if steps:
+            pane.timeline.event(steps)
+        else:
+            pane.timeline.step(parts)
+        pane.seek()
+
+    return doing
 
 
 DOES: Final[dict[str, Doing]] = {
@@ -200,6 +298,16 @@ DOES: Final[dict[str, Doing]] = {
     "mark": mark,
     "help": help_,
     "theme": theme,
+    "next": again(back=False),
+    "before": again(back=True),
+    "wrap": wrap,
+    "bell": bell,
+    "commands": commands,
+    "time": time,
+    "left": moved(parts=-1),
+    "right": moved(parts=1),
+    "earlier": moved(steps=-1),
+    "later": moved(steps=1),
     "back": lambda pane: pane.back(),
     "quit": lambda pane: pane.app.exit(),
     "jobs": lambda pane: pane.leave(),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import BatchioError
 from batchio_tui import words
+from batchio_tui.beside import beside
 from batchio_tui.grid import Column, Grid
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class Events(Grid):
     def _load(self, page: int) -> None:
         if page not in self._loading and self.live is not None:
             self._loading.add(page)
-            self.run_worker(self._read(self.live, page), group="events")
+            beside(self, "events", partial(self._read, self.live, page))
 
     async def _read(self, live: Live, page: int) -> None:
         try:

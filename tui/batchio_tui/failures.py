@@ -20,11 +20,14 @@ class Failures(Grid):
     """The groups of failures, largest first; Enter shows a group's tasks."""
 
     COLUMNS = (
-        Column("Tasks", 7, right=True),
-        Column("How", 14),
-        Column("Exit", 7, right=True, spare=1),
-        Column("Last words", 12, flexible=True),
-        Column("Which", 14, spare=2),
+        Column("Tries", 6, right=True),
+        Column("Tasks", 6, right=True),
+        Column("How", 11, spare=6),
+        Column("Exit", 4, right=True, spare=1),
+        Column("Last words", 20, flexible=True),
+        Column("Last", 8, right=True, spare=4),
+        Column("Nodes", 10, spare=3),
+        Column("Still", 9, spare=2),
     )
     EMPTY = "nothing has failed"
 
@@ -35,7 +38,7 @@ class Failures(Grid):
     def renew(self, change: Change | None) -> None:
         """Group the failures anew, when tasks have changed."""
         if self.live is not None and (change is None or change.tasks):
-            self.groups = self.live.failures()
+            self.groups = self.live.failures(attempts=True)
         self.settle()
 
     @property
@@ -64,18 +67,26 @@ class Failures(Grid):
         """Positions of the tasks of the group under the cursor."""
         if self.group is None or self.live is None:
             return []
-        known = self.live.ids
+        known = self.live.spec.tasks
         return [known.position(task) for task in parse_ids(self.group.ids)]
 
     def cells(self, first: int, last: int) -> list[Sequence[Piece]]:
         """Return the cells of groups."""
-        return [
-            (
-                (words.number(group.count), "strong"),
-                words.standing(group.outcome),
-                (group.signal or ("" if group.exit_code is None else str(group.exit_code)), "bad"),
-                (words.plain(group.last_words or group.reason), ""),
-                (group.ids, "dim"),
-            )
-            for group in self.groups[first:last]
-        ]
+        return [_cells(group) for group in self.groups[first:last]]
+
+
+def _cells(group: FailureGroup) -> Sequence[Piece]:
+    """Return the cells of one group."""
+    nodes = group.nodes[0] if len(group.nodes) == 1 else words.counted(len(group.nodes), "node")
+    code = "" if group.exit_code is None else str(group.exit_code)
+    told = ": ".join(filter(None, (group.reason, group.last_words)))
+    return (
+        (words.number(group.attempts), "strong"),
+        (words.number(group.count), "bad" if group.count else "dim"),
+        words.standing(group.outcome),
+        (group.signal.removeprefix("SIG") if group.signal else code, "bad"),
+        (words.plain(told), ""),
+        (words.clock(group.last)[-8:], "dim"),
+        (words.plain(nodes) if group.nodes else "", ""),
+        ("▶ goes on" if group.going_on else "", "busy"),
+    )

@@ -12,6 +12,7 @@ from batchio import api
 from batchio.errors import BatchioError
 from batchio_tui import words
 from batchio_tui.actions import Keys, shown_key
+from batchio_tui.beside import beside
 from batchio_tui.grid import Column, Grid
 from batchio_tui.paint import Painted
 
@@ -127,7 +128,7 @@ class JobsPane(Widget):
     def on_mount(self) -> None:
         """Look at the jobs from here on."""
         self.table.focus()
-        self.run_worker(self._watch(), exclusive=True)
+        beside(self, "jobs", self._watch)
 
     async def _watch(self) -> None:
         while True:

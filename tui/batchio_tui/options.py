@@ -30,7 +30,7 @@ class Options(Grid):
     def follow(self, live: Live) -> None:
         """Show the options of this job."""
         super().follow(live)
-        self.rows = live.options()
+        self.rows = [(name, *row) for name, row in sorted(live.spec.options.items())]
         self.settle()
 
     @property

@@ -13,38 +13,29 @@ if TYPE_CHECKING:
     from batchio.core.views import JobHeader
     from batchio_tui.paint import Line, Piece
 
-RATE_S: Final = 60.0
-"""Seconds over which the rate of tasks is counted, where the job has run as long."""
 CHART_S: Final = 7200.0
 """Most seconds of the chart."""
 LEAST_S: Final = 1.0
+SOON_S: Final = 600.0
+"""What is to be done so soon is told in seconds, not by the clock."""
 
 
-class Pace(NamedTuple):
-    """How quickly the tasks end."""
+class Chart(NamedTuple):
+    """How many tasks ended when."""
 
-    per_second: float
-    done_at: float | None
-    """Unix seconds at which all will have ended; None: it cannot be told."""
-    spans: list[int]
-    """Tasks that ended in each part of the chart."""
-    part_s: float
-    """Seconds of one part."""
-    whole_s: float
-    """Seconds of the chart."""
+    parts: list[int]
+    """Number in each part of the time."""
+    seconds: float
+    """Seconds of the whole time."""
+    per_second: float | None
+    """How many attempts end in a second, of late."""
 
 
-def pace_of(live: Live, view: JobHeader, now: float, parts: int) -> Pace:
-    """Return how quickly the tasks of a job end, at `now` (Unix seconds)."""
+def chart_of(live: Live, view: JobHeader, now: float, parts: int) -> Chart:
+    """Return how many tasks of a job ended when, until `now` (Unix seconds)."""
     end = view.finished or now
-    whole = max(min(end - (view.started or view.submitted), CHART_S), LEAST_S)
-    chart = live.ended(end - whole, end, parts).all
-    span = whole if view.finished else min(RATE_S, whole)
-    recent = sum(live.ended(end - span, end, 1).all)
-    per_second = recent / span
-    left = view.counts.total - view.counts.done
-    done_at = now + left / per_second if per_second and left and not view.finished else None
-    return Pace(per_second, done_at, chart, whole / parts, whole)
+    seconds = max(min(end - (view.started or view.submitted), CHART_S), LEAST_S)
+    return Chart(live.ended(end - seconds, end, parts).all, seconds, live.rate)
 
 
 class Overview(Painted):
@@ -55,13 +46,11 @@ class Overview(Painted):
     def __init__(self) -> None:
         super().__init__()
         self.view: JobHeader | None = None
-        self.pace: Pace | None = None
+        self.chart: Chart | None = None
         self.past = ""
         """Which moment is shown, in words; "" for now."""
-        self.urgent: Piece = ("", "")
-        """The most urgent truth, and its style."""
         self.helps = ""
-        """The command, or key, that helps."""
+        """What helps, as the verdict says: a key with its word, or a command."""
         self.trouble = ""
         """Why what is shown is old; "": it is not."""
         self.reading = 1.0
@@ -75,7 +64,7 @@ class Overview(Painted):
         lines = [self._first(view, width)]
         lines.append(self._truth(view, width))
         lines.append(self._progress(view, width))
-        lines.append(self._chart(width))
+        lines.append(self._ended(width))
         if height == 1 and self.past:
             return [[(f" {self.past}", "past")]]
         return lines[:1] + lines[2:3] if height == 2 else lines[:height]
@@ -106,10 +95,11 @@ class Overview(Painted):
             return [(" ! ", "alert"), (f" {words.plain(self.trouble)}", "bad")]
         if self.reading < 1:
             return [(f" … {self.reading:.0%} read, and reading on", "wait")]
-        text, style = self.urgent
+        verdict = view.verdict
         helps: list[Piece] = [(f"{self.helps} ", "key")] if self.helps else []
-        sign = {"bad": "!", "wait": "!", "good": "✓"}.get(style, "·")
-        return spread([(f" {sign} ", style), (words.plain(text), style)], helps, width)
+        well = "good" if view.standing == "succeeded" else "dim"
+        sign, style = ("!", "bad") if verdict.urgent else ("✓" if well == "good" else "·", well)
+        return spread([(f" {sign} ", style), (words.plain(verdict.text), style)], helps, width)
 
     def _progress(self, view: JobHeader, width: int) -> Line:
         counts = view.counts
@@ -120,10 +110,10 @@ class Overview(Painted):
         tries = view.retries + counts.bad
         if tries:
             told.append((f"  ✗{words.number(tries)} {'try' if tries == 1 else 'tries'}", "bad"))
-        if self.pace is not None and self.pace.per_second:
-            told.append((f"  {words.rate(self.pace.per_second)}", ""))
-            if self.pace.done_at is not None:
-                told.append((f"  ~{words.minute(self.pace.done_at, self.pace_now)}", "busy"))
+        if self.chart is not None and self.chart.per_second:
+            told.append((f"  {words.rate(self.chart.per_second)}", ""))
+        if view.verdict.expected is not None:
+            told.append((f"  ~{self._until(view.verdict.expected)}", "busy"))
         told.append((" ", ""))
         room = max(width - pieces_wide(told) - 1, 0)
         busy = counts.running + counts.collecting
@@ -137,13 +127,14 @@ class Overview(Painted):
         )
         return [(" ", ""), *bar(parts, counts.total, room), *told]
 
-    @property
-    def pace_now(self) -> float:
-        """Unix seconds of the moment that is shown."""
-        return self.view.submitted + self.view.duration if self.view is not None else 0.0
+    def _until(self, at: float) -> str:
+        """Write when it will be done: in seconds when that is soon, else by the clock."""
+        assert self.view is not None
+        now = self.view.submitted + self.view.duration
+        return words.lasted(at - now) if at - now < SOON_S else words.minute(at, now)
 
-    def _chart(self, width: int) -> Line:
-        if self.pace is None or not any(self.pace.spans):
+    def _ended(self, width: int) -> Line:
+        if self.chart is None or not any(self.chart.parts):
             return []
-        about = f"tasks ended, in {words.lasted(self.pace.whole_s)} "
-        return spread([(" " + spark(self.pace.spans), "busy")], [(about, "dim")], width)
+        about = f"tasks ended, in {words.lasted(self.chart.seconds)} "
+        return spread([(" " + spark(self.chart.parts), "busy")], [(about, "dim")], width)

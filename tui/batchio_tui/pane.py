@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +16,11 @@ from batchio.errors import BatchioError, UsageError
 from batchio_tui import doing, words
 from batchio_tui.actions import VIEWS, Keys
 from batchio_tui.bars import Chosen, KeyBar, ViewBar
+from batchio_tui.beside import beside
 from batchio_tui.field import Field
-from batchio_tui.overview import Overview, pace_of
+from batchio_tui.overview import Overview, chart_of
 from batchio_tui.tasks import Tasks
+from batchio_tui.timeline import Timeline
 from batchio_tui.views import make_views
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from batchio.api import Change, Job, Live
+    from batchio.core.views import JobHeader
     from batchio_tui.dialogs import Dialog
     from batchio_tui.grid import Grid
     from batchio_tui.view import View
@@ -78,14 +82,18 @@ class JobPane(Widget):
         self.view_bar = ViewBar(self.keys)
         self.key_bar = KeyBar(self.keys)
         self.field = Field()
+        self.timeline = Timeline()
         self.views: dict[str, View] = make_views(job)
         self.shown = "tasks"
         """Name of the view on the screen."""
         self.trail: list[str] = []
         """Views to go back to."""
+        self.bell = False
+        """Whether it rings when the job is done or begins to fail."""
         self._paced = 0.0
-        self._bell = False
-        self._rang = (0, False)
+        self._rung: tuple[bool, bool] | None = None
+        """Whether the job was done, and whether any task had failed, when it was last shown."""
+        self._seeking = False
 
     def compose(self) -> ComposeResult:
         """Yield the lines above, the views of which one is seen, and the bars."""
@@ -93,13 +101,14 @@ class JobPane(Widget):
         yield self.view_bar
         with Container(id="views"):
             yield from self.views.values()
+        yield self.timeline
         yield self.field
         yield self.key_bar
 
     def on_mount(self) -> None:
         """Follow the job."""
         self.show("tasks")
-        self.run_worker(self._follow(), group="follow", exclusive=True)
+        beside(self, "follow", self._follow, exclusive=True)
 
     # --- following ----------------------------------------------------------------
 
@@ -141,9 +150,10 @@ class JobPane(Widget):
         over, now = self.overview, view.submitted + view.duration
         if change is None or abs(now - self._paced) >= PACE_S:
             self._paced = now
-            over.pace = pace_of(live, view, now, max(self.size.width // 2 - 2, 8))
+            over.chart = chart_of(live, view, now, max(self.size.width // 2 - 2, 8))
         over.view, over.reading = view, live.reading
-        over.urgent, over.helps = doing.urgent(self)
+        over.past = self.timeline.told(live) if self.timeline.is_open else ""
+        over.helps = doing.helping(self, view.verdict.command)
         over.repaint()
         for one in self.views.values():
             if one.display or change is None:
@@ -151,7 +161,41 @@ class JobPane(Widget):
             else:
                 one.stale = True
         self.renew_bars()
+        self.timeline.repaint()
+        if not self.timeline.is_open:
+            self._ring(view)
         self.post_message(self.Told(self))
+
+    def _ring(self, view: JobHeader) -> None:
+        """Ring when the job is done, or begins to fail."""
+        now = view.finished is not None, view.counts.bad > 0
+        before, self._rung = self._rung or now, now
+        if self.bell and any(new and not old for new, old in zip(now, before, strict=True)):
+            self.app.bell()
+
+    # --- another moment -----------------------------------------------------------
+
+    def seek(self) -> None:
+        """Show the moment that the line of time is at; the newest wish counts."""
+        if not self._seeking:
+            self._seeking = True
+            beside(self, "seek", self._seek)
+
+    async def _seek(self) -> None:
+        shown: object = self
+        try:
+            while self.live is not None and shown != self.timeline.moment:
+                shown = moment = self.timeline.moment
+                await self.live.seek(moment)
+                self.renew(None)
+        except (BatchioError, OSError) as err:
+            self.say_error(err)
+        finally:
+            self._seeking = False
+
+    def on_timeline_moved(self) -> None:
+        """Show the moment that was clicked."""
+        self.seek()
 
     def renew_bars(self) -> None:
         view = self.views[self.shown]
@@ -166,7 +210,7 @@ class JobPane(Widget):
     @property
     def is_past(self) -> bool:
         """Whether another moment than now is shown."""
-        return bool(self.overview.past)
+        return self.timeline.is_open
 
     # --- views --------------------------------------------------------------------
 
@@ -193,7 +237,9 @@ class JobPane(Widget):
         """Return to the view before; from the first one, leave the pane."""
         tasks = self.views["tasks"]
         assert isinstance(tasks, Tasks)
-        if self.trail:
+        if self.timeline.is_open:
+            self.call("time")
+        elif self.trail:
             self._show(self.trail.pop())
         elif self.shown == "tasks" and tasks.filter:
             tasks.choose("")
@@ -229,6 +275,10 @@ class JobPane(Widget):
         event.stop()
         self.act(event.action)
 
+    def on_logs_grown(self) -> None:
+        """Say how many lines are below."""
+        self.renew_bars()
+
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Open the row that was clicked."""
         event.stop()
@@ -254,7 +304,7 @@ class JobPane(Widget):
             self.say_error(err)
             return
         if isawaitable(going):
-            self.run_worker(self._finish(going), group="acting")
+            beside(self, "acting", partial(self._finish, going))
 
     async def _finish(self, going: object) -> None:
         try:
@@ -273,7 +323,7 @@ class JobPane(Widget):
 
     def positions_of(self, ids: Iterable[int]) -> list[int]:
         """Return the positions of the tasks of these ids."""
-        known = self.live.ids if self.live is not None else None
+        known = self.live.spec.tasks if self.live is not None else None
         return [] if known is None else [known.position(task) for task in ids]
 
     def unmark(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchio.core.sizes import format_bytes
 from batchio.errors import BatchioError
 from batchio_tui import words
+from batchio_tui.beside import beside
 from batchio_tui.page import Page, wrapped
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class TaskView(Page):
         self._compose_lines()
 
     def _read(self) -> None:
-        self.run_worker(self._load(), group="task", exclusive=True)
+        beside(self, "task", self._load, exclusive=True)
 
     async def _load(self) -> None:
         row, live = self.row, self.live

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.core.lens import Order, Where
-from batchio.errors import UsageError
+from batchio.core.lens import Order
+from batchio.core.select import Filter
 from batchio_tui import words
 from batchio_tui.grid import Column, Grid
 from batchio_tui.paint import width_of
@@ -47,7 +47,7 @@ class Tasks(Grid):
         """Positions of the tasks, in their order here."""
         self.filter = ""
         """What was typed to choose tasks; "" chooses all."""
-        self._where = Where()
+        self._where = Filter()
         self.order = ("id", False)
 
     @property
@@ -65,9 +65,9 @@ class Tasks(Grid):
             return
         if change is None or change.nodes:
             names = [width_of(words.plain(node.name)) for node in live.view.nodes]
-            last = live.ids.at(len(live.ids) - 1)
+            last = live.spec.tasks.at(len(live.spec.tasks) - 1)
             self.COLUMNS = columns(len(str(last)), max(names, default=4))
-        if self.order == ("id", False) and self._where == Where():
+        if self.order == ("id", False) and not self._where.terms:
             self._found = range(live.view.counts.total)
         elif change is None or change.tasks:
             self._found = live.select(self._where, Order(*self.order))
@@ -79,7 +79,7 @@ class Tasks(Grid):
         Raises:
             UsageError: the filter makes no sense; what was shown stays.
         """
-        self._where = where_of(text)
+        self._where = Filter.parse(text)
         self.filter = text
         self.renew(None)
 
@@ -140,22 +140,3 @@ def task_cells(row: TaskRow) -> Sequence[Piece]:
         (row.ending.removeprefix("SIG"), "dim" if row.ending == "0" else style),
         (words.plain(note), "dim"),
     )
-
-
-def where_of(text: str) -> Where:
-    """Return the conditions that a filter stands for.
-
-    Raises:
-        UsageError: it makes no sense.
-    """
-    standing, said = set[str](), list[str]()
-    known = {"pending", "assigned", "running", "collecting", "done", "succeeded", "failed",
-             "cancelled", "timed_out", "lost"}  # fmt: skip
-    for word in text.split():
-        if word in known:
-            standing.add(word)
-        elif ":" in word:
-            raise UsageError(f'"{word}" is no filter', hint="failed, running, or words")
-        else:
-            said.append(word)
-    return Where(frozenset(standing), words=" ".join(said))

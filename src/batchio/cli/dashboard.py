@@ -37,16 +37,16 @@ def dashboard_of(args: DashboardArgs) -> int:
       batchio dashboard
       batchio dashboard hello
     """
-    need_terminal()
+    keys = ready()
     job = None if args.job is None else finished(found(args.job, args.workspace))
-    return show(job, args.workspace)
+    return show(job, keys, args.workspace)
 
 
-def need_terminal() -> None:
-    """Make sure that there is a terminal, and textual.
+def ready() -> dict[str, str]:
+    """Make sure that the dashboard can be shown; return a person's own keys by action.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no terminal or no textual, or a configuration file is broken.
     """
     for stream, name in ((sys.stdin, "standard input"), (sys.stderr, "standard error")):
         if not is_terminal(stream):
@@ -56,13 +56,17 @@ def need_terminal() -> None:
             )
     if find_spec("textual") is None:
         raise UsageError("the dashboard needs textual", hint=MISSING)
+    from batchio import api
+    from batchio_tui.actions import BY_NAME, KEYS
+
+    return api.dashboard_keys(BY_NAME, KEYS)
 
 
-def show(job: Job | None, workspace: str | None = None) -> int:
+def show(job: Job | None, keys: dict[str, str], workspace: str | None = None) -> int:
     """Show a job, or all, until the person leaves; return the exit code."""
     from batchio_tui.app import Dashboard
 
-    app = Dashboard(job, workspace=workspace)
+    app = Dashboard(job, workspace=workspace, keys=keys)
     code = app.run()
     if app.problem is not None:
         diagnostics.say(f"the dashboard broke, and the job goes on; what happened: {app.problem}")

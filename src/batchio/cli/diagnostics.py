@@ -138,7 +138,7 @@ def report(problem: BaseException) -> int:
             return ExitCode.INFRASTRUCTURE
         case _:
             said = visible(f"{type(problem).__name__}: {problem}".rstrip(": "))
-            error(f"batchio itself failed, {said}")
+            error(f"batchio failed: {said}")
             hint(f"BATCHIO_DEBUG=1 shows where; please report it: {REPORT_TO}")
             return ExitCode.INFRASTRUCTURE
 

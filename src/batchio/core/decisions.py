@@ -178,15 +178,21 @@ def _least(m: Machine) -> int:
 
 
 def _no_nodes(m: Machine, least: int) -> str:
-    reasons = {past.why: name for name, past in m.trouble.items()}
-    each = (why if why.startswith(name) else f"{name}: {why}" for why, name in reasons.items())
-    said = "; ".join(islice(each, 3))
-    more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
+    alike: dict[str, list[str]] = {}
+    for name, past in m.trouble.items():
+        alike.setdefault(past.why.removeprefix(f"{name}: "), []).append(name)
+    said = "; ".join(f"{_few(names)}: {why}" for why, names in islice(alike.items(), 3))
+    more = f"; {len(alike) - 3} more reasons" if len(alike) > 3 else ""
     need = f"fewer than {least} nodes were available" if least > 1 else "no node was available"
     hint = ""
     if _cluster(m) > 1 and m.ready and not m.running_job.spec.min_workers:
         hint = f"; --min-workers {m.ready} begins without them"
     return f"{need} ({said}{more}){hint}" if said else need
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:

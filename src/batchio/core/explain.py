@@ -110,10 +110,11 @@ def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]
     job, outcome = m.running_job, m.outcome
     took = _ago(job.closed - job.submitted)
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
-    yield from _verdict(m, now, verdict(m, now, known), ())
-    if job.why:
+    said = verdict(m, now, known)
+    yield from _verdict(m, now, said, ())
+    if job.why and job.why not in said.text:
         yield f"It ended early: {job.why}."
-    yield from sentences(m, now, known)
+    yield from sentences(m, now, [concern for concern in known if not tells(said, concern)])
     yield from noted(m)
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
@@ -159,7 +160,9 @@ def _progress(m: Machine) -> str:
 def _failures(m: Machine, *, attended: bool = False) -> Iterator[str]:
     for group in failure_groups(m, attempts=True, attended=attended)[:5]:
         last = f'; last words: "{group.last_words}"' if group.last_words else ""
-        how = f"{group.outcome.replace('_', ' ')} ({group.cause})"
+        how = group.outcome.replace("_", " ")
+        if group.cause != m.running_job.why:  # which the verdict says
+            how += f" ({group.cause})"
         often = (
             f" after {_count(group.attempts, 'attempt')}" if group.attempts > group.count else ""
         )

@@ -124,6 +124,8 @@ def verdict(machine: Machine, now: float, known: Sequence[Concern] = ()) -> Verd
 
 def tells(said: Verdict, concern: Concern) -> bool:
     """Return whether the verdict says what a concern says, so that one of them is enough."""
+    if said.kind == Kind.ENDED:
+        return bool(concern.why) and concern.name in said.text and concern.why in said.text
     return said.kind == concern.kind
 
 

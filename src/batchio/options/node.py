@@ -215,7 +215,7 @@ _RUNNING: Final = (
         name="wait",
         kind="flag",
         group="Running",
-        help="Wait for the job to end; the exit code tells how it ended.",
+        help="Wait for the job to end; the exit code says how it ended.",
         default=False,
         surfaces=SUBMIT_ONLY,
     ),
@@ -228,6 +228,14 @@ _RUNNING: Final = (
         short="-f",
         surfaces=SUBMIT_ONLY,
         commands=frozenset(("run", "logs")),
+    ),
+    Option(
+        name="dashboard",
+        kind="flag",
+        group="Running",
+        help="Show the job live in the whole terminal; leaving it ends nothing.",
+        default=False,
+        surfaces=TYPED_ONLY,
     ),
     Option(
         name="dry-run",

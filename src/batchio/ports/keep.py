@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchio.core.events import Event
     from batchio.ports.logs import LogSink, LogStore
-    from batchio.ports.outputs import BroughtFiles, PlacedFiles
+    from batchio.ports.outputs import BroughtFiles, PartStore, PlacedFiles
 
 
 class Pace(NamedTuple):
@@ -220,8 +220,19 @@ class JobStore(Protocol):
         """Return the file of this computer that holds the job's files, to be uploaded."""
         ...
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle for so many seconds at most.
+
+        None: there is none.
+        """
+        ...
+
     def outputs(self) -> Path:
         """Return the folder of this computer where outputs of tasks go; it need not exist."""
+        ...
+
+    def parts(self) -> PartStore | None:
+        """Return where outputs are kept as parts; None: they are files in `outputs()`."""
         ...
 
     def placed(self) -> PlacedFiles:

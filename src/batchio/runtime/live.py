@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
 from batchio.core.happened import told_of
-from batchio.core.pace import Ended, ended_in
+from batchio.core.pace import Ended, ended_in, rate
 from batchio.core.rows import failure_groups
 from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
+from batchio.errors import JournalDown
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
-from batchio.runtime.news import News
+from batchio.runtime.news import News, standing
+from batchio.runtime.patience import Patience
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
 from batchio.runtime.seeking import Marks, folded
 
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from contextlib import AbstractAsyncContextManager
 
-    from batchio.core.arrays import TaskIds
     from batchio.core.events import Event
     from batchio.core.history import AttemptRow, History
     from batchio.core.lens import Order, Where
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from batchio.core.rows import FailureGroup, TaskRow
     from batchio.core.select import Filter
     from batchio.core.sending import Sending
+    from batchio.core.spec import JobSpec
     from batchio.core.views import JobHeader, JobView
     from batchio.errors import BatchioError, JournalCorrupt
     from batchio.ports import JobStore, JournalReader, Waiting
@@ -103,6 +105,7 @@ class Live:
         }
         self._status_at = 0.0
         self._attendance = Attendance(store, self._clock)
+        self._patience = Patience(self._clock)
 
     async def __aenter__(self) -> Live:
         self._turn = lock()
@@ -195,6 +198,11 @@ class Live:
         """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
         return ended_in(self._machine, since, until, bins)
 
+    @property
+    def rate(self) -> float | None:
+        """How many attempts end in a second, of late; None before two have ended."""
+        return rate(self._machine, self._now())
+
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
 
@@ -211,14 +219,9 @@ class Live:
         return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
 
     @property
-    def ids(self) -> TaskIds:
-        """The ids of the job's tasks, by position."""
-        return self._machine.running_job.spec.tasks
-
-    def options(self) -> list[tuple[str, str, str]]:
-        """Return name, value as text, and origin of each option of the job."""
-        known = self._machine.running_job.spec.options
-        return [(name, value, origin) for name, (value, origin) in sorted(known.items())]
+    def spec(self) -> JobSpec:
+        """What the job was submitted as: its task ids, its options and where they came from."""
+        return self._machine.running_job.spec
 
     async def told(self, first: int, count: int) -> list[tuple[int, float, str]]:
         """Return events as sentences: number, Unix seconds, and what happened.
@@ -302,11 +305,12 @@ class Live:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """Facts that do not stand in the journal, about a job that runs now."""
+        """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {}
+            return {"outputs": kept_in(self._store, job.spec)}
         return {
+            "outputs": kept_in(self._store, job.spec),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],
@@ -321,8 +325,14 @@ class Live:
     async def _step(self) -> bool:
         """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
-            moved = await self._read()
-            return await self._look_around(moved=moved) or moved
+            try:
+                moved = await self._read()
+                news = await self._look_around(moved=moved)
+            except JournalDown as error:
+                self._patience.bear(error)
+                return False
+            self._patience.answered()
+            return news or moved
 
     def _tell(self, *, empty: bool = False) -> Change | None:
         """Return the news as a change, or None without news; `empty`: then an empty change."""
@@ -344,9 +354,9 @@ class Live:
         rows = await in_thread(partial(fold.read, limit))
         self._behind = len(rows) == limit
         if rows:
-            before = _standing(fold.machine)
+            before = standing(fold.machine)
             await folded(fold, rows, self._see)
-            self._news.job |= self._at_now and before != _standing(fold.machine)
+            self._news.job |= self._at_now and before != standing(fold.machine)
         return bool(rows)
 
     def _see(self, event: Event) -> None:
@@ -386,11 +396,3 @@ class Live:
     async def why_gone(self) -> BatchioError:
         """Return the error for a job that nobody runs; a damaged journal tells more than that."""
         return self.damage or await self._attendance.why_gone()
-
-
-def _standing(machine: Machine) -> tuple[object, ...]:
-    """Return the values of which any change is a change of the job as a whole."""
-    job = machine.job
-    if job is None:
-        return ()
-    return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch

@@ -15,9 +15,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchio.errors import WorkspaceError
+from batchio.runtime.bringing import bring_outputs
 from batchio.runtime.brought import FOLDER
 from batchio.runtime.copying import copy_file
-from batchio.runtime.outputs import Landing
+from batchio.runtime.landing import Landing
 from batchio.runtime.placing import Room, Stamp
 from batchio.runtime.tree import NO_FOLDER, Names, Tree
 from batchio.runtime.untar import CHUNK
@@ -48,13 +50,19 @@ async def merged(context: JobContext, machine: Machine, store: JobStore) -> str:
     to write, it is tried again for a minute.
     """
     job = machine.running_job
-    source = Path(job.spec.collect) if job.spec.collect else store.outputs()
+    parts = store.parts()
+    source = Path(job.spec.collect) if job.spec.collect and not parts else store.outputs()
     target = Path(job.spec.sync or "")
     why = ""
     for pause in AGAIN_S:
         await context.clock.sleep(pause)
         try:
+            if parts:
+                await asyncio.to_thread(bring_outputs, store, parts, job, source)
             said = await asyncio.to_thread(merge, store, job, source, target)
+        except WorkspaceError as err:
+            why = str(err)
+            continue
         except OSError as err:
             why = f"{err.strerror}: {err.filename}" if err.filename else str(err.strerror)
             continue

@@ -37,6 +37,10 @@ class Refused(Exception):
     """Outputs are such as no task may have; trying again is no use."""
 
 
+class Unsaved(Exception):
+    """Outputs could not be kept now: no room, no right, something in the way; later they may."""
+
+
 class Stamp(NamedTuple):
     """What identifies a file, also where it was copied together with its time."""
 

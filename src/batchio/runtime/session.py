@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchio.runtime.fetch import Fetch
     from batchio.runtime.live_status import LiveStatus
     from batchio.runtime.roster import Roster
+    from batchio.runtime.upload import Upload
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +121,10 @@ class Session:
     def fetch(self, task: int, attempt: int, known: int) -> Fetch | None:
         """Ask for an attempt's outputs from byte `known` on; None without a connection."""
         return None if self._talk is None else self._talk.fetch(task, attempt, known)
+
+    def upload(self, task: int, attempt: int) -> Upload | None:
+        """Return what gives orders about storing outputs; None without a connection."""
+        return None if self._talk is None else self._talk.upload(task, attempt)
 
     # --- staying connected -----------------------------------------------------
 
@@ -260,10 +265,13 @@ class Session:
             why = f"{TWIN}{twin}; it is used once"
             raise NodeError(why, where=self._offer.id)
         slots, warning = roster.slots(self._node, self._offer, facts)
-        talk.tell(["setup", setup_for(job, self._node, slots, facts)])
+        setup = setup_for(job, self._node, slots, facts)
+        talk.tell(["setup", setup])
         if facts["instance"] != self.agent:  # a known agent has had its errands
             folder = os.path.dirname(self._socket)
-            await self._context.errands.run(Place(self._node, talk, transport, folder, facts))
+            await self._context.errands.run(
+                Place(self._node, talk, transport, folder, facts, setup)
+            )
         if not self._standing.known:
             if warning:
                 job.note(warning)

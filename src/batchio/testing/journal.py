@@ -30,6 +30,8 @@ class MemoryEvents:
     """Whether the store has no more room."""
     down: bool = False
     """Whether the store does not answer."""
+    silent: bool = False
+    """Whether reads are not answered."""
     deaf: bool = False
     """Whether writes are carried out but their answers are lost."""
     seconds: float = 0.0
@@ -43,6 +45,8 @@ class MemoryEvents:
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
         """Return the events behind position `after`, at most `limit`: `(position, body)`."""
+        if self.silent:
+            raise JournalDown(f"nobody answers for job {self.job}")
         rows = self._rows[after:]
         return list(enumerate(rows[:limit], after + 1))
 

@@ -146,9 +146,15 @@ class MemoryJobStore:
         """Return the file that holds the job's files, to be uploaded."""
         return self.folder / "bundle.tar"
 
+    def sign_bundle(self, seconds: float) -> None:
+        """Return None: nodes cannot fetch from here."""
+
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
+
+    def parts(self) -> None:
+        """Return None: outputs are files in `outputs()`."""
 
     def placed(self) -> MemoryPlacedFiles:
         """Return the record of the outputs that were put in their place."""

@@ -270,7 +270,7 @@ class ScriptedTransport:
                 said = self._node.start_agent()
             case ["/bin/sh", "-c", _, "sh", _, "batchio-agent", _, _, "down", *_]:
                 self._node.remove_agent()
-            case ["/bin/sh", "-c", _, "sh", _]:
+            case ["/bin/sh", "-c", _, "sh", _, _]:
                 return Completed(0, b"", b"")
             case _:
                 return Completed(127, b"", f"{argv[0]}: not found\n".encode())
