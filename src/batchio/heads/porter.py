@@ -298,6 +298,8 @@ def _start_process(folder: Path, command: list[str], secrets: dict[str, str]) ->
     head.stdin.write(json.dumps(secrets).encode() + b"\n")
     head.stdin.close()
     _write(folder / "pid", str(head.pid))
+    while head.poll() is None and not _process(folder):
+        time.sleep(0.001)  # amid execve(2) a process has no arguments to be known by
 
 
 def _process(folder: Path) -> int:
