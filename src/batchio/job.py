@@ -198,23 +198,29 @@ class Job(JobLogs):
 
     @in_terms
     async def recover(
-        self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False
+        self,
+        secrets: dict[str, str] | None = None,
+        *,
+        elsewhere: bool = False,
+        head: str | None = None,
     ) -> bool:
         """Start a head for a job that has none; return False when there is nothing to do.
 
         Args:
             secrets: The values of the job's secrets.
+            head: `"local"`, `"inline"` or a host; None: where the last one ran.
             elsewhere: Also when its tasks ran on another computer than this one, which is
                 given up with all that may still run there.
 
         Raises:
             UsageError: the job needs secrets, and the values were not given; or its tasks
-                ran on another computer.
+                ran on another computer; or a head cannot be on that host.
+            NodeError: that host cannot be reached.
         """
         machine = await self._machine()
-        if machine.running_job.closed or self._store.leader():
+        if machine.running_job.closed or await asking.is_led(self._store):
             return False
-        begin = partial(self._begin, secrets or {}, elsewhere=elsewhere)
+        begin = partial(self._begin, secrets or {}, elsewhere=elsewhere, kind=head)
         await asking.lead_again(self._store, begin)
         return True
 
@@ -351,24 +357,9 @@ class Job(JobLogs):
         begin = partial(self._begin, secrets, runs_tasks=runs_tasks)
         await asking.ask(self._store, request, begin)
 
-    async def _begin(
-        self, secrets: dict[str, str], *, runs_tasks: bool = True, elsewhere: bool = False
-    ) -> None:
-        """Start a head of the kind that the job was submitted with.
-
-        Args:
-            runs_tasks: It may start tasks, which then need their secrets.
-
-        Raises:
-            UsageError: this must not be done here, or not without more secrets.
-        """
-        machine = await self._machine()
-        spec = machine.running_job.spec
-        if runs_tasks:
-            heads.need_secrets(self.id, spec, secrets)
-        if not elsewhere:
-            heads.need_its_computer(machine)
-        await heads.begin(spec.head, self._workspace, self.id, secrets)
+    async def _begin(self, secrets: dict[str, str], **how: Any) -> None:
+        """Start a head that goes on with the job. Arguments and errors: see `heads.go_on`."""
+        await heads.go_on(self._workspace, await self._machine(), secrets, **how)
 
 
 def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:

@@ -89,12 +89,15 @@ class Job:
         """
         return plainly(self._job.retry(tasks, secrets))
 
-    def recover(self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False) -> bool:
-        """Start a head for a job that has none; return False when there is nothing to do.
-
-        Arguments and errors: see `batchio.Job.recover`.
-        """
-        return plainly(self._job.recover(secrets, elsewhere=elsewhere))
+    def recover(
+        self,
+        secrets: dict[str, str] | None = None,
+        *,
+        elsewhere: bool = False,
+        head: str | None = None,
+    ) -> bool:
+        """Start a head for a job that has none; see `batchio.Job.recover`."""
+        return plainly(self._job.recover(secrets, elsewhere=elsewhere, head=head))
 
     def outputs(self) -> Path:
         """Return the folder that the outputs of tasks are copied to, below each task's id."""
@@ -116,10 +119,7 @@ class Job:
         return plainly(self._job.inputs(tasks))
 
     def attempts(self, task: int) -> list[AttemptRow]:
-        """Return all attempts of the task of this id, oldest first.
-
-        Arguments and errors: see `batchio.Job.attempts`.
-        """
+        """Return all attempts of the task of this id, oldest first; see `batchio.Job.attempts`."""
         return plainly(self._job.attempts(task))
 
     def stdout(self, task: int) -> str:

@@ -43,6 +43,7 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     with workspace.draft(0.0) as draft:
         assert draft.put_inputs([b"a", b"b"], "a list") == 2
         draft.bundle().write_bytes(b"tar")
+        draft.send()
         assert workspace.jobs() == []
         draft.commit(FIRST)
         assert workspace.jobs() == [draft.id]

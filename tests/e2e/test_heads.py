@@ -16,8 +16,9 @@ import pytest
 import batchio
 from batchio import sync
 from batchio.core.events import HeadStarted, RequestTaken, encode
-from batchio.errors import HeadGone, NodeError
+from batchio.errors import HeadGone, NodeError, UsageError
 from batchio.heads import asking, start
+from batchio.heads.needs import need_host
 from batchio.ports import Holder
 from batchio.stores import open_workspace
 from batchio.testing import MemoryWorkspace
@@ -126,6 +127,20 @@ def test_a_head_on_a_host_that_nobody_knows_is_refused_by_its_name(tmp_path: Pat
 
     with pytest.raises(NodeError, match=r"^no\.such\.invalid: its name cannot be looked up"):
         start("no.such.invalid", workspace, job, {})
+
+
+@pytest.mark.parametrize(("head", "wrong"), [("login", "needs the ssh provider"), ("a b", "host")])
+def test_a_head_is_not_sent_where_it_reaches_neither_nodes_nor_journal(
+    head: str, wrong: str, workspace: Path
+) -> None:
+    with pytest.raises(UsageError, match=wrong):
+        sync.run("true", head=head)
+    assert sync.list_jobs() == []
+    place = open_workspace(workspace)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "local", place)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "ssh", place)
 
 
 # --- asking ------------------------------------------------------------------------------

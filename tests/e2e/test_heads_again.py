@@ -15,7 +15,7 @@ import batchio
 from batchio import sync
 from batchio.core import events as ev
 from batchio.errors import UsageError
-from batchio.heads import need_its_computer
+from batchio.heads.needs import need_its_computer
 from batchio.runtime.replay import Fold
 from batchio.stores import open_workspace
 

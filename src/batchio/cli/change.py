@@ -140,6 +140,7 @@ class RecoverArgs:
     job: str | None
     secret_env: tuple[str, ...]
     elsewhere: bool
+    head: str | None
     wait: bool
     follow: bool
     format: Format
@@ -152,16 +153,18 @@ def recover_job(args: RecoverArgs) -> int:
     """Continue a job whose head died or was killed.
 
     Finished tasks stay finished, and tasks that still run on nodes keep running. Secrets are
-    never stored, so you have to give them again.
+    never stored, so you have to give them again. The new head runs where the last one ran;
+    --head names another place.
 
     \b
       batchio recover hello --wait
+      batchio recover hello --head local
     """
     secrets = dict(map(_secret, args.secret_env))
 
     async def go_on() -> tuple[Job, bool]:
         job = await chosen(args.job, args.workspace, "recover", sure=args.yes)
-        return job, await job.recover(secrets or None, elsewhere=args.elsewhere)
+        return job, await job.recover(secrets or None, elsewhere=args.elsewhere, head=args.head)
 
     job, started = finished(go_on())
     stays = started and (args.wait or args.follow)
@@ -228,6 +231,11 @@ recover = command(
     RecoverArgs,
     JobArgument(),
     _SECRETS,
+    click.Option(
+        ["--head"],
+        metavar="local|inline|HOST",
+        help="Who goes on with the job (default: the last head's kind, or host).",
+    ),
     click.Option(
         ["--elsewhere"],
         is_flag=True,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchio.core.node import NodeState
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
-from batchio.providers import traits
+from batchio.providers import check_head, traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.reports import Facts
     from batchio.core.spec import JobSpec
+    from batchio.ports import Workspace
 
 
 def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
@@ -34,6 +35,15 @@ def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
             hint="values are never written down; give each again, to recover or to retry it: "
             f"batchio recover {job} --secret-env NAME",
         )
+
+
+def need_host(kind: str, provider: str, workspace: Workspace) -> None:
+    """Refuse a head of a kind that cannot be.
+
+    Raises:
+        UsageError: it is no host; or the job's nodes, or its workspace, are of one computer.
+    """
+    check_head(kind, provider, shared=workspace.local is None)
 
 
 def need_its_computer(machine: Machine) -> None:

@@ -160,7 +160,7 @@ class BucketDraft:
         self._bucket = bucket
         self._copy = copy
         self._shown: dict[str, Mapping[str, Any]] = {}
-        self._committed = False
+        self._sent = self._committed = False
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
         """Write all inputs of the tasks, and return their number. See the port."""
@@ -174,13 +174,19 @@ class BucketDraft:
         """Keep the job's first facts about a topic, for people."""
         self._shown[topic] = facts
 
+    def send(self) -> None:
+        """Upload the inputs and the bundle, once."""
+        if not self._sent:
+            for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
+                if (self._copy / file).exists():
+                    key = f"jobs/{self.id}/{file}"
+                    _again(partial(self._bucket.upload, key, self._copy / file))
+            self._sent = True
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""
         about = {"name": name, "batchio": made_by, "by": segments.random_name()}
-        for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
-            if (self._copy / file).exists():
-                key = f"jobs/{self.id}/{file}"
-                _again(partial(self._bucket.upload, key, self._copy / file))
+        self.send()
         claim = json.dumps(about).encode()
         _again(partial(self._bucket.put, f"jobs/{self.id}/claim", claim))
         first = segments.pack(0, str(about["by"]), 1, events)

@@ -44,7 +44,8 @@ def holder(bucket: Bucket, job: str) -> Holder | None:
     said = _read(found.data)
     if said.get("released") or is_gone(str(said.get("process", ""))):
         return None
-    return Holder(_number(said, "pid"), str(said.get("host", "")), str(said.get("kind", "")))
+    host, kind = str(said.get("host", "")), str(said.get("kind", ""))
+    return Holder(_number(said, "pid"), host, kind, left=LIMIT_S - found.age)
 
 
 class BucketLease:

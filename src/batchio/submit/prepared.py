@@ -222,8 +222,8 @@ class Prepared:
         """Create the job, whole or not at all, and return its id. No head runs it yet.
 
         Args:
-            first: Called with the job's id and spec before it is there; returns warnings. What
-                it raises leaves no job.
+            first: Called with the job's id and spec just before it is there; returns warnings.
+                What it raises leaves no job.
 
         Raises:
             UsageError: something is wrong with the inputs, or a file has changed.
@@ -240,6 +240,7 @@ class Prepared:
             submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
             draft.show(TOPIC, first_card(draft.id, spec, now))
             if first:
+                draft.send()
                 self.warnings += first(draft.id, spec)
             earlier.clean(self.effective, self._here, self.workspace)
             draft.commit([submitted], name=spec.name, made_by=__version__)

@@ -26,7 +26,7 @@ from batchio.options.table import get, suggestion
 from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
-from batchio.providers import NAMES, traits
+from batchio.providers import HEADS_HERE, NAMES, check_head, traits
 from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
@@ -232,19 +232,11 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
 
 def _check_head(effective: Effective, provider: str) -> None:
     """Raise UsageError when the head cannot be where it shall be."""
-    head = effective.value("head")
-    if head in ("local", "inline"):
+    head, place = effective.value("head"), effective.value("workspace") or ""
+    if head in HEADS_HERE:
         return
     try:
-        from batchio.providers.hosts import parse_host
-
-        parse_host(head)
-        place = effective.value("workspace") or ""
-        if Trait.HOSTS not in traits(provider) or not is_bucket(place):
-            raise UsageError(
-                "a head on another computer needs the ssh provider and a workspace that it reaches",
-                hint="name hosts, and a bucket: --hosts gpu1,gpu2 --workspace s3://mine/batchio",
-            )
+        check_head(head, provider, shared=is_bucket(place))
         if effective.value("sync"):
             raise UsageError(
                 "--sync brings outputs to this computer, and the head is on another one",
