@@ -72,7 +72,7 @@ async def _facts(provider: Provider, spec: JobSpec, offer: Offer) -> Facts:
                 await transport.close()
         finally:
             await provider.delete([answer.handle])
-    raise NodeError("nobody knows whether there is a node", where=offer.id)
+    raise NodeError("it is unknown whether there is a node", where=offer.id)
 
 
 async def _greeted(transport: Transport, home: str, spec: JobSpec) -> Facts:

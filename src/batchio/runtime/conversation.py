@@ -223,7 +223,7 @@ class Conversation:
             self._no_room = True
             why = err.strerror or type(err).__name__
             self._remarks.add(
-                f"{self._name}: what its tasks print cannot be kept here for now: {why}"
+                f"{self._name}: the output of its tasks cannot be saved here for now: {why}"
             )
             return
         self._logged.set()
@@ -301,7 +301,7 @@ class Conversation:
                 async with asyncio.timeout(STALL_LIMIT_S):
                     await self._logged.wait()
         except TimeoutError:
-            left = "its last output did not arrive"
+            left = "its last lines of output did not arrive"
         self.tell(["bye", keep])
         return left
 
