@@ -246,7 +246,7 @@ def test_an_ambiguous_beginning_lists_what_it_could_be(terminal: Terminal) -> No
 
     assert seen.code == 2
     assert seen.err == (
-        f'error: 2 jobs begin with "2c4d"\nhint: {OTHER} process.py, {JOB} process.py\n'
+        f'error: 2 jobs start with "2c4d"\nhint: {OTHER} process.py, {JOB} process.py\n'
     )
 
 
@@ -263,7 +263,7 @@ def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
 def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
     terminal.keep(mixed())
 
-    unled = f"Nobody runs it; go on with: batchio recover {JOB}"
+    unled = f"Nobody runs it; to continue it: batchio recover {JOB}"
     about_task = terminal.type("explain", f"{JOB}/5")
     about_job = terminal.type("explain", "--format", "json")
 

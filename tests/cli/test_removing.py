@@ -29,7 +29,7 @@ def test_rm_removes_several_and_one_that_is_refused_hinders_no_other(terminal: T
     assert seen.out == ""
     assert re.sub(r"[0-9.]+ KiB", "SIZE", seen.err).splitlines() == [
         f"deleted job {A} (process.py), SIZE",
-        f"error: job {B} is not done, and may still hold nodes",
+        f"error: job {B} is not done and may still use nodes",
         f"hint: cancel it first: batchio cancel {B}",
         f"deleted job {C} (process.py), SIZE",
     ]

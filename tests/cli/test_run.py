@@ -352,8 +352,8 @@ def test_a_job_whose_head_was_killed_says_so_and_is_recovered(scripts: Terminal)
 
     assert waited.code == 3
     assert waited.err.endswith(
-        f"error: job {job} is not done, and no process runs it\n"
-        f"hint: go on with: batchio recover {job}\n"
+        f"error: job {job} is not done, but no process runs it\n"
+        f"hint: to continue it: batchio recover {job}\n"
     )
     assert f"verdict    Nobody runs it\n           batchio recover {job}\n" in status.out
     assert recovered.err.startswith(f"job {job} keeps running\n")

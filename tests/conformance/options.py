@@ -94,7 +94,7 @@ def hardware(person: Person) -> None:
     if not os.uname().machine.startswith(("arm", "aarch")):
         assert "an ARM processor, this one is" in person.refuses("--arm", "true")
     if not os.path.exists("/proc/driver/nvidia/gpus"):
-        assert "--gpu: a task asks for 1 GPU, there are 0" in person.refuses("--gpu", "true")
+        assert "--gpu: a task needs 1 GPU, but there are 0" in person.refuses("--gpu", "true")
 
 
 @row(

@@ -349,7 +349,7 @@ async def test_trouble_with_the_clock_is_told_as_that() -> None:
     with answering(403, body), pytest.raises(NotAuthorised) as asked:
         open_bucket(check("s3://bucket/x"), patience=0.1).dated("x")
 
-    said = "s3://bucket/x: this computer's clock is off: for the store it is 2026-11-25T08:00:00Z"
+    said = "s3://bucket/x: this computer's clock is wrong: for the store it is 2026-11-25T08:00:00Z"
     assert str(caught.value) == str(asked.value) == said
 
 

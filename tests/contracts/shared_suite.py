@@ -153,9 +153,9 @@ def test_a_head_that_leads_a_job_in_a_bucket_is_a_program_of_its_own(
         ("s3://nobody/has/this", "there is no such bucket"),
         ("s3://bucket/a/../b", 'a folder in a bucket has no ".." or "." in it'),
         ("s3://bucket/a//b", "a folder in it has no name"),
-        ("s3:/bucket", "no workspace is kept under s3:"),
-        ("http://bucket/a", "no workspace is kept under http:"),
-        ("memory:///", "no workspace is kept under memory:"),
+        ("s3:/bucket", "a workspace cannot be at s3:"),
+        ("http://bucket/a", "a workspace cannot be at http:"),
+        ("memory:///", "a workspace cannot be at memory:"),
     ],
 )
 @pytest.mark.parametrize("words", [["run", "true"], ["list"]], ids=["run", "list"])

@@ -81,7 +81,7 @@ class Way:
     def test_a_socket_that_nobody_listens_at_is_unreachable(
         self, loop: asyncio.Runner, way: Transport
     ) -> None:
-        with pytest.raises(Unreachable, match="nobody answers at /no/such/socket"):
+        with pytest.raises(Unreachable, match="nothing answers at /no/such/socket"):
             loop.run(way.open_unix("/no/such/socket"))
 
     def test_a_closed_way_is_unreachable(self, loop: asyncio.Runner, way: Transport) -> None:

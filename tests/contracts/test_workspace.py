@@ -94,7 +94,7 @@ async def test_a_job_is_removed_only_when_no_head_runs_it(
     make(workspace, B, FIRST)
     workspace.job(A).bundle().write_bytes(b"tar")
     journal = workspace.job(A).lead()
-    with pytest.raises(LeaseHeld, match=f"another head runs job {A}"):
+    with pytest.raises(LeaseHeld, match=f"another process runs job {A}"):
         workspace.remove(A)
     await journal.close()
 
@@ -135,7 +135,7 @@ def test_an_ambiguous_beginning_lists_the_candidates(three: Workspace) -> None:
     with pytest.raises(NoSuchJob) as err:
         find(three, "2b7l")
 
-    assert message(err) == ('2 jobs begin with "2b7l"', f"{B} train, {A} train")
+    assert message(err) == ('2 jobs start with "2b7l"', f"{B} train, {A} train")
 
 
 @pytest.mark.parametrize("text", ["nobody", "22222", "", "../jobs"])

@@ -11,7 +11,7 @@ from tests.core.machines import World, spec
 
 
 def ended(sync: str | None) -> World:
-    """A job of which every task has ended and every node was given back."""
+    """A job of which every task has ended and every node was released."""
     world = World(spec(2, sync=sync), [Offer("n")])
     world.open()
     for _ in range(20):
@@ -29,7 +29,7 @@ def test_only_a_job_with_sync_waits_for_its_outputs() -> None:
     assert (world.merging, world.machine.undone, world.machine.held) == (1, 0, 0)
     assert not world.machine.running_job.closed
     assert world.machine.due() == [ef.MergeOutputs(1)]
-    said = "Every task has ended; what they left is being brought to /project."
+    said = "Every task has ended; output files are being copied to /project."
     assert said in why_job(world.machine, world.now)
 
     world.merge()

@@ -182,5 +182,5 @@ async def test_a_head_that_takes_nothing_is_named_with_its_last_words(
     with pytest.raises(HeadGone) as err:
         await asking.lead_again(store, begin)
 
-    assert str(err.value) == f"no head would start for job {store.id}: no room left"
+    assert str(err.value) == f"no head started for job {store.id}: no room left"
     assert err.value.hint == f"see {store.head_log()}"

@@ -127,7 +127,7 @@ async def test_where_a_signed_url_is_refused_the_files_go_over_the_connection(
     assert await printed(job) == ["0 here"]
     said = await notes(job)
     why = "the files could not be fetched: HTTP Error 403: Forbidden: Request has expired"
-    assert said == f"{vm.name}: {why}; they go over the connection instead"
+    assert said == f"{vm.name}: {why}; they are sent over the connection instead"
     assert nothing_left(lab, vm)
 
 
@@ -166,7 +166,7 @@ async def test_a_folder_that_is_none_is_named_and_done_without(
     await job.wait(timeout=60, check=True)
 
     assert await printed(job) == ["0 here"]
-    assert "files go over the connections instead: file://" in await notes(job)
+    assert "files are sent over the connections instead: file://" in await notes(job)
     assert "Not a directory" in await notes(job)
 
 

@@ -148,7 +148,7 @@ def test_a_toml_file_has_tables(tmp_path: Path) -> None:
         ("h", "gpu1\ngpu1 slots=2\n", "gpu1 is listed twice: at {}:1 and at {}:2"),
         ("h", "gpu1 slots=many\n", "{}:1: slots must be a whole number above 0, not 'many'"),
         ("h", "a\nb slot=2\n-x\n", "{}:2: a host has no 'slot'\n{}:3: '-x' is no host"),
-        ("h", "# nothing\n", "{}: no host in it"),
+        ("h", "# nothing\n", "{}: it contains no host"),
         ("h", "[gpu\ngpu1\n", "{}:1: '[gpu' is no host"),
         ("h", 'gpu1 "open\n', "{}:1: no closing quotation"),
         ("h.toml", "[[hosts]]\nname = 1 2\n", "{}: not TOML: "),
@@ -231,7 +231,7 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path, name: str) -> No
 def test_a_relative_python_is_refused_with_what_to_write() -> None:
     with pytest.raises(UsageError) as caught:
         parse_host("a?python=bin/python3")
-    assert caught.value.hint == "write it from /, as it is on the host"
+    assert caught.value.hint == "write the full path on the host, with / at the start"
     assert parse_host("a?python=python3.12").python == "python3.12"
 
 

@@ -119,9 +119,9 @@ def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
         gone = s.clock.now()
         await watching
         assert GONE_AFTER_S <= s.clock.now() - gone <= GONE_AFTER_S + 2 * SLOW_S
-        assert str(s.gone) == f"job {s.job} is not done, and no process runs it"
+        assert str(s.gone) == f"job {s.job} is not done, but no process runs it"
         assert s.gone is not None
-        assert s.gone.hint == f"go on with: batchio recover {s.job}"
+        assert s.gone.hint == f"to continue it: batchio recover {s.job}"
 
     play(scene)
 

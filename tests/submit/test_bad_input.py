@@ -162,7 +162,7 @@ def test_a_container_without_an_engine(caller: Caller) -> None:
 def test_ssh_without_hosts(caller: Caller) -> None:
     assert caller.refused("true", provider="ssh") == (
         "the ssh provider needs hosts",
-        "name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+        "give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
     )
 
 

@@ -60,7 +60,7 @@ def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:
             "s3://key:secret@bucket/x",
             "s3://bucket/x must not have credentials or settings in it: it is written to the "
             "journal",
-            "they come from the environment, as for other tools",
+            "batchio reads credentials from the environment, as other tools do",
         ),
     ],
 )

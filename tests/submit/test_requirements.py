@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tests.submit.conftest import Caller
 
 REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
-    ({"memory": "1TB"}, "a task asks for 1 TB of memory, there are 64 GiB"),
-    ({"cpu": "64"}, "a task asks for 64 CPUs, there are 8"),
-    ({"gpu": True}, "a task asks for 1 GPU, there are 0"),
-    ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
+    ({"memory": "1TB"}, "a task needs 1 TB of memory, but there is 64 GiB"),
+    ({"cpu": "64"}, "a task needs 64 CPUs, but there are 8"),
+    ({"gpu": True}, "a task needs 1 GPU, but there are 0"),
+    ({"arm": True}, "a task needs an ARM processor, but this one is x86_64"),
     (
         {"vm_type": ["g5.xlarge"]},
         "the local provider rents no machines: tasks run on this computer",
@@ -55,8 +55,8 @@ def test_all_that_lacks_is_named_at_once(caller: Caller) -> None:
     caller.file("a.sh", "#!/bin/sh\n# BATCHIO gpu\n# BATCHIO memory 8GB\ntrue\n")
     assert caller.refused("a.sh", software="env1", cpu="100") == (
         "--software: batchio has no software environments; use --container; "
-        "--cpu: a task asks for 100 CPUs, there are 8; "
-        "a.sh:2: gpu: a task asks for 1 GPU, there are 0",
+        "--cpu: a task needs 100 CPUs, but there are 8; "
+        "a.sh:2: gpu: a task needs 1 GPU, but there are 0",
         "to run without it: --ignore software,cpu,gpu",
     )
 

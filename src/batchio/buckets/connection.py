@@ -32,7 +32,7 @@ _LOGIN: Final = {
     'eval "$(aws configure export-credentials --format env)"',
     "gs": "gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS=key.json",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
-    "file": "whoever runs batchio must be allowed to read and write there",
+    "file": "the user that runs batchio needs permission to read and write there",
 }
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """Metadata servers, which an SDK asks for credentials when it was given none."""
@@ -133,7 +133,7 @@ class Connection:
         if "RequestTimeTooSkewed" in text:
             theirs = re.search(r"<ServerTime>([^<]{1,40})</ServerTime>", text)
             there = f": for the store it is {theirs[1]}" if theirs else ""
-            said, hint = f"this computer's clock is off{there}", "timedatectl set-ntp true"
+            said, hint = f"this computer's clock is wrong{there}", "timedatectl set-ntp true"
             return NotAuthorised(said, where=self.url, hint=hint)
         return NotAuthorised(_brief(text), where=self.url, hint=_LOGIN.get(self.scheme))
 

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """What was asked cannot be done as written; nothing was started."""
     INFRASTRUCTURE = 3
-    """Nodes, the workspace or batchio itself failed; the program is not to blame."""
+    """Nodes, the workspace or batchio failed; the program is not to blame."""
     CANCELLED = 4
     """The job was cancelled."""
     TIMED_OUT = 5

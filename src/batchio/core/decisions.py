@@ -108,7 +108,7 @@ def _notice(m: Machine, now: float) -> Iterator[ev.Event]:
         if node.ends - lead <= now:
             m.ending.discard(number)
             if not node.deadline_at:
-                yield ev.NodeNoticed(now, number, node.ends, "its time will be over")
+                yield ev.NodeNoticed(now, number, node.ends, "its time is almost over")
         else:
             m.wake_at(node.ends - lead)
 
@@ -186,7 +186,7 @@ def _no_nodes(m: Machine, least: int) -> str:
     need = f"fewer than {least} nodes were available" if least > 1 else "no node was available"
     hint = ""
     if _cluster(m) > 1 and m.ready and not m.running_job.spec.min_workers:
-        hint = f"; --min-workers {m.ready} begins without them"
+        hint = f"; to start without them: --min-workers {m.ready}"
     return f"{need} ({said}{more}){hint}" if said else need
 
 
@@ -201,7 +201,7 @@ def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
         node = m.nodes[number]
         if node.idle:
             offer = (m.offers or {}).get(node.offer)
-            why = f"{len(node.suspicions)} different tasks could not be run there"
+            why = f"{len(node.suspicions)} different tasks could not run there"
             yield ev.NodeLost(now, number, why, final=offer is None or offer.limit == 1)
 
 
@@ -234,7 +234,7 @@ def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
         if pinned and node.number == m.scheduler:
             continue
         surplus, spare = surplus - node.weight, spare - 1
-        yield ev.NodeReleased(now, node.number, "nothing is left for it to do")
+        yield ev.NodeReleased(now, node.number, "there is no work left for it")
 
 
 def _readiness(node: Node) -> tuple[int, int]:

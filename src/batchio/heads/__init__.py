@@ -64,7 +64,7 @@ def start(
     Raises:
         UsageError: that host cannot run a head.
         NodeError: it cannot be reached.
-        HeadGone: no head would start there.
+        HeadGone: no head started there.
     """
     match kind:
         case "local":
@@ -106,7 +106,9 @@ async def begin(
     try:
         blocking(partial(lead_inline, workspace.job(job), secrets))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"job {job} was cancelled: it ran inside this process") from None
+        raise KeyboardInterrupt(
+            f"job {job} was cancelled, because it ran inside this process"
+        ) from None
 
 
 async def go_on(

@@ -44,7 +44,7 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
             return isinstance(event, RequestTaken) and event.name == name
 
         try:
-            await _until(store, past, after, answered, begin, "no head took the request")
+            await _until(store, past, after, answered, begin, "no head answered the request")
         except BatchioError:  # what was refused must not be done by a later head
             await in_thread(partial(store.answered, name))
             raise
@@ -90,7 +90,7 @@ async def lead_again(store: JobStore, begin: Begin) -> None:
     """Start a head, and return when it leads.
 
     Raises:
-        HeadGone: no head would start; says why if that is known.
+        HeadGone: no head started; says why if that is known.
         BatchioError: as `begin`.
     """
     with closing(await in_thread(store.reader)) as past:
@@ -101,7 +101,7 @@ async def lead_again(store: JobStore, begin: Begin) -> None:
         def started(event: Event) -> bool:
             return isinstance(event, HeadStarted)
 
-        await _until(store, past, after, started, begin, "no head would start")
+        await _until(store, past, after, started, begin, "no head started")
 
 
 async def _until(

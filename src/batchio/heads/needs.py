@@ -31,9 +31,10 @@ def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
     if needed := set(spec.secret_names) - set(secrets):
         names = ", ".join(sorted(needed))
         raise UsageError(
-            f"nobody runs job {job}, and to go on it needs the values of its secrets: {names}",
-            hint="values are never written down; give each again, to recover or to retry it: "
-            f"batchio recover {job} --secret-env NAME",
+            f"no process runs job {job}, and it needs the values of its secrets to continue: "
+            f"{names}",
+            hint="secrets are never stored; give each one again: batchio recover {job} "
+            "--secret-env NAME",
         )
 
 
@@ -59,9 +60,9 @@ def need_its_computer(machine: Machine) -> None:
         if node.state is not NodeState.GONE and node.facts and not _is_here(node.facts):
             there = node.facts.get("hostname") or node.name
             raise UsageError(
-                f"job {job.id} runs on the computer it was submitted on: its node is "
-                f"{there}, and this is {socket.gethostname()}",
-                hint=f"do this there; or, if {there} never comes back: batchio recover "
+                f"job {job.id} runs on the computer where it was submitted, {there}; this "
+                f"computer is {socket.gethostname()}",
+                hint=f"run the command there; or, if {there} is gone for good: batchio recover "
                 f"{job.id} --elsewhere",
             )
 

@@ -228,7 +228,7 @@ async def _await_lead(kind: str, store: JobStore, after: int) -> None:
             pause = min(pause * 1.2, slow)
     said = await asyncio.to_thread(store.last_words) or await take_away(kind, store.id)
     raise HeadGone(
-        f"no head would start on {kind} for job {store.id}: {_last(said)}",
+        f"no head started on {kind} for job {store.id}: {_last(said)}",
         hint=f"what was started there is removed; try there: ssh {kind}",
     )
 
@@ -261,7 +261,7 @@ async def take_away(kind: str, job: str) -> str:
 
 def _last(said: str) -> str:
     lines = said.strip().splitlines()
-    return lines[-1] if lines else "it does not say why"
+    return lines[-1] if lines else "it gives no reason"
 
 
 class _Host:

@@ -86,7 +86,7 @@ async def on_node(provider: Provider, offer: Offer, name: str) -> AsyncIterator[
         finally:
             await provider.delete([answer.handle])
         return
-    raise NodeError("nobody knows whether there is a node", where=offer.id)
+    raise NodeError("it is unknown whether there is a node", where=offer.id)
 
 
 async def _greeted(transport: Transport, home: str, spec: JobSpec) -> Facts:

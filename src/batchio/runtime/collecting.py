@@ -134,13 +134,13 @@ class Collector:
             except Unreachable:
                 return None
             except Refused as err:
-                return f"its outputs were refused: {err}", ev.TASK
+                return f"its output files were refused: {err}", ev.TASK
             except Unsaved as err:
                 if await self._given_up(outputs, str(err), AGAIN_S[min(tries, len(AGAIN_S) - 1)]):
                     return _unsaved(err)
             except Exception as err:  # a fault of ours: it costs this attempt, and not the head
                 logger.exception("outputs of task %d", self._id(outputs.key[0]))
-                return _unsaved(f"batchio itself failed ({type(err).__name__}: {err})")
+                return _unsaved(f"batchio failed ({type(err).__name__}: {err})")
             tries += 1
         return None
 
@@ -192,7 +192,7 @@ class Collector:
                 if await outputs.receive(stream):
                     await self._place(outputs)
                     return SAVED
-                why = "they did not arrive as they were sent"
+                why = "they were damaged on the way"
             except Unreachable:
                 return None
             except Garbled as err:
@@ -201,7 +201,7 @@ class Collector:
                 stream.drop()
             if not begun:
                 return _unsaved(why)
-            await self._begin_again(outputs, task, "they are not what they were before")
+            await self._begin_again(outputs, task, "they have changed since")
 
     async def _given_up(self, outputs: Outputs, why: str, pause: float) -> bool:
         """Wait before outputs are asked for again; return True when the task is to end instead."""
@@ -223,7 +223,7 @@ class Collector:
 
     async def _begin_again(self, outputs: Outputs, task: int, why: str) -> None:
         """Remove what has arrived, and wait until no more of it comes, to begin from byte 0."""
-        self._job.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
+        self._job.note(f"the output files of task {self._id(task)} are sent again: {why}")
         await outputs.clear()
         while outputs.stream and not outputs.stream.ended:
             await self._job.clock.sleep(0.1)
@@ -248,4 +248,4 @@ class Collector:
 
 
 def _unsaved(why: object) -> End:
-    return f"its outputs could not be saved: {why}", ""
+    return f"its output files could not be saved: {why}", ""

@@ -224,7 +224,7 @@ class Conversation:
             self._no_room = True
             why = err.strerror or type(err).__name__
             self._remarks.add(
-                f"{self._name}: what its tasks print cannot be kept here for now: {why}"
+                f"{self._name}: the output of its tasks cannot be saved here for now: {why}"
             )
             return
         self._logged.set()
@@ -302,7 +302,7 @@ class Conversation:
                 async with asyncio.timeout(STALL_LIMIT_S):
                     await self._logged.wait()
         except TimeoutError:
-            left = "its last output did not arrive"
+            left = "its last lines of output did not arrive"
         with suppress(TimeoutError):  # what is kept here is copied by a later head
             async with asyncio.timeout(STALL_LIMIT_S):
                 await self._sink.settle()

@@ -89,7 +89,7 @@ def _one_in_the_other(source: Path, target: Path) -> bool:
     """Return whether both are the same folder. Raises UsageError: target is inside source."""
     one, other = os.path.realpath(source), os.path.realpath(target)
     if one != other and other.startswith(one + os.sep):
-        raise UsageError(f"{target} is inside {source}", hint="name a folder that is not")
+        raise UsageError(f"{target} is inside {source}", hint="choose another folder")
     return one == other
 
 

@@ -120,7 +120,7 @@ class Errands:
         image = self._job.spec.container
         answer = await place.talk.ask(["image", image], messages.Imaged)
         if not answer.there:
-            why = f"no image {image}: {answer.said}".rstrip(": ")
+            why = f"the image {image} is not available: {answer.said}".rstrip(": ")
             raise SetupFailed(why, where=place.transport.where)
 
 

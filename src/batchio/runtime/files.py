@@ -58,12 +58,12 @@ async def put(transport: Transport, home: str, bundle: Path, sent: Told = lambda
     """
     if transport.local:
         done = await transport.run(["ln", "-sf", str(bundle), f"{home}/bundle.tar"])
-        _require(done, transport, "the files cannot be had")
+        _require(done, transport, "the files are not available")
         return
     with bundle.open("rb") as file:
         argv = ["/bin/sh", "-c", _KEEP, "sh", home, str(os.fstat(file.fileno()).st_size)]
         done = await transport.run(argv, stdin=_chunks(file, sent))
-    _require(done, transport, "the files could not be kept")
+    _require(done, transport, "the files could not be saved")
 
 
 class Sender:
@@ -110,7 +110,7 @@ class Sender:
         try:
             url = await self._signed()
         except BatchioError as err:
-            self._note(f"files go over the connections instead: {err}")
+            self._note(f"files are sent over the connections instead: {err}")
             self._url, self._store, self._kept = None, None, lambda _: None
             return False
         if url is None:
@@ -120,7 +120,7 @@ class Sender:
         except Unreachable:
             raise
         except NodeError as err:
-            self._note(f"{err}; they go over the connection instead")
+            self._note(f"{err}; they are sent over the connection instead")
             return False
         return True
 

@@ -146,7 +146,7 @@ def _takeover(machine: Machine, epoch: int, kind: str, clock: Clock) -> list[ev.
         ev.HeadStarted(now, epoch, host, os.getpid(), kind, boot=clock.boot, booted=clock.booted),
     ]
     first += [
-        ev.NodeSilent(now, node.number, "a new head took over")
+        ev.NodeSilent(now, node.number, "another head took over")
         for node in machine.nodes
         if node.state is NodeState.READY
     ]

@@ -69,7 +69,7 @@ async def merged(context: JobContext, machine: Machine, store: JobStore) -> str:
         for sentence in said:
             context.note(sentence)
         return ""
-    return f"outputs could not be brought to {target} ({why}); they are in {source}"
+    return f"output files could not be copied to {target} ({why}); they are in {source}"
 
 
 def merge(store: JobStore, job: Job, source: Path, target: Path) -> list[str]:
@@ -239,16 +239,16 @@ class _Merge:
     def _sentences(self) -> list[str]:
         top, source = self._there.top, self._here.top
         return [
-            *_named(self._differ, f"was written by several tasks: each one's is in {top}/ID"),
-            *_named(self._yours, f"is yours: what tasks wrote there is in {top}/ID"),
-            *_named(self._left, f"stays in {source}: something is in its place"),
+            *_named(self._differ, f"was written by several tasks; their versions are in {top}/ID"),
+            *_named(self._yours, f"is yours; what tasks wrote there is in {top}/ID"),
+            *_named(self._left, f"stays in {source}: something else has its place"),
         ]
 
 
 def _named(paths: list[str], what: str) -> list[str]:
     more = len(paths) - NAMED
     said = [f"{path} {what}" for path in paths[:NAMED]]
-    return [*said, f"{more} more: the like"] if more > 0 else said
+    return [*said, f"{more} more files like these"] if more > 0 else said
 
 
 def _is_open(names: Names) -> bool:

@@ -163,4 +163,4 @@ class Outputs:
 
 def too_much(limit: int) -> Refused:
     """Return the error for outputs that are larger than `limit` bytes."""
-    return Refused(f"they are more than --max-output {format_bytes(limit)}")
+    return Refused(f"they are larger than --max-output {format_bytes(limit)}")

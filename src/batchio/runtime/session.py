@@ -175,7 +175,7 @@ class Session:
     def _failed(self, err: Exception) -> str:
         """Log an error of batchio itself at this node; return for people why the node is lost."""
         logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
-        return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
+        return f"batchio failed there ({type(err).__name__}: {err}); see head.log"
 
     def _give_up(self, why: str, *, final: bool) -> None:
         self._step(Fact.GAVE_UP)
@@ -256,7 +256,7 @@ class Session:
         self._left = await talk.say_goodbye(keep=self._keep)
         await self._job.clock.sleep(ANSWER_LIMIT_S + self._job.spec.grace)
         self._disown()
-        raise Unreachable("its agent does not say good-bye", where=transport.where)
+        raise Unreachable("its agent did not confirm the end", where=transport.where)
 
     async def _prepare(self, talk: Conversation, transport: Transport, facts: Facts) -> None:
         """Run the node's errands, and post that it is ready, back, or restarted."""
@@ -278,7 +278,7 @@ class Session:
             if ahead := facts["ahead"]:
                 way = "ahead" if ahead > 0 else "behind"
                 off = f"its clock is {abs(ahead):.0f} s {way}"
-                job.note(f"{self._offer.id}: {off}; times are corrected")
+                job.note(f"{self._offer.id}: {off}; batchio corrects the times")
             job.post(ev.NodeGreeted(now(), self._node, slots, facts))
         elif facts["instance"] == self.agent:
             job.post(ev.NodeHeard(now(), self._node))
@@ -335,7 +335,7 @@ class Session:
                 break
             await self._pause()
         self._step(Fact.GAVE_UP)
-        self._left = f"{self.home} may be left there: {why}"
+        self._left = f"{self.home} may still be there: {why}"
 
     async def _clean_up(self) -> None:
         """Stop what runs on the node and remove its files, through the agent if it answers."""
@@ -355,7 +355,7 @@ class Session:
                 self._step(Fact.BROKE)
         if standing.known:
             self._disown()
-            self._left = "its last output did not arrive"
+            self._left = "its last lines of output did not arrive"
         if standing.remains is not Remains.NOTHING and not self._keep:
             async with self._reach() as transport:
                 await remove(transport, self.home, python=self._job.spec.python)

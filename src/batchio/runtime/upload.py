@@ -72,7 +72,7 @@ class Upload:
                     if wanted:
                         self._stored[piece[:2]] = piece
             case Unstored(_, _, why):
-                self._why = why or "it does not say why"
+                self._why = why or "it gives no reason"
         self._heard.set()
 
     def end(self) -> None:

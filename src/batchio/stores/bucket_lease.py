@@ -59,8 +59,8 @@ class BucketLease:
     def __init__(self, bucket: Bucket, job: str, kind: str, by: str) -> None:
         if who := holder(bucket, job):
             raise LeaseHeld(
-                f"another head runs job {job} (process {who.pid} on {who.host})",
-                hint=f"look on with: batchio status {job}",
+                f"another process runs job {job} (process {who.pid} on {who.host})",
+                hint=f"to see its state: batchio status {job}",
             )
         self._bucket = bucket
         self._job = job

@@ -244,7 +244,7 @@ class BucketReader:
     def _corrupt(self, why: str) -> JournalCorrupt:
         return JournalCorrupt(
             f"the journal of job {self._job} in {self._bucket.url} is damaged: {why}",
-            hint="logs and outputs are not concerned; submit the job again",
+            hint="logs and output files are fine; submit the job again",
         )
 
 

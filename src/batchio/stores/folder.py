@@ -207,8 +207,8 @@ def home() -> Path:
         return Path.home()
     except RuntimeError:
         raise WorkspaceError(
-            "there is no home folder: HOME is not set, and this user has no passwd entry",
-            hint="say where jobs are kept: BATCHIO_WORKSPACE=FOLDER",
+            "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
+            hint="set a folder for jobs: BATCHIO_WORKSPACE=FOLDER",
         ) from None
 
 

@@ -225,7 +225,7 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
     if not words:
         raise UsageError(
             "the ssh provider needs hosts",
-            hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+            hint="give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
         )
     return tuple(words)
 

@@ -280,7 +280,7 @@ class ScriptedTransport:
         """Connect to the agent. Raises Unreachable when it does not listen there."""
         self._check()
         if not self._node.listens(path):
-            raise Unreachable(f"nobody answers at {path}", where=self.where)
+            raise Unreachable(f"nothing answers at {path}", where=self.where)
         line = Line(self._node)
         self._lines.append(line)
         return line.reader, line
