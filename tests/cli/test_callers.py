@@ -189,8 +189,9 @@ def test_a_head_that_is_ended_by_sigint_says_so_without_a_traceback(terminal: Te
     os.kill(holder.pid, signal.SIGINT)
     waited = terminal.type("wait", job)
 
-    assert (waited.code, store.head_words()) == (3, "this head was ended by SIGINT\n")
-    assert f"{job} is not done, and no process runs it: its head was ended by SIGINT" in waited.err
+    assert (waited.code, store.head_words()) == (3, "this head was stopped by SIGINT\n")
+    why = "its head was stopped by SIGINT"
+    assert f"{job} is not done, but no process runs it: {why}" in waited.err
     assert terminal.type("cancel", job).code == 0
     assert terminal.type("wait", job).code == 4
 

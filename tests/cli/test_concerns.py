@@ -197,7 +197,7 @@ def test_a_job_that_nobody_runs_is_shown_as_such(
 
     shown = terminal.type(*words).out
 
-    assert "unattended" in shown or "Nobody runs it" in shown
+    assert "unattended" in shown or "No process runs it" in shown
 
 
 def test_documents_say_that_nobody_runs_it(terminal: Terminal) -> None:

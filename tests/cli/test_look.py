@@ -30,7 +30,7 @@ def test_status_shows_counts_failures_and_every_task(terminal: Terminal) -> None
     assert (seen.code, seen.err) == (0, "")
     assert head.splitlines()[:6] == [
         f"job        {JOB}  unattended",
-        "verdict    Nobody runs it",
+        "verdict    No process runs it",
         f"           batchio recover {JOB}",
         "name       process.py",
         "command    process.py '$BATCHIO_TASK_INPUT'",
@@ -57,7 +57,7 @@ def test_status_says_when_nobody_runs_the_job(terminal: Terminal) -> None:
 
     seen = terminal.type("status")
 
-    assert f"verdict    Nobody runs it\n           batchio recover {JOB}\n" in seen.out
+    assert f"verdict    No process runs it\n           batchio recover {JOB}\n" in seen.out
     assert "attention" not in seen.out
 
 
@@ -263,7 +263,7 @@ def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
 def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
     terminal.keep(mixed())
 
-    unled = f"Nobody runs it; to continue it: batchio recover {JOB}"
+    unled = f"No process runs it; to continue it: batchio recover {JOB}"
     about_task = terminal.type("explain", f"{JOB}/5")
     about_job = terminal.type("explain", "--format", "json")
 

@@ -132,7 +132,7 @@ def test_a_file_system_that_locks_no_files_is_named(
 
     monkeypatch.setattr("fcntl.flock", flock)
 
-    with pytest.raises(WorkspaceError, match="locks no files"):
+    with pytest.raises(WorkspaceError, match="does not support file locks"):
         lease.Lease(tmp_path)
 
 

@@ -89,7 +89,7 @@ def test_a_report_says_what_status_says_and_more(terminal: Terminal) -> None:
     assert not page.open, "every tag is closed"
     assert page.headings[0] == "process.py"
     assert [one for one in page.headings if one in ("What ran", "Failures", "Nodes", "Tasks")]
-    assert "Nobody runs it." in text
+    assert "No process runs it." in text
     assert f"batchio recover {JOB}" in text
     assert "process.py '$BATCHIO_TASK_INPUT'" in text
     assert "6: 1 succeeded, 3 failed, 1 running, 1 pending" in text

@@ -355,7 +355,7 @@ def test_a_job_whose_head_was_killed_says_so_and_is_recovered(scripts: Terminal)
         f"error: job {job} is not done, but no process runs it\n"
         f"hint: to continue it: batchio recover {job}\n"
     )
-    assert f"verdict    Nobody runs it\n           batchio recover {job}\n" in status.out
+    assert f"verdict    No process runs it\n           batchio recover {job}\n" in status.out
     assert recovered.err.startswith(f"job {job} keeps running\n")
     assert ended.code == 0
     assert scripts.type("logs", job, "--raw").out == "started\n"

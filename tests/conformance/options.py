@@ -86,13 +86,13 @@ def hardware(person: Person) -> None:
         for words in (["--cpu", "9999"], ["--gpu"]):
             person.type("run", "--wait", *words, "true", code=3)
         return
-    assert "--cpu: a task asks for 9999 CPUs" in person.refuses("--cpu", "9999", "true")
+    assert "--cpu: a task needs 9999 CPUs" in person.refuses("--cpu", "9999", "true")
     for form in ("1", "0.5", "1-8"):
         person.plans("--cpu", form, "true")
     import os
 
     if not os.uname().machine.startswith(("arm", "aarch")):
-        assert "an ARM processor, this one is" in person.refuses("--arm", "true")
+        assert "an ARM processor, but this one is" in person.refuses("--arm", "true")
     if not os.path.exists("/proc/driver/nvidia/gpus"):
         assert "--gpu: a task needs 1 GPU, but there are 0" in person.refuses("--gpu", "true")
 

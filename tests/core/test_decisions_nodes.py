@@ -83,7 +83,7 @@ def test_a_cluster_that_lacks_a_host_for_good_begins_nothing_and_names_it() -> N
 
     assert not w.machine.dispatch_started
     assert "fewer than 2 nodes were available (b: " in w.machine.running_job.why
-    assert "--min-workers 1 begins without them" in w.machine.running_job.why
+    assert "to start without them: --min-workers 1" in w.machine.running_job.why
     assert w.machine.tasks.by_outcome[Outcome.LOST] == 9
 
 

@@ -245,14 +245,15 @@ def test_a_job_says_which_node_it_waits_for_to_be_given_back() -> None:
 
     waits = "It waits for confirmation that node node-3 is released: throttled; "
     assert f"{waits}next try in 5s.\n" in job(story)
-    assert "failed for 16m 40s: look for handle-node-3 in the account." in job(story, T0 + 1006)
+    later = job(story, T0 + 1006)
+    assert "failed for 16m 40s: look for handle-node-3 in your cloud account." in later
 
 
 def test_an_unwanted_node_is_not_known_to_be_gone() -> None:
     story = Story().offers("c7i").tell(ev.NodesOrdered(T0 + 1, 0, [["c7i", 1, 1]]))
     story.tell(ev.NodeReleased(T0 + 2, 0, "not needed"))
 
-    assert "is not wanted any more, and it is not known whether it was taken." in job(story)
+    assert "is not needed any more, but it is unknown whether it was started." in job(story)
 
 
 def test_a_node_that_will_be_taken_says_when_and_why() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WORDED: Final = {
     "give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE": (
-        'name them: hosts="alice@gpu1,gpu2", or hosts_file=FILE'
+        'give them: hosts="alice@gpu1,gpu2", or hosts_file=FILE'
     ),
     "to run it without the container: --run-on-host": (
         "to run it without the container: run_on_host=True"
@@ -46,7 +46,7 @@ WORDED: Final = {
     "batchio recover --workspace FOLDER 2bcpd5": (
         'recover() of batchio.open_job("2bcpd5", workspace=FOLDER)'
     ),
-    "to see its state: batchio status 2bcpd5": 'look on with: batchio.status("2bcpd5")',
+    "to see its state: batchio status 2bcpd5": 'to see its state: batchio.status("2bcpd5")',
     "see: batchio list": "see: batchio.list_jobs()",
     "start one: batchio run SCRIPT": 'start one: batchio.run("SCRIPT")',
     "batchio run Rscript a.R": 'batchio.run(["Rscript", "a.R"])',

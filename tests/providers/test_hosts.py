@@ -203,7 +203,7 @@ def test_several_hosts_in_a_word_are_written_out(typed: str, hosts: str) -> None
 
 @pytest.mark.parametrize("word", ["n[3-1]", "n[1-999999999]", "n{9..1}"])
 def test_a_range_that_makes_no_sense_is_refused(word: str) -> None:
-    with pytest.raises(UsageError, match="is no range of hosts"):
+    with pytest.raises(UsageError, match="is not a range of hosts"):
         expand([word])
 
 

@@ -228,7 +228,7 @@ def test_a_node_on_which_an_earlier_head_began_is_tidied_up_or_named(
         assert gone.left == ""
         assert "down" in away.commands[-1]
     else:
-        assert f"{job.id}.1 may be left there: " in gone.left
+        assert f"{job.id}.1 may still be there: " in gone.left
 
 
 def test_a_second_head_is_refused_while_there_is_one(tmp_path: Path) -> None:

@@ -161,7 +161,8 @@ def test_what_tasks_print_waits_on_the_node_while_there_is_no_room_here(
     assert runs(job) == [(task, 1) for task in range(4)]
     assert not job.journaled(ev.NodeSilent)
     [note] = job.journaled(ev.Noted)
-    assert "what its tasks print cannot be kept here for now: No space left on device" in note.text
+    why = "No space left on device"
+    assert f"the output of its tasks cannot be saved here for now: {why}" in note.text
     printed = read_records(job.store.logs(), 0)
     assert [record.task for record in printed] == [0, 1, 2, 3]
 

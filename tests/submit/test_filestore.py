@@ -58,7 +58,7 @@ def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:
         ("file:///", "file:/// names a host, or no folder", "write file:///shared/folder"),
         (
             "s3://key:secret@bucket/x",
-            "s3://bucket/x must not have credentials or settings in it: it is written to the "
+            "s3://bucket/x must not contain credentials or settings, because it is stored in the "
             "journal",
             "batchio reads credentials from the environment, as other tools do",
         ),

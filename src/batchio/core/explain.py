@@ -198,7 +198,8 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
             doing = preparing(node, seen)
             return f"Node {node.name} has been getting ready for {since}{doing and f': {doing}'}."
         case NodeState.SILENT:
-            return f"The connection to node {node.name} broke {since} ago; its tasks may still be running."
+            broke = f"The connection to node {node.name} broke {since} ago"
+            return f"{broke}; its tasks may still be running."
         case NodeState.READY if node.deadline_at:
             left = _ago(node.deadline_at - now)
             return (
@@ -223,7 +224,8 @@ def _costs(node: Node, now: float) -> str:
     """Return what to do about a node that could not be given back for LONG_S; else ""."""
     if now - node.since < LONG_S:
         return ""
-    return f" This has failed for {_ago(now - node.since)}: look for {node.handle} in your cloud account."
+    look = f"look for {node.handle} in your cloud account"
+    return f" This has failed for {_ago(now - node.since)}: {look}."
 
 
 # ---- one task -----------------------------------------------------------------------
@@ -273,7 +275,8 @@ def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]
             if limit and row.duration is not None:
                 yield f"Its --task-timeout ends in {_ago(limit - row.duration)}."
         case _:
-            yield f"Task {row.id} has ended{_how(row)}; its output files are being copied from {node.name}."
+            ended = f"Task {row.id} has ended{_how(row)}"
+            yield f"{ended}; its output files are being copied from {node.name}."
     if node.state is NodeState.SILENT:
         yield _node_trouble(node, now, {})
 

@@ -98,7 +98,8 @@ def _of_tasks(event: ev.NodeEvent, ids: TaskIds, name: str) -> str:
         case ev.TasksRecalled():
             return f"{_tasks(ids, (row[0] for row in event.tasks))} recalled from {name}"
         case ev.TasksReturned():
-            return f"{_tasks(ids, (row[0] for row in event.tasks))} returned from {name} without being started"
+            which = _tasks(ids, (row[0] for row in event.tasks))
+            return f"{which} returned from {name} without being started"
         case ev.TasksCollected():
             which, why = _tasks(ids, (row[0] for row in event.tasks)), event.why
             return f"output files of {which} were copied from {name}" + (

@@ -101,7 +101,7 @@ class JobSummary(View):
 
     @property
     def standing(self) -> str:
-        """The job's outcome once it is done, "unattended" when no process runs it, else its state."""
+        """The job's outcome when it is done, "unattended" if no process runs it, else its state."""
         if self.state == "done":
             return self.outcome or self.state
         return "unattended" if self.attended is False else self.state
