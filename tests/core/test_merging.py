@@ -47,12 +47,12 @@ def test_a_new_head_begins_again_what_was_not_brought() -> None:
 
 def test_outputs_that_could_not_be_brought_are_a_failure_until_they_are() -> None:
     world = ended("/project")
-    world.merge("outputs could not be brought to /project (full)")
+    world.merge("output files could not be copied to /project (full)")
     world.turn()
     machine = world.machine
     assert (machine.running_job.closed > 0, machine.outcome) == (True, Outcome.FAILED)
     said = "\n".join(why_job(machine, world.now))
-    assert "outputs could not be brought to /project (full)" in said
+    assert "output files could not be copied to /project (full)" in said
 
     world.post(ev.TasksRequeued(world.now, [[0, world.now, "asked"]]))
     world.turn()

@@ -57,5 +57,5 @@ def test_a_folder_for_outputs_that_cannot_be_written_is_refused_at_once(
 
     assert refused.returncode == 2
     assert f"{option}: " in refused.stderr
-    assert "cannot be written" in refused.stderr
+    assert "is not writable" in refused.stderr
     assert batchio(tmp_path, "list", "--format", "json").stdout.strip() == "[]"

@@ -265,7 +265,7 @@ async def test_more_than_max_output_is_a_failure_with_its_words(tmp_path: Path) 
     assert [path.name for path in (tmp_path / "res").iterdir()] == ["1"]
 
 
-@pytest.mark.filterwarnings("ignore:.* holds files of job")
+@pytest.mark.filterwarnings("ignore:.* contains files of job")
 async def test_two_jobs_at_once_share_a_folder(tmp_path: Path) -> None:
     line = "for n in 1 2 3 4 5; do echo $BATCHIO_JOB_ID > f$n; done"
     jobs = [await batchio.run(["sh", "-c", line], ntasks=8, download=str(tmp_path)) for _ in "ab"]

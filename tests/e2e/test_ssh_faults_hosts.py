@@ -215,7 +215,7 @@ async def test_a_task_that_cannot_begin_on_a_full_disk_runs_elsewhere(
     assert sum(result.job._machine.tasks.losses) >= 3
     assert f"{small.name}: working directories: No space left on device" in await notes(job)
     lost = await seen(job, "node_lost")
-    assert "different tasks could not be run there" in lost["why"]
+    assert "different tasks could not run there" in lost["why"]
     assert nothing_left(lab, small, large)
 
 
