@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
@@ -24,7 +25,7 @@ from benchmarks.live import made, running, told
 from benchmarks.side_by_side import Table, options, scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from batchio.stores.folder_job import FolderJobStore
@@ -61,10 +62,20 @@ async def first_screen(app: App[Any]) -> float:
     """CPU seconds until the first whole screen."""
     began = time.process_time()
     async with app.run_test(size=(80, 24)) as pilot:
-        while isinstance(app, Dashboard) and pane_of(app).live is None:
+        if isinstance(app, Dashboard):
+            await shown(app)
+        else:
             await pilot.pause()
-        await pilot.pause()
         return time.process_time() - began
+
+
+async def shown(app: Dashboard) -> None:
+    """Wait until the job stands on the screen; `pilot.pause` would wait until all was read."""
+    while not hasattr(app.screen, "pane") or pane_of(app).live is None:
+        await asyncio.sleep(0.001)
+    drawn = asyncio.Event()
+    pane_of(app).call_after_refresh(drawn.set)
+    await drawn.wait()
 
 
 def pane_of(app: Dashboard) -> JobPane:
@@ -76,9 +87,8 @@ def pane_of(app: Dashboard) -> JobPane:
 async def looked(table: Table, job: Job) -> None:
     """Sorting, filtering, and jumps in time."""
     app = Dashboard(job)
-    async with app.run_test(size=(80, 24)) as pilot:
-        while pane_of(app).live is None:
-            await pilot.pause()
+    async with app.run_test(size=(80, 24)) as _:
+        await shown(app)
         pane, view = pane_of(app), pane_of(app).view
         assert isinstance(view, Tasks)
         table.most("sort by duration, s", cpu(lambda: view.sort("duration", backwards=True)), 0.15)
@@ -88,7 +98,7 @@ async def looked(table: Table, job: Job) -> None:
         assert live is not None
         end = live.position
         await live.seek(end // 2)
-        jumps = [await waited(lambda n=n: live.seek(end // 10 * n + 1)) for n in range(1, 6)]
+        jumps = [await waited(partial(live.seek, end // 10 * n + 1)) for n in range(1, 6)]
         table.most("a jump in time after the first, s", max(jumps), 0.25)
 
 
@@ -110,23 +120,29 @@ async def read_on(table: Table, job: Job, empty: float, events: int) -> None:
     """A journal without a snapshot: the first screen, keys while it is read, and how fast."""
     app = Dashboard(job)
     began, wall = time.process_time(), time.perf_counter()
-    async with app.run_test(size=(80, 24)) as pilot:
-        while pane_of(app).live is None:
-            await pilot.pause()
+    async with app.run_test(size=(80, 24)) as _:
+        await shown(app)
         pane = pane_of(app)
         table.most("first screen, no snapshot, s", time.process_time() - began, 1.3 * empty + 0.5)
-        keys = []
+        keys: list[float] = []
         while pane.live is not None and pane.live.reading < 1:
-            keys.append(await key_time(app, pilot))
+            keys.append(await key_time(app, len(keys) % 2 > 0))
+            await asyncio.sleep(0.02)
         took = time.perf_counter() - wall
         table.most("the slowest key while it is read, ms", max(keys, default=0) * 1e3, 50)
         table.add("events read a second, keys beside", f"{events / took:,.0f}")
 
 
-async def key_time(app: Dashboard, pilot: Any) -> float:
-    """Wall seconds from a key until its row is drawn."""
-    began = time.perf_counter()
-    await pilot.press("j")
+async def key_time(app: Dashboard, back: bool = False) -> float:
+    """Wall seconds from a key until the row that it leads to is drawn."""
+    view, drawn = pane_of(app).view, asyncio.Event()
+    assert isinstance(view, Tasks)
+    before, began = view.cursor, time.perf_counter()
+    app.simulate_key("k" if back else "j")
+    while view.cursor == before:
+        await asyncio.sleep(0)
+    view.call_after_refresh(drawn.set)
+    await drawn.wait()
     return time.perf_counter() - began
 
 
@@ -136,18 +152,17 @@ async def pressed(
     """Keys and CPU while 1,000 events a second are written."""
     journal = store.lead()
     app = Dashboard(job)
-    async with app.run_test(size=(80, 24)) as pilot:
-        while pane_of(app).live is None:
-            await pilot.pause()
+    async with app.run_test(size=(80, 24)) as _:
+        await shown(app)
         began, wall = time.process_time(), time.perf_counter()
         await asyncio.sleep(seconds)
         idle = (time.process_time() - began) / (time.perf_counter() - wall)
         table.most("share of a core: nothing happens", idle, 0.01)
         writing = asyncio.create_task(write(journal, nodes))
-        keys = []
+        keys: list[float] = []
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
-            keys.append(await key_time(app, pilot))
+            keys.append(await key_time(app, len(keys) % 2 > 0))
             await asyncio.sleep(0.02)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
@@ -157,9 +172,16 @@ async def pressed(
 
 
 async def write(journal: Any, nodes: int) -> None:
-    """Write notes as a head writes events, 1,000 a second."""
+    """Write as a head does, 1,000 events a second: connections break and come back."""
+    count = 0
     while True:
-        events: Iterator[ev.Event] = (ev.Noted(3.0, f"note {n}") for n in range(RATE // 20))
+        events: list[ev.Event] = []
+        for node in range(count, count + RATE // 20 // 2):
+            events += [
+                ev.NodeSilent(3.0, node % nodes, "no answer"),
+                ev.NodeHeard(3.0, node % nodes),
+            ]
+        count += RATE // 20 // 2
         await journal.append([ev.encode(event) for event in events])
         await asyncio.sleep(0.05)
 
