@@ -260,7 +260,7 @@ async def test_more_than_max_output_is_a_failure_with_its_words(tmp_path: Path) 
     assert [row.outcome for row in rows] == ["failed", "succeeded"]
     assert [row.attempt for row in rows] == [1, 1]
     assert any(
-        'refused: they are more than max_output="1 MB"' in line for line in await job.explain(0)
+        'refused: they are larger than max_output="1 MB"' in line for line in await job.explain(0)
     )
     assert [path.name for path in (tmp_path / "res").iterdir()] == ["1"]
 
