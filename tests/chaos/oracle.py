@@ -65,7 +65,7 @@ def _left(evidence: Evidence) -> Iterator[Finding]:
     """Nothing is left, but on a host that was lost; then a note names the host and the folder."""
     for left in evidence.left:
         homes = re.findall(r"[0-9a-z]{10}\.[0-9]+", left)
-        if not any(f"{home} may be left there" in evidence.admitted for home in homes):
+        if not any(f"{home} may still be there" in evidence.admitted for home in homes):
             yield Finding("left over", left)
 
 

@@ -133,7 +133,7 @@ def test_what_a_note_admits_to_be_left_on_a_lost_host_is_none_of_it(tmp_path: Pa
     evidence.left = ["vm1: 2bcpbpkktv.1"]
     assert [finding.kind for finding in judge(evidence)] == ["left over"]
 
-    evidence.admitted = "vm1: 2bcpbpkktv.1 may be left there"
+    evidence.admitted = "vm1: 2bcpbpkktv.1 may still be there"
     assert judge(evidence) == []
 
 

@@ -72,9 +72,9 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str]]] = {
     ),
     Kind.REMAINS: (
         lambda: hello(two()).tell(
-            ev.NodeLost(T0 + 5, 1, "gone", True), ev.NodeDeleted(T0 + 6, 1, "x.1 may be left there")
+            ev.NodeLost(T0 + 5, 1, "gone", True), ev.NodeDeleted(T0 + 6, 1, "x.1 may still be there")
         ),
-        "x.1 may be left there",
+        "x.1 may still be there",
     ),
     Kind.WAITING: (lambda: two(wait_for_ready=True), "1 of 2 nodes are ready"),
     Kind.FEWER: (crowded, "2 CPUs"),

@@ -48,6 +48,7 @@ def write_report(args: ReportArgs) -> int:
     data = text.encode("utf-8", "replace")
     _write(Path(target), data, force=args.force)
     output.line(visible(target))
+    output.flush()
     diagnostics.say(f"{format_bytes(len(data))}; open it in any browser, also without a network")
     return 0
 
