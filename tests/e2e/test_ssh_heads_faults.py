@@ -98,7 +98,7 @@ def test_a_head_goes_on_after_a_reboot_and_waits_for_its_secrets(
         lambda: "its secrets are gone: TOKEN" in laptop.run("wait", job, code=3)[1],
         "the head to say what it lacks",
     )
-    assert "its secrets: TOKEN" in laptop.run("recover", job, code=2)[1]
+    assert "its secrets to continue: TOKEN" in laptop.run("recover", job, code=2)[1]
     laptop.run("recover", job, "--secret-env", "TOKEN", TOKEN=value)
     on(lab, node, "touch /root/go")
     for each in (other, job):
