@@ -72,7 +72,8 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str]]] = {
     ),
     Kind.REMAINS: (
         lambda: hello(two()).tell(
-            ev.NodeLost(T0 + 5, 1, "gone", True), ev.NodeDeleted(T0 + 6, 1, "x.1 may still be there")
+            ev.NodeLost(T0 + 5, 1, "gone", True),
+            ev.NodeDeleted(T0 + 6, 1, "x.1 may still be there"),
         ),
         "x.1 may still be there",
     ),
