@@ -88,7 +88,7 @@ def test_who_waits_is_warned_once_of_what_must_be_known(place: str) -> None:
         result = job.wait()
 
     [told] = caught
-    assert "and array= asks for" in str(told.message)
+    assert "but array= asks for" in str(told.message)
     assert told.filename == __file__
     assert result.outcome == "succeeded"
 
