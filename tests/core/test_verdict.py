@@ -96,7 +96,7 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str, str]]] = {
     ),
     Kind.PENDING: (lambda: Story().offers("a").booting(), "It waits for a node to be ready", ""),
     Kind.RUNNING: (
-        steady, "It runs well: 30 of 100 tasks are done, about 3m 57s to go", ""
+        steady, "It is running well: 30 of 100 tasks are done, about 3m 57s to go", ""
     ),
 }  # fmt: skip
 """By kind, a job of which it is true, its sentence and its command."""

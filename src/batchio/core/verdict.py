@@ -277,7 +277,7 @@ def _running(facts: Facts) -> Said | None:
         return "every task has ended; it is cleaning up", ""
     ends = expected(m, facts.now)
     left = f", about {format_duration(ends - facts.now)} to go" if ends else ""
-    return f"it runs well: {done:,} of {_tasks(m.tasks.count)} are done{left}", ""
+    return f"it is running well: {done:,} of {_tasks(m.tasks.count)} are done{left}", ""
 
 
 CONDITIONS: Final[dict[Kind, Callable[[Facts], Said | None]]] = {

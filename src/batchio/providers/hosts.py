@@ -255,7 +255,7 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KEYS)}"
-            raise UsageError(f"a host has no {key!r}", where=where or name, hint=hint)
+            raise UsageError(f"a host has no setting {key!r}", where=where or name, hint=hint)
         if given.get(key) is not None:
             raise UsageError(f"{key} is listed twice", where=where or name)
         if key == "key" and not value.startswith(("/", "~")):
@@ -266,7 +266,9 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
             raise UsageError(f"python is relative: {value}", where=where or name, hint=hint)
         if key == "work" and not value.startswith("/"):
             hint = "write the full path on the host, with / at the start"
-            raise UsageError(f"work is no absolute path: {value!r}", where=where or name, hint=hint)
+            raise UsageError(
+                f"work is not an absolute path: {value!r}", where=where or name, hint=hint
+            )
         if key == "work" and len(value.encode()) > _LONGEST_WORK:
             hint = (
                 f"{_LONGEST_WORK} bytes at most, because it contains a socket; you can use a link"
@@ -293,7 +295,7 @@ def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
     # A host that begins with a dash would be an option to the ssh command in our hints.
     if bad or host.startswith("-"):
         raise UsageError(
-            f"{name!r} is no host",
+            f"{name!r} is not a host",
             where=where,
             hint="write [USER@]HOST[:PORT], or an alias of ~/.ssh/config",
         )

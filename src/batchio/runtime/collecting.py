@@ -208,8 +208,9 @@ class Collector:
         if not (self._said or outputs.said):
             self._said = outputs.said = True
             self._job.note(
-                f"outputs cannot be saved in {self._destination.where}: {why}; they stay on their "
-                f"nodes and are asked for again; batchio cancel {self._job.job} gives them up"
+                f"output files cannot be saved in {self._destination.where}: {why}; they stay on "
+                f"their nodes, and batchio tries again; to give them up: batchio cancel "
+                f"{self._job.job}"
             )
         await outputs.clear()
         until = self._now() + pause
