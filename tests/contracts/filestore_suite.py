@@ -259,7 +259,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     assert there == {bundle.read_bytes()}
     if kind.name == "memory":
         assert [note.partition(":")[0] for note in notes] == [
-            "files go over the connections instead"
+            "files are sent over the connections instead"
         ]
     else:
         assert notes == []

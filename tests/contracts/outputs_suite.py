@@ -124,7 +124,7 @@ async def test_more_than_a_task_may_leave_is_stored_nowhere(url: str, front: Fro
     result = await job.wait(timeout=60)
 
     assert result.outcome == "failed"
-    assert "more than --max-output 100 KB" in result.tasks[0].reason
+    assert "larger than --max-output 100 KB" in result.tasks[0].reason
     assert stored(url) == {}
 
 

@@ -25,15 +25,15 @@ def test_what_the_server_would_take_is_said(tmp_path: Path, home: Path) -> None:
         (here.folder / "authorized_keys").write_text("")
         said = why_not()
 
-    assert "(it takes publickey, password)" in said
+    assert "(it accepts publickey, password)" in said
 
 
 def test_a_second_factor_is_said_to_be_out_of_reach(tmp_path: Path, home: Path) -> None:
     with place(tmp_path, home, "PubkeyAuthentication no", "PasswordAuthentication yes"):
         said = why_not()
 
-    assert "(it takes password)" in said
-    assert "batchio types no passwords" in said
+    assert "(it accepts password)" in said
+    assert "batchio cannot type passwords" in said
 
 
 def test_hints_carry_what_was_asked_for(here: Place) -> None:

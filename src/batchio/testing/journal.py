@@ -144,4 +144,4 @@ def refuse_second(past: MemoryEvents) -> None:
     """Raise LeaseHeld when a head has the lease."""
     if past.holder is not None:
         who = past.holder
-        raise LeaseHeld(f"another head runs job {past.job} (process {who.pid} on {who.host})")
+        raise LeaseHeld(f"another process runs job {past.job} (process {who.pid} on {who.host})")
