@@ -366,7 +366,9 @@ def test_a_python_that_is_too_old_is_named(lab: Lab, vms: MakeVms) -> None:
     async def scene(way: Transport, base: str) -> None:
         old = "/usr/local/bin/python3"
         await way.run(["sh", "-c", f"cat > {old}; chmod 755 {old}"], stdin=OLD.encode())
-        with pytest.raises(Unfit, match=r"no python3 \(3\.8 or newer\) found: .* is Python 3\.6\.8"):
+        with pytest.raises(
+            Unfit, match=r"no python3 \(3\.8 or newer\) found: .* is Python 3\.6\.8"
+        ):
             await bootstrap(way, home_name="j.1")
 
     on_vm(lab, vm.ip, vm.known_hosts, "root", scene)
