@@ -16,6 +16,7 @@ from batchio.runtime.fetch import Fetch
 from batchio.runtime.landing import Landing
 from batchio.runtime.outputs import Outputs
 from batchio.runtime.placing import Refused, Unsaved
+from batchio.runtime.tree import Tree
 from batchio.runtime.untar import Garbled
 from batchio.stores.placed import FolderPlacedFiles
 
@@ -256,3 +257,28 @@ async def test_a_stream_that_nobody_reads_holds_nobody_up() -> None:
     stream.drop()
 
     await asyncio.wait_for(sending, 5)
+
+
+@pytest.mark.parametrize("removed_before", ["enter", "make"])
+async def test_what_arrives_while_the_last_one_leaves_finds_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed_before: str
+) -> None:
+    """The folder for what is not whole yet is removed by whoever finds it empty."""
+    below, times = Tree.below, 3
+
+    def removed(self: Tree, name: str) -> Tree:
+        nonlocal times
+        if times and (name == "3.1" if removed_before == "make" else name != "3.1"):
+            times -= 1
+            (tmp_path / "out" / ".batchio-job").rmdir()
+        tree = below(self, name)
+        if removed_before == "enter" and name == ".batchio-job":
+            times = 0
+        return tree
+
+    (tmp_path / "out" / ".batchio-job").mkdir(parents=True)
+    monkeypatch.setattr(Tree, "below", removed)
+    await receive(tmp_path, archive(a="1"), task=3)
+
+    assert (tmp_path / "out" / "3" / "a").read_text() == "1"
+    assert times == 0

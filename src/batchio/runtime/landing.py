@@ -32,6 +32,10 @@ NOT_HERE: Final = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, err
 """Error numbers of files that this disk can never hold."""
 
 
+TRIES: Final = 100
+"""Times that a folder is made again which others remove meanwhile."""
+
+
 class Landing:
     """The folder in which a job's outputs arrive; a `Destination`, see `outputs.py`.
 
@@ -70,12 +74,26 @@ class Landing:
         self.root.mkdir(parents=self._make, exist_ok=True)
         return Tree(self.root)
 
-    def enter(self) -> Tree:
-        """Open the folder for outputs that are not complete yet. Raises OSError."""
-        with self.open() as root:
-            while True:  # whoever was the last to leave may just be removing it
-                with suppress(FileNotFoundError):
-                    return root.below(self.waiting)
+    def enter(self, part: str = "") -> Tree:
+        """Open the folder for outputs that are not complete yet, or the folder `part` in it.
+
+        Whoever was the last to leave may just be removing it: then it is made again.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        for left in range(TRIES, -1, -1):
+            try:
+                with self.open() as root:
+                    waiting = root.below(self.waiting)
+                    if not part:
+                        return waiting
+                    with waiting:
+                        return waiting.below(part)
+            except FileNotFoundError:
+                if not left:
+                    raise
+        raise AssertionError
 
     def place(self, task: int, stamps: list[tuple[str, Stamp]], placing: Placing) -> None:
         """Put a task's files in place; in a folder of the user's that is recorded.
@@ -195,8 +213,7 @@ class Unpacking:
 
     def files(self) -> Tree:
         """Open the folder in which all was unpacked. Raises OSError."""
-        with self._landing.enter() as waiting:
-            return waiting.below(self._part)
+        return self._landing.enter(self._part)
 
     def _check(self) -> None:
         """Raise the error that the unpacking thread met, if any."""
@@ -211,8 +228,8 @@ class Unpacking:
         try:
             with self._landing.enter() as waiting:
                 waiting.remove(self._part)
-                with waiting.below(self._part) as part:
-                    unpack(Archive(self._feed), part)
+            with self._landing.enter(self._part) as part:
+                unpack(Archive(self._feed), part)
         except Exception as err:  # whoever takes or places next is told
             self._failed = err
         finally:
