@@ -30,6 +30,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS: Final = (
     Benchmark("startup", "--rounds 5", "--rounds 1 --tasks 50"),
     Benchmark("live", "--rounds 3", "--tasks 50 --nodes 5 --rounds 1"),
+    Benchmark("dashboard", "--tasks 100000", "--tasks 200"),
     Benchmark("report", "--rounds 2", "--tasks 200 --nodes 5 --rounds 1"),
     Benchmark("listing", "--rounds 3", "--jobs 5 --rounds 1"),
     Benchmark("local", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1 --peers 0"),

@@ -235,7 +235,7 @@ def test_a_second_head_is_refused_while_there_is_one(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1))
     job.store.lead()
 
-    with pytest.raises(LeaseHeld, match="another head runs job"):
+    with pytest.raises(LeaseHeld, match="another process runs job"):
         job.lead()
     assert len(job.past.batches) == 1
 

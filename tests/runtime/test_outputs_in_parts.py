@@ -163,7 +163,7 @@ def test_while_the_store_refuses_the_head_too_outputs_wait_and_no_program_runs_t
 
     assert job.lead((100, up)) is Outcome.SUCCEEDED
     assert len(job.provider.began) == 1
-    assert "outputs cannot be saved in memory:" in job.notes()[0]
+    assert "output files cannot be saved in memory:" in job.notes()[0]
     assert "no room" in job.notes()[0]
     job.bring(tmp_path / "out")
     assert arrived(tmp_path / "out")
