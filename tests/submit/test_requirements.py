@@ -140,6 +140,14 @@ def test_a_program_that_a_setup_script_may_install_is_tried(caller: Caller) -> N
     assert caller.typed("nosuch", host_setup_script="setup.sh").spec.argv == ("nosuch",)
 
 
+def test_a_file_of_that_name_in_this_folder_is_pointed_out(caller: Caller) -> None:
+    caller.file("mine", "echo hi\n")
+    assert caller.refused("mine") == (
+        "mine: no such program on this computer",
+        "for the file of that name in this folder: batchio run ./mine",
+    )
+
+
 def test_the_tasks_own_path_is_searched(caller: Caller) -> None:
     caller.file("tools/mine", "#!/bin/sh\n", 0o755)
     path = f"PATH={caller.folder}/tools:/usr/bin:/bin"

@@ -114,11 +114,11 @@ def check_program(resolved: ResolvedJob, here: CallerContext) -> None:
         raise UsageError(f"{program} {kind}", where=where)
     if program.startswith("/") and not where:
         raise UsageError(f"no such file: {program}")
-    hint = (
-        None
-        if where
-        else f"if it is an alias or a shell command: --shell {shlex.quote(command.shown)}"
-    )
+    hint = None
+    if not where and here.look(program).is_file:
+        hint = f"for the file of that name in this folder: batchio run ./{program}"
+    elif not where:
+        hint = f"if it is an alias or a shell command: --shell {shlex.quote(command.shown)}"
     raise UsageError(f"{program}: no such program on this computer", where=where, hint=hint)
 
 
