@@ -128,6 +128,17 @@ def test_a_listing_begins_behind_a_key_and_leaves_out_others(bucket: Bucket) -> 
     assert bucket.sizes("j/") == 16
 
 
+def test_a_listing_marks_each_object_as_whoever_wrote_it_does(bucket: Bucket) -> None:
+    marks = {key: bucket.put(key, key.encode()).e_tag for key in ("i/1", "i/2")}
+    marks["i/1"] = bucket.put("i/1", b"another").e_tag
+
+    listed = bucket.listed("i/")
+    assert {one.key: one.e_tag.strip('"') for one in listed} == {
+        key: e_tag.strip('"') for key, e_tag in marks.items()
+    }
+    assert [one.size for one in listed] == [7, 3]
+
+
 def test_the_beginning_of_an_object_comes_with_its_size(bucket: Bucket) -> None:
     bucket.put("a", b"0123456789")
 

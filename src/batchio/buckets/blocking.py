@@ -45,6 +45,15 @@ class Mark(NamedTuple):
     version: str = ""
 
 
+class Listed(NamedTuple):
+    """An object as a listing has it."""
+
+    key: str
+    e_tag: str
+    """As `Mark.e_tag`, though some stores leave out its quotes here."""
+    size: int
+
+
 class Found(NamedTuple):
     """An object as it was read."""
 
@@ -213,23 +222,29 @@ class Bucket:
                 return
             yield bytes(chunk)
 
-    def keys(self, folder: str, after: str = "") -> list[str]:
-        """Return the keys below `folder` that sort behind `after`, sorted."""
+    def listed(self, folder: str, after: str = "") -> list[Listed]:
+        """Return the objects below `folder` whose keys sort behind `after`, sorted by key."""
         with self._translating():
             try:
                 batches = obstore.list(self._store, folder, offset=after or None)
-                found = [item["path"] for batch in batches for item in batch]
+                found = [
+                    Listed(item["path"], item["e_tag"] or "", item["size"])
+                    for batch in batches
+                    for item in batch
+                ]
             except FileNotFoundError as err:
                 if no_bucket(err):
                     raise
                 return []
-        return sorted(key for key in found if key > after)  # not all stores know where to begin
+        return sorted(one for one in found if one.key > after)  # not all know where to begin
+
+    def keys(self, folder: str, after: str = "") -> list[str]:
+        """Return the keys below `folder` that sort behind `after`, sorted."""
+        return [one.key for one in self.listed(folder, after)]
 
     def sizes(self, folder: str) -> int:
         """Return the bytes of all objects below `folder`."""
-        with self._translating():
-            batches = obstore.list(self._store, folder)
-            return sum(item["size"] for batch in batches for item in batch)
+        return sum(one.size for one in self.listed(folder))
 
     def dated(self, key: str) -> Dated | None:
         """Return an object and its age, or None when there is none.
