@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
-from batchio.buckets.connection import key_to_sign, no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket, signed
 from batchio.errors import ProviderDown, UsageError
 
 if TYPE_CHECKING:
@@ -286,9 +286,10 @@ class Bucket:
         if isinstance(signer, str):
             return signer
         with self._translating():
-            verb = cast("HTTP_METHOD", method)
-            named = key_to_sign(self._connection.scheme, key)
-            return obstore.sign(signer, verb, named, self._connection.life(seconds))
+            verb, scheme = cast("HTTP_METHOD", method), self._connection.scheme
+            life = self._connection.life(seconds)
+            url = obstore.sign(signer, verb, key_to_sign(scheme, key), life)
+        return signed(scheme, url)
 
 
 def _mark(said: Mapping[str, Any]) -> Mark:
