@@ -62,6 +62,10 @@ def precise(at: float) -> str:
     return f"{_second(whole)}.{int((at - whole) * 1_000_000):06d}"
 
 
+CENTS_FROM: Final = 1.0
+"""US dollars from which on parts of a cent are not shown."""
+
+
 @lru_cache(maxsize=4)
 def _second(whole: int) -> str:
     return stamp(whole)
@@ -70,6 +74,13 @@ def _second(whole: int) -> str:
 def lasted(seconds: float | None) -> str:
     """Write a duration in seconds for people; "" for None."""
     return "" if seconds is None else format_duration(seconds)
+
+
+def dollars(amount: float | None) -> str:
+    """Write US dollars for people: to a cent, small amounts to a hundredth of one; "" for None."""
+    if amount is None:
+        return ""
+    return f"${amount:,.2f}" if amount >= CENTS_FROM or not amount else f"${amount:.4f}"
 
 
 def plural(number: int, noun: str) -> str:
