@@ -14,19 +14,17 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from batchio import agent
 from batchio.buckets import check, open_bucket
-from batchio.buckets.azure import signed_by_name
 from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
 from batchio.filestores import open_store
 from batchio.runtime.files import Sender
 from batchio.transports.local import LocalTransport
 from tests.contracts import sealed
-from tests.contracts.filestore_kinds import AZURE_KEY, KINDS, Kind
+from tests.contracts.filestore_kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -383,28 +381,6 @@ async def test_trouble_without_an_account(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UsageError) as caught:
         open_store("az://container")
     assert "AZURE_STORAGE_ACCOUNT_NAME" in (caught.value.hint or "")
-
-
-async def test_trouble_with_names_of_azure_is_signed_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1")
-    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", "http://127.0.0.1:9/devstoreaccount1")
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", AZURE_KEY)
-    monkeypatch.setattr("batchio.buckets.connection.signed_by_name", lambda url, _: url)
-    bucket = open_bucket(check("az://container/x"), patience=0.1)
-    plain, odd = bucket.sign("a-b", 60), bucket.sign("a b", 60)
-
-    assert signed_by_name(plain, os.environ) == plain
-    assert signature(signed_by_name(odd, os.environ)) != signature(odd)
-    # obstore signs the path as it is written; so a name that is written so is signed alike
-    written = odd.replace("a%20b", "a%2520b")
-    assert signature(signed_by_name(written, os.environ)) == signature(odd)
-    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_KEY")
-    assert signed_by_name(odd, os.environ) == odd
-
-
-def signature(url: str) -> str:
-    [found] = parse_qs(urlsplit(url).query)["sig"]
-    return found
 
 
 async def test_trouble_with_the_store_does_not_stop_the_files(tmp_path: Path) -> None:
