@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.output import Cell
-from batchio.core.sizes import format_duration, parse_duration
+from batchio.core.sizes import format_dollars, format_duration, parse_duration
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,10 +62,6 @@ def precise(at: float) -> str:
     return f"{_second(whole)}.{int((at - whole) * 1_000_000):06d}"
 
 
-CENTS_FROM: Final = 1.0
-"""US dollars from which on parts of a cent are not shown."""
-
-
 @lru_cache(maxsize=4)
 def _second(whole: int) -> str:
     return stamp(whole)
@@ -77,10 +73,8 @@ def lasted(seconds: float | None) -> str:
 
 
 def dollars(amount: float | None) -> str:
-    """Write US dollars for people: to a cent, small amounts to a hundredth of one; "" for None."""
-    if amount is None:
-        return ""
-    return f"${amount:,.2f}" if amount >= CENTS_FROM or not amount else f"${amount:.4f}"
+    """Write US dollars for people; "" for None."""
+    return "" if amount is None else format_dollars(amount)
 
 
 def plural(number: int, noun: str) -> str:

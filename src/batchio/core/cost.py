@@ -19,8 +19,9 @@ HOUR_S: Final = 3600.0
 LEAST_S: Final = 60.0
 """Seconds of a node that are paid for at least, however soon it is given back."""
 
-ABANDONED_S: Final = 3600.0
-"""Seconds that a node without a head still costs money: after them its agent ends it."""
+ABANDONED_S: Final = 2700.0
+"""Seconds that a node may cost money yet when nobody leads it: a quarter of an hour to boot, and
+half an hour of its agent's lease."""
 
 
 class Cost(NamedTuple):
