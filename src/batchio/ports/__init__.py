@@ -7,7 +7,7 @@ contract suites.
     keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
-from batchio.ports.blobs import FileStore, ObjectStore, Stored, Stores
+from batchio.ports.blobs import FileStore, ObjectStore, PieceStore, Stored, Stores
 from batchio.ports.keep import (
     Draft,
     Holder,
@@ -67,6 +67,7 @@ __all__ = [
     "Pace",
     "Part",
     "PartStore",
+    "PieceStore",
     "PlacedFiles",
     "Provider",
     "Refused",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.core.events import Event
+    from batchio.ports.blobs import PieceStore
     from batchio.ports.logs import LogSink, LogStore
     from batchio.ports.outputs import BroughtFiles, PartStore, PlacedFiles
 
@@ -221,10 +222,11 @@ class JobStore(Protocol):
         ...
 
     def sign_bundle(self, seconds: float) -> str | None:
-        """Return a URL from which nodes may GET the bundle for so many seconds at most.
+        """Return a URL from which nodes may GET the bundle for so long; None: there is none."""
+        ...
 
-        None: there is none.
-        """
+    def pieces(self) -> PieceStore | None:
+        """Return where the pieces of environments are kept; None: in this computer's cache only."""
         ...
 
     def outputs(self) -> Path:
