@@ -8,7 +8,7 @@ from batchio.core import events as ev
 from batchio.core.arrays import compact
 from batchio.core.news import name_of
 from batchio.core.rows import ended_by, worded
-from batchio.core.sizes import format_duration
+from batchio.core.sizes import format_dollars, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -63,6 +63,9 @@ def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> s
             return f"{which} was cancelled: {event.why}"
         case ev.JobTimedOut():
             return "the job reached its --job-timeout"
+        case ev.MoneyGone():
+            limit, spent = format_dollars(event.limit), format_dollars(event.spent)
+            return f"the job reached its --max-cost of {limit}; {spent} were spent"
         case ev.JobClosed():
             return f"the job is done: {event.outcome.replace('_', ' ')}"
         case ev.Noted():
