@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchio.core.cards import TOPIC
 from batchio.errors import LeaseHeld, NoSuchJob, UsageError
 from batchio.ports import Brought
 from batchio.stores.bucket import BucketWorkspace
@@ -146,6 +147,13 @@ def test_jobs_are_listed_newest_first_with_their_names(three: Workspace) -> None
     assert list(three.names()) == [(C, ""), (B, "train"), (A, "train")]
 
 
+def test_cards_come_newest_first_as_each_job_shows_it(three: Workspace) -> None:
+    three.job(B).show(TOPIC, {"state": "done", "ä": [1]})
+    three.job(A).show("another topic", {"state": "done"})
+
+    assert list(three.cards()) == [(C, {}), (B, {"state": "done", "ä": [1]}), (A, {})]
+
+
 @pytest.mark.parametrize(
     ("text", "job"),
     [(None, C), (A, A), ("2b7m", C), ("2b7l9lg", A), ("train", B)],
@@ -171,7 +179,7 @@ def test_a_job_that_is_not_there_is_named(three: Workspace, text: str) -> None:
 
 
 def test_in_an_empty_workspace_the_newest_job_is_an_error(workspace: AnyWorkspace) -> None:
-    assert (workspace.jobs(), list(workspace.names())) == ([], [])
+    assert (workspace.jobs(), list(workspace.names()), list(workspace.cards())) == ([], [], [])
     with pytest.raises(NoSuchJob) as err:
         find(workspace)
 

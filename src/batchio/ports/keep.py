@@ -368,16 +368,19 @@ class Workspace(Protocol):
         """Yield the id and the name of each job, newest first. Opens no journal."""
         ...
 
+    def cards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the id and the card of each job, newest first, as `JobStore.shown` has it.
+
+        Opens no journal, and reads no more of them ahead than costs little.
+        """
+        ...
+
     def job(self, job: str) -> JobStore:
         """Return the store of one job, which need not exist."""
         ...
 
     def brought(self, folder: Path) -> BroughtFiles:
         """Return the record of what jobs have brought to a folder of the user's."""
-        ...
-
-    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what each of these jobs shows about a topic, as `JobStore.shown` does."""
         ...
 
     def draft(self, now: float) -> Draft:
