@@ -189,6 +189,13 @@ class Job:
         """
         return plainly(self._job.report())
 
+    def save_report(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the report of `report` to a file: whole, or not at all.
+
+        Arguments and errors: see `batchio.Job.save_report`.
+        """
+        plainly(self._job.save_report(path, force=force))
+
     def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
 

@@ -12,7 +12,6 @@ from batchio_tui.dialogs import Help, Telling
 from batchio_tui.failures import Failures
 from batchio_tui.grid import Grid
 from batchio_tui.logs import SHIFT, Logs
-from batchio_tui.nodes import SORTS as NODE_SORTS
 from batchio_tui.nodes import Nodes
 from batchio_tui.task import TaskView
 from batchio_tui.tasks import SORTS, Tasks
@@ -179,8 +178,8 @@ def sort(pane: JobPane) -> None:
     """Sort by the next column."""
     view = pane.view
     if isinstance(view, Tasks | Nodes):
-        names = list(SORTS if isinstance(view, Tasks) else NODE_SORTS)
-        at = names.index(view.order[0]) + 1
+        names = list(SORTS if isinstance(view, Tasks) else view.sorts)
+        at = names.index(view.order[0]) + 1 if view.order[0] in names else 0
         view.sort(names[at % len(names)], backwards=False)
 
 
@@ -190,6 +189,13 @@ def reverse(pane: JobPane) -> None:
     if isinstance(view, Tasks | Nodes):
         column, backwards = view.order
         view.sort(column, backwards=not backwards)
+
+
+def lanes(pane: JobPane) -> None:
+    """Show what each node did over time, or its figures."""
+    if isinstance(pane.view, Nodes):
+        pane.view.turn()
+        pane.renew_bars()
 
 
 def mark(pane: JobPane) -> None:
@@ -296,6 +302,7 @@ DOES: Final[dict[str, Doing]] = {
     "sort": sort,
     "reverse": reverse,
     "mark": mark,
+    "lanes": lanes,
     "help": help_,
     "theme": theme,
     "next": again(back=False),
