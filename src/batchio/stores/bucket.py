@@ -9,6 +9,7 @@
     jobs/<id>/shown/<topic>, stopped                  for people who look on
     jobs/<id>/live/, logs/, watch  what nodes print: `log_packs.py`
     jobs/<id>/heads/<epoch>.log    what heads say: `head_words.py`
+    sha256/<digest>                packages that travel: `bucket_pieces.py`; programs of heads
     tried/<name>                   whether it may be used: `bucket_rights.py`
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
