@@ -28,7 +28,7 @@ from batchio.core.task import COLUMNS, Tasks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the layout; rises when this format or a field's meaning changes, not its name."""
 
 PLAIN: Final = (
