@@ -272,6 +272,24 @@ def list_jobs(
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
 
 
+def watch_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+    every: float = 1.0,
+) -> Iterator[list[JobSummary]]:
+    """Stream what `list_jobs` returns: at once, and then whenever it has changed, without end.
+
+    Arguments: see `batchio.watch_jobs`.
+    """
+    return _iterate(
+        api.watch_jobs(workspace, limit, states=states, tags=tags, name=name, every=every)
+    )
+
+
 def remove(job: str, *, workspace: str | None = None) -> Removed:
     """Remove a job for good, with its logs and the outputs that are in the workspace.
 

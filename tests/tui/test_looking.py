@@ -124,6 +124,29 @@ async def test_a_number_shows_its_view(tmp_path: Path, key: str, texts: tuple[st
         await seat.until(*texts)
 
 
+async def test_events_are_filtered_as_tasks_are_and_by_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchio_tui.events.SCANNED", 2)  # several looks, the newest events first
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.press("5")
+        await seat.until("the job was submitted")
+        await seat.press("f")
+        await seat.until("bad: 3 events", "2 of them failed")
+        assert "was submitted" not in seat.text
+        await seat.press("slash", *["backspace"] * 3)
+        await seat.type("greet")
+        await seat.until("no event fits")
+        await seat.press(*["backspace"] * 5)
+        await seat.type("ready")
+        await seat.press("enter")
+        await seat.until("ready: 1 event", "laptop is ready with 2 slots")
+        await seat.press("1")
+        await seat.until("ready: 0 of 6")
+        await seat.press("escape", "5")
+        await seat.until("was submitted")
+
+
 async def test_w_says_why_in_the_words_of_explain(tmp_path: Path) -> None:
     job = kept(tmp_path, mixed())
     told = await job.explain()

@@ -241,8 +241,8 @@ class JobPane(Widget):
             self.call("time")
         elif self.trail:
             self._show(self.trail.pop())
-        elif self.shown == "tasks" and tasks.filter:
-            tasks.choose("")
+        elif self.shown in ("tasks", "events") and tasks.filter:
+            doing.choose(self, "")
             self.renew_bars()
         elif self.shown != "tasks":
             self.show("tasks")

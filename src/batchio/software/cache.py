@@ -31,9 +31,18 @@ PARTS: Final = ("pieces", "recipes", "packed")
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder in which pieces are kept, as the XDG Base Directory Specification says."""
+    """Return the folder in which pieces are kept, as the XDG Base Directory Specification says.
+
+    Raises:
+        UsageError: there is no home folder to keep them in.
+    """
     given = environ.get("XDG_CACHE_HOME", "")
     base = Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))
+    if not base.is_absolute():
+        raise UsageError(
+            "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
+            hint="set a folder for packages: XDG_CACHE_HOME=FOLDER",
+        )
     return base / "batchio" / "software"
 
 

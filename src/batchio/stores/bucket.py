@@ -52,6 +52,9 @@ PATIENCE_S: Final = 10.0
 COMMIT_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between the attempts to write what a new job is made of."""
 
+_INSTEAD: Final = "a folder for copies: XDG_CACHE_HOME=FOLDER"
+"""What can be set where there is no home folder."""
+
 
 class BucketWorkspace:
     """A bucket of jobs; implements `ports.Workspace`.
@@ -200,8 +203,8 @@ def default_copies(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return home() / "Library" / "Caches" / "batchio"
-    return home() / ".cache" / "batchio"
+        return home(_INSTEAD) / "Library" / "Caches" / "batchio"
+    return home(_INSTEAD) / ".cache" / "batchio"
 
 
 def _again(write: Callable[[], object]) -> None:
