@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.house.source import ROOT
 from tests.testbed import images
 from tests.testbed.network import GATEWAY
 
@@ -44,9 +45,13 @@ ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 @contextmanager
 def store() -> Iterator[None]:
     """moto's S3 on the bridge of the lab, with one bucket; the caller is inside the lab."""
-    command = [sys.executable, "-m", "moto.server", "-H", GATEWAY, "-p", str(PORT)]
+    command = [sys.executable, "-m", "tests.contracts.s3", GATEWAY, str(PORT)]
     server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | STORE
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=os.environ | STORE,
     )
     try:
         until(_answers, "the store to answer")
