@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 from batchio.stores.bucket import BucketWorkspace
-from tests import effort
 from tests.contracts import sealed, test_job_store, test_parts, test_removing, test_workspace
 from tests.contracts.filestore_kinds import azure, gcs, s3
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from batchio.stores.bucket_outputs import BucketOutputs
 
 sealed.enter()  # before anything loads obstore or moto
-effort.register()
-settings.load_profile("dev")
 
 for module in (
     test_job_store,

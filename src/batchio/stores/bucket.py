@@ -110,7 +110,7 @@ class BucketWorkspace:
         self._drafts.sweep(need_rights(self._bucket, self._drafts.trial(claim.decode())))
         while True:
             job = self.new_id(now)
-            self._drafts.mark(job)
+            _again(partial(self._drafts.mark, job))
             with answering():
                 place = f"jobs/{job}/claim"
                 if self._bucket.put_new(place, claim) is None:

@@ -259,6 +259,6 @@ def watch_key(job: str) -> str:
 def _contents(data: bytes, key: str) -> Contents | None:
     try:
         return contents(data)
-    except (ValueError, KeyError, TypeError) as err:
+    except ValueError as err:
         logger.warning("logs are damaged in %s: %s", key, err)
         return None

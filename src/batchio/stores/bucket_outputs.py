@@ -104,7 +104,7 @@ class BucketOutputs:
                 for size, crc in map(items, items(said["parts"]))
             ]
             return KeptOutputs(integer(said["attempt"], 1), tuple(parts))
-        except (ValueError, TypeError, LookupError) as err:
+        except (ValueError, TypeError, LookupError, RecursionError) as err:
             where = f"{self._bucket.url}/{self._folder}{task}"
             raise JournalCorrupt(f"the record of outputs {where} is damaged: {err}") from None
 
