@@ -9,6 +9,7 @@ import pytest
 from batchio.core.cards import TOPIC
 from batchio.errors import LeaseHeld, NoSuchJob, UsageError
 from batchio.ports import Brought
+from batchio.stores.bucket import BucketWorkspace
 from batchio.stores.finding import find
 from batchio.stores.folder import FolderWorkspace
 from tests.contracts.store_kinds import AnyWorkspace, left_in, workspace
@@ -52,6 +53,29 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     store = workspace.job(draft.id)
     assert texts(store) == ["a", "b"]
     assert store.bundle().read_bytes() == b"tar"
+
+
+def test_packages_are_kept_for_heads_on_other_computers_where_there_can_be_any(
+    workspace: AnyWorkspace, tmp_path: Path
+) -> None:
+    pieces = workspace.job(A).pieces()
+    assert (pieces is not None) == isinstance(workspace, BucketWorkspace)
+    if pieces is None:
+        return
+    one, other, got = tmp_path / "one", tmp_path / "other", tmp_path / "got"
+    one.write_bytes(b"1" * 6_000_000)
+    other.write_bytes(b"22")
+    pieces.put({"a1": one})
+    one.write_bytes(b"it is not sent again")
+    pieces.put({"a1": one, "b2": other})
+    of_other = workspace.job(B).pieces()
+    assert of_other is not None
+    assert of_other.fetch("a1", got)
+    assert got.read_bytes() == b"1" * 6_000_000
+    assert of_other.fetch("b2", got)
+    assert got.read_bytes() == b"22"
+    assert not of_other.fetch("c3", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace, tmp_path: Path) -> None:

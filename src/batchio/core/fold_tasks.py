@@ -94,6 +94,7 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             continue
         changed = True
         node.collecting.discard(task)
+        tasks.coming.pop(task, None)
         if event.why:
             tasks.reasons[task] = event.why
             tasks.files[task] = 0

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import TOPIC, Wanted, card_of, is_card, is_final, summary_of, unreadable
 from batchio.core.record import one_line
 from batchio.errors import BatchioError, NoSuchJob
+from batchio.runtime.host import in_thread
 from batchio.runtime.replay import Fold
 from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
@@ -105,6 +107,27 @@ def list_cards(
         rows += filter(wanted.fits, _summaries(workspace, some, clock))
         step = step and max(step, PORTION)
     return rows[:limit]
+
+
+async def watch_cards(
+    workspace: Workspace,
+    limit: int | None,
+    clock: Waiting,
+    wanted: Wanted = EVERY,
+    every_s: float = EVERY_S,
+) -> AsyncGenerator[list[JobSummary], None]:
+    """Yield what `list_cards` returns: at once, and then whenever it has changed. Never ends.
+
+    Args:
+        every_s: Seconds between two looks.
+    """
+    before: list[JobSummary] | None = None
+    while True:
+        seen = await in_thread(partial(list_cards, workspace, limit, clock, wanted))
+        if seen != before:
+            yield seen
+        before = seen
+        await clock.sleep(every_s)
 
 
 def _summaries(

@@ -10,6 +10,7 @@
     jobs/<id>/live/, logs/, watch  what nodes print: `log_packs.py`
     jobs/<id>/heads/<epoch>.log    what heads say: `head_words.py`
     drafts/<id>                    that somebody makes a job: `bucket_drafts.py`
+    sha256/<digest>                packages that travel: `bucket_pieces.py`; programs of heads
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
 """
@@ -51,6 +52,9 @@ PATIENCE_S: Final = 10.0
 
 COMMIT_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between the attempts to write what a new job is made of."""
+
+_INSTEAD: Final = "a folder for copies: XDG_CACHE_HOME=FOLDER"
+"""What can be set where there is no home folder."""
 
 
 class BucketWorkspace:
@@ -205,8 +209,8 @@ def default_copies(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return home() / "Library" / "Caches" / "batchio"
-    return home() / ".cache" / "batchio"
+        return home(_INSTEAD) / "Library" / "Caches" / "batchio"
+    return home(_INSTEAD) / ".cache" / "batchio"
 
 
 def _again(write: Callable[[], object]) -> None:

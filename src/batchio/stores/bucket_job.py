@@ -21,6 +21,7 @@ from batchio.stores.bucket_index import FOLDER, BucketIndex, facts_in, name_in
 from batchio.stores.bucket_lease import holder
 from batchio.stores.bucket_logs import BucketLogs
 from batchio.stores.bucket_outputs import BucketOutputs
+from batchio.stores.bucket_pieces import BucketPieces
 from batchio.stores.bucket_reader import BucketReader
 from batchio.stores.head_words import HEAD_LOG, said
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, FolderInputs
@@ -146,6 +147,10 @@ class BucketJobStore:
             return None
         with answering():
             return self._bucket.sign(self._key(BUNDLE_FILE), seconds)
+
+    def pieces(self) -> BucketPieces:
+        """Return where the pieces of environments are kept."""
+        return BucketPieces(self._bucket)
 
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""

@@ -199,8 +199,8 @@ def default_root(environ: Mapping[str, str]) -> Path:
     return home() / ".local" / "share" / "batchio"
 
 
-def home() -> Path:
-    """Return the user's home folder.
+def home(instead: str = "a folder for jobs: BATCHIO_WORKSPACE=FOLDER") -> Path:
+    """Return the user's home folder; `instead` is what can be set where there is none.
 
     Raises:
         WorkspaceError: nobody says where that is.
@@ -210,7 +210,7 @@ def home() -> Path:
     except RuntimeError:
         raise WorkspaceError(
             "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
-            hint="set a folder for jobs: BATCHIO_WORKSPACE=FOLDER",
+            hint=f"set {instead}",
         ) from None
 
 

@@ -150,6 +150,9 @@ class MemoryJobStore:
     def sign_bundle(self, seconds: float) -> None:
         """Return None: nodes cannot fetch from here."""
 
+    def pieces(self) -> None:
+        """Return None: its jobs run where the user's cache is."""
+
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
