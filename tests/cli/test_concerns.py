@@ -283,3 +283,13 @@ def test_notes_that_say_the_same_are_told_once_and_shown_once_at_the_end() -> No
     assert told == [said]
     ended = ending_lines(job_view(story.machine, NOW))
     assert sum(said in line for line in ended) == 1
+
+
+def test_the_end_and_status_say_what_to_do_about_a_missing_file(terminal: Terminal) -> None:
+    words = "FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"
+    story = Story("0-1").offers("h1").ready().start(0, 1).end(0, 1, code=1, tail=words).close()
+    terminal.keep(story)
+
+    for said in (terminal.type("wait", JOB).err, terminal.type("status", JOB).out):
+        assert said.count("    hint: The task looked for data.csv in its working folder") == 1
+        assert said.count("To send it: --upload data.csv") == 1
