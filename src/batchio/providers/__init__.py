@@ -12,6 +12,8 @@ from batchio.core.traits import Trait
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchio.core.spec import JobSpec
     from batchio.ports import Provider
 
@@ -21,10 +23,18 @@ _PROVIDERS: Final[dict[str, tuple[str, frozenset[Trait]]]] = {
         "batchio.providers.ssh:SshProvider",
         frozenset((Trait.REMOTE, Trait.HOSTS, Trait.GPUS)),
     ),
+    "aws": (
+        "batchio.providers.aws.provider:AwsProvider",
+        frozenset((Trait.REMOTE, Trait.RENTS, Trait.REGIONS, Trait.GPUS)),
+    ),
 }
 """By name: where the class stands, and its traits, which are known without importing it."""
 
 NAMES: Final = tuple(_PROVIDERS)
+
+
+def _no_seed() -> bytes:
+    raise UsageError("nothing is rented before there is a job")
 
 
 def traits(name: str) -> frozenset[Trait]:
@@ -36,15 +46,19 @@ def traits(name: str) -> frozenset[Trait]:
     return _row(name)[1]
 
 
-def load(spec: JobSpec) -> Provider:
+def load(spec: JobSpec, seed: Callable[[], bytes] = _no_seed) -> Provider:
     """Return the provider that a job's nodes come from; nothing is asked of it yet.
+
+    Args:
+        seed: Returns the job's secret seed; only providers that rent ask for it.
 
     Raises:
         UsageError: there is no such provider, or it cannot make sense of the job.
     """
-    place, _ = _row(spec.provider)
+    place, its = _row(spec.provider)
     module, _, kind = place.partition(":")
-    provider: Provider = getattr(import_module(module), kind)(spec)
+    make = getattr(import_module(module), kind)
+    provider: Provider = make(spec, seed) if Trait.RENTS in its else make(spec)
     return provider
 
 
