@@ -62,6 +62,7 @@ PRINTED: Final = (
     Printed("run --dry-run", "plan", "plan"),
     Printed("wait", "ended", "ended"),
     Printed("status", "status", "task, a line each"),
+    Printed("status --no-tasks", "ended", "ended"),
     Printed("list", "job, in an array", "job, a line each"),
     Printed("nodes", "node, in an array", "node, a line each"),
     Printed("cancel", "changed", "changed"),

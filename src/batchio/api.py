@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from batchio import heads, providers, submit
 from batchio.core.cards import Wanted
+from batchio.core.result import Result as Result  # noqa: TC001  (the command line names it)
 from batchio.core.sizes import parse_duration
 from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
-from batchio.job import Result as Result
 from batchio.options.terms import for_command_line as for_command_line
 from batchio.options.terms import in_terms, python_terms
 from batchio.runtime import cards, removing

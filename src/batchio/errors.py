@@ -6,6 +6,7 @@ BatchioError
 ├── JobFailed             a job ended otherwise than succeeded, and the caller asked
 │                         to be told by an exception
 ├── WorkspaceError        the workspace cannot be used
+│   ├── NoAccess          there is no such place, or it may not be used
 │   ├── NoSuchJob         no job has that id, prefix or name
 │   ├── JournalCorrupt    a journal cannot be read; it is named, never skipped
 │   ├── JournalFull       the disk (or quota) under the journal is full
@@ -123,6 +124,13 @@ class WorkspaceError(BatchioError):
 
     code = "workspace"
     remedy = Remedy.FIX
+
+
+class NoAccess(WorkspaceError):
+    """There is no such workspace, or not all that is needed may be done there."""
+
+    code = "no-access"
+    exit_code = 2
 
 
 class NoSuchJob(WorkspaceError):

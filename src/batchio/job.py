@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchio import heads, tasklogs
-from batchio.core.cards import summary_of
 from batchio.core.news import event_view
-from batchio.core.record import one_line
-from batchio.core.result import Result as Result
 from batchio.core.table import position_of
 from batchio.core.task import Outcome, TaskState
-from batchio.errors import BatchioError, JobFailed, UsageError
+from batchio.errors import JobFailed, UsageError
 from batchio.heads import asking
 from batchio.options.terms import in_terms, python_terms
-from batchio.runtime.cards import read_card
+from batchio.runtime.cards import told_of
 from batchio.runtime.host import in_thread
 from batchio.runtime.live import Live
+from batchio.runtime.notices import Notices
 from batchio.runtime.streams import Stream
+from batchio.runtime.waiting import until_done
 from batchio.stores.logs import LINES, RAW
 from batchio.tasklogs import Lines, chosen, positions_of
 
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
+    from batchio.core.result import Result
     from batchio.core.views import JobView
     from batchio.ports import JobStore, Workspace
     from batchio.runtime.copying import Download
@@ -50,7 +50,7 @@ class Job:
         """The job's id: short, unique, sorts by time of submission."""
 
     def __repr__(self) -> str:
-        return f"<Job {self.id}{_standing(self._store)}>"
+        return f"<Job {self.id}{told_of(self._store)}>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self._where() == other._where()
@@ -71,11 +71,14 @@ class Job:
 
     @in_terms
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Result:
-        """Wait until every task has an outcome and every node is given back.
+        """Wait until every task has an outcome and every node is released.
 
         Args:
             timeout: Seconds to wait; the job goes on when they have passed.
             check: Raise when the job ends otherwise than succeeded.
+
+        Warns:
+            BatchioWarning: something to know of its nodes, each once: one cannot be reached, …
 
         Raises:
             TimeoutError: `timeout` passed.
@@ -83,15 +86,15 @@ class Job:
             HeadGone: nobody runs the job, so waiting is no use.
             JournalCorrupt: a damaged journal does not tell how it ended.
         """
-        async with Live(self._store) as live:
-            async for _ in live.changes(at_most=0.0, must_run=True, timeout=timeout):
-                pass
-            if live.damage:
-                raise live.damage
-            result = Result(live._whole_view())
+        notices = Notices()
+        result = await until_done(self._store, lambda text: notices.warn([text]), timeout)
         if check and result.exit_code:
             raise self._failed(result)
         return result
+
+    async def _ended(self) -> Result:
+        """Wait as `wait` does, for a caller that shows by itself what it must know."""
+        return await until_done(self._store)
 
     def _failed(self, result: Result) -> JobFailed:
         error = JobFailed(result.cause, hint=f"batchio explain {self.id}")
@@ -389,12 +392,3 @@ def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:
     """Return the inputs of the tasks at these positions. Blocks."""
     with closing(store.inputs()) as inputs:
         return [inputs.value(position) for position in positions]
-
-
-def _standing(store: JobStore) -> str:
-    """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
-    try:
-        seen = summary_of(read_card(store), 0.0)
-        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
-    except (BatchioError, OSError):
-        return ""  # removed, or on a disk that does not answer

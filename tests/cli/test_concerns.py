@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from batchio.cli.concerns import MOST_TOLD, Teller
 from batchio.cli.summary import ending_lines
 from batchio.core import events as ev
 from batchio.core.concerns import Kind, concerns
 from batchio.core.explain import why_job
 from batchio.core.node import TWIN
 from batchio.core.plan import GIVE_UP_AFTER, Offer
+from batchio.core.telling import MOST_TOLD, Teller
 from batchio.core.views import JobView, job_view
 from tests.core.stories import JOB, T0, Story
 

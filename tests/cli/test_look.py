@@ -132,7 +132,7 @@ def test_list_is_the_table_of_the_docs_page_newest_first(
     lines = terminal.type("list").out.splitlines()
 
     assert " ".join(lines[0].split()) == (
-        "ID Name State Tasks Done Submitted Finished Approx Cloud Cost Tags Command"
+        "ID Name State Tasks Done Submitted (UTC) Finished (UTC) Approx Cloud Cost Tags Command"
     )
     assert lines[1].split()[:6] == [OTHER, "process.py", "succeeded", "1", "/", "1"]
     assert "2023-11-14 22:13:20  2023-11-14 22:13:29" in lines[1]
@@ -328,3 +328,37 @@ def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:
     terminal.keep(story)
 
     assert "why        a typo\n" in terminal.type("status", JOB).out
+
+
+def test_a_task_to_explain_may_be_an_option(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    assert terminal.type("explain", JOB, "--task", "5") == terminal.type("explain", f"{JOB}/5")
+    assert "names another task" in terminal.type("explain", f"{JOB}/5", "--task", "4").err
+
+
+def test_a_job_can_be_shown_without_its_tasks(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    whole = json.loads(terminal.type("status", JOB, "--format", "json").out)
+    for form in ("json", "jsonl"):
+        alone = json.loads(terminal.type("status", JOB, "--no-tasks", "--format", form).out)
+        assert {**alone, "tasks": whole["tasks"]}.keys() == whole.keys()
+    assert "Exit Code" not in terminal.type("status", JOB, "--no-tasks").out
+    seen = terminal.type("status", JOB, "--no-tasks", "--all")
+    assert (seen.code, "--no-tasks leaves out" in seen.err) == (2, True)
+
+
+def test_a_list_names_the_time_zone(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal.keep(mixed())
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert "Submitted (UTC)" in terminal.type("list").out
+
+
+def test_logs_of_a_silent_job_say_so_to_a_person(terminal: Terminal) -> None:
+    terminal.type("run", "--wait", "true")
+
+    assert "has printed nothing" in on_a_terminal(terminal, {}, "logs")
+    assert "has printed no such line" in on_a_terminal(terminal, {}, "logs", "--filter", "x")
+    assert terminal.type("logs") == (0, "", "")

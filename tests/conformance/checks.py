@@ -11,7 +11,10 @@ from tests.conformance.person import Person
 
 State = Literal["works", "refused", "ignored", "elsewhere", "absent"]
 """works: as promised. refused: an error with its reason, before there is a job. ignored: one
-warning, and the job runs. elsewhere: other tests hold it. absent: clouds and package sync."""
+warning, and the job runs. elsewhere: the tests that `why` names hold it. absent: `why` says what
+batchio does not do."""
+
+MAY_BE_ABSENT: Final = {"clouds", "package sync", "web page"}
 
 Check = Callable[[Person], None]
 
@@ -19,12 +22,16 @@ CHECKS: Final[dict[str, Check]] = {}
 
 
 class Row(NamedTuple):
-    """One promise of the page, and what became of it on this computer and over SSH."""
+    """One promise of the page, and whether it holds on this computer and over SSH.
+
+    `why` names the tests of a row held elsewhere (`path::name`, by blanks), or what is absent.
+    """
 
     id: str
     promise: str
     local: State
     ssh: State
+    why: str
 
 
 def rows() -> list[Row]:

@@ -121,21 +121,25 @@ def placed(person: Person) -> None:
     assert "is not one of" in person.refuses("--spot-policy", "cheap", "true")
 
 
-@row("R:--input-filestore", "R:--task-on-scheduler", "R:--no-task-on-scheduler")
+@row("R:--input-filestore")
 def one_computer(person: Person) -> None:
-    for words in (
-        ["--input-filestore", "foo"],
-        ["--task-on-scheduler"],
-        ["--no-task-on-scheduler"],
+    assert "--input-filestore" in person.warns("--input-filestore", "foo", "true")
+
+
+@row("R:--task-on-scheduler", "R:--no-task-on-scheduler", "R:--scheduler-task-array")
+def on_the_scheduler(person: Person) -> None:
+    for words, wanted in (
+        (["--task-on-scheduler"], {"0": "scheduler"}),
+        (["--no-task-on-scheduler"], dict.fromkeys("0123", "worker")),
+        (["--scheduler-task-array", "1,3"], {"1": "scheduler", "3": "scheduler"}),
     ):
-        assert f"{words[0]}" in person.warns(*words, "true")
-
-
-@row("R:--scheduler-task-array")
-def scheduler_tasks(person: Person) -> None:
-    assert "--scheduler-task-array 1" in person.warns(
-        "--ntasks", "2", "--scheduler-task-array", "1", "true"
-    )
+        if not person.hosts:
+            assert words[0] in person.warns("--ntasks", "4", *words, "true")
+            continue
+        words += ["--ntasks", "4", "--slots", "1", "--wait-for-ready-cluster"]
+        line = "echo $COILED_BATCH_TASK_ID $COILED_BATCH_PROCESS_TYPE; sleep 0.1"
+        kinds = dict(line.split() for line in person.prints(*words, "--shell", line))
+        assert kinds.items() >= wanted.items()
 
 
 @row("R:--wait")
@@ -189,8 +193,9 @@ def task_counts(person: Person) -> None:
 
 @row("R:--wait-for-ready-cluster")
 def ready_cluster(person: Person) -> None:
-    words = ("--wait-for-ready-cluster", "--", "printenv", "COILED_BATCH_READY_WORKERS")
-    assert len(person.prints(*words)) == 1
+    words = ("--ntasks", "4", "--slots", "1", "--wait-for-ready-cluster", "--shell")
+    [ready] = set(person.prints(*words, "echo $COILED_BATCH_READY_WORKERS; sleep 0.2"))
+    assert len(ready.split(",")) == (len(person.hosts) or 1)
 
 
 @row("R:--host-setup-script")

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Mood = Literal["well", "lost", "409", "500", "503", "mute", "broken"]
+Mood = Literal["well", "lost", "409", "500", "503", "mute", "broken", "403", "301"]
 """How a request is taken.
 
-lost: carried out, and the connection cut. mute: never answered. broken: cut at once.
+lost: carried out, and the connection cut. mute: never answered. broken: cut at once. 301: the
+bucket is in another region.
 """
 
 MOODS: Final[tuple[Mood, ...]] = ("lost", "409", "500", "503", "mute", "broken")
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif mood == "mute":
             self.front.over.wait()
         elif mood != "broken":
-            self._answer(int(mood), {}, b"")
+            self._answer(int(mood), {"x-amz-bucket-region": "eu-west-1"}, b"")
             return
         self.close_connection = True
 

@@ -36,6 +36,10 @@ def test_a_job_in_a_bucket_ends_well_whatever_becomes_of_answers() -> None:
     sealed.run_suite("tests/contracts/front_suite.py", "test")
 
 
+def test_computers_share_a_workspace_in_a_bucket() -> None:
+    sealed.run_suite("tests/contracts/shared_suite.py", "test")
+
+
 @pytest.mark.parametrize("suite", [SUITE, JOURNAL, WORKSPACE])
 @pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
 def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:

@@ -262,5 +262,5 @@ def test_a_module_that_did_not_travel_is_named_with_how_to_send_it() -> None:
     words = "ModuleNotFoundError: No module named 'utils.deep'"
     story = Story("0").offers("laptop").ready().start(0).end(0, code=1, tail=words)
 
-    assert "Python found no utils there." in task(story, 0)
+    assert "Python found no module utils where the task ran." in task(story, 0)
     assert "--upload utils.py" in task(story, 0)

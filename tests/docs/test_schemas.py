@@ -71,6 +71,7 @@ _WORDS: Final = {
     "run --dry-run": ("run", "--dry-run", "--map-over-values", "a,b", "hello.sh"),
     "wait": ("wait",),
     "status": ("status",),
+    "status --no-tasks": ("status", "--no-tasks"),
     "list": ("list",),
     "nodes": ("nodes",),
     "cancel": ("cancel", "--yes"),

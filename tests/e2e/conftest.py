@@ -12,6 +12,13 @@ from tests.testbed.fixtures import MakeVms
 MakeHosts = Callable[..., list[Vm]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let who waits here be warned of hosts that a test has broken."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.filterwarnings("ignore::batchio.BatchioWarning"))
+
+
 @pytest.fixture
 def hosts(inside_lab: Lab, vms: MakeVms) -> Iterator[MakeHosts]:
     """Make hosts that plain `ssh NAME` reaches: the lab's configuration is the user's."""

@@ -82,6 +82,17 @@ def test_a_call_that_another_task_awaits_warns_all_the_same(place: str) -> None:
         asyncio.run(main())
 
 
+def test_who_waits_is_warned_once_of_what_must_be_known(place: str) -> None:
+    job = batchio.sync.run("true", workspace=place, array="0-9%999")
+    with pytest.warns(batchio.BatchioWarning) as caught:
+        result = job.wait()
+
+    [told] = caught
+    assert "and array= asks for" in str(told.message)
+    assert told.filename == __file__
+    assert result.outcome == "succeeded"
+
+
 @pytest.mark.parametrize("option", IGNORED)
 def test_an_option_that_is_ignored_warns_by_its_keyword(place: str, option: str) -> None:
     given: Any = {option: IGNORED[option]}

@@ -58,6 +58,12 @@ def test_help_loads_nothing_heavy() -> None:
     assert _loaded(statement) & HEAVY == set()
 
 
+def test_a_job_in_a_folder_is_submitted_without_what_reaches_buckets(tmp_path: Path) -> None:
+    words = f"['run', '--workspace', '{tmp_path}', '--wait', '--quiet', 'true']"
+
+    assert "obstore" not in _loaded(f"from batchio.cli.main import call; call({words})")
+
+
 @pytest.mark.parametrize("verb", ["status", "list", "explain", "nodes", "logs"])
 def test_looking_at_a_job_loads_no_loop(verb: str, tmp_path: Path) -> None:
     job = sync.run("true", workspace=str(tmp_path), head="inline")

@@ -53,13 +53,6 @@ def test_a_folder_is_given_as_a_path_or_as_a_file_url() -> None:
     assert parse_root("here") == Path.cwd() / "here"
 
 
-def test_a_bucket_is_refused_in_one_line() -> None:
-    with pytest.raises(UsageError, match=r'^workspace "s3://bucket/x": only folders yet$') as err:
-        parse_root("s3://bucket/x")
-
-    assert err.value.hint == "give a path, or file:///some/folder"
-
-
 def test_a_folder_of_another_host_is_refused() -> None:
     with pytest.raises(UsageError, match="is not on this computer"):
         parse_root("file://elsewhere/data")

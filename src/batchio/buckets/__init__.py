@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from batchio.errors import UsageError
 
@@ -58,6 +58,10 @@ def check(url: str, what: str = "file store") -> SplitResult:
     if bucket != bool(parts.netloc) or (parts.scheme == "file" and parts.path in ("", "/")):
         wrong = "names no bucket" if bucket else "names a host, or no folder"
         raise UsageError(f"{url} {wrong}", hint=f"write {SCHEMES[parts.scheme]}")
+    if bucket and not set(unquote(parts.path).strip("/").split("/")).isdisjoint(("..", ".")):
+        raise UsageError(f'{url}: a folder in a bucket has no ".." or "." in it')
+    if bucket and "//" in parts.path.rstrip("/"):
+        raise UsageError(f"{url}: a folder in it has no name", hint="write one / between two names")
     if find_spec("obstore") is None:
         raise UsageError(f"a {what} needs the package obstore", hint="pip install obstore")
     return parts

@@ -207,13 +207,10 @@ class Bucket:
                 return Dated(answer.read(), _age(answer.headers))
         except urllib.error.HTTPError as err:
             with err:
-                if err.code == 404:
+                body = err.read(2000).decode("utf-8", "replace")
+                if err.code == 404 and not no_bucket(Exception(body)):
                     return None
-                said = f"it answers {err.code} {err.reason}"
-                if err.code in (401, 403):
-                    more = err.read(2000).decode("utf-8", "replace")
-                    raise self._connection.refused(f"{said}\n{more}") from None
-                raise ProviderDown(said, where=self.url) from None
+                raise self._connection.error_of(f"status code: {err.code}: {body}") from None
         except OSError as err:
             raise ProviderDown(str(getattr(err, "reason", err)), where=self.url) from None
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
+import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
@@ -32,6 +35,23 @@ _LOGIN: Final = {
 }
 _METADATA: Final = ("169.254.169.254", "metadata.google.internal", "/metadata/identity")
 """Metadata servers, which an SDK asks for credentials when it was given none."""
+
+_ACCOUNT: Final = r"Error performing (\w+ [^\s?]+)(?:\?\S*)?(?: in \S+)? - "
+"""How obstore begins to say what went wrong: verb, URL with its query, time."""
+
+_REFUSED: Final = re.compile(
+    r"status code: 40[13]\b|<Code>(AccessDenied|ExpiredToken|InvalidToken|TokenRefreshRequired)</"
+)
+"""What obstore says of a refusal for which it has no error: of a listing, of an old token.
+
+The codes: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+"""
+
+_ELSEWHERE: Final = ("<Region>", "PermanentRedirect", "configured region")
+"""What a store, or obstore, says of a bucket that is in another region than was asked."""
+
+_REGION_HEADER: Final = "x-amz-bucket-region"
+"""Header that names a bucket's region, also where it is another than was asked (HeadBucket)."""
 
 
 class Connection:
@@ -72,7 +92,6 @@ class Connection:
         Raises:
             NotAuthorised, UsageError, ProviderDown, ProviderError: by their remedy.
         """
-        hint = _LOGIN.get(self.scheme)
         try:
             yield
         except BatchioError:  # some are also errors of Python
@@ -84,14 +103,22 @@ class Connection:
         except OSError as err:  # a file where the folder should be, a disk that is full
             raise ProviderError(err.strerror or _brief(str(err)), where=self.url) from None
         except (BaseError, ValueError) as err:
-            text = str(err)
             if no_bucket(err):
                 raise self._missing(err, what) from None
-            if any(place in text for place in _METADATA):
-                raise NotAuthorised("no credentials", where=self.url, hint=hint) from None
-            if "must be specified" in text:
-                raise UsageError(f"{self.url}: {_brief(str(err))}", hint=hint) from None
-            raise ProviderDown(_brief(str(err)), where=self.url) from None
+            raise self.error_of(str(err)) from None
+
+    def error_of(self, text: str) -> BatchioError:
+        """Return the error for what a store, or obstore, says of a request that failed."""
+        if any(place in text for place in _METADATA):
+            hint = _LOGIN.get(self.scheme)
+            return NotAuthorised("no credentials", where=self.url, hint=hint)
+        if "must be specified" in text:
+            return UsageError(f"{self.url}: {_brief(text)}", hint=_LOGIN.get(self.scheme))
+        if any(sign in text for sign in _ELSEWHERE):
+            return self._elsewhere(text)
+        if _REFUSED.search(text):
+            return self.refused(text)
+        return ProviderDown(_brief(text), where=self.url)
 
     def refused(self, text: str) -> NotAuthorised:
         """Return the error for credentials that a store refuses, or for a clock that is off.
@@ -105,6 +132,24 @@ class Connection:
             said, hint = f"this computer's clock is off{there}", "timedatectl set-ntp true"
             return NotAuthorised(said, where=self.url, hint=hint)
         return NotAuthorised(_brief(text), where=self.url, hint=_LOGIN.get(self.scheme))
+
+    def _elsewhere(self, text: str) -> UsageError:
+        """Return the error for a bucket of another region than was asked, which it names."""
+        found = re.search(r"<Region>([a-z0-9-]{1,40})</Region>", text)
+        region = found[1] if found else ""
+        if not region:
+            url = obstore.sign(self.store, "GET", "region", timedelta(seconds=60))
+            try:
+                urllib.request.urlopen(url, timeout=20).close()  # noqa: S310  the store's
+            except urllib.error.HTTPError as err:
+                with err:
+                    region = err.headers.get(_REGION_HEADER, "")
+            except OSError:
+                pass
+        return UsageError(
+            f"{self.url}: the bucket is in another region{region and ', '}{region}",
+            hint=f"AWS_REGION={region or 'REGION'}",
+        )
 
     def _missing(self, err: Exception, what: str) -> UsageError | ProviderError:
         """Return the error for an object, or a whole bucket, that is not there."""
@@ -135,6 +180,10 @@ def no_bucket(err: Exception) -> bool:
 
 
 def _brief(text: str) -> str:
-    """Return the first line of what obstore says of an error, without its account of retries."""
+    """Return what a store says of an error, or the first line of obstore, without its retries."""
+    code, message = (re.search(f"<{tag}>([^<]+)</{tag}>", text) for tag in ("Code", "Message"))
+    if code:
+        return f"{code[1]}: {message[1]}" if message else code[1]
     first = text.splitlines()[0] if text else "it says nothing"
-    return re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)
+    first = re.sub(r"^Generic \w+ error: |,? after \d+ retries.*?(?= - |$)", "", first)
+    return re.sub(r"^(?:Error performing [a-z]+ request: )?" + _ACCOUNT, r"\1: ", first)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.cli import diagnostics, output
 from batchio.cli.common import finished
-from batchio.cli.concerns import Teller
 from batchio.cli.diagnostics import ExitCode
 from batchio.cli.progress import Drawn, progress
 from batchio.cli.summary import ending_lines, next_steps
 from batchio.cli.terminal import harmless, is_terminal, painted, visible
 from batchio.cli.words import plural
+from batchio.core.telling import Teller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,7 +136,7 @@ async def _to_the_end(
 ) -> Result:
     if show is None:
         await _with_progress(job, timeout, leading)
-        return await job.wait()
+        return await job._ended()
     shown = Beside()
     try:
         async with job._watched(shown.look) as stream:
@@ -145,7 +145,7 @@ async def _to_the_end(
                 show(line)
     finally:
         shown.close()
-    return await job.wait()
+    return await job._ended()
 
 
 async def _with_progress(job: Job, timeout: float | None, leading: Leading | None) -> None:
@@ -153,7 +153,7 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
     shown = progress()
     try:
         async with job.live() as live:
-            teller = Teller(shown.tell, live.view)
+            teller = Teller(_seen_by(shown.tell), live.view)
             teller.look(live.view)
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
@@ -163,6 +163,11 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
                     leading.result()
     finally:
         shown.close()
+
+
+def _seen_by(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Return `tell` for lines that may hold what a terminal would take for orders."""
+    return lambda line: tell(visible(line))
 
 
 class Beside:
@@ -178,7 +183,7 @@ class Beside:
     def look(self, live: Live) -> None:
         """Tell what is new about the job's nodes, and draw its progress when it is silent."""
         tell = self._progress.tell if self._progress else diagnostics.warn
-        self._teller = self._teller or Teller(tell, live.view)
+        self._teller = self._teller or Teller(_seen_by(tell), live.view)
         self._teller.look(live.view)
         now = time.monotonic()
         if self._progress and now > max(self._quiet_since, self._drawn) + TICK_S:

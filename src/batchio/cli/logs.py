@@ -93,6 +93,7 @@ async def _show(job: Job, args: LogsArgs, array: output.JsonArray | None) -> Non
     names: dict[int, str] = {}
     writer = _writer(args, array, names)
     stream = job.logs(**_which(args), follow=args.follow, tail=args.tail)
+    empty = True
     async with stream as lines:
         async for line in lines:
             if (text and text not in line.text) or (nodes is not None and line.node not in nodes):
@@ -100,8 +101,12 @@ async def _show(job: Job, args: LogsArgs, array: output.JsonArray | None) -> Non
             if args.format != "table" and line.node not in names:
                 names.update({node.number: node.name for node in (await job.status()).nodes})
             writer(line)
+            empty = False
             if args.follow:
                 output.flush()
+    if empty and args.format == "table" and output.to_person():
+        chosen = args.filter or args.workers or any(_which(args).values())
+        diagnostics.say(f"job {job.id} has printed {'no such line' if chosen else 'nothing'}")
 
 
 async def _pour(job: Job, args: LogsArgs) -> None:

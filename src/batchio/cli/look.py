@@ -1,4 +1,4 @@
-"""Commands that look at jobs and change nothing: status, list, nodes, explain."""
+"""Commands that look at jobs and change nothing: status, list, nodes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.common import JobArgument, finished, found, job_and_task
-from batchio.cli.documents import Explained
+from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.place import with_place
 from batchio.cli.summary import concern_line, failure_lines, header_lines
-from batchio.cli.terminal import visible
-from batchio.cli.words import clock, done_of, lasted, stamp, standing
+from batchio.cli.words import clock, done_of, lasted, stamp, standing, zone
 from batchio.core.lens import ALL, COLUMNS, Order
 from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
@@ -50,6 +48,7 @@ class StatusArgs:
     job: str | None
     all: bool
     inputs: bool
+    no_tasks: bool
     limit: int | None = None
     sort: str | None
     format: Format
@@ -67,7 +66,10 @@ def status(args: StatusArgs) -> int:
       batchio status
       batchio status hello --sort -duration --limit 5
       batchio status hello --inputs --format jsonl
+      batchio status hello --no-tasks --format json
     """
+    if args.no_tasks and (args.all or args.inputs or args.sort or args.limit):
+        raise UsageError("--no-tasks leaves out what --all, --inputs, --sort and --limit choose")
     order = _order(args.sort) if args.sort else []
 
     async def look() -> tuple[Job, JobView]:
@@ -75,17 +77,22 @@ def status(args: StatusArgs) -> int:
         return job, await job.status()
 
     job, view = finished(look())
+    groups = [group.to_json() for group in view.failures()]
+    if args.no_tasks and args.format != "table":
+        output.json_document({**view.to_json(), "failures": groups}, args.format)
+        return 0
     limit = None if args.all else args.limit
     chosen = itertools.islice(_rows(view, order), limit)
     rows = _with_inputs(job, chosen) if args.inputs else (row.to_json() for row in chosen)
     match args.format:
         case "json":
-            groups = [group.to_json() for group in view.failures()]
             output.json_object({**view.to_json(), "failures": groups}, "tasks", rows)
         case "jsonl":
             output.json_lines({"schema": SCHEMA, **row} for row in rows)
         case _:
-            _show(job, view, order, args)
+            _show(view)
+            if not args.no_tasks:
+                _show_tasks(job, view, order, args)
             if args.job is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
@@ -100,8 +107,7 @@ def _with_inputs(job: Job, rows: Iterable[TaskRow]) -> Iterator[dict[str, Any]]:
             yield {**row.to_json(), "input": text}
 
 
-def _show(job: Job, view: JobView, order: list[Order], args: StatusArgs) -> None:
-    limit = None if args.all else args.limit or SHOWN
+def _show(view: JobView) -> None:
     for line in header_lines(view):
         output.line(with_place(line))
     groups = list(failure_lines(view))
@@ -109,6 +115,10 @@ def _show(job: Job, view: JobView, order: list[Order], args: StatusArgs) -> None
         output.line()
         for line in groups:
             output.line(line)
+
+
+def _show_tasks(job: Job, view: JobView, order: list[Order], args: StatusArgs) -> None:
+    limit = None if args.all else args.limit or SHOWN
     total = view.counts.total
     few = limit is None or total <= limit
     rows = _rows(view, order, limit) if few or order else view.urgent()
@@ -194,7 +204,7 @@ class ListArgs:
 
 
 def list_jobs(args: ListArgs) -> int:
-    """List jobs, newest first. Times are of this computer's time zone, and in JSON Unix seconds.
+    """List jobs, newest first. Times are in the time zone of this computer; in JSON, Unix seconds.
 
     \b
       batchio list --state running
@@ -219,21 +229,22 @@ def list_jobs(args: ListArgs) -> int:
         case _ if not jobs:
             diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
         case _:
-            output.table(JOB_COLUMNS, map(_job_cells, jobs))
+            output.table(_job_columns(zone()), map(_job_cells, jobs))
     return 0
 
 
-JOB_COLUMNS: Final = (
-    Column("ID"),
-    Column("Name"),
-    Column("State"),
-    Column("Tasks Done", right=True),
-    Column("Submitted", right=True, spare=4),
-    Column("Finished", right=True, spare=2),
-    Column("Approx Cloud Cost", right=True, spare=1),
-    Column("Tags", spare=3),
-    Column("Command"),
-)
+def _job_columns(zone: str) -> tuple[Column, ...]:
+    return (
+        Column("ID"),
+        Column("Name"),
+        Column("State"),
+        Column("Tasks Done", right=True),
+        Column(f"Submitted ({zone})", right=True, spare=4),
+        Column(f"Finished ({zone})", right=True, spare=2),
+        Column("Approx Cloud Cost", right=True, spare=1),
+        Column("Tags", spare=3),
+        Column("Command"),
+    )
 
 
 def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
@@ -251,15 +262,15 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LookArgs:
-    """Arguments of `batchio nodes` and `batchio explain`."""
+class NodesArgs:
+    """Arguments of `batchio nodes`."""
 
     job: str | None
     format: Format
     workspace: str | None
 
 
-def show_nodes(args: LookArgs) -> int:
+def show_nodes(args: NodesArgs) -> int:
     """Show the nodes of a job; without JOB, of the newest.
 
     \b
@@ -320,31 +331,6 @@ def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
     )
 
 
-def explain_why(args: LookArgs) -> int:
-    """Say why a job, or one of its tasks, is where it is.
-
-    JOB/TASK names a task. Without JOB: the newest.
-
-    \b
-      batchio explain hello
-      batchio explain 2c4d5f6g7h/3
-    """
-
-    async def look() -> tuple[str, int | None, list[str]]:
-        job, task = await job_and_task(args.job, args.workspace)
-        return job.id, task, await job.explain(task)
-
-    job_id, about, sentences = finished(look())
-    match args.format:
-        case "json" | "jsonl":
-            record = Explained(schema=SCHEMA, job=job_id, task=about, why=sentences)
-            output.json_document(record, args.format)
-        case _:
-            for sentence in sentences:
-                output.line(with_place(visible(sentence)))
-    return 0
-
-
 status_command = command(
     "status",
     status,
@@ -352,6 +338,7 @@ status_command = command(
     JobArgument(),
     click.Option(["--all"], is_flag=True, help="Show every task."),
     click.Option(["--inputs"], is_flag=True, help="Show the input of each task, too."),
+    click.Option(["--no-tasks"], is_flag=True, help="Show the job without its tasks."),
 )
 list_command = command(
     "list",
@@ -373,5 +360,4 @@ list_command = command(
         ["--name"], default="", metavar="NAME", help="Only jobs of this name, such as 'train*'."
     ),
 )
-nodes_command = command("nodes", show_nodes, LookArgs, JobArgument(), like="explain")
-explain_command = command("explain", explain_why, LookArgs, JobArgument())
+nodes_command = command("nodes", show_nodes, NodesArgs, JobArgument(), like="explain")

@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "list": ("batchio.cli.look:list_command", "List jobs, newest first."),
     "wait": ("batchio.cli.waiting:wait", "Wait for a job; the exit code tells how it ended."),
     "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
-    "explain": ("batchio.cli.look:explain_command", "Say why a job or a task is where it is."),
+    "explain": ("batchio.cli.explain:explain", "Explain why a job or a task is in its state."),
     "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
     "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),
     "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),

@@ -41,7 +41,12 @@ def stamp(at: float | None) -> str:
 
 def zoned(at: float) -> str:
     """Write Unix seconds as `stamp` does, with the time zone behind: 2024-11-18 17:25:08 CET."""
-    return f"{stamp(at)} {datetime.fromtimestamp(at).astimezone().strftime('%Z')}".rstrip()
+    return f"{stamp(at)} {zone(at)}".rstrip()
+
+
+def zone(at: float | None = None) -> str:
+    """Return the name of this computer's time zone at Unix seconds, or now: CET."""
+    return datetime.fromtimestamp(time.time() if at is None else at).astimezone().strftime("%Z")
 
 
 def clock(at: float | None) -> str:

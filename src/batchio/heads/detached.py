@@ -2,7 +2,8 @@
 
 A command line forks its head, which has most modules loaded already. A program with
 threads must not fork, its own or those of a library in C or Rust: a lock that one of them
-holds would be held in the child for ever. And another program than ours should not: the head
+holds would be held in the child for ever. One that has reached a bucket has such threads, and
+where it has not yet, nobody knows. And another program than ours should not: the head
 would keep all its memory for as long as the job runs. There `python -m batchio.heads
 WORKSPACE JOB` is started, which reads the secrets, one line of JSON, from its stdin. Either
 way the head is nobody's child, has a session of its own, and writes to its own log.
@@ -31,7 +32,7 @@ _DETACH = 'exec 3<&0 </dev/null; "$@" <&3 3<&- &'
 
 def start(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
     """Start a head for `job` and return at once; it outlives this process."""
-    if _may_fork():
+    if workspace.local is not None and _may_fork():
         _fork(workspace, job, secrets)
     else:
         _spawn(workspace, job, secrets)

@@ -188,7 +188,7 @@ class RunOptions(TypedDict, total=False):
     region: PathText | None
     """Cloud region in which to run the job."""
     workspace: PathText | None
-    """Folder or URL where jobs are kept (default: the data folder of your user account)."""
+    """Folder or URL (s3://, gs://, az://) of all jobs (default: your data folder)."""
     account: PathText | None
     head: Literal["local", "inline"] | None
     """Who runs the job: a process of its own (local), or the calling one (inline)."""

@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import TOPIC, Wanted, card_of, is_card, summary_of, unreadable
+from batchio.core.record import one_line
 from batchio.errors import BatchioError, NoSuchJob
 from batchio.runtime.replay import Fold
 from batchio.runtime.showing import Showing
@@ -168,3 +169,12 @@ def card_from_journal(store: JobStore) -> dict[str, Any]:
         fold = Fold(reader, lenient=True)
         fold.catch_up()
     return card_of(fold.machine, fold.machine.at, is_open=False)
+
+
+def told_of(store: JobStore) -> str:
+    """Return the job's name and state for its `repr`, which never fails: " hello: running"."""
+    try:
+        seen = summary_of(read_card(store), 0.0)
+        return f" {one_line(seen.name)}: {seen.standing.replace('_', ' ')}, {seen.progress}"
+    except (BatchioError, OSError):
+        return ""  # removed, or on a disk that does not answer

@@ -7,6 +7,7 @@
     jobs/<id>/journal.all/, snapshot, lease           `bucket_reader.py`, `bucket_lease.py`
     jobs/<id>/inbox/, bell         what other processes ask of the head: `bucket_inbox.py`
     jobs/<id>/shown/<topic>, stopped                  for people who look on
+    tried/<name>                   whether it may be used: `bucket_rights.py`
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
 """
@@ -34,6 +35,7 @@ from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore, card_key, facts_in, name_in
 from batchio.stores.bucket_journal import random_name
 from batchio.stores.bucket_lease import BucketLease
+from batchio.stores.bucket_rights import need_rights
 from batchio.stores.folder import default_root, home, new_id
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, write_inputs
 from batchio.stores.trouble import answering, unusable
@@ -108,8 +110,14 @@ class BucketWorkspace:
             return list(threads.map(read, jobs))
 
     def draft(self, now: float) -> BucketDraft:
-        """Begin a job under a new id; many computers may submit at the same instant."""
+        """Begin a job under a new id; many computers may submit at the same instant.
+
+        Raises:
+            NoAccess: the bucket cannot be used; says which right is missing.
+            JournalDown, WorkspaceError: see the port.
+        """
         claim = random_name().encode()
+        need_rights(self._bucket, claim.decode())
         while True:
             job = self.new_id(now)
             with answering():

@@ -219,11 +219,7 @@ def parse_root(root: str | Path) -> Path:
     if "://" not in text:
         return Path(os.path.expanduser(text)).absolute()
     url = urlsplit(text)
-    if url.scheme != "file":
-        raise UsageError(
-            f'workspace "{text}": only folders yet', hint="give a path, or file:///some/folder"
-        )
-    if url.netloc not in ("", "localhost") or not url.path:
+    if url.scheme != "file" or url.netloc not in ("", "localhost") or not url.path:
         raise UsageError(
             f'workspace "{text}" is not on this computer', hint="write file:///some/folder"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from batchio.errors import (
     JournalDown,
     JournalFull,
+    NoAccess,
     NotAuthorised,
     ProviderError,
     UsageError,
@@ -38,11 +39,11 @@ def answering() -> Iterator[None]:
 
     Raises:
         JournalDown: it does not answer.
-        WorkspaceError: a person has to change something first.
+        NoAccess: a person has to change something first.
     """
     try:
         yield
     except ProviderError as err:
         raise JournalDown(err.message, where=err.where, hint=err.hint) from None
     except (NotAuthorised, UsageError) as err:
-        raise WorkspaceError(err.message, where=err.where, hint=err.hint) from None
+        raise NoAccess(err.message, where=err.where, hint=err.hint) from None

@@ -19,7 +19,7 @@ from batchio.errors import UsageError
 from batchio.options.layers import environment_layer, typed_layer
 from batchio.options.resolve import resolve
 from batchio.providers import traits
-from batchio.stores import open_workspace
+from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.files import bundle_for
@@ -98,7 +98,7 @@ def workspace_of(given: str | None) -> Workspace:
     platform's folder for data.
 
     Raises:
-        UsageError: it is no folder, or a configuration file is broken.
+        UsageError: it is no folder or bucket, or a configuration file is broken.
     """
     here = CallerContext(os.getcwd(), os.environ)
     top = typed_layer({"workspace": given})
@@ -123,6 +123,6 @@ def _check_target(effective: Effective, here: CallerContext) -> None:
 
 def _opened(effective: Effective, here: CallerContext) -> Workspace:
     place = effective.value("workspace")
-    if place and "://" not in place:
+    if place and not place.startswith("file:") and not is_bucket(place):
         place = here.path(place)
     return open_workspace(place)

@@ -1,11 +1,8 @@
-"""Telling, as it happens, what people must know of a job's nodes: each once."""
+"""Telling, as it happens, what people must know of a job: each concern and each note once. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-from batchio.cli.summary import concern_line
-from batchio.cli.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +17,7 @@ class Teller:
     """Who tells each concern of a job once, with a line; and each note.
 
     Args:
-        tell: Prints one line.
+        tell: Gets each line.
         known: The job as it was when somebody began to look; its older notes are not news.
     """
 
@@ -39,9 +36,9 @@ class Teller:
             self._told.add(key)
             number = self._kinds[concern.kind] = self._kinds.get(concern.kind, 0) + 1
             if number <= MOST_TOLD:
-                self._tell(concern_line(concern, ended=False))
+                self._tell(concern.text)
             elif number == MOST_TOLD + 1:
-                self._tell(f"and so with more nodes; see: batchio status {view.id}")
+                self._tell(f"the same holds for more nodes; see: batchio status {view.id}")
         for _, text in view.notes[self._notes :]:
-            self._tell(visible(text))
+            self._tell(text)
         self._notes = max(self._notes, len(view.notes))
