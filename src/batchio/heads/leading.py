@@ -18,7 +18,7 @@ async def lead_here(store: JobStore, secrets: Mapping[str, str], kind: str) -> O
     """Lead a job in the running loop, as a head of this kind. Raises as `runtime.head.lead`."""
     return await lead(
         store,
-        providers.load,
+        lambda spec: providers.load(spec, store.seed),
         open_store=filestores.open_store,
         secrets=dict(secrets),
         kind=kind,

@@ -205,6 +205,17 @@ class JobStore(Protocol):
         """Remove a request whose effect stands in the journal. Quiet when it is gone already."""
         ...
 
+    def seed(self) -> bytes:
+        """Return the job's secret, 32 random bytes that no other job has; made when first asked for.
+
+        The keys of rented nodes are made from it, so it is shown to nobody, and it is the same for
+        all heads of the job.
+
+        Raises:
+            JournalFull, WorkspaceError: it cannot be kept.
+        """
+        ...
+
     # --- what travels ---
 
     def inputs(self) -> Inputs:

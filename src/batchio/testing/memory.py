@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,7 @@ class _Kept:
     last_words: str | None = None
     logs: MemoryLogs | None = None
     asked: int = 0
+    seed: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     placed: MemoryPlacedFiles = field(default_factory=MemoryPlacedFiles)
 
 
@@ -115,6 +117,10 @@ class MemoryJobStore:
     def leader(self) -> Holder | None:
         """Return the process that leads the job."""
         return self._maybe.past.holder if self._maybe else None
+
+    def seed(self) -> bytes:
+        """Return the job's secret."""
+        return self._kept.seed
 
     def ask(self, request: Mapping[str, Any]) -> str:
         """Make a request to the head, and return its name."""

@@ -34,6 +34,9 @@ BOOT_LIMIT_S: Final = 900.0
 YOUNG_S: Final = 300.0
 """Seconds in which EC2 may not know yet an instance that it has just given."""
 
+UNKNOWN_S: Final = 120.0
+"""Seconds for which EC2 must not know an instance until that means it is gone."""
+
 KNOCK_S: Final = 1.0
 """Seconds between two tries to reach a node that boots."""
 
@@ -67,7 +70,8 @@ class AwsProvider:
         self._keys: JobKeys | None = None
         self._given: dict[str, float] = {}
         """When an instance was first heard of, by the steady clock."""
-        self._users: dict[str, str] = {}
+        self._unknown: dict[str, float] = {}
+        """Since when EC2 has said that it does not know an instance which was to end."""
         self._allowed: str | None = None
 
     # --- what there is -------------------------------------------------------
@@ -192,7 +196,7 @@ class AwsProvider:
                 raise NodeError(f"it has ended: {seen.why or seen.state}", where=handle)
             if seen is not None and seen.state == "running" and seen.address:
                 target = ssh.SshTarget(
-                    seen.address, await self._user(region, instance),
+                    seen.address, images.named(self._spec, "x86_64").user,
                     keys=(keys.login.private.encode(),),
                     pinned=f"{seen.address} {keys.host.public}\n", name=handle,
                 )  # fmt: skip
@@ -207,9 +211,6 @@ class AwsProvider:
                 state = seen.state if seen else "not there"
                 raise Unreachable(f"still {state} after {BOOT_LIMIT_S:g} s", where=handle)
             await asyncio.sleep(LOOKS_S)
-
-    async def _user(self, region: str, instance: str) -> str:
-        return images.named(self._spec, "x86_64").user
 
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return the address of each node that EC2 knows and that has not ended."""
@@ -237,9 +238,10 @@ class AwsProvider:
             ec2 = await self._clients.get("ec2", region)
             ending, unknown = await terminate(ec2, instances)
             gone |= {f"{region}/{instance}" for instance in ending}
-            for instance in unknown:
-                handle = f"{region}/{instance}"
-                if not self._is_young(handle):
+            now = time.monotonic()
+            for handle in (f"{region}/{instance}" for instance in unknown):
+                # EC2 may not know it yet: only what stays unknown is gone.
+                if now - self._unknown.setdefault(handle, now) >= UNKNOWN_S:
                     gone.add(handle)
         return frozenset(gone)
 

@@ -1,0 +1,9 @@
+"""EC2, in a process that can reach nothing else."""
+
+from __future__ import annotations
+
+from tests.contracts import sealed
+
+
+def test_ec2_keeps_the_contract_of_providers() -> None:
+    sealed.run_suite("tests/contracts/aws_suite.py", "")
