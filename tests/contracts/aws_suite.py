@@ -37,7 +37,7 @@ def job(**more: Any) -> JobSpec:
 def provider(spec: JobSpec) -> AwsProvider:
     from batchio.providers.aws.provider import AwsProvider
 
-    return AwsProvider(spec, lambda: SEED, private=True)
+    return AwsProvider(spec, lambda: SEED)
 
 
 @dataclass

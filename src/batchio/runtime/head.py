@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
 from batchio.core.cards import TOPIC, card_of
@@ -24,12 +25,16 @@ from batchio.runtime.replay import Fold
 from batchio.runtime.requests import Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
     from batchio.core.task import Outcome
     from batchio.ports import Clock, FileStore, JobStore, Journal, Provider
+
+
+TIDY_S: Final = (0.0, 2.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 60.0)
+"""Seconds before each try to remove what was made for a job beside its nodes."""
 
 
 def _no_file_store(url: str) -> FileStore:
@@ -77,6 +82,7 @@ async def lead(
         try:
             runner = partial(EffectRunner, machine, store, lender, open_store)
             await _run(store, machine, journal, requests, first, runner, secrets or {}, clock)
+            await _tidied(lender, machine.running_job.id, clock)
         finally:
             with suppress(Exception):  # the job is over, whatever its provider says to that
                 await lender.aclose()
@@ -117,6 +123,20 @@ async def _run(
             cards.stop()
     await cards.close()
     await requests.drop_answered()
+
+
+async def _tidied(lender: Provider, job: str, clock: Clock) -> None:
+    """Have the provider remove what it made for the job, while it is not yet possible again."""
+    left: Sequence[str] = ()
+    for pause in TIDY_S:
+        await clock.sleep(pause)
+        try:
+            left = await lender.end(job)
+        except Exception as error:  # the job is over, whatever its provider says to that
+            left = (str(error),)
+        if not left:
+            return
+    sys.stderr.write(f"left with the provider: {', '.join(left)}\n")
 
 
 def _replayed(store: JobStore) -> Machine:

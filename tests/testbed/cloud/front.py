@@ -7,6 +7,7 @@ kept. What moto lacks stands in docs/design/aws.md.
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import threading
@@ -19,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 IMAGES: Final = {
     "/aws/service/canonical/ubuntu/server/24.04/stable/current/amd64/hvm/ebs-gp3/ami-id": "x86_64",
@@ -60,7 +61,6 @@ class Cloud:
         most: Instances that may run at the same time in all.
         refusal: Code of the error when there are no more.
         calls: Every action so far, with its arguments.
-        on_launch: Told of new instances: ids, and the arguments of their launch.
     """
 
     capacity: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -95,6 +95,10 @@ class Front:
         self.fleets: dict[str, tuple[str, bytes]] = {}
         """By token: what was asked, and the answer."""
         self.launched: dict[str, float] = {}
+        self.on_launch: Callable[[dict[str, Any], str], None] = lambda instance, user_data: None
+        """Told of each new instance, as RunInstances answers, and of its user data."""
+        self.on_end: Callable[[str], None] = lambda instance: None
+        """Told of each instance that was terminated."""
         handler = type("Handler", (_Handler,), {"front": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -114,7 +118,10 @@ class Front:
         """Return a client of moto itself, past the front."""
         import boto3  # type: ignore[import-untyped]
 
-        return boto3.client("ec2", region_name="us-east-1", endpoint_url=f"http://{self.upstream}")
+        return boto3.client(
+            "ec2", region_name="us-east-1", endpoint_url=f"http://{self.upstream}",
+            aws_access_key_id="key", aws_secret_access_key="secret",
+        )  # fmt: skip
 
 
 class _Refused(Exception):
@@ -233,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         more: dict[str, Any] = {"InstanceMarketOptions": {"MarketType": "spot"}}
         made = ec2.run_instances(
             ImageId=data["ImageId"], InstanceType=kind, MinCount=count, MaxCount=count,
-            UserData=data["UserData"], NetworkInterfaces=network,
+            UserData=base64.b64decode(data["UserData"]).decode(), NetworkInterfaces=network,
             InstanceInitiatedShutdownBehavior=data["InstanceInitiatedShutdownBehavior"],
             BlockDeviceMappings=data["BlockDeviceMappings"],
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
@@ -241,6 +248,8 @@ class _Handler(BaseHTTPRequestHandler):
         )  # fmt: skip
         ids = [one["InstanceId"] for one in made["Instances"]]
         self.front.launched.update(dict.fromkeys(ids, time.monotonic()))
+        for one in made["Instances"]:
+            self.front.on_launch(one, base64.b64decode(data["UserData"]).decode())
         return ids
 
     # --- the rest ------------------------------------------------------------
@@ -263,6 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
         living = [one for one, state in found.items() if state != "terminated"]
         if living:
             ec2.terminate_instances(InstanceIds=living)
+            for one in living:
+                self.front.on_end(one)
         return _terminate_answer(ids)
 
     def _image(self, arch: str) -> bytes:

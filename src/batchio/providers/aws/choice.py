@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.plan import Offer
 from batchio.errors import UsageError
@@ -10,8 +10,9 @@ from batchio.providers.aws import prices
 from batchio.providers.aws.kinds import Kind, fitting, nearest, wanted
 
 if TYPE_CHECKING:
-    from batchio.core.spec import JobSpec
     from collections.abc import Iterable, Mapping
+
+    from batchio.core.spec import JobSpec
 
 MOST_KINDS: Final = 20
 """The cheapest types that fit; more would only make requests longer."""
@@ -26,14 +27,26 @@ UNKNOWN: Final = 1e6
 """Price by which types without a known one are ordered: they come last."""
 
 
+class Networks(NamedTuple):
+    """Where in the account's network nodes may be.
+
+    Attributes:
+        subnets: Subnet id by zone.
+        public: Nodes get public addresses; else they are reached by their private ones.
+    """
+
+    vpc: str
+    subnets: Mapping[str, str]
+    public: bool
+
+
 class Place(NamedTuple):
     """Where nodes of a job may be, settled before anything is taken.
 
     Attributes:
         image: Id of the image to boot, by architecture.
         user: The user to log in as.
-        subnets: Subnet id by zone.
-        vpc: Id of the network that the subnets are in.
+        nets: The network, and the subnet of each zone.
         owner: Who pays, as the tag says it.
         root: Name of the image's root disk.
         disk_gb: Size of a node's disk in GB.
@@ -42,8 +55,7 @@ class Place(NamedTuple):
     region: str
     image: Mapping[str, str]
     user: str
-    subnets: Mapping[str, str]
-    vpc: str
+    nets: Networks
     owner: str
     root: str
     disk_gb: int
@@ -69,7 +81,7 @@ def offers(
         (kind, zone)
         for kind in chosen
         for zone in zones.get(kind.name, ())
-        if zone in place.subnets
+        if zone in place.nets.subnets
     ]
     if not pools:
         raise UsageError(
@@ -145,10 +157,11 @@ def _offer(
         "owner": place.owner,
         "image": place.image[pools[0][0].arch],
         "user": place.user,
-        "vpc": place.vpc,
+        "vpc": place.nets.vpc,
+        "public": place.nets.public,
         "root": place.root,
         "disk": place.disk_gb,
-        "pools": [[kind.name, zone, place.subnets[zone]] for kind, zone in pools],
+        "pools": [[kind.name, zone, place.nets.subnets[zone]] for kind, zone in pools],
         "rates": {name: round(rate, 6) for name, rate in rates.items()},
     }
     return Offer(

@@ -63,7 +63,7 @@ async def ensure_template(
             {
                 "DeviceIndex": 0,
                 "Groups": [group],
-                "AssociatePublicIpAddress": True,
+                "AssociatePublicIpAddress": detail["public"],
                 "DeleteOnTermination": True,
             }
         ],

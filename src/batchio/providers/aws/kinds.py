@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.sizes import format_bytes
 
 if TYPE_CHECKING:
-    from batchio.core.spec import JobSpec
     from collections.abc import Iterable, Mapping
+
+    from batchio.core.spec import JobSpec
 
 ROUGHLY: Final = (0.9, 1.1)
 """A number that stands alone means this part of it, at least and at most."""

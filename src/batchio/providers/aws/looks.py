@@ -32,9 +32,8 @@ class Seen(NamedTuple):
 class Looks:
     """Looks at the instances of all regions for one provider."""
 
-    def __init__(self, clients: Clients, *, private: bool) -> None:
+    def __init__(self, clients: Clients) -> None:
         self._clients = clients
-        self._private = private
         self._asked: dict[str, dict[str, asyncio.Future[Seen | None]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,7 +66,7 @@ class Looks:
                 ec2, "describe_instances", "Reservations", Filters=named
             ):
                 for one in reservation["Instances"]:
-                    found[one["InstanceId"]] = self._seen(one)
+                    found[one["InstanceId"]] = _seen(one)
         return found
 
     async def _gather(self, region: str) -> None:
@@ -85,9 +84,8 @@ class Looks:
             if not answer.done():
                 answer.set_result(found.get(instance))
 
-    def _seen(self, one: dict[str, Any]) -> Seen:
-        private = str(one.get("PrivateIpAddress") or "")
-        public = str(one.get("PublicIpAddress") or "")
-        address = private if self._private else public or private
-        why = one.get("StateReason", {}).get("Message", "")
-        return Seen(str(one["State"]["Name"]), address, str(why))
+
+def _seen(one: dict[str, Any]) -> Seen:
+    address = one.get("PublicIpAddress") or one.get("PrivateIpAddress") or ""
+    why = one.get("StateReason", {}).get("Message", "")
+    return Seen(str(one["State"]["Name"]), str(address), str(why))

@@ -8,6 +8,7 @@ import urllib.request
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.errors import BatchioError, UsageError
+from batchio.providers.aws.choice import Networks
 from batchio.providers.aws.clients import ask, pages
 from batchio.providers.aws.errors import code_of
 from batchio.providers.aws.tags import JOB, tag_filter, tag_list
@@ -21,8 +22,8 @@ MINE: Final = "https://checkip.amazonaws.com"
 PATIENCE_S: Final = 10.0
 
 
-async def subnets(clients: Clients, region: str, subnet: str | None) -> tuple[str, dict[str, str]]:
-    """Return the id of the network, and subnet ids by zone: the default ones, or the named one.
+async def subnets(clients: Clients, region: str, subnet: str | None) -> Networks:
+    """Return where nodes may be: in the default subnets, or in the one that was named.
 
     Raises:
         UsageError: there is no such subnet, or no default network.
@@ -39,7 +40,8 @@ async def subnets(clients: Clients, region: str, subnet: str | None) -> tuple[st
             hint="aws ec2 create-default-vpc, or name a subnet: --subnet subnet-…",
         )  # fmt: skip
     zones = {item["AvailabilityZone"]: item["SubnetId"] for item in found}
-    return str(found[0]["VpcId"]), dict(sorted(zones.items()))
+    public = all(item.get("MapPublicIpOnLaunch") for item in found)
+    return Networks(str(found[0]["VpcId"]), dict(sorted(zones.items())), public)
 
 
 def group_name(job: str) -> str:

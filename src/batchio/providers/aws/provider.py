@@ -21,6 +21,7 @@ from batchio.providers.aws.tags import JOB, OWNER, tag_filter, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+
     from batchio.core.plan import Offer
     from batchio.core.spec import JobSpec
     from batchio.ports import Transport
@@ -56,17 +57,16 @@ class AwsProvider:
 
     Args:
         seed: Returns the job's secret seed, from which the keys of its nodes are made.
-        private: Nodes are reached by their private addresses, from within their network.
     """
 
     name = "aws"
 
-    def __init__(self, spec: JobSpec, seed: Callable[[], bytes], *, private: bool = False) -> None:
+    def __init__(self, spec: JobSpec, seed: Callable[[], bytes]) -> None:
         self.traits = traits(self.name)
         self._spec = spec
         self._seed = seed
         self._clients = Clients()
-        self._looks = Looks(self._clients, private=private)
+        self._looks = Looks(self._clients)
         self._keys: JobKeys | None = None
         self._given: dict[str, float] = {}
         """When an instance was first heard of, by the steady clock."""
@@ -91,7 +91,7 @@ class AwsProvider:
         return found
 
     async def _offers(self, spec: JobSpec, region: str, owner: str) -> list[Offer]:
-        there, (vpc, subnets) = await asyncio.gather(
+        there, nets = await asyncio.gather(
             catalog(self._clients, region), network.subnets(self._clients, region, spec.subnet)
         )
         arches = {kind.arch for kind in there.kinds.values() if kind.name in spec.vm_types}
@@ -100,7 +100,7 @@ class AwsProvider:
         image = spec.image or await images.image_id(self._clients, region, named)
         disk = max(-(-(spec.disk or 0) // 10**9), DISK_GB)
         root = await self._root(region, image)
-        place = choice.Place(region, {arch: image}, named.user, subnets, vpc, owner, root, disk)
+        place = choice.Place(region, {arch: image}, named.user, nets, owner, root, disk)
         prices = await self._spot_prices(spec, region)
         return choice.offers(spec, place, there.kinds, there.zones, prices)
 
@@ -158,8 +158,7 @@ class AwsProvider:
         timeout = self._spec.job_timeout
         life = int(timeout) + userdata.SPARE_S if timeout else userdata.LIFE_S
         return userdata.user_data(
-            self._job_keys(), owner=detail["owner"], user=detail["user"],
-            lease_s=LEASE_S, life_s=life,
+            self._job_keys(), owner=detail["owner"], lease_s=LEASE_S, life_s=life,
         )  # fmt: skip
 
     def _job_keys(self) -> JobKeys:

@@ -9,7 +9,7 @@ life in any case. Since the instance's own shutdown means its termination, power
 from __future__ import annotations
 
 import base64
-import shlex
+import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -54,62 +54,48 @@ while :; do
 done
 """
 
-_EVERY_S: Final = 20
+EVERY_S: Final = 20
+"""Seconds between two looks of the dead man."""
 
 
-def user_data(keys: JobKeys, *, owner: str, user: str, lease_s: int, life_s: int) -> str:
-    """Return the script that a node's first boot runs, as base64.
+def user_data(keys: JobKeys, *, owner: str, lease_s: int, life_s: int) -> str:
+    """Return what a node's first boot is told, for cloud-init, as base64.
 
-    The same arguments give the same bytes. Nothing in it is of use but to reach this job's nodes.
+    cloud-init puts the keys in place before the SSH server starts, so that the node never shows
+    another key; its boot commands run first of all, at every boot. The same arguments give the
+    same bytes. Nothing in it is of use but to reach this job's nodes.
 
     Args:
         keys: Its host key, and the key that may log in.
         owner: Who rents the node; for whoever finds it.
-        user: The user who may log in.
         lease_s: Seconds without a word from a head, after which the node ends.
         life_s: Seconds after which the node ends in any case.
     """
-    dead_man = (
-        _DEAD_MAN.replace("HEARD", HEARD)
-        .replace("BOOT", str(BOOT_S))
-        .replace("EVERY", str(_EVERY_S))
-    )
-    lines = [
-        "#!/bin/sh",
-        f"# rented by batchio for {owner}",
-        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "umask 077; mkdir -p /var/lib/batchio /run/batchio",
-        f"echo $(( $(date +%s) + {life_s} )) > /var/lib/batchio/ends",
-        f"cat > /var/lib/batchio/dead-man <<'DEAD'\n{dead_man}DEAD",
-        f"setsid sh /var/lib/batchio/dead-man {lease_s} {life_s} >/dev/null 2>&1 </dev/null &",
-        *_reboots(lease_s, life_s),
-        f"cat > /etc/ssh/ssh_host_ed25519_key <<'KEY'\n{keys.host.private}KEY",
-        f"echo {shlex.quote(keys.host.public)} > /etc/ssh/ssh_host_ed25519_key.pub",
-        "chmod 600 /etc/ssh/ssh_host_ed25519_key; chmod 644 /etc/ssh/ssh_host_ed25519_key.pub",
-        f"user={shlex.quote(user)}",
-        'home=$(getent passwd "$user" | cut -d: -f6)',
-        'mkdir -p "$home/.ssh"',
-        f'echo {shlex.quote(keys.login.public)} >> "$home/.ssh/authorized_keys"',
-        'chown -R "$user": "$home/.ssh"; chmod 600 "$home/.ssh/authorized_keys"',
-        f'chown "$user": /run/batchio; touch -d @0 {HEARD}.never 2>/dev/null',
-        "systemctl restart ssh || systemctl restart sshd || pkill -HUP -x sshd || true",
-    ]
-    text = "\n".join(lines) + "\n"
+    told = {
+        "bootcmd": [["sh", "-c", _armed(lease_s, life_s)]],
+        "ssh_deletekeys": True,
+        "ssh_keys": {"ed25519_private": keys.host.private, "ed25519_public": keys.host.public},
+        "ssh_authorized_keys": [keys.login.public],
+    }
+    text = f"#cloud-config\n# rented by batchio for {owner}\n{json.dumps(told, indent=1)}\n"
     assert len(text.encode()) <= MOST  # keys and numbers only
     return base64.b64encode(text.encode()).decode()
 
 
-def _reboots(lease_s: int, life_s: int) -> list[str]:
-    """Return lines that begin the dead man anew at each boot, where systemd can do so."""
-    unit = (
-        "[Unit]\nDescription=Ends this node when batchio no longer needs it\n"
-        "[Service]\nExecStartPre=/bin/mkdir -p /run/batchio\n"
-        f"ExecStart=/bin/sh /var/lib/batchio/dead-man {lease_s} {life_s}\nRestart=always\n"
-        "[Install]\nWantedBy=multi-user.target\n"
+def _armed(lease_s: int, life_s: int) -> str:
+    """Return the commands that start the dead man; at a reboot the end of its life stays."""
+    dead_man = (
+        _DEAD_MAN.replace("HEARD", HEARD)
+        .replace("BOOT", str(BOOT_S))
+        .replace("EVERY", str(EVERY_S))
     )
-    return [
-        "if [ -d /run/systemd/system ]; then",
-        f"cat > /etc/systemd/system/batchio-dead-man.service <<'UNIT'\n{unit}UNIT",
-        "systemctl enable --now batchio-dead-man.service",
-        "fi",
+    lines = [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "mkdir -p /var/lib/batchio /run/batchio",
+        "[ -s /var/lib/batchio/ends ] ||"
+        f" echo $(( $(date +%s) + {life_s} )) > /var/lib/batchio/ends",
+        f"cat > /var/lib/batchio/dead-man <<'DEAD'\n{dead_man}DEAD",
+        f"setsid sh /var/lib/batchio/dead-man {lease_s} {life_s} >/dev/null 2>&1 </dev/null &",
+        "chmod 1777 /run/batchio",
     ]
+    return "\n".join(lines)
