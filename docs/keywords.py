@@ -17,6 +17,7 @@ _TYPES: Final[Mapping[Kind, str]] = {
     "tri": "bool",
     "integer": "int",
     "text": "PathText",
+    "choice": "str",
     "variable": "str",
     "size": "Amount | Sequence[Amount]",
     "disk": "Amount",
@@ -91,7 +92,7 @@ def _wrapped(word: str, annotation: str) -> list[str]:
 
 
 def _annotation(option: Option) -> str:
-    if option.choices:
+    if option.choices and not option.others:
         choices = ", ".join(f'"{choice}"' for choice in option.choices)
         return f"Literal[{choices}] | None"
     return f"{option.annotation or _TYPES[option.kind]} | None"

@@ -104,7 +104,8 @@ def _facts(option: Option) -> Iterator[tuple[str, str]]:
     if text := show(option, option.default):
         yield "default", text
     if option.choices:
-        yield "choices", ", ".join(f"`{choice}`" for choice in option.choices)
+        words = [*option.choices, *([option.others] if option.others else [])]
+        yield "choices", ", ".join(f"`{choice}`" for choice in words)
     for provider in NAMES:
         if why := option.refusal(provider, traits(provider)):
             yield f"on {provider}", f"ignored with a warning: {why}"

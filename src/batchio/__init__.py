@@ -34,8 +34,10 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.core.rows import FailureGroup as FailureGroup
     from batchio.core.rows import NodeRow as NodeRow
     from batchio.core.rows import TaskRow as TaskRow
+    from batchio.core.select import Filter as Filter
     from batchio.core.sending import Sending as Sending
     from batchio.core.table import TaskRows as TaskRows
+    from batchio.core.verdict import Verdict as Verdict
     from batchio.core.views import Counts as Counts
     from batchio.core.views import JobHeader as JobHeader
     from batchio.core.views import JobSummary as JobSummary
@@ -89,8 +91,10 @@ _HOMES: Final = {
         "core.lens": "Order Where",
         "core.result": "Result",
         "core.rows": "FailureGroup NodeRow TaskRow",
+        "core.select": "Filter",
         "core.sending": "Sending",
         "core.table": "TaskRows",
+        "core.verdict": "Verdict",
         "core.views": "Counts JobHeader JobSummary JobView",
         "errors": "BatchioError BatchioWarning HeadGone IllegalEvent JobFailed JobMoved "
         "JournalCorrupt JournalDown JournalFull LeaseHeld NoCapacity NoSuchJob NodeError "

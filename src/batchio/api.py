@@ -32,6 +32,7 @@ from batchio.stores.finding import find
 from batchio.stores.logs import LogLine as LogLine
 from batchio.stores.logs import Printed as Printed
 from batchio.submit import Prepared as Prepared
+from batchio.submit import dashboard_keys as dashboard_keys
 from batchio.submit import prepare as prepare
 from batchio.submit import workspace_of as workspace_of
 
@@ -69,11 +70,14 @@ async def run(command: Words, **options: Unpack[RunOptions]) -> Job:
         UsageError: something about the request is wrong; nothing was made.
     """
     prepared, notices = await _prepared(command, options)
-    job = Job(prepared.workspace, await in_thread(prepared.create))
+    first = heads.forerunner(prepared.head, prepared.workspace, prepared.secrets)
+    known = len(prepared.warnings)
+    job = Job(prepared.workspace, await in_thread(partial(prepared.create, first)))
+    notices.warn(prepared.warnings[known:])
     if notices.has_logger:
         for line in await _begun(prepared, job):
             notices.say(line)
-    await heads.begin(prepared.head, prepared.workspace, job.id, prepared.secrets)
+    await heads.begin(prepared.head, prepared.workspace, job.id, prepared.secrets, new=True)
     if notices.has_logger and prepared.head == "inline":
         for line in await job.explain():
             notices.say(line)
@@ -106,8 +110,9 @@ def launch(prepared: submit.Prepared) -> tuple[Job, Leading | None]:
     An inline head leads the job in a thread of this process from here on: it is returned, to
     be waited for, or cancelled.
     """
-    job = prepared.create()
-    leading = heads.start(prepared.head, prepared.workspace, job, prepared.secrets)
+    first = heads.forerunner(prepared.head, prepared.workspace, prepared.secrets)
+    job = prepared.create(first)
+    leading = heads.start(prepared.head, prepared.workspace, job, prepared.secrets, new=True)
     return Job(prepared.workspace, job), leading
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from batchio import heads, tasklogs
 from batchio.core.news import event_view
 from batchio.core.table import position_of
-from batchio.core.task import Outcome, TaskState
-from batchio.errors import JobFailed, UsageError
+from batchio.errors import JobFailed
 from batchio.heads import asking
 from batchio.options.terms import in_terms, python_terms
 from batchio.runtime.cards import told_of
@@ -101,7 +100,7 @@ class Job:
         error.job, error.result, error.failed = self, result, result.failed
         return error
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `async with job.live() as live`.
 
         `live.view` is the job without its tasks, `live.changes()` tells what happens, and
@@ -110,8 +109,9 @@ class Job:
         Args:
             at: Begin at this moment of its life: Unix seconds, or the number of an event (an
                 int); None: now.
+            at_once: Do not wait until a long journal was read; `live.reading` is how much was.
         """
-        return Live(self._store, at=at)
+        return Live(self._store, at=at, at_once=at_once)
 
     def events(self) -> Stream[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
@@ -229,21 +229,23 @@ class Job:
                 secrets, and the values were not given.
         """
         machine = await self._machine()
-        positions = positions_of(machine, chosen(tasks))
-        state, outcome = machine.tasks.state, machine.tasks.outcome
-        named = positions is not None
-        if positions is None:
-            bad = (Outcome.NONE, Outcome.SUCCEEDED)
-            positions = [t for t in range(machine.tasks.count) if outcome[t] not in bad]
-        ids = machine.running_job.spec.tasks
-        for position in positions:
-            if state[position] != TaskState.DONE:
-                raise UsageError(f"task {ids.at(position)} has not ended yet")
+        positions, request = asking.retry_of(machine, positions_of(machine, chosen(tasks)))
         if positions:
-            seen = [machine.tasks.attempt[position] for position in positions]
-            chosen_ones = {"tasks": positions, "attempts": seen} if named else {"tasks": None}
-            await self._ask({"kind": "retry", **chosen_ones}, secrets or {}, runs_tasks=True)
-        return [ids.at(position) for position in positions]
+            await self._ask(request, secrets or {}, runs_tasks=True)
+        return [machine.running_job.spec.tasks.at(position) for position in positions]
+
+    @in_terms
+    async def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different below a folder by now, scripts first.
+
+        The job runs what it was sent, also when tasks are retried.
+        """
+        from batchio.submit.changed import changed_files
+
+        sent = (await self._machine()).running_job.spec.files
+        if not sent:
+            return []
+        return await in_thread(lambda: changed_files(self._store.bundle(), sent, Path(folder)))
 
     @in_terms
     async def recover(

@@ -277,7 +277,7 @@ def _split(command: object) -> tuple[str, ...]:
     except ValueError as err:
         raise UsageError(f"{words!r} cannot be split: {str(err).lower()}") from None
     if not found:
-        raise UsageError("no command given", hint="a command is a list of texts, or one text")
+        raise UsageError("no command given", hint="a command is a list of strings, or one string")
     return found
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from batchio.core.history import AttemptRow
     from batchio.core.lens import Order, Where
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
     from batchio.core.views import JobHeader, JobSummary, JobView
     from batchio.options.keywords import RunOptions
@@ -110,6 +111,10 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def changed_files(self, folder: str | Path = ".") -> list[str]:
+        """Return which files of the job are different here; see `batchio.Job.changed_files`."""
+        return plainly(self._job.changed_files(folder))
+
     def inputs(self, tasks: Iterable[int]) -> list[str | None]:
         """Return the inputs of the tasks of these ids; see `batchio.Job.inputs`."""
         return plainly(self._job.inputs(tasks))
@@ -177,12 +182,12 @@ class Job:
         """
         return plainly(self._job.command_at(task, words))
 
-    def live(self, at: float | None = None) -> Live:
+    def live(self, at: float | None = None, *, at_once: bool = False) -> Live:
         """Return a view that follows the job: `with job.live() as live`.
 
         Arguments and errors: see `batchio.Job.live`.
         """
-        return Live(self._job.live(at))
+        return Live(self._job.live(at, at_once=at_once))
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Stream what happens, from the beginning to the end: one dict a fact, for people.
@@ -225,7 +230,7 @@ class Live:
         """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
         return self._live.gone
 
-    def select(self, where: Where = ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
 
         Arguments and errors: see `batchio.Live.select`.
@@ -236,9 +241,12 @@ class Live:
         """Return the rows of the tasks at these positions."""
         return self._live.rows(positions)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return self._live.failures()
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Arguments: see `batchio.Live.failures`.
+        """
+        return self._live.failures(attempts=attempts)
 
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
@@ -345,10 +353,9 @@ def list_jobs(
     tags: Iterable[str] = (),
     name: str = "",
 ) -> list[JobSummary]:
-    """Return the newest jobs, newest first. One that cannot be read is `unreadable`, and says
-    why.
+    """Return the newest jobs, newest first. Arguments: see `batchio.list_jobs`.
 
-    Arguments: see `batchio.list_jobs`.
+    One that cannot be read is `unreadable`, and says why.
     """
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
 
@@ -377,10 +384,7 @@ def unattended(*, limit: int | None = 5, workspace: str | None = None) -> list[s
 
 
 def status(job: str | None = None, *, workspace: str | None = None) -> JobView:
-    """Return the job's view as it is now.
-
-    Arguments and errors: see `batchio.status`.
-    """
+    """Return the job's view as it is now; see `Job.status`."""
     return open_job(job, workspace=workspace).status()
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
+from batchio.runtime.changes import SLOWING
 from batchio.runtime.host import HostClock, in_thread
-from batchio.runtime.live import SLOWING, Live
+from batchio.runtime.live import Live
 from batchio.stores.log_records import STDERR, STDOUT, Select
 from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last, node_printed
 
@@ -235,7 +236,11 @@ class _Named:
     def of(self, printed: Iterable[P]) -> Iterator[P]:
         """Yield the wanted lines, with the ids of tasks."""
         at = self._ids.at
-        return (cast("P", each._replace(task=at(each.task))) for each in printed if self.has(each))
+        return (
+            each if at(each.task) == each.task else cast("P", each._replace(task=at(each.task)))
+            for each in printed
+            if self.has(each)
+        )
 
 
 def _ahead(machine: Machine, node: int) -> float:

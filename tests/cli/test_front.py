@@ -112,12 +112,12 @@ def test_every_command_of_the_list_exists_under_its_name() -> None:
         (["completion"], "{bash|zsh|fish} is missing", "see: batchio completion --help"),
         (
             ["retry", "--failed", "--task", "3", "x"],
-            "--failed and --task exclude each other",
+            "--failed and --task cannot be used together",
             "choose one of them",
         ),
         (
             ["logs", "--stdout", "--stderr"],
-            "--stdout and --stderr exclude each other",
+            "--stdout and --stderr cannot be used together",
             "without both: both",
         ),
         (

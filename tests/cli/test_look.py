@@ -28,13 +28,18 @@ def test_status_shows_counts_failures_and_every_task(terminal: Terminal) -> None
     head, groups, table = seen.out.split("\n\n")
 
     assert (seen.code, seen.err) == (0, "")
-    assert head.splitlines()[:4] == [
+    assert head.splitlines()[:6] == [
         f"job        {JOB}  unattended",
+        "verdict    Nobody runs it",
+        f"           batchio recover {JOB}",
         "name       process.py",
         "command    process.py '$BATCHIO_TASK_INPUT'",
         "tasks      6: 2 succeeded, 2 failed, 1 running, 1 pending",
     ]
-    assert groups == "2 tasks failed, exit code 3: 5-6\n    ValueError: bad row"
+    assert groups == (
+        "2 tasks failed, exit code 3: 5-6\n    ValueError: bad row\n"
+        "    at 2023-11-14 22:13:25, all on laptop"
+    )
     rows = [line.split() for line in table.splitlines()]
     assert [row[:2] for row in rows[1:]] == [
         ["2", "succeeded"],
@@ -52,7 +57,8 @@ def test_status_says_when_nobody_runs_the_job(terminal: Terminal) -> None:
 
     seen = terminal.type("status")
 
-    assert f"attention  nobody runs it; go on with: batchio recover {JOB}\n" in seen.out
+    assert f"verdict    Nobody runs it\n           batchio recover {JOB}\n" in seen.out
+    assert "attention" not in seen.out
 
 
 def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Terminal) -> None:
@@ -327,7 +333,7 @@ def test_a_cancelled_job_shows_why(terminal: Terminal) -> None:
     story = Story("0-1").tell(ev.CancelRequested(T0, None, "a typo")).close()
     terminal.keep(story)
 
-    assert "why        a typo\n" in terminal.type("status", JOB).out
+    assert "verdict    It was cancelled: a typo\n" in terminal.type("status", JOB).out
 
 
 def test_a_task_to_explain_may_be_an_option(terminal: Terminal) -> None:
@@ -362,3 +368,17 @@ def test_logs_of_a_silent_job_say_so_to_a_person(terminal: Terminal) -> None:
     assert "has printed nothing" in on_a_terminal(terminal, {}, "logs")
     assert "has printed no such line" in on_a_terminal(terminal, {}, "logs", "--filter", "x")
     assert terminal.type("logs") == (0, "", "")
+
+
+def test_a_filter_chooses_the_tasks_that_status_shows(terminal: Terminal) -> None:
+    terminal.keep(mixed())
+
+    seen = terminal.type("status", JOB, "--filter", 'failed "bad row"').out
+    rows = terminal.type("status", JOB, "--filter", "!id:5-9", "--format", "jsonl").out
+    wrong = terminal.type("status", JOB, "--filter", "exit:often")
+
+    assert [line.split()[0] for line in seen.splitlines()[-3:]] == ["5", "6", "2"]
+    assert seen.endswith("2 of 6 tasks fit --filter\n")
+    assert [json.loads(row)["id"] for row in rows.splitlines()] == [2, 4]
+    assert wrong.code == 2
+    assert 'error: --filter: "exit:often": "often" is neither an exit code' in wrong.err

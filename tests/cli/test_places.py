@@ -123,3 +123,23 @@ def test_help_of_a_command_is_what_the_command_says_itself(terminal: Terminal) -
         assert terminal.type("help", name) == terminal.type(name, "--help")
     assert terminal.type("help") == terminal.type("--help") == terminal.type("-h")
     assert terminal.type("help", "statsu").err.endswith("did you mean batchio status?\n")
+
+
+def test_retry_says_when_a_file_is_not_any_more_as_it_was_sent(terminal: Terminal) -> None:
+    script = terminal.folder / "job.sh"
+    script.write_text("exit 1\n")
+    job = terminal.type("run", "job.sh").out.strip()
+    terminal.type("wait", job)
+
+    assert "warning" not in terminal.type("retry", "--wait", job).err
+    script.write_text("exit 0\n")
+    seen = terminal.type("retry", "--wait", job)
+    assert seen.code == 1
+    assert seen.err.startswith(
+        "warning: job.sh: not as it was sent; the tasks run what was sent with the job\n"
+        "hint: to run what is here now, submit it again with batchio run\n"
+    )
+    script.write_text("longer by now: exit 0\n")
+    assert seen.err.splitlines()[0] in terminal.type("retry", "--wait", job).err
+    script.unlink()
+    assert "warning" not in terminal.type("retry", "--wait", job).err

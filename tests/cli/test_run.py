@@ -44,7 +44,8 @@ def scripts(terminal: Terminal) -> Terminal:
 
 
 def plain(text: str) -> str:
-    """The text with ids and durations blanked."""
+    """The text with ids, times, durations and this computer's name blanked."""
+    text = re.sub(r"(at|from) \d\d:\d\d:\d\d( to \d\d:\d\d:\d\d)?, all on \S+", "WHERE", text)
     text = re.sub(r"\b2[2-9b-z]{9}\b", "JOB", text)
     return re.sub(r"\b[\d.]+(ms|s)\b", "TIME", text)
 
@@ -90,6 +91,7 @@ def test_wait_tells_the_truth_about_a_job_that_failed(scripts: Terminal) -> None
         "failed: 1 succeeded, 2 failed of 3 tasks, in TIME\n"
         "  2 tasks failed, exit code 3: 1-2\n"
         "      bad row\n"
+        "      WHERE\n"
         f"output files of 3 tasks: {scripts.workspace.root}/jobs/JOB/outputs\n"
         "  batchio logs JOB --task 1   what it printed\n"
         "  batchio explain JOB/1       why it failed\n"
@@ -301,7 +303,7 @@ def test_dry_run_is_json_when_asked(scripts: Terminal) -> None:
         ),
         (
             ["--ntasks", "2", "--array", "0-3", "x"],
-            "error: --ntasks and --array exclude each other\nhint: choose one of them\n",
+            "error: --ntasks and --array cannot be used together\nhint: choose one of them\n",
         ),
         (
             ["--map-over-file", "none.txt", "hello.sh"],
@@ -352,7 +354,7 @@ def test_a_job_whose_head_was_killed_says_so_and_is_recovered(scripts: Terminal)
         f"error: job {job} is not done, and no process runs it\n"
         f"hint: go on with: batchio recover {job}\n"
     )
-    assert f"attention  nobody runs it; go on with: batchio recover {job}" in status.out
+    assert f"verdict    Nobody runs it\n           batchio recover {job}\n" in status.out
     assert recovered.err.startswith(f"job {job} goes on\n")
     assert ended.code == 0
     assert scripts.type("logs", job, "--raw").out == "started\n"

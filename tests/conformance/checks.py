@@ -22,7 +22,7 @@ CHECKS: Final[dict[str, Check]] = {}
 
 
 class Row(NamedTuple):
-    """One promise of the page, and whether it holds on this computer and over SSH.
+    """One promise of the page, and whether it contains on this computer and over SSH.
 
     `why` names the tests of a row held elsewhere (`path::name`, by blanks), or what is absent.
     """

@@ -35,7 +35,7 @@ def workspaces(person: Person) -> None:
 @row("G2", "R:--software")
 def software(person: Person) -> None:
     said = person.refuses("--software", "env1", "true")
-    assert "--software: there is no account to keep environments; use --container" in said
+    assert "--software: batchio has no software environments; use --container" in said
     assert "--ignore software" in said
 
 

@@ -212,7 +212,7 @@ def delimiters(person: Person) -> None:
 @row("E13")
 def one_string(person: Person) -> None:
     said = person.refuses("echo 'Hello, world'")
-    assert "as words: batchio run echo 'Hello, world'" in said
+    assert "write separate words: batchio run echo 'Hello, world'" in said
     assert "--shell" in said
     assert person.prints("--shell", "echo 'Hello, world'") == ["Hello, world"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -82,6 +83,17 @@ class Sshd:
         assert self._process is not None
         self._process.terminate()
         self._process.wait()
+
+    def connections(self) -> list[int]:
+        """The processes that serve its connections. Linux only."""
+        assert self._process is not None
+        pid = self._process.pid
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def hang_up(self) -> None:
+        """End all its connections, as a server that is restarted by force does."""
+        for pid in self.connections():
+            os.kill(pid, signal.SIGKILL)
 
     def known_hosts(self, key: str = "") -> str:
         """The line of `known_hosts` for it, or for another key."""

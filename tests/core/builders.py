@@ -59,6 +59,7 @@ def fingerprint(m: Machine) -> dict[str, Any]:
         "queue": {t: m.queue.not_before(t) for t in range(tasks.count)},
         "counts": (tasks.by_state, tasks.by_outcome),
         "words": (tasks.tails, tasks.reasons),
+        "endings": m.endings.to_json(),
         **{name: getattr(m, name) for name in (*sums, *more, *provider)},
         **{name: list(getattr(tasks, name)) for name in COLUMNS},
     }

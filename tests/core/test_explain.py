@@ -38,7 +38,8 @@ def test_a_job_whose_nodes_boot_names_them() -> None:
 def test_a_running_job_counts_and_shows_what_failed() -> None:
     assert job(mixed()) == (
         "The job runs: 4 of 6 tasks are done (2 succeeded, 2 failed), 1 runs, 1 waits.\n"
-        '2 tasks failed (exit code 3): 5-6; last words: "ValueError: bad row"'
+        f"2 of 4 tasks failed, all alike: ValueError: bad row; type: batchio logs {JOB} --task 6\n"
+        '2 tasks failed (exit code 3): 5-6; last words: "ValueError: bad row"; it still goes on'
     )
 
 
@@ -47,6 +48,7 @@ def test_a_job_that_ended_badly_says_how_to_run_the_rest_again() -> None:
 
     assert job(story) == (
         "The job failed after 9s: 1 of 1 task is done (1 failed).\n"
+        f"1 of 1 task failed, exit code 1; type: batchio logs {JOB} --task 0\n"
         "1 task failed (exit code 1): 0\n"
         f"To run the failed tasks again: batchio retry {JOB} --failed"
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from batchio.core import events as ev
+from batchio.core.concerns import concerns
+from batchio.core.endings import BAD
 from batchio.core.history import History
 from batchio.core.lens import touched
 from batchio.core.machine import Machine
-from batchio.core.rows import node_rows
+from batchio.core.rows import failure_groups, node_rows
 from batchio.core.table import task_rows
 from batchio.core.task import TaskState
+from batchio.core.verdict import CALM, Kind, verdict
 from tests.core.test_machine_properties import CloudAgentsAndUser
 from tests.effort import examples
 
@@ -38,12 +41,26 @@ class Looking(CloudAgentsAndUser):
                 moved.nodes
             ), event
             tasks, nodes = after, more
+            self.every_failure_is_in_a_group_and_there_is_a_verdict(machine)
             self.the_newest_attempt_is_the_present_one(machine, history)
             for task in range(machine.tasks.count):
                 for row in history.of(task):
                     key, ended = (task, row), history.columns["ended"][row]
                     assert seen.setdefault(key, ended) in (0.0, ended), "an end was forgotten"
                     seen[key] = ended
+
+    def every_failure_is_in_a_group_and_there_is_a_verdict(self, machine: Machine) -> None:
+        groups = failure_groups(machine, attempts=True)
+        bad = sum(machine.tasks.by_outcome[outcome] for outcome in BAD)
+        assert sum(group.count for group in groups) == bad
+        assert all(group.attempts >= group.count for group in groups if group.attempts)
+        assert sum(sum(group.nodes.values()) for group in machine.endings.groups) == sum(
+            group.attempts for group in groups
+        )
+        for attended in (True, False):
+            said = verdict(machine, NOW, concerns(machine, attended=attended))
+            assert said.text
+            assert said.urgent or said.kind in {*CALM, Kind.ENDING}
 
     def the_newest_attempt_is_the_present_one(self, machine: Machine, history: History) -> None:
         tasks, columns = machine.tasks, history.columns

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_APART = {
     "job", "tasks", "nodes", "offers", "trouble", "queue", "notes", "taken", "idle",
-    "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending",
+    "quarantined", "unsettled", "maybe_free", "_timers", "orders", "ending", "endings",
 }  # fmt: skip
 PAST = {"_effects"}
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchio.stores import open_workspace
 from tests.testbed.cloud.hosts import Ec2
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.testbed.client import Lab
@@ -25,26 +28,121 @@ def ec2(inside_lab: Lab) -> Iterator[Ec2]:
         yield made
 
 
-def batchio(ec2: Ec2, home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    home.mkdir(exist_ok=True)
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), **ec2.env}
-    return subprocess.run(
-        [sys.executable, "-m", "batchio", *words],
-        env=env, cwd=home, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+class Shell:
+    """A person's own computer, with an account at the cloud."""
+
+    def __init__(self, ec2: Ec2, home: Path) -> None:
+        self._ec2 = ec2
+        self._home = home
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._home), **self._ec2.env}
+        done = subprocess.run(
+            [sys.executable, "-m", "batchio", *words],
+            env=env, cwd=self._home, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == code, f"{done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def run(self, *words: str, code: int = 0) -> str:
+        subnet = ("--subnet", self._ec2.subnet, "--allow-ssh-from", "10.77.0.0/16")
+        return self("run", "--provider", "aws", *subnet, *words, code=code)
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self("status", "--format", "json")))
 
 
-def test_nodes_are_rented_run_the_tasks_and_are_given_back(ec2: Ec2, tmp_path: Path) -> None:
-    done = batchio(
-        ec2, tmp_path / "home", "run", "--provider", "aws", "--subnet", ec2.subnet,
-        "--ntasks", "6", "--max-workers", "3", "--allow-ssh-from", "10.77.0.0/16", "--wait",
-        "--", "sh", "-c", "hostname",
-    )  # fmt: skip
+    def kill_head(self) -> None:
+        store = open_workspace(str(self._home / ".local/share/batchio")).job(self.status()["id"])
+        holder = store.leader()
+        assert holder
+        os.kill(holder.pid, signal.SIGKILL)
 
-    assert done.returncode == 0, done.stderr
-    logs = batchio(ec2, tmp_path / "home", "logs", "--raw")
-    assert len(set(logs.stdout.split())) == 3
-    assert set(logs.stdout.split()) <= set(ec2.hosts)
+
+@pytest.fixture
+def shell(ec2: Ec2, tmp_path: Path) -> Shell:
+    return Shell(ec2, tmp_path)
+
+
+def until(true: Callable[[], object], within: float = 60.0) -> None:
+    give_up = time.monotonic() + within
+    while not true():
+        assert time.monotonic() < give_up, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_nodes_are_rented_run_the_tasks_and_are_given_back(ec2: Ec2, shell: Shell) -> None:
+    words = ("--ntasks", "6", "-N", "3", "--wait", "--", "sh", "-c", "hostname")
+    shell.run(*words)
+
+    said = shell("logs", "--raw").split()
+    assert len(said) == 6
+    assert len(set(said)) == 3
+    assert set(said) <= set(ec2.hosts)
     assert ec2.living() == []
-    status = json.loads(batchio(ec2, tmp_path / "home", "status", "--format", "json").stdout)
-    assert status["counts"]["succeeded"] == 6
+    assert shell.status()["counts"]["succeeded"] == 6
+    assert ec2.front.cloud.count("CreateFleet") == 1
+    until(lambda: ec2.left() == [])
+    assert shell.status()["cost"]
+
+
+def test_nothing_is_left_of_a_job_whose_head_was_killed_and_recovered(
+    ec2: Ec2, shell: Shell
+) -> None:
+    shell.run("--ntasks", "2", "-N", "2", "--", "sh", "-c", "sleep 5; hostname")
+    until(lambda: shell.status()["state"] == "running")
+    shell.kill_head()
+
+    shell("recover", "--wait")
+
+    assert shell.status()["counts"]["succeeded"] == 2
+    assert ec2.living() == []
+    assert len(ec2.hosts) == 2  # the same nodes went on
+    until(lambda: ec2.left() == [])
+
+
+def test_a_node_that_powers_off_amid_its_task_is_replaced(ec2: Ec2, shell: Shell) -> None:
+    shell.run("--ntasks", "1", "--node-timeout", "5", "--", "sh", "-c", "hostname; sleep 4")
+    until(lambda: shell("logs", "--raw").split())
+    [first] = ec2.hosts
+    ec2.run_on(ec2.hosts[first], "poweroff")
+
+    shell("wait")
+
+    assert set(shell("logs", "--raw").split()) == set(ec2.hosts)
+    assert len(ec2.hosts) == 2
+    assert ec2.living() == []
+
+
+def test_another_host_key_at_the_address_is_refused_and_another_node_rented(
+    ec2: Ec2, shell: Shell
+) -> None:
+    ec2.impostors = 1
+
+    shell.run("--wait", "--", "hostname")
+
+    assert len(ec2.hosts) == 2
+    assert "host key" in shell("nodes")
+    assert ec2.living() == []
+
+
+def test_the_dead_man_ends_a_node_that_nobody_asks_for(ec2: Ec2, shell: Shell) -> None:
+    shell.run("--ntasks", "1", "--", "sh", "-c", "sleep 60")
+    until(lambda: shell.status()["state"] == "running")
+    [(instance, host)] = ec2.hosts.items()
+    asked = "sh /var/lib/batchio/dead-man {} {} 900 1 >/dev/null 2>&1 &"
+    ec2.run_on(host, asked.format(3600, 36000))
+    shell.kill_head()
+    assert ec2.living() == [instance]
+
+    ec2.run_on(host, "touch /run/batchio-heard; " + asked.format(2, 36000))
+    until(lambda: ec2.living() == [])
+
+
+def test_the_agent_shows_the_dead_man_that_it_hears_its_head(ec2: Ec2, shell: Shell) -> None:
+    shell.run("--ntasks", "1", "--", "sh", "-c", "sleep 3")
+    until(lambda: ec2.hosts)
+    [host] = ec2.hosts.values()
+    seen = ec2.run_on(host, "stat -c %y /run/batchio-heard")
+    until(lambda: ec2.run_on(host, "stat -c %y /run/batchio-heard") != seen)
+    shell("wait")

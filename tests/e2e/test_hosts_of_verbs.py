@@ -74,6 +74,7 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "download": lambda job, target: job.download(target),
     "explain": lambda job, _: job.explain(1),
     "inputs": lambda job, _: job.inputs([2, 0]),
+    "changed_files": lambda job, folder: job.changed_files(folder),
     "attempts": lambda job, _: job.attempts(1),
     "stdout": lambda job, _: job.stdout(2),
     "stderr": lambda job, _: job.stderr(1),

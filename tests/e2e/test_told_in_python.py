@@ -250,9 +250,9 @@ def test_a_bad_request_is_a_value_error() -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["echo", 3], "word 2 of the command is 3, of type int, and not text"),
-        (7, "the command is 7, of type int, and not text"),
-        (b"true", "the command is b'true', of type bytes, and not text"),
+        (["echo", 3], "word 2 of the command is 3, of type int, not a string"),
+        (7, "the command is 7, of type int, not a string"),
+        (b"true", "the command is b'true', of type bytes, not a string"),
     ],
 )
 def test_a_command_that_is_no_text_is_named(command: Any, words: str) -> None:

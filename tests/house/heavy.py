@@ -3,6 +3,6 @@
 from typing import Final
 
 HEAVY: Final = frozenset(
-    ("asyncssh", "cryptography", "obstore", "pydantic", "rich", "sqlite3", "trio")
+    ("asyncssh", "cryptography", "obstore", "pydantic", "rich", "sqlite3", "textual", "trio")
 )
 """Each must be installed where the tests run: what is not there is never loaded either."""

@@ -10,7 +10,7 @@ from tests.house.source import ROOT, python_files
 
 FILE_LINES: Final = 400
 FUNCTION_LINES: Final = 60
-FOLDERS: Final = ("src/", "tests/", "docs/", "examples/", "benchmarks/")
+FOLDERS: Final = ("src/", "tui/", "tests/", "docs/", "examples/", "benchmarks/")
 
 LARGER_FILES: Final = {
     # One suite of faults over one server; its fixtures would be torn apart.

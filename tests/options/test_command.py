@@ -129,7 +129,7 @@ def test_two_files_of_one_name_are_refused() -> None:
     finds: Look = lambda path: files.get(path, FileFact(path))  # noqa: E731
     with pytest.raises(UsageError) as refused:
         plan_words(["../data.py", "data.py"], finds)
-    assert str(refused.value) == "../data.py and data.py would both arrive as data.py"
+    assert str(refused.value) == "../data.py and data.py would both be copied to data.py"
 
 
 @pytest.mark.parametrize(
@@ -145,17 +145,17 @@ def test_two_files_of_one_name_are_refused() -> None:
         (
             ["model.R"],
             'model.R cannot be run: it has no "#!" line and is not executable',
-            "name the program that reads it: batchio run Rscript model.R",
+            "name the program that runs it: batchio run Rscript model.R",
         ),
         (
             ["data.txt"],
             'data.txt cannot be run: it has no "#!" line and is not executable',
-            "name the program that reads it: batchio run INTERPRETER data.txt",
+            "name the program that runs it: batchio run INTERPRETER data.txt",
         ),
         (
             ["dos.sh"],
-            "dos.sh:1: the first line ends in a carriage return (a Windows line end)",
-            "convert the file, for example with dos2unix",
+            "dos.sh:1: the first line ends with a carriage return (a Windows line ending)",
+            "convert the file, for example: dos2unix dos.sh",
         ),
         ([], "no command given", "batchio run SCRIPT [ARGUMENTS]"),
         ([""], "no command given", "batchio run SCRIPT [ARGUMENTS]"),
@@ -185,9 +185,10 @@ def test_a_line_in_one_word_is_refused_with_both_ways_to_write_it(
 ) -> None:
     with pytest.raises(UsageError) as refused:
         plan(*words)
-    assert str(refused.value) == f'no program or file is called "{words[0]}", blanks and all'
-    assert f"as words: batchio run {as_words}; as a line for the shell: batchio run --shell " in (
-        refused.value.hint or ""
+    assert str(refused.value) == f'no program or file is named "{words[0]}" (with the spaces)'
+    assert (
+        f"write separate words: batchio run {as_words}; or a shell command: batchio run --shell "
+        in (refused.value.hint or "")
     )
 
 
@@ -255,7 +256,7 @@ def test_a_text_with_lines_is_a_script(
         ("  \n ", "no command given"),
         ("proces.py", "no such file: proces.py"),
         ("proces.py a b", "no such file: proces.py"),
-        ("process.py a > out", "a shell would not find process.py"),
+        ("process.py a > out", "a shell would not find process.py without a path"),
         ("./sub", None),
     ],
 )

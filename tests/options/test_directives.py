@@ -162,7 +162,7 @@ def test_after_the_first_line_of_code_nothing_counts(filename: str, text: str) -
 def test_a_directive_that_comes_too_late_is_pointed_out() -> None:
     text = "#!/bin/sh\n# COILED ntasks 3\necho hi\n# COILED memory 8GB\n# COILED was here\n"
     assert ignored(text, "x.sh") == [
-        "x.sh:4: ignored, directives must stand before the first line of code: # COILED memory 8GB"
+        "x.sh:4: ignored, directives must come before the first line of code: # COILED memory 8GB"
     ]
 
 
@@ -178,10 +178,14 @@ def test_a_directive_that_comes_too_late_is_pointed_out() -> None:
         ("# COILED memory", "memory needs a value", "write memory SIZE, or no-memory"),
         ("# COILED memory # big", "memory needs a value", "write memory SIZE, or no-memory"),
         ('# COILED memory "8GB', 'the quote is not closed: "8GB', ""),
-        ('# COILED memory ""', "memory: the value is empty", "no-memory clears"),
-        ("# COILED no-gpu true", 'no-gpu takes no value, and "true" stands there', ""),
-        ("# COILED dry-run", "dry-run cannot stand in a script", "give it to batchio run"),
-        ("# COILED logger x", "logger cannot stand in a script", "give it to batchio.run()"),
+        (
+            '# COILED memory ""',
+            "memory: the value is empty",
+            "to clear the value of configuration files: no-memory",
+        ),
+        ("# COILED no-gpu true", 'no-gpu takes no value, but got "true"', ""),
+        ("# COILED dry-run", "dry-run cannot be set in a script", "pass it to batchio run"),
+        ("# COILED logger x", "logger cannot be set in a script", "pass it to batchio.run()"),
     ],
 )
 def test_a_mistake_is_named_with_its_line(line: str, message: str, hint: str) -> None:

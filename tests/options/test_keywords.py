@@ -55,7 +55,7 @@ _WRONG: Final = {
     "a typo in a blocking plan": 'batchio.sync.plan("true", memroy="8GiB")',
     "a wrong type": 'batchio.sync.run("true", ntasks=[3])',
     "a wrong type in the async verb": 'batchio.run("true", memory=object())',
-    "a word that is no choice": 'batchio.run("true", head="elsewhere")',
+    "a word that is no choice": 'batchio.run("true", spot_policy="elsewhere")',
     "an option of another verb": 'batchio.run("true", tail=3)',
     "a typo of a method": "batchio.sync.open_job().logs(tial=3)",
 }

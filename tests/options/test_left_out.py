@@ -42,10 +42,10 @@ def test_ignored_options_are_as_if_nobody_had_given_them_and_are_named() -> None
     assert None is effective.value("memory")
     assert False is effective.value("gpu")
     assert effective.notes == (
-        "--env B=script (hello.sh:1): left out, because of --ignore",
-        "--memory 8 GB (hello.sh:2): left out, because of --ignore",
-        "--gpu (hello.sh:3): left out, because of --ignore",
-        "--memory 1 GB (~/.config/batchio/batchio.toml): left out, because of --ignore",
+        "--env B=script (hello.sh:1): left out, as --ignore asks",
+        "--memory 8 GB (hello.sh:2): left out, as --ignore asks",
+        "--gpu (hello.sh:3): left out, as --ignore asks",
+        "--memory 1 GB (~/.config/batchio/batchio.toml): left out, as --ignore asks",
     )
 
 

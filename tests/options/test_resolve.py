@@ -132,14 +132,14 @@ def test_the_api_and_the_command_line_settle_the_same() -> None:
 @pytest.mark.parametrize(
     ("typed", "message"),
     [
-        ({"ntasks": "5", "array": "1-3"}, "--ntasks and --array exclude each other"),
+        ({"ntasks": "5", "array": "1-3"}, "--ntasks and --array cannot be used together"),
         (
             {"map-over-values": "a,b", "ntasks": "2"},
-            "--map-over-values and --ntasks exclude each other",
+            "--map-over-values and --ntasks cannot be used together",
         ),
         (
             {"map-over-file": "x", "map-over-values": "a"},
-            "--map-over-file and --map-over-values exclude each other",
+            "--map-over-file and --map-over-values cannot be used together",
         ),
     ],
 )
@@ -154,14 +154,14 @@ def test_one_layer_says_in_one_way_which_tasks_there_are(
 def test_a_script_that_contradicts_itself_is_told_both_lines() -> None:
     with pytest.raises(UsageError) as refused:
         resolved(script="# COILED ntasks 2\n# COILED array 5\n")
-    expected = "ntasks (hello.sh:1) and array (hello.sh:2) exclude each other"
+    expected = "ntasks (hello.sh:1) and array (hello.sh:2) cannot be used together"
     assert expected == str(refused.value)
 
 
 def test_a_call_that_contradicts_itself_is_told_both_arguments() -> None:
     with pytest.raises(UsageError) as refused:
         resolved(call={"ntasks": 2, "map_over_values": ["a"]})
-    assert str(refused.value) == "ntasks and map_over_values exclude each other"
+    assert str(refused.value) == "ntasks and map_over_values cannot be used together"
 
 
 def test_a_script_with_ntasks_can_be_run_again_as_an_array() -> None:
@@ -195,7 +195,7 @@ def test_a_key_alone_that_is_not_set_is_an_error() -> None:
         resolved(script="#!/bin/sh\n# COILED env TOKEN\n")
     assert (
         str(refused.value)
-        == "hello.sh:2: env: TOKEN has no value, and is not set in your environment"
+        == "hello.sh:2: env: TOKEN has no value and is not set in your environment"
     )
     assert refused.value.hint == "write TOKEN=value"
 
@@ -204,7 +204,7 @@ def test_a_reference_to_nothing_stays_and_is_noted() -> None:
     effective = resolved({"env": ["X=$TOKEN"]})
     assert effective.value("env") == {"X": "$TOKEN"}
     assert effective.notes == (
-        "env X=$TOKEN (command line): TOKEN is not set in your environment; tasks see the "
+        "env X=$TOKEN (command line): TOKEN is not set in your environment; tasks get the literal "
         "text $TOKEN",
     )
 
@@ -260,7 +260,7 @@ def test_a_bad_variable_is_named() -> None:
         ({"dry-run": True}, "dry-run cannot be set in a configuration file"),
         ({"wait": True}, "wait cannot be set in a configuration file"),
         ({"ntasks": 0}, "ntasks: must be 1 or more, not 0"),
-        ({"env": "A"}, "env: A has no value, and is not set in your environment"),
+        ({"env": "A"}, "env: A has no value and is not set in your environment"),
     ],
 )
 def test_a_mistake_in_a_configuration_file_names_the_file(
@@ -334,7 +334,7 @@ def test_a_provider_that_nobody_knew_is_asked_for_its_traits_too() -> None:
     effective = resolved({"gpu": True, "region": "north"})
     assert effective.unsupported("lender", {Trait.REMOTE}) == [
         "--gpu (command line): ignored, the lender provider gives tasks no GPUs of their own",
-        "--region north (command line): ignored, the lender provider takes its hosts as they are",
+        "--region north (command line): ignored, the lender provider uses your hosts as they are",
     ]
 
 
@@ -342,8 +342,8 @@ def test_hosts_are_for_ssh() -> None:
     effective = resolved({"hosts": ["a,b"]})
     assert effective.unsupported("ssh", traits("ssh")) == []
     assert effective.unsupported("local", traits("local")) == [
-        "--hosts a, b (command line): ignored, the local provider uses no named hosts; "
-        "without --provider they are reached over SSH"
+        "--hosts a, b (command line): ignored, the local provider does not use hosts; leave out "
+        "--provider to reach them over SSH"
     ]
 
 

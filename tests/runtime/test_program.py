@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import marshal
 import shutil
+import subprocess
 import sys
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,6 +79,23 @@ def test_a_damaged_one_is_made_again(installed: Path, damage: bytes) -> None:
 
     assert program.compiled() == whole
     assert place.read_bytes() == whole
+
+
+def test_bytecode_of_another_python_is_not_run(tmp_path: Path) -> None:
+    """The loader and the head call bytecode the same, and tell it apart where it differs."""
+    name = program.bytecode().encode()
+    for first, answer in (
+        (name, b"\n@batchio agent "),
+        (b"text", b"\n@batchio agent "),
+        (name[:-1] + b"0", b"\n@batchio other"),
+    ):
+        packed = zlib.compress(b"" if first == b"text" else marshal.dumps(compile("", "", "exec")))
+        done = subprocess.run(
+            ["/bin/sh", "-c", 'exec "$@" 5>&1', "sh", sys.executable, "-I", "-S", "-c",
+             program.loader(), "", "", str(tmp_path), "up", "j.1"],
+            input=first + b"\n" + packed, capture_output=True, check=True,
+        )  # fmt: skip
+        assert done.stdout == answer
 
 
 def test_where_none_may_be_kept_the_agent_runs_all_the_same(

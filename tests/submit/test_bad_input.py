@@ -63,7 +63,7 @@ def test_an_unknown_argument(caller: Caller) -> None:
         (
             "max-workers",
             "0",
-            "with 0 workers nothing would ever run; -1 means no limit",
+            "with 0 workers no task would ever run; -1 means no limit",
             None,
         ),
         ("provider", "locl", 'there is no provider "locl"', "did you mean local?"),
@@ -81,7 +81,7 @@ def test_a_value_that_is_none(
 def test_both_map_and_ntasks(caller: Caller) -> None:
     caller.file("in.txt", "a\n")
     told = caller.refused("true", ntasks="3", map_over_file="in.txt")
-    assert told == ("--ntasks and --map-over-file exclude each other", "choose one of them")
+    assert told == ("--ntasks and --map-over-file cannot be used together", "choose one of them")
 
 
 def test_an_empty_map_file(caller: Caller) -> None:
@@ -118,7 +118,7 @@ def test_dictionaries_that_are_none(caller: Caller) -> None:
 
 def test_a_variable_without_a_value(caller: Caller) -> None:
     assert caller.refused("true", env=["FOO"]) == (
-        "--env: FOO has no value, and is not set in your environment",
+        "--env: FOO has no value and is not set in your environment",
         "write FOO=value",
     )
 
@@ -194,11 +194,11 @@ def test_a_list_of_no_hosts_does_not_mean_this_computer(caller: Caller, nothing:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"env": {"A": "\ud800"}}, "env: it holds half of a character"),
-        ({"env": {"A": "x\0"}}, "env: it holds a NUL byte"),
-        ({"env": {"A=B": "1"}}, 'env: "A=B" is no name of a variable'),
-        ({"secret_env": {"A": "\ud800"}}, "secret_env: it holds half of a character"),
-        ({"name": "\ud800"}, "name: it holds half of a character"),
+        ({"env": {"A": "\ud800"}}, "env: it contains an incomplete character"),
+        ({"env": {"A": "x\0"}}, "env: it contains a NUL byte"),
+        ({"env": {"A=B": "1"}}, 'env: "A=B" is not a variable name'),
+        ({"secret_env": {"A": "\ud800"}}, "secret_env: it contains an incomplete character"),
+        ({"name": "\ud800"}, "name: it contains an incomplete character"),
     ],
 )
 def test_a_text_that_no_program_can_get_is_refused_with_its_place(
@@ -207,12 +207,12 @@ def test_a_text_that_no_program_can_get_is_refused_with_its_place(
     with pytest.raises(UsageError) as refused:
         caller.called("true", **given)
     assert words in str(refused.value)
-    with pytest.raises(UsageError, match="the script holds half of a character"):
+    with pytest.raises(UsageError, match="the script contains an incomplete character"):
         caller.called("#!/bin/sh\necho \ud800")
 
 
 def test_a_word_that_no_program_can_get(caller: Caller) -> None:
     told = caller.refused("echo", "a\0b")[0]
-    assert told == "a word of the command holds a NUL byte, which no program can be given"
-    with pytest.raises(UsageError, match=r"^word 2 of the command is 3, of type int, and not"):
+    assert told == "a word of the command contains a NUL byte, which cannot be passed to a program"
+    with pytest.raises(UsageError, match=r"^word 2 of the command is 3, of type int, not a string"):
         caller.called(["echo", 3])  # type: ignore[list-item]

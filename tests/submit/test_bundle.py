@@ -263,7 +263,7 @@ def test_two_files_of_one_arrival(caller: Caller) -> None:
     caller.file("../one/x.txt")
     caller.file("../two/x.txt")
     assert caller.refused("true", upload=["../one/x.txt", "../two/x.txt"]) == (
-        "--upload: ../one/x.txt and ../two/x.txt would both arrive as x.txt",
+        "--upload: ../one/x.txt and ../two/x.txt would both be copied to x.txt",
         "rename one of them, or send only one",
     )
 
@@ -272,14 +272,14 @@ def test_a_buffer_over_a_file(caller: Caller) -> None:
     caller.file("x.txt")
     buffers = [{"relative_path": "x.txt", "buffer": b""}]
     said = refusal(caller, buffers_to_upload=buffers, local_upload_path="x.txt")
-    assert said == 'x.txt and the buffer "x.txt" would both arrive as x.txt'
+    assert said == 'x.txt and the buffer "x.txt" would both be copied to x.txt'
 
 
 def test_a_file_where_a_folder_must_be(caller: Caller) -> None:
     caller.file("data/x")
     buffers = [{"relative_path": "data", "buffer": b""}]
     said = refusal(caller, buffers_to_upload=buffers, upload="data")
-    assert said == 'the buffer "data" would arrive as data, and data/x below it'
+    assert said == 'the buffer "data" would be copied to data, and data/x below it'
 
 
 @pytest.mark.parametrize("path", ["", ".", "/etc/x", "../x", "a/../../x"])
@@ -301,13 +301,13 @@ def test_a_link_that_leads_nowhere(caller: Caller) -> None:
     (caller.folder / "data/gone").symlink_to("nowhere")
     (caller.folder / "script.sh").symlink_to("nope")
     assert caller.refused("true", upload=["data"]) == (
-        "--upload: data/gone is a link to nowhere, which is not there",
+        "--upload: data/gone is a link to nowhere, which does not exist",
         "remove it, or name it in .batchioignore",
     )
     for word in ("./script.sh", "script.sh"):
-        assert caller.refused(word)[0] == f"{word} is a link to nope, which is not there"
+        assert caller.refused(word)[0] == f"{word} is a link to nope, which does not exist"
     told = caller.refused("true", upload=["data/gone"])[0]
-    assert told == "--upload: data/gone is a link to nowhere, which is not there"
+    assert told == "--upload: data/gone is a link to nowhere, which does not exist"
     caller.file("data/.batchioignore", "gone\n")
     assert "data/gone" not in packed(caller, "true", upload=["data"])
 

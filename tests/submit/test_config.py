@@ -88,7 +88,7 @@ def test_paths_are_relative_to_the_file(caller: Caller) -> None:
         (
             "dry-run = true\n",
             "batchio.toml:1: dry-run cannot be set in a configuration file",
-            "give it to batchio run",
+            "pass it to batchio run",
         ),
     ],
 )

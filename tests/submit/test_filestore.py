@@ -32,7 +32,7 @@ def test_a_job_from_before_there_were_stores_has_none(caller: Caller) -> None:
 def test_on_this_computer_it_is_ignored_aloud(caller: Caller) -> None:
     prepared = caller.typed("true", input_filestore="s3://bucket")
     assert prepared.spec.input_filestore is None
-    assert "the files are on this computer already" in prepared.warnings[0]
+    assert "the files are already on this computer" in prepared.warnings[0]
 
 
 def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:

@@ -175,13 +175,13 @@ def test_the_objects_of_jsonl_become_variables_written_as_they_stood(tmp_path: P
     [
         ("csv", "A,B\n1,2\n3\n", "in:3: 1 values under 2 columns"),
         ("csv", "A,A\n", 'in:1: two columns are named "A"'),
-        ("csv", "file name\n", 'in:1: "file name" is not a name for an environment variable'),
+        ("csv", "file name\n", 'in:1: "file name" is not a valid name of an environment variable'),
         ("csv", 'A\n"x"y\n', "in:2: not CSV: ',' expected after '\"'"),
         ("csv", "A\na\0b\n", "in:2: a NUL byte, which no environment variable can hold"),
         ("jsonl", '{"A": 1}\n{"A": [1]}\n', "in:2: A: [1] is not a plain value"),
         ("jsonl", '\n"text"\n', 'in:2: "text" is not an object of variables'),
         ("jsonl", "{}\n{'A': 1}\n", "in:2: not JSON: Expecting property name"),
-        ("jsonl", '{"a-b": 1}\n', 'in:1: "a-b" is not a name for an environment variable'),
+        ("jsonl", '{"a-b": 1}\n', 'in:1: "a-b" is not a valid name of an environment variable'),
         ("jsonl", '{"A": "\\u0000"}', "in:1: a NUL byte, which no environment variable"),
     ],
 )  # fmt: skip
@@ -209,7 +209,11 @@ def test_a_caller_gives_texts_numbers_and_paths(tmp_path: Path) -> None:
         ([1], "[1] is not a plain value"),
         (None, "None is not a value"),
         ("a\0", "a NUL byte, which no environment variable can hold"),
-        ("\ud800", r"it holds half of a character ('\ud800'), which cannot be written in UTF-8"),
+        (
+            "\ud800",
+            r"it contains an incomplete character ('\ud800'), which cannot be written as "
+            r"UTF-8",
+        ),
     ],
 )
 def test_a_caller_s_bad_value_is_named_by_its_number(value: object, message: str) -> None:
@@ -219,8 +223,8 @@ def test_a_caller_s_bad_value_is_named_by_its_number(value: object, message: str
 def test_a_caller_gives_the_variables_of_each_task() -> None:
     assert list(from_records([{"A": 1, "B": False, "C": None}])) == [b'{"A":"1","B":"false"}']
     assert refusal(from_records([{"A": "\udfff"}])) == (
-        r"map_over_task_var_dicts: item 1: A: it holds half of a character ('\udfff'), "
-        "which cannot be written in UTF-8"
+        r"map_over_task_var_dicts: item 1: A: it contains an incomplete character ('\udfff'), "
+        "which cannot be written as UTF-8"
     )
     assert refusal(from_records([{}, ["A"]])) == (
         'map_over_task_var_dicts: item 2: ["A"] is not an object of variables'

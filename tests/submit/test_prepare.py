@@ -184,7 +184,7 @@ def test_a_directive_that_stands_too_late_is_told(caller: Caller) -> None:
     caller.file("late.sh", "#!/bin/sh\necho\n# COILED ntasks 9\n")
     prepared = caller.typed("late.sh")
     expected = (
-        "late.sh:3: ignored, directives must stand before the first line of code: # COILED ntasks 9"
+        "late.sh:3: ignored, directives must come before the first line of code: # COILED ntasks 9"
     )
     assert expected in prepared.warnings
     assert len(prepared.spec.tasks) == 1
@@ -208,8 +208,8 @@ def test_a_provider_that_was_chosen_stays(caller: Caller) -> None:
     prepared = caller.typed("hostname", hosts=["gpu1"], provider="local")
     assert (prepared.spec.provider, prepared.spec.hosts) == ("local", ())
     assert prepared.warnings == [
-        "--hosts gpu1 (command line): ignored, the local provider uses no named hosts; "
-        "without --provider they are reached over SSH"
+        "--hosts gpu1 (command line): ignored, the local provider does not use hosts; leave out "
+        "--provider to reach them over SSH"
     ]
 
 

@@ -20,12 +20,15 @@ REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
     ({"cpu": "64"}, "a task asks for 64 CPUs, there are 8"),
     ({"gpu": True}, "a task asks for 1 GPU, there are 0"),
     ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
-    ({"vm_type": ["g5.xlarge"]}, "the local provider rents nothing: tasks run on this computer"),
-    ({"software": "env1"}, "there is no account to keep environments; use --container"),
-    ({"scheduler_sidecar_spec": "x.yaml"}, "programs beside the head are not supported"),
+    (
+        {"vm_type": ["g5.xlarge"]},
+        "the local provider rents no machines: tasks run on this computer",
+    ),
+    ({"software": "env1"}, "batchio has no software environments; use --container"),
+    ({"scheduler_sidecar_spec": "x.yaml"}, "programs next to the head are not supported"),
     (
         {"output_filestore": "s3://b"},
-        "outputs are not stored there yet; --download brings them here",
+        "not supported yet; --download copies the output files to this computer",
     ),
     ({"min_workers": "2"}, "2 nodes are asked for, there are 1"),
 ]
@@ -43,7 +46,7 @@ def test_a_requirement_that_cannot_be_met_is_an_error_and_can_be_left_out(
 
     ignoring = caller.typed("true", **options, ignore=[name])
     assert [line.split(" (")[0].split()[0] for line in ignoring.warnings] == [f"--{name}"]
-    assert ignoring.warnings[0].endswith("(command line): left out, because of --ignore")
+    assert ignoring.warnings[0].endswith("(command line): left out, as --ignore asks")
     assert len(ignoring.spec.tasks) == 1
 
 
@@ -55,7 +58,7 @@ def test_every_requirement_of_the_table_is_among_them() -> None:
 def test_all_that_lacks_is_named_at_once(caller: Caller) -> None:
     caller.file("a.sh", "#!/bin/sh\n# BATCHIO gpu\n# BATCHIO memory 8GB\ntrue\n")
     assert caller.refused("a.sh", software="env1", cpu="100") == (
-        "--software: there is no account to keep environments; use --container; "
+        "--software: batchio has no software environments; use --container; "
         "--cpu: a task asks for 100 CPUs, there are 8; "
         "a.sh:2: gpu: a task asks for 1 GPU, there are 0",
         "to run all the same, without: --ignore software,cpu,gpu",
@@ -66,7 +69,8 @@ def test_a_script_for_coiled_is_told_how_it_runs_here_all_the_same(caller: Calle
     caller.file("my_gpu_script.py", "# COILED n-tasks 100\n# COILED vm-type g5.xlarge\nprint(1)\n")
     said, hint = caller.refused("my_gpu_script.py")
     assert said == (
-        "my_gpu_script.py:2: vm-type: the local provider rents nothing: tasks run on this computer"
+        "my_gpu_script.py:2: vm-type: the local provider rents no machines: tasks run on this "
+        "computer"
     )
     assert hint == "written for Coiled; to run all the same: --provider local --ignore vm-type"
 
@@ -163,8 +167,8 @@ def test_a_program_that_may_not_be_executed_is_named(caller: Caller) -> None:
 
 def test_a_line_typed_as_one_word_says_both_ways_to_write_it(caller: Caller) -> None:
     assert caller.refused("echo 'Hello, world'") == (
-        """no program or file is called "echo 'Hello, world'", blanks and all""",
-        "as words: batchio run echo 'Hello, world'; as a line for the shell: "
+        """no program or file is named "echo 'Hello, world'" (with the spaces)""",
+        "write separate words: batchio run echo 'Hello, world'; or a shell command: "
         """batchio run --shell 'echo '"'"'Hello, world'"'"''""",
     )
     caller.program("odd name")

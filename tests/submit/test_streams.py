@@ -65,7 +65,7 @@ def test_a_pipe_that_a_shell_makes_is_a_script(caller: Caller) -> None:
 
 
 def test_what_is_no_script_is_refused(caller: Caller) -> None:
-    for text, message in (("", "holds no script"), ("\x7fELF\0", "holds a NUL byte, and so no")):
+    for text, message in (("", "is empty"), ("\x7fELF\0", "contains a NUL byte, so it is not")):
         with stdin_of(text):
             assert message in caller.refused("-")[0]
 
@@ -83,18 +83,18 @@ def test_standard_input_is_not_both_script_and_values(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--ntasks 3 --cpu 2", "ntasks and --cpu stand on one line"),
-        ("name a --wait", "name and --wait stand on one line"),
-        ("env A=1 --no-wait", "env and --no-wait stand on one line"),
-        ("ntasks 3 \\\\", "ntasks: a line of directives does not go on in the next"),
-        ("wait \\\\", "wait: a line of directives does not go on in the next"),
+        ("--ntasks 3 --cpu 2", "ntasks and --cpu are on the same line"),
+        ("name a --wait", "name and --wait are on the same line"),
+        ("env A=1 --no-wait", "env and --no-wait are on the same line"),
+        ("ntasks 3 \\\\", "ntasks: a directive cannot continue on the next line"),
+        ("wait \\\\", "wait: a directive cannot continue on the next line"),
     ],
 )
 def test_one_line_is_one_option(caller: Caller, line: str, message: str) -> None:
     caller.file("a.sh", f"#!/bin/sh\n# BATCHIO {line}\ntrue\n".replace("\\\\", "\\"))
     said, hint = caller.refused("a.sh")
     assert said == f"a.sh:2: {message}"
-    assert (hint or "").startswith("write one option a line")
+    assert (hint or "").startswith("write one option per line")
 
 
 def test_a_value_in_quotes_may_look_like_options(caller: Caller) -> None:
@@ -113,5 +113,5 @@ def test_a_shebang_below_comments_is_noted(caller: Caller) -> None:
 def test_a_script_with_windows_line_ends_is_refused_without_a_shebang_too(caller: Caller) -> None:
     caller.file("a.sh", "# BATCHIO ntasks 2\r\necho a\r\n")
     assert caller.refused("a.sh")[0] == (
-        "a.sh:1: the first line ends in a carriage return (a Windows line end)"
+        "a.sh:1: the first line ends with a carriage return (a Windows line ending)"
     )

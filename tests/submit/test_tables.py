@@ -46,11 +46,16 @@ def test_a_field_of_tsv_may_begin_with_a_quote_that_nothing_closes(caller: Calle
 @pytest.mark.parametrize(
     ("name", "header", "message", "hint"),
     [
-        ("a.csv", "learning rate,x", '"learning rate" is not a name', "such as learning_rate"),
-        ("a.csv", "1st,x", '"1st" is not a name', "such as _1st"),
+        (
+            "a.csv",
+            "learning rate,x",
+            '"learning rate" is not a valid name',
+            "such as learning_rate",
+        ),
+        ("a.csv", "1st,x", '"1st" is not a valid name', "such as _1st"),
         ("a.csv", ",lr", "a column has no name", "index=False"),
-        ("a.csv", "lr;bs", '"lr;bs" is not a name', "--map-over-delimiter ';'"),
-        ("a.csv", "lr\tbs", "is not a name", "--map-over-delimiter '\\t'"),
+        ("a.csv", "lr;bs", '"lr;bs" is not a valid name', "--map-over-delimiter ';'"),
+        ("a.csv", "lr\tbs", "is not a valid name", "--map-over-delimiter '\\t'"),
     ],
 )
 def test_a_header_that_cannot_be_read_says_what_helps(

@@ -20,6 +20,8 @@ CONTROLLERS: Final = (
     "freezer",
     "blkio",
 )
+SYSTEMD: Final = "systemd"
+"""The tree without a controller in which systemd keeps account of its units."""
 PREFIX: Final = "bl"
 """A lab is called `bl<pid of its daemon>`, its hosts `bl<pid>.<number>`."""
 _CPU_PERIOD_US: Final = 100_000
@@ -35,6 +37,7 @@ def join(name: str, spec: VmSpec) -> None:
     wanted = set(CONTROLLERS) if spec.cgroups else set()
     wanted |= {"memory"} if spec.memory_mb else set()
     wanted |= {"cpu"} if spec.cpus else set()
+    wanted |= {SYSTEMD} if spec.systemd else set()
     for controller in sorted(wanted):
         tree = ROOT / controller
         if not (tree / "cgroup.procs").exists():

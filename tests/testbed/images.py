@@ -44,7 +44,14 @@ _PODMAN: Final = (
     "netavark",
     "iptables",
 )
-PACKAGES: Final = {"debian-ssh": _SSH, "debian-podman": _SSH + _PODMAN}
+_SYSTEMD: Final = ("systemd", "systemd-sysv", "dbus", "libpam-systemd", "dbus-user-session")
+SYSTEMD: Final = "debian-systemd"
+"""systemd is pid 1, as on most servers: units, logind, user managers."""
+PACKAGES: Final = {
+    "debian-ssh": _SSH,
+    "debian-podman": _SSH + _PODMAN,
+    SYSTEMD: _SSH + _SYSTEMD,
+}
 BARE: Final = "debian-bare"
 """debian-ssh without any Python: hard links to it, so it costs no space."""
 NAMES: Final = (*PACKAGES, BARE)
@@ -64,6 +71,12 @@ _HOOKS: Final = (
     # '!' means locked: sshd without PAM then refuses even a right public key.
     f"chroot \"$1\" usermod --password '*' {PLAIN_USER}",
 )
+_UNITS: Final = (
+    # What waits for devices, disks or a network that no host here has.
+    *("systemd-udevd.service", "systemd-udev-trigger.service", "systemd-timesyncd.service"),
+    *("getty.target", "systemd-networkd-wait-online.service", "systemd-resolved.service"),
+)
+"""Units that are masked."""
 _CONTAINERS_CONF: Final = """\
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
@@ -94,6 +107,8 @@ def path_of(name: str) -> Path:
     recipe = repr((SUITE, PACKAGES.get(name, PACKAGES["debian-ssh"]), _TRIM, _HOOKS))
     if name not in NAMES:
         raise KeyError(f"no image {name!r}; there are {', '.join(NAMES)}")
+    if name == SYSTEMD:
+        recipe += repr(_UNITS)
     if name == "debian-podman":
         recipe += _CONTAINERS_CONF
     return cache() / f"{name}-{hashlib.sha256(recipe.encode()).hexdigest()[:10]}"
@@ -147,7 +162,7 @@ def _locked(name: str) -> Iterator[None]:
 def _bootstrap(name: str, target: Path) -> None:
     command = ["mmdebstrap", "--variant=minbase", "--format=directory", *_TRIM]
     command += [f"--include={','.join(PACKAGES[name])}"]
-    command += [f"--customize-hook={hook}" for hook in _HOOKS]
+    command += [f"--customize-hook={hook}" for hook in _hooks(name)]
     done = subprocess.run(
         [*command, SUITE, str(target)], text=True, capture_output=True, check=False
     )
@@ -155,6 +170,16 @@ def _bootstrap(name: str, target: Path) -> None:
         raise RuntimeError(f"mmdebstrap {name} failed:\n{done.stderr[-2000:]}")
     if name == "debian-podman":
         (target / "etc/containers/containers.conf").write_text(_CONTAINERS_CONF)
+
+
+def _hooks(name: str) -> tuple[str, ...]:
+    """The commands that make an image of what Debian has installed."""
+    if name != SYSTEMD:
+        return _HOOKS
+    init = 'ln -s ../bin/busybox "$1/usr/local/sbin/'
+    mine = [hook for hook in _HOOKS if not hook.startswith(init)]
+    masks = [f'ln -sf /dev/null "$1/etc/systemd/system/{unit}"' for unit in _UNITS]
+    return (*mine, *masks, 'rm -f "$1/etc/machine-id"', 'touch "$1/etc/machine-id"')
 
 
 def _link_without_python(source: Path, target: Path) -> None:

@@ -94,7 +94,7 @@ def become(name: str, folder: Path, image: Path, spec: VmSpec, network: int) -> 
     kernel.die_with_parent()
     cgroups.join(name, spec)
     kernel.setns(network, kernel.NEW_NET)
-    own_cgroups = kernel.NEW_CGROUP if spec.cgroups else 0
+    own_cgroups = kernel.NEW_CGROUP if spec.cgroups or spec.systemd else 0
     kernel.unshare(kernel.NEW_NS | kernel.NEW_UTS | kernel.NEW_IPC | own_cgroups)
     kernel.set_hostname(spec.name)
     kernel.make_mounts_private()
@@ -104,6 +104,8 @@ def become(name: str, folder: Path, image: Path, spec: VmSpec, network: int) -> 
     _open_console()
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
+    if spec.systemd:
+        os.execve("/sbin/init", ["init"], _ENVIRONMENT | {"container": "systemd-nspawn"})
     os.execve("/usr/local/sbin/init", ["init"], _ENVIRONMENT)
 
 
@@ -116,8 +118,8 @@ def _mount_all(folder: Path, image: Path, spec: VmSpec) -> None:
     kernel.mount("proc", f"{root}/proc", "proc", _QUIET)
     _protect_settings(f"{root}/proc/sys")
     kernel.mount("sysfs", f"{root}/sys", "sysfs", _QUIET | kernel.RDONLY)
-    if spec.cgroups:
-        _mount_cgroups(f"{root}/sys/fs/cgroup")
+    if spec.cgroups or spec.systemd:
+        _mount_cgroups(f"{root}/sys/fs/cgroup", spec)
     _mount_devices(f"{root}/dev")
     kernel.mount("tmpfs", f"{root}/run", "tmpfs", kernel.NOSUID, "mode=755")
     for target, size in spec.tmpfs.items():
@@ -145,11 +147,13 @@ def _bind_read_only(source: Path, target: str) -> None:
     kernel.mount("none", target, "", kernel.REMOUNT | kernel.BIND | kernel.RDONLY)
 
 
-def _mount_cgroups(folder: str) -> None:
+def _mount_cgroups(folder: str, spec: VmSpec) -> None:
     kernel.mount("tmpfs", folder, "tmpfs", _QUIET, "mode=755")
-    for controller in cgroups.CONTROLLERS:
-        os.mkdir(f"{folder}/{controller}")
-        kernel.mount("cgroup", f"{folder}/{controller}", "cgroup", _QUIET, controller)
+    trees = [(name, name) for name in cgroups.CONTROLLERS if spec.cgroups]
+    trees += [(cgroups.SYSTEMD, f"none,name={cgroups.SYSTEMD},xattr")] * spec.systemd
+    for name, options in trees:
+        os.mkdir(f"{folder}/{name}")
+        kernel.mount("cgroup", f"{folder}/{name}", "cgroup", _QUIET, options)
 
 
 def _mount_devices(folder: str) -> None:

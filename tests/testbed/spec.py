@@ -32,6 +32,11 @@ class VmSpec:
     cgroups: bool = False
     """Its own cgroup v1 tree, so that it can run containers."""
 
+    @property
+    def systemd(self) -> bool:
+        """Whether systemd is its pid 1."""
+        return self.image == "debian-systemd"
+
     def to_json(self) -> dict[str, Any]:
         """A dictionary that `VmSpec(**it)` takes back."""
         return asdict(self)

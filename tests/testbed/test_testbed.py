@@ -326,3 +326,18 @@ def test_a_process_left_in_a_lab_is_named_and_ended() -> None:
 
         assert closing.close(grace_s=0) == ["cat"]
         assert stray.wait() == -signal.SIGKILL
+
+
+def test_a_host_with_systemd_runs_units_and_starts_them_again_after_a_reboot(
+    lab: Lab, vms: MakeVms
+) -> None:
+    unit = "[Service]\nExecStart=/bin/sleep 100000\n[Install]\nWantedBy=multi-user.target\n"
+    lingers = f"/var/lib/systemd/linger/{images.PLAIN_USER}"
+    [vm] = vms(image=images.SYSTEMD, files={"/etc/systemd/system/kept.service": unit, lingers: ""})
+    running = "systemctl is-system-running --wait"
+    assert run(lab, vm, running) == "running"
+    assert run(lab, vm, "systemctl enable --now kept; systemctl is-active kept") == "active"
+    mine = f"XDG_RUNTIME_DIR=/run/user/1000 {running.replace('systemctl', 'systemctl --user')}"
+    assert run(lab, vm, mine, username=images.PLAIN_USER) == "running"
+    vm.reboot()
+    assert run(lab, vm, f"{running}; systemctl is-active kept") == "running\nactive"

@@ -112,6 +112,9 @@ class Connection:
         if any(place in text for place in _METADATA):
             hint = _LOGIN.get(self.scheme)
             return NotAuthorised("no credentials", where=self.url, hint=hint)
+        if "builder error" in text:  # reqwest finds no roots, which it wants for http, too
+            said, install = "no certificates of authorities are installed", "ca-certificates"
+            return UsageError(said, where=self.url, hint=f"apt-get install {install}")
         if "must be specified" in text:
             return UsageError(f"{self.url}: {_brief(text)}", hint=_LOGIN.get(self.scheme))
         if any(sign in text for sign in _ELSEWHERE):

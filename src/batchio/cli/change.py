@@ -13,6 +13,7 @@ from batchio.cli.common import JobArgument, chosen, finished
 from batchio.cli.documents import Changed
 from batchio.cli.follow import stay
 from batchio.cli.options import command
+from batchio.cli.terminal import visible
 from batchio.cli.words import plural
 from batchio.core.record import SCHEMA
 from batchio.errors import UsageError
@@ -102,7 +103,7 @@ def retry_tasks(args: RetryArgs) -> int:
       batchio retry hello --task 3 --follow
     """
     if args.failed and args.task:
-        raise UsageError("--failed and --task exclude each other", hint="choose one of them")
+        raise UsageError("--failed and --task cannot be used together", hint="choose one of them")
     ids = str(args.task.ids) if args.task else None
     secrets = dict(map(_secret, args.secret_env))
 
@@ -111,6 +112,10 @@ def retry_tasks(args: RetryArgs) -> int:
         return job, await job.retry(ids, secrets or None)
 
     job, tasks = finished(again())
+    if tasks and (changed := finished(job.changed_files())):
+        shown = visible(", ".join(changed))
+        diagnostics.warn(f"{shown}: not as it was sent; the tasks run what was sent with the job")
+        diagnostics.hint("to run what is here now, submit it again with batchio run")
     stays = bool(tasks) and (args.wait or args.follow)
     if args.format != "table" and not stays:
         return _write(args.format, job, "retry", bool(tasks), tasks)

@@ -62,7 +62,7 @@ def stay(
     if form == "table":
         _tell_ending(job, result)
     else:
-        groups = [group.to_json() for group in result.job.failures()]
+        groups = [group.to_json() for group in result.job.failures(attempts=True)]
         record = {**result.job.to_json(), "failures": groups}
         array.add(record) if array else output.json_document(record, form)
     output.flush()

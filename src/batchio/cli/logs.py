@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 LABEL_WIDTH = 16
 """Width in columns of "(Task 3)" and the gap behind it."""
+
+LABELLED: Final = 1024
+"""Number of labels that are kept: making one takes longer than all else about a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,7 @@ def show_logs(args: LogsArgs) -> int:
       batchio logs --filter Error --since 10m 2c4d
     """
     if args.stdout and args.stderr:
-        raise UsageError("--stdout and --stderr exclude each other", hint="without both: both")
+        raise UsageError("--stdout and --stderr cannot be used together", hint="without both: both")
     if args.profile:
         diagnostics.warn(f"--profile: ignored, {get('profile').never}")
     job = finished(found(args.job, args.workspace))
@@ -157,9 +161,12 @@ def _writer(
         return lambda line: output.json_lines([_record(line, names)])
     if args.raw:
         return lambda line: output.line(line.text)
+    label = lru_cache(LABELLED)(_label)
     if args.timestamps:
-        return lambda line: output.line(f"{_label(line)}{precise(line.time)} {_text(line)}")
-    return lambda line: output.line(f"{_label(line)}{_text(line)}")
+        return lambda line: output.line(
+            f"{label(line.task, line.attempt, line.stream)}{precise(line.time)} {_text(line)}"
+        )
+    return lambda line: output.line(f"{label(line.task, line.attempt, line.stream)}{_text(line)}")
 
 
 def _text(line: LogLine) -> str:
@@ -168,14 +175,14 @@ def _text(line: LogLine) -> str:
     return harmless(line.text, sys.stdout)
 
 
-def _label(line: LogLine) -> str:
+def _label(task: int, attempt: int, stream: str) -> str:
     import sys
 
-    again = f" attempt {line.attempt}" if line.attempt > 1 else ""
-    mark = " stderr" if line.stream == "stderr" and output.to_person() else ""
-    text = f"(Task {line.task}{again}{mark})"
+    again = f" attempt {attempt}" if attempt > 1 else ""
+    mark = " stderr" if stream == "stderr" and output.to_person() else ""
+    text = f"(Task {task}{again}{mark})"
     gap = " " * max(LABEL_WIDTH - len(text), 1)
-    return painted(text, LABELS[line.task % len(LABELS)], sys.stdout) + gap
+    return painted(text, LABELS[task % len(LABELS)], sys.stdout) + gap
 
 
 def _record(line: LogLine, names: Mapping[int, str]) -> LogRecord:

@@ -17,6 +17,7 @@ from batchio.cli.summary import concern_line, failure_lines, header_lines
 from batchio.cli.words import clock, done_of, lasted, stamp, standing, zone
 from batchio.core.lens import ALL, COLUMNS, Order
 from batchio.core.record import SCHEMA
+from batchio.core.select import Filter
 from batchio.core.sizes import format_bytes
 from batchio.errors import UsageError
 from batchio.options.table import nearest
@@ -49,6 +50,7 @@ class StatusArgs:
     all: bool
     inputs: bool
     no_tasks: bool
+    filter: str | None
     limit: int | None = None
     sort: str | None
     format: Format
@@ -65,11 +67,15 @@ def status(args: StatusArgs) -> int:
     \b
       batchio status
       batchio status hello --sort -duration --limit 5
+      batchio status hello --filter 'failed node:gpu3 >10m'
       batchio status hello --inputs --format jsonl
       batchio status hello --no-tasks --format json
     """
-    if args.no_tasks and (args.all or args.inputs or args.sort or args.limit):
-        raise UsageError("--no-tasks leaves out what --all, --inputs, --sort and --limit choose")
+    if args.no_tasks and (args.all or args.inputs or args.sort or args.limit or args.filter):
+        raise UsageError(
+            "--no-tasks leaves out what --all, --inputs, --filter, --sort and --limit choose"
+        )
+    chooses = _filter(args.filter)
     order = _order(args.sort) if args.sort else []
 
     async def look() -> tuple[Job, JobView]:
@@ -77,12 +83,12 @@ def status(args: StatusArgs) -> int:
         return job, await job.status()
 
     job, view = finished(look())
-    groups = [group.to_json() for group in view.failures()]
+    groups = [group.to_json() for group in view.failures(attempts=True)]
     if args.no_tasks and args.format != "table":
         output.json_document({**view.to_json(), "failures": groups}, args.format)
         return 0
     limit = None if args.all else args.limit
-    chosen = itertools.islice(_rows(view, order), limit)
+    chosen = itertools.islice(_rows(view, order, chooses), limit)
     rows = _with_inputs(job, chosen) if args.inputs else (row.to_json() for row in chosen)
     match args.format:
         case "json":
@@ -92,7 +98,7 @@ def status(args: StatusArgs) -> int:
         case _:
             _show(view)
             if not args.no_tasks:
-                _show_tasks(job, view, order, args)
+                _show_tasks(job, view, order, chooses, args)
             if args.job is None and output.to_person():
                 diagnostics.hint("this is the newest job; batchio list shows the others")
     return 0
@@ -117,11 +123,13 @@ def _show(view: JobView) -> None:
             output.line(line)
 
 
-def _show_tasks(job: Job, view: JobView, order: list[Order], args: StatusArgs) -> None:
+def _show_tasks(
+    job: Job, view: JobView, order: list[Order], chooses: Filter | None, args: StatusArgs
+) -> None:
     limit = None if args.all else args.limit or SHOWN
-    total = view.counts.total
+    total = len(view.select(chooses)) if chooses else view.counts.total
     few = limit is None or total <= limit
-    rows = _rows(view, order, limit) if few or order else view.urgent()
+    rows = _rows(view, order, chooses, limit) if few or order or chooses else view.urgent()
     shown = itertools.islice(rows, limit)
     output.line()
     if args.inputs:
@@ -135,8 +143,10 @@ def _show_tasks(job: Job, view: JobView, order: list[Order], args: StatusArgs) -
     else:
         output.table(TASK_COLUMNS, map(task_cells, shown))
     if not few:
-        first = "" if order else ", failed and running ones first"
+        first = "" if order or chooses else ", failed and running ones first"
         output.line(f"{limit} of {total} tasks{first}; --all shows every one")
+    if chooses:
+        output.line(f"{total} of {view.counts.total} tasks fit --filter")
 
 
 TASK_COLUMNS: Final = (
@@ -186,9 +196,21 @@ def _order(text: str) -> list[Order]:
     return order
 
 
-def _rows(view: JobView, order: list[Order], limit: int | None = None) -> Iterable[TaskRow]:
-    """Return the rows of the tasks in that order; tasks without a value there come last."""
-    return view.rows(view.select(ALL, *order)[:limit]) if order else view.tasks()
+def _filter(text: str | None) -> Filter | None:
+    """Return the filter that --filter asks for; None without one."""
+    try:
+        return Filter.parse(text) if text else None
+    except UsageError as err:
+        raise UsageError(f"--filter: {err.message}", hint=err.hint) from None
+
+
+def _rows(
+    view: JobView, order: list[Order], chooses: Filter | None, limit: int | None = None
+) -> Iterable[TaskRow]:
+    """Return the rows of chosen tasks in that order; tasks without a value there come last."""
+    if not order and not chooses:
+        return view.tasks()
+    return view.rows(view.select(chooses or ALL, *order)[:limit])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,6 +360,12 @@ status_command = command(
     JobArgument(),
     click.Option(["--all"], is_flag=True, help="Show every task."),
     click.Option(["--inputs"], is_flag=True, help="Show the input of each task, too."),
+    click.Option(
+        ["--filter"],
+        metavar="TEXT",
+        help="Only tasks that fit all terms: failed, running, >10m, <5s, node:gpu3, exit:3, try:2, "
+        "id:2,4-6, or words of a note; ! negates one.",
+    ),
     click.Option(["--no-tasks"], is_flag=True, help="Show the job without its tasks."),
 )
 list_command = command(

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
     "explain": ("batchio.cli.explain:explain", "Explain why a job or a task is in its state."),
     "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
+    "dashboard": ("batchio.cli.dashboard:dashboard", "Show a job live, in the whole terminal."),
     "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),
     "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
@@ -52,6 +53,7 @@ MEANT: Final = {
     **dict.fromkeys(("watch", "attach", "join"), "wait"),
     **dict.fromkeys(("shell", "login", "connect"), "ssh"),
     **dict.fromkeys(("hosts", "machines", "workers"), "nodes"),
+    **dict.fromkeys(("ui", "tui", "gui", "monitor"), "dashboard"),
     **dict.fromkeys(("doctor", "test", "validate"), "check"),
     **dict.fromkeys(("man", "manual", "usage"), "help"),
 }

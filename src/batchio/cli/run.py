@@ -10,6 +10,7 @@ import click
 
 from batchio.cli import diagnostics, output, place
 from batchio.cli.common import CommandArgument, finished
+from batchio.cli.dashboard import ready, show
 from batchio.cli.documents import Submitted
 from batchio.cli.options import SET_APART, command, spelled_alike
 from batchio.cli.output import Column
@@ -90,6 +91,7 @@ def _start(prepared: Prepared, form: Format) -> int:
 
     value = prepared.effective.value
     follow, wait = value("follow"), value("wait") or prepared.head == "inline"
+    keys = ready() if value("dashboard") else None
     to_person = output.to_person() and form == "table"
     known = len(prepared.warnings)
     (opened, leading), spec = api.launch(prepared), prepared.spec
@@ -103,11 +105,14 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
     if prepared.sends:
         diagnostics.say(f"sends {visible(prepared.sends)}")
-    if to_person or follow:
+    if to_person or follow or keys is not None:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
         output.line(job)
         output.flush()
+    if keys is not None:
+        show(opened, keys)
+        wait = wait or finished(opened.status()).state == "done"
     if follow or wait:
         from batchio.cli.follow import stay
 

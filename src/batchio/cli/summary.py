@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Final
 from batchio.cli.terminal import painted, visible
 from batchio.cli.words import COLOURS, clock, lasted, outcomes, plural, stamp, zoned
 from batchio.core.explain import clip
+from batchio.core.verdict import tells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.core.concerns import Concern
+    from batchio.core.rows import FailureGroup
     from batchio.core.views import JobView
 
 GROUPS_SHOWN: Final = 5
@@ -23,7 +25,10 @@ def header_lines(view: JobView) -> Iterator[str]:
     """Yield the lines about a job that `status` prints above the table."""
     state = view.standing.replace("_", " ")
     yield f"job        {view.id}  {painted(state, COLOURS.get(view.standing, ''), sys.stdout)}"
-    if view.why:
+    yield f"verdict    {visible(view.verdict.text)}"
+    if view.verdict.command:
+        yield f"           {view.verdict.command}"
+    if view.why and view.why not in view.verdict.text:
         yield f"why        {visible(view.why)}"
     if view.name != view.command:
         yield f"name       {visible(view.name)}"
@@ -36,6 +41,8 @@ def header_lines(view: JobView) -> Iterator[str]:
     for at, text in view.notes:
         yield f"note       {stamp(at)} {visible(text)}"
     for concern in view.concerns:
+        if tells(view.verdict, concern):
+            continue
         yield f"attention  {concern_line(concern)}"
 
 
@@ -69,17 +76,30 @@ def _nodes(view: JobView) -> str:
 
 def failure_lines(view: JobView) -> Iterator[str]:
     """Yield lines about groups of tasks that ended badly: how many, how, ids, last words."""
-    groups = view.failures()
+    groups = view.failures(attempts=True)
     for group in groups[:GROUPS_SHOWN]:
-        head = f"{plural(group.count, 'task')} {group.outcome.replace('_', ' ')}"
+        head = plural(group.count, "task") if group.count else plural(group.attempts, "attempt")
+        head += f" {group.outcome.replace('_', ' ')}"
         if group.cause != group.outcome.replace("_", " "):
             head += f", {visible(group.cause)}"
-        yield f"{head}: {clip(group.ids)}"
+        yield f"{head}: {clip(group.ids)}" if group.count else f"{head}, and began anew"
         if group.last_words:
             yield f"    {visible(group.last_words)}"
-    if len(groups) > GROUPS_SHOWN:
-        more = groups[GROUPS_SHOWN:]
+        if group.attempts > 1:
+            yield f"    {_when(group)}"
+    if more := [group for group in groups[GROUPS_SHOWN:] if group.count]:
         yield f"{plural(sum(g.count for g in more), 'more task')} in {len(more)} other ways"
+
+
+def _when(group: FailureGroup) -> str:
+    """Return when and where attempts failed alike, and whether more do."""
+    told = [plural(group.attempts, "attempt")] if group.attempts > group.count else []
+    first, last = clock(group.first), clock(group.last)
+    told.append(f"at {first}" if first == last else f"from {first} to {last}")
+    told.append(f"on {plural(len(group.nodes), 'node')}" if group.nodes[1:] else "")
+    if group.nodes[:1] and not group.nodes[1:]:
+        told[-1] = f"all on {visible(group.nodes[0])}"
+    return ", ".join([*filter(None, told), *(["still going on"] if group.going_on else [])])
 
 
 def ending_lines(view: JobView) -> Iterator[str]:

@@ -6,20 +6,18 @@ import os
 import re
 import shutil
 import stat
-import unicodedata
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from batchio.core.visible import visible as visible
+
 if TYPE_CHECKING:
     from typing import TextIO
 
 _COLOURS: Final = re.compile(r"(\x1b\[[0-9;:]*m)")
-
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f")
-"""Characters that change the direction of the text around them."""
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -101,16 +99,6 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
     return click.style(text, bold=True) if colour == "bold" else click.style(text, colour)
 
 
-def visible(text: str) -> str:
-    r"""Return the text with control characters other than tab spelled out: `\x1b`, `\n`.
-
-    Text that others chose (a command, a task's last words) must not control our terminal.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_spelled(char) if _is_control(char) else char for char in text)
-
-
 def harmless(text: str, stream: TextIO) -> str:
     """Return a line of a task's output in a form that cannot control the stream's terminal.
 
@@ -132,13 +120,3 @@ def width(text: str) -> int:
     from rich.cells import cell_len  # 10 ms that plain text should not pay
 
     return cell_len(text)
-
-
-def _is_control(char: str) -> bool:
-    return char != "\t" and (unicodedata.category(char) in ("Cc", "Cs") or char in _BIDI)
-
-
-def _spelled(char: str) -> str:
-    if "\udc80" <= char <= "\udcff":  # a byte of a name that is no UTF-8
-        return f"\\x{ord(char) - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode()

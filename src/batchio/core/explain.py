@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchio.core.concerns import Kind, concerns, noted, sentences
+from batchio.core.awaited import closed, no_room, waiting_for
+from batchio.core.concerns import Kind as Known
+from batchio.core.concerns import concerns, noted, sentences
 from batchio.core.dispatch import pinned
 from batchio.core.job import JobState
 from batchio.core.last_words import explained
@@ -18,6 +20,7 @@ from batchio.core.rows import failure_groups, row_at, signal_name
 from batchio.core.sending import preparing
 from batchio.core.sizes import format_bytes, format_duration
 from batchio.core.task import Outcome, TaskState
+from batchio.core.verdict import CALM, Kind, tells, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from batchio.core.node import Node
     from batchio.core.rows import TaskRow
     from batchio.core.sending import Seen
+    from batchio.core.verdict import Verdict
 
 
 LONG_S = 600.0
@@ -61,7 +65,7 @@ def why_task(
     """Return sentences that say why the task at this position is in its state; as `why_job`."""
     known = concerns(machine) if known is None else known
     said = list(_task(machine, task, now, seen or {}, known))
-    left = sentences(machine, now, [c for c in known if c.kind == Kind.UNATTENDED])
+    left = sentences(machine, now, [c for c in known if c.kind == Known.UNATTENDED])
     return [*said, *(sentence for sentence in left if sentence not in said)]
 
 
@@ -86,12 +90,12 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
             yield f"The job was submitted {age} ago; none of its nodes is ready yet."
         case _:
             yield f"The job runs: {_progress(m)}."
-    if job.why:
-        yield f"It is being ended: {job.why}."
-    yield from _waiting_for(m, now)
-    yield from _nodes(m, now, seen, known)
+    said = verdict(m, now, known)
+    yield from _verdict(m, now, said, known)
+    yield from waiting_for(m, now)
+    yield from _nodes(m, now, seen, [concern for concern in known if not tells(said, concern)])
     yield from noted(m)
-    yield from _failures(m)
+    yield from _failures(m, attended=said.kind != Kind.UNATTENDED)
     if job.spec.job_timeout and job.running:
         left = job.running + job.spec.job_timeout - now
         yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
@@ -106,6 +110,7 @@ def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]
     job, outcome = m.running_job, m.outcome
     took = _ago(job.closed - job.submitted)
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
+    yield from _verdict(m, now, verdict(m, now, known), ())
     if job.why:
         yield f"It ended early: {job.why}."
     yield from sentences(m, now, known)
@@ -113,6 +118,16 @@ def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
         yield f"To run the failed tasks again: batchio retry {job.id} --failed"
+
+
+def _verdict(m: Machine, now: float, said: Verdict, known: Sequence[Concern]) -> Iterator[str]:
+    """Yield the verdict with its command; nothing when all is well, as the first sentence says."""
+    told = [concern for concern in known if tells(said, concern)]
+    yield from sentences(m, now, told)
+    if said.kind in CALM or told:
+        return
+    here = said.command == f"batchio explain {m.running_job.id}"
+    yield f"{said.text}; type: {said.command}" if said.command and not here else f"{said.text}."
 
 
 def _ended(outcome: Outcome) -> str:
@@ -141,23 +156,29 @@ def _progress(m: Machine) -> str:
     return said + (f", {waiting} {_s('wait', waiting)}" if waiting else "")
 
 
-def _failures(m: Machine) -> Iterator[str]:
-    for group in failure_groups(m)[:5]:
+def _failures(m: Machine, *, attended: bool = False) -> Iterator[str]:
+    for group in failure_groups(m, attempts=True, attended=attended)[:5]:
         last = f'; last words: "{group.last_words}"' if group.last_words else ""
-        yield (
-            f"{_count(group.count, 'task')} {group.outcome.replace('_', ' ')} "
-            f"({group.cause}): {clip(group.ids)}{last}"
+        how = f"{group.outcome.replace('_', ' ')} ({group.cause})"
+        often = (
+            f" after {_count(group.attempts, 'attempt')}" if group.attempts > group.count else ""
         )
+        on = "; it still goes on" if group.going_on and group.attempts > 1 else ""
+        if group.count:
+            yield f"{_count(group.count, 'task')} {how}{often}: {clip(group.ids)}{last}{on}"
+        else:
+            what = _count(group.attempts, "attempt")
+            yield f"{what} {how}, the newest of task {group.task}, and began anew{last}{on}"
 
 
 def _nodes(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterator[str]:
-    told = {concern.name for concern in known if concern.kind in (Kind.SILENT, Kind.TRYING)}
+    told = {concern.name for concern in known if concern.kind in (Known.SILENT, Known.TRYING)}
     for node in m.nodes:
         line = _node_trouble(node, now, seen)
         if line and not (node.name in told and node.state in (NodeState.BOOTING, NodeState.SILENT)):
             yield line
-    said = m.offers is None and m.tasks.by_state[TaskState.PENDING]  # `_closed` said so
-    yield from sentences(m, now, [c for c in known if not (said and c.kind == Kind.PROVIDER)])
+    said = m.offers is None and m.tasks.by_state[TaskState.PENDING]  # `closed` said so
+    yield from sentences(m, now, [c for c in known if not (said and c.kind == Known.PROVIDER)])
 
 
 def _node_trouble(node: Node, now: float, seen: Seen) -> str:
@@ -200,57 +221,6 @@ def _costs(node: Node, now: float) -> str:
     return f" That has failed for {_ago(now - node.since)}: look for {node.handle} in the account."
 
 
-# ---- what pending tasks wait for ----------------------------------------------------
-
-
-def _waiting_for(m: Machine, now: float) -> Iterator[str]:
-    """Yield what pending tasks in general wait for; nothing when none is pending."""
-    pending = m.tasks.by_state[TaskState.PENDING]
-    if not pending:
-        return
-    line = _closed(m, now) or _no_room(m)
-    if line:
-        yield line
-    due = m.queue.next_due()
-    if due is not None and due > now:
-        yield f"The next retry begins in {_ago(due - now)}."
-
-
-def _closed(m: Machine, now: float) -> str:
-    """Return why no task may be sent to nodes yet; "" when tasks may be sent."""
-    spec = m.running_job.spec
-    ready = sum(node.state is NodeState.READY for node in m.nodes)
-    if m.offers is None:
-        line = f"It waits for the {spec.provider} provider to say which nodes there are"
-        if not (why := m.running_job.offers_why):
-            return f"{line}."
-        return f"{line}: {why}; it is asked again in {_ago(m.running_job.offers_again - now)}."
-    if not ready:
-        return "It waits for a node that is ready."
-    if m.dispatch_started:
-        return ""
-    if spec.min_workers and ready < spec.min_workers:
-        return f"It waits for {spec.min_workers} nodes (--min-workers); {ready} are ready."
-    if spec.wait_for_ready:
-        return (
-            f"It waits for the whole cluster to be ready (--wait-for-ready-cluster); "
-            f"{ready} of {m.live} nodes are."
-        )
-    return ""
-
-
-def _no_room(m: Machine) -> str:
-    spec, tasks = m.running_job.spec, m.tasks
-    under_way = tasks.by_state[TaskState.ASSIGNED] + tasks.by_state[TaskState.RUNNING]
-    if spec.at_once is not None and under_way >= spec.at_once:
-        return f"It waits for one of {under_way} to end: --array allows {spec.at_once} at a time."
-    ready = [node for node in m.nodes if node.state is NodeState.READY]
-    slots = sum(node.slots for node in ready)
-    if under_way >= slots:
-        return f"It waits for a free slot: all {slots} on {_count(len(ready), 'node')} are taken."
-    return ""
-
-
 # ---- one task -----------------------------------------------------------------------
 
 
@@ -283,7 +253,7 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> 
     if m.tasks.losses[at] >= SUSPECT_LOSSES:
         yield "It waits for a node to itself: nodes were lost under it before."
         return
-    yield _closed(m, now) or _no_room(m) or "It is next in line."
+    yield closed(m, now) or no_room(m) or "It is next in line."
 
 
 def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:

@@ -33,7 +33,8 @@ def on_submitted(m: Machine, event: ev.JobSubmitted) -> bool:
 
 def on_head(m: Machine, event: ev.HeadStarted) -> bool:
     job = m.running_job
-    job.epoch, job.boot, job.booted = event.epoch, event.boot, event.booted
+    job.epoch, job.head = event.epoch, event.kind
+    job.boot, job.booted = event.boot, event.booted
     return True
 
 

@@ -96,9 +96,9 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
         case _:
             pass
     if isinstance(event, ev.NodeRestarted):
-        _lose(m, node, node.active, "its agent was restarted")
+        _lose(m, node, node.active, "its agent was restarted", event.at)
     elif not node.alive:
-        _lose(m, node, node.active | node.collecting, node.why)
+        _lose(m, node, node.active | node.collecting, node.why, event.at)
         _elect(m, node)
     if not isinstance(event, (ev.NodeNoticed, ev.NodeEnds)):
         m.emit(*_newly_due(m, node))
@@ -196,7 +196,7 @@ def _lead(m: Machine, node: Node) -> None:
     m.reweigh(node)
 
 
-def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
+def _lose(m: Machine, node: Node, lost: set[int], why: str, at: float) -> None:
     """Mark attempts as lost that died with the node or its agent; `decide` says what follows."""
     tasks = m.tasks
     for task in sorted(lost):
@@ -204,6 +204,7 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str) -> None:
         stopping = tasks.stopping[task]
         tasks.set_outcome(task, Outcome(stopping) if stopping else Outcome.LOST)
         tasks.reasons[task] = why
+        m.endings.add(tasks, task, at)
         m.unsettled.add(task)
     node.collecting -= lost
     node.active.clear()

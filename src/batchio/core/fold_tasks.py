@@ -73,7 +73,7 @@ def on_finished(m: Machine, event: ev.TasksFinished) -> bool:
             node.collecting.add(task)
             collect.append([task, record.attempt])
         else:
-            _conclude(m, node, task)
+            _conclude(m, node, task, record.ended)
     if changed:
         node.fed = event.at
         _freed(m, node)
@@ -100,8 +100,9 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             bad = Outcome.FAILED if event.blame == ev.TASK else Outcome.LOST
             tasks.set_outcome(task, Outcome(tasks.stopping[task] or bad))
             m.unsettled.add(task)
+            m.endings.add(tasks, task, event.at)
         else:
-            _conclude(m, node, task)
+            _conclude(m, node, task, event.at)
     _freed(m, node)
     m.emit(ef.DiscardOutputs(event.node, event.tasks))
     return changed
@@ -153,18 +154,23 @@ def on_requeued(m: Machine, event: ev.TasksRequeued) -> bool:
             tasks.failures[task] = tasks.losses[task] = 0
             reopen(m, event.at, over=not undone)
         tasks.renew(task)
+        m.endings.forget(task)
         m.unsettled.discard(task)
         m.queue.add(task, not_before)
         m.replan = changed = True
     return changed
 
 
-def _conclude(m: Machine, node: Node, task: int) -> None:
-    """Give a task its outcome, once its process ended and no files are left to download."""
+def _conclude(m: Machine, node: Node, task: int, at: float) -> None:
+    """Give a task its outcome, once its process ended and no files are left to download.
+
+    `at`: Unix seconds at which that was.
+    """
     tasks = m.tasks
     reason = tasks.reasons.get(task, "")
     outcome = verdict(tasks.exit[task], reason, tasks.stopping[task])
     tasks.set_outcome(task, outcome)
+    m.endings.add(tasks, task, at)
     if outcome is Outcome.SUCCEEDED:
         return
     m.unsettled.add(task)

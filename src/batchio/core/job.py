@@ -50,6 +50,8 @@ class Job:
     submitted: float
     epoch: int = 0
     """Number of heads that have led the job."""
+    head: str = ""
+    """Kind of the newest of them, as `JobSpec.head`; "" when there was none."""
     boot: str = ""
     """Id of the boot of its head's computer; "" when unknown."""
     booted: float = 0.0

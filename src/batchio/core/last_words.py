@@ -15,6 +15,26 @@ _PYTHONS_FILE: Final = r"Error: \[Errno \d+\] {}: '([^']+)'"
 _TOOLS_FILE: Final = r"(?:^|: )(?:cannot [\w ]+ )?['\"‘]?([^\s:'\"‘’]+)['\"’]?: {}$"
 _PYTHON_2: Final = "SyntaxError: Missing parentheses in call to 'print'"
 
+_VARYING: Final = re.compile(
+    r"""
+    (?<![\w/])(?:/private)?/(?:tmp|var/tmp|var/folders|dev/shm|scratch)/[^\s'":,;()\[\]<>]+
+    | \b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b     # a UUID
+    | \b0x[0-9a-f]+\b
+    | \b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{6,}\b           # a commit, an address, a digest
+    | \b(?=[a-z]*\d+[a-z]+\d)[a-z0-9]{8,}\b              # an id such as 2bbw29m4kv
+    | \d+(?:[.,:]\d+)*(?:e[+-]?\d+\b)?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def template(words: str) -> str:
+    """Return last words with # for each number, hexadecimal, id and temporary path.
+
+    So "row 17 of /tmp/x1.csv" and "row 4 of /tmp/y7.csv" are alike: "row # of #".
+    """
+    return _VARYING.sub("#", words)
+
 
 def explained(words: str) -> Iterator[str]:
     """Yield sentences about a task's last words: the words, and a hint where there is one."""

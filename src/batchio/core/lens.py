@@ -15,6 +15,7 @@ from batchio.core.task import Outcome, TaskState
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
+    from batchio.core.arrays import TaskIds
     from batchio.core.machine import Machine
     from batchio.core.rows import TaskRow
 
@@ -36,6 +37,10 @@ class Where(NamedTuple):
     """The least duration, in seconds; for a running task, until now."""
     words: str = ""
     """Text that the reason or the last words contain, in upper or lower case."""
+    shorter: float = 0.0
+    """The longest duration, in seconds, as for `longer`; 0: any."""
+    ids: TaskIds | None = None
+    """Ids of tasks; None: any."""
 
 
 class Order(NamedTuple):
@@ -63,9 +68,16 @@ def select(
     found: Sequence[int] = range(machine.tasks.count)
     for narrow in _narrowing(machine, where, now):
         found = narrow(found)
+    return array("I", in_order(machine, found, order, now))
+
+
+def in_order(
+    machine: Machine, found: Sequence[int], order: Sequence[Order], now: float
+) -> Sequence[int]:
+    """Return positions sorted by `order`, of which the first counts most. Raises KeyError."""
     for by in reversed(order):
         found = _sorted(found, *COLUMNS[by.column](machine, now), by.backwards)
-    return array("I", found)
+    return found
 
 
 def window(machine: Machine, positions: Iterable[int], now: float) -> list[TaskRow]:
@@ -143,11 +155,27 @@ def _narrowing(
     if where.longer:
         keys, _ = _durations(m, now)
         yield lambda found: [p for p in found if keys[p] >= where.longer]
+    if where.shorter:
+        ran, _ = _durations(m, now)
+        yield lambda found: [p for p in found if 0 <= ran[p] <= where.shorter]
+    if where.ids is not None:
+        chosen = _positions(m.running_job.spec.tasks, where.ids)
+        yield lambda found: [p for p in found if p in chosen]
     if where.words:
         words = where.words.casefold()
         said = {p for p, text in tasks.tails.items() if words in text.casefold()}
         said |= {p for p, text in tasks.reasons.items() if words in worded(text).casefold()}
         yield lambda found: [p for p in found if p in said]
+
+
+def _positions(known: TaskIds, wanted: TaskIds) -> Collection[int]:
+    """Return the positions of the wanted ids among the known ones."""
+    if len(known.ranges) == 1 and known.ranges[0].step == 1 and len(wanted.ranges) == 1:
+        first, part = known.ranges[0].start, wanted.ranges[0]
+        return range(part.start - first, part.stop - first, part.step)
+    if len(wanted) <= len(known):
+        return {known.position(task) for task in wanted if task in known}
+    return {position for position, task in enumerate(known) if task in wanted}
 
 
 # ---- sorting ------------------------------------------------------------------------

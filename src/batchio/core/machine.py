@@ -33,6 +33,7 @@ from batchio.core import (
     job as jobs,
 )
 from batchio.core.dispatch import Queue
+from batchio.core.endings import Endings
 from batchio.core.node import NodeState
 from batchio.core.task import Outcome, Tasks, TaskState
 from batchio.errors import IllegalEvent
@@ -60,7 +61,7 @@ class Machine:
         self.trouble: dict[str, Trouble] = {}
         self.orders: dict[int, list[list[Any]]] = {}
         """Rows of every order, by its first node."""
-        self.queue = Queue(self.tasks)
+        self.endings, self.queue = Endings(), Queue(self.tasks)
         self.scheduler: int | None = None
         """Number of the scheduler's node: the first that greeted, while it is alive."""
         self.mean: float | None = None
@@ -72,7 +73,7 @@ class Machine:
         self.taken: set[str] = set()
         """Names of the inbox's requests that were answered."""
 
-        # Sums over `nodes`, so that nothing has to look at all of them.
+        # Sums over `nodes`: nothing looks at all of them.
         self.live = 0
         """Number of nodes that may still do work."""
         self.ready = 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchio.core.endings import BAD
 from batchio.core.explain import clip
 from batchio.core.job import EXIT_CODES
 from batchio.core.lens import Where
 from batchio.core.record import Record, one_line
-from batchio.core.rows import BAD
 from batchio.core.task import Outcome
 
 if TYPE_CHECKING:
@@ -54,9 +54,13 @@ class Result(Record):
         """
         return self.job.task(task)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return self.job.failures()
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Args:
+            attempts: Also return groups of attempts all of whose tasks were tried again.
+        """
+        return self.job.failures(attempts=attempts)
 
     @property
     def failed(self) -> tuple[int, ...]:
@@ -84,7 +88,7 @@ class Result(Record):
         """Return the job, its failures and its tasks as `batchio status --format json` prints."""
         return {
             **self.job.to_json(),
-            "failures": [group.to_json() for group in self.failures()],
+            "failures": [group.to_json() for group in self.failures(attempts=True)],
             "tasks": [task.to_json() for task in self.tasks],
         }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
 from batchio.core.concerns import failing
+from batchio.core.endings import BAD as BAD
 from batchio.core.moments import moment
 from batchio.core.record import View
 from batchio.core.sending import preparing
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.sending import Seen
 
-
-BAD: Final = (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST)
-"""Outcomes of tasks that a person should look at. Cancelled is not one: a user wanted it."""
 
 REASONS: Final = {
     "oom": "out of memory",
@@ -125,16 +123,34 @@ class NodeRow(View):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FailureGroup(View):
-    """Tasks that ended badly in the same way."""
+    """Attempts that ended badly alike, and the tasks whose last attempts they are."""
 
     outcome: str
     exit_code: int | None
     signal: str | None
     reason: str
     last_words: str
+    """Where they differ, numbers, ids and temporary paths in them are #: "row # of #"."""
     count: int
+    """Number of tasks that ended so; 0 when all of them were tried again."""
     ids: str
     """The tasks' ids in the form of --task: "3,7-9"."""
+    attempts: int = 0
+    """Number of attempts that ended so, also of tasks that were tried again; 0: they never ran."""
+    first: float | None = None
+    """Unix seconds at which the first of these attempts ended; None: they never ran."""
+    last: float | None = None
+    """Unix seconds at which the last one ended."""
+    nodes: tuple[str, ...] = ()
+    """Names of the nodes that they were on, in the order of the first on each."""
+    going_on: bool = False
+    """Whether the job runs, and one of them is among the newest 500 attempts that ended."""
+    task: int | None = None
+    """Id of the task that ended so last."""
+    attempt: int = 0
+    """The number of that attempt."""
+    memory: int | None = None
+    """Largest peak of resident bytes."""
 
     @property
     def cause(self) -> str:
@@ -202,20 +218,58 @@ def node_rows(
         )
 
 
-def failure_groups(machine: Machine) -> list[FailureGroup]:
-    """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-    known, tasks = machine.running_job.spec.tasks, machine.tasks
-    groups: dict[tuple[Outcome, int | None, str, str], list[int]] = {}
+def failure_groups(
+    machine: Machine, *, attempts: bool = False, attended: bool | None = None
+) -> list[FailureGroup]:
+    """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+    Args:
+        attempts: Also return groups of attempts all of whose tasks were tried again.
+        attended: Whether a head leads the job; None: not known.
+    """
+    tasks, endings = machine.tasks, machine.endings
+    known = machine.running_job.spec.tasks
+    ran: dict[int, list[int]] = {}
+    never_ran: dict[tuple[Outcome, str], list[int]] = {}
     for outcome in BAD:
         for position in _where(tasks.outcome, outcome):
-            code = tasks.exit[position] if tasks.ended[position] else None
-            reason, tail = tasks.reasons.get(position, ""), tasks.tails.get(position, "")
-            groups.setdefault((outcome, code, reason, tail), []).append(known.at(position))
+            group = endings.of.get(position)
+            if group is None:
+                key = outcome, tasks.reasons.get(position, "")
+                never_ran.setdefault(key, []).append(known.at(position))
+            else:
+                ran.setdefault(group, []).append(known.at(position))
+    is_over = machine.running_job.closed or attended is False
+    lately = {} if is_over else endings.lately()
     found = [
-        FailureGroup(outcome.label, *ended_by(code), worded(reason), tail, len(ids), compact(ids))
-        for (outcome, code, reason, tail), ids in groups.items()
+        _group(machine, number, ran.get(number, []), going_on=number in lately)
+        for number in (range(len(endings.groups)) if attempts else ran)
     ]
-    return sorted(found, key=lambda group: -group.count)
+    found += [
+        FailureGroup(outcome.label, None, None, worded(reason), "", len(ids), compact(ids))
+        for (outcome, reason), ids in never_ran.items()
+    ]
+    return sorted(found, key=lambda group: (-group.count, -group.attempts))
+
+
+def _group(machine: Machine, number: int, ids: list[int], *, going_on: bool) -> FailureGroup:
+    group = machine.endings.groups[number]
+    return FailureGroup(
+        Outcome(group.outcome).label,
+        *ended_by(group.exit),
+        worded(group.reason),
+        group.words,
+        len(ids),
+        compact(ids),
+        attempts=group.count,
+        first=group.first,
+        last=group.last,
+        nodes=tuple(machine.nodes[node].name for node in group.nodes),
+        going_on=going_on,
+        task=machine.running_job.spec.tasks.at(group.task),
+        attempt=group.attempt,
+        memory=group.memory or None,
+    )
 
 
 def signal_name(number: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.dispatch import Queue, pinned
+from batchio.core.endings import Endings, Group
 from batchio.core.events import FORMAT
 from batchio.core.job import Job
 from batchio.core.machine import Machine
@@ -46,7 +47,7 @@ _TROUBLE: Final = tuple(item.name for item in fields(Trouble))
 LAYOUT: Final = " ".join((
     f"{VERSION}.{FORMAT}.{SPEC_VERSION} {sys.byteorder}",
     *(f"{name}:{code}{array(code).itemsize}" for name, code in COLUMNS.items()),
-    *PLAIN, *_NODE, *_JOB, *_TROUBLE, *(item.name for item in fields(Offer)),
+    *PLAIN, *_NODE, *_JOB, *_TROUBLE, *(item.name for item in (*fields(Offer), *fields(Group))),
 ))  # fmt: skip
 
 
@@ -62,6 +63,7 @@ def dump(machine: Machine) -> bytes:
         "by_outcome": tasks.by_outcome,
         "tails": [list(tasks.tails), list(tasks.tails.values())],
         "reasons": [list(tasks.reasons), list(tasks.reasons.values())],
+        "endings": machine.endings.to_json(),
         "due": list(machine.queue._due.items()),
         "nodes": [_packed(node) for node in machine.nodes],
         "offers": None if offers is None else [offer.to_json() for offer in offers.values()],
@@ -93,6 +95,7 @@ def load(data: bytes) -> Machine | None:
     if header["job"] is not None:
         spec = JobSpec.from_json(header["job"]["spec"])
         machine.job = Job(**{**header["job"], "spec": spec})
+    machine.endings = Endings.from_json(header["endings"])
     machine.queue = _queue(machine, header["due"])
     machine.nodes = [_unpacked(values) for values in header["nodes"]]
     if header["offers"] is not None:

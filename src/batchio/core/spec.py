@@ -102,7 +102,7 @@ class JobSpec(Record):
     max_output: int | None = None
     """Bytes of output files that one attempt may write; None: any number."""
     head: str = "local"
-    """Kind of head that leads the job, also after a head was lost: local, inline."""
+    """Kind of head that leads the job first: local, inline, or the word of a host."""
     pipe_to_files: bool = False
     keep_on_host: bool = False
 

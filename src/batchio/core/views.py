@@ -23,10 +23,13 @@ from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
 from batchio.core.rows import failure_groups, node_rows, urgent_rows
+from batchio.core.select import select
 from batchio.core.spec import PYTHON, SHELL
 from batchio.core.table import TaskRows as TaskRows
 from batchio.core.table import task_rows
 from batchio.core.task import Outcome, TaskState
+from batchio.core.verdict import Verdict as Verdict
+from batchio.core.verdict import verdict
 
 if TYPE_CHECKING:
     from array import array
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from batchio.core.concerns import Reaching
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
+    from batchio.core.select import Filter
     from batchio.core.sending import Seen
     from batchio.core.spec import JobSpec
 
@@ -159,6 +163,8 @@ class JobHeader(JobSummary):
     """Unix seconds and sentence of each thing to know that stopped nothing."""
     concerns: tuple[Concern, ...]
     """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
+    verdict: Verdict
+    """The most urgent truth about the job in one sentence, and the command that helps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -193,17 +199,29 @@ class JobView(JobHeader):
         """Yield the rows of all tasks, those that need attention first."""
         return urgent_rows(self._machine, self._now)
 
-    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
-        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id."""
-        return lens.select(self._machine, where, order, self._now)
+    def select(self, where: Where | Filter | str = lens.ALL, *order: Order) -> array[int]:
+        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Args:
+            where: Conditions, or a filter as a person types it: `"failed node:gpu3 >10m"`.
+
+        Raises:
+            KeyError: there is no such column.
+            UsageError: the filter makes no sense.
+        """
+        return select(self._machine, where, order, self._now)
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
         """Return the rows of tasks at these positions."""
         return lens.window(self._machine, positions, self._now)
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return failure_groups(self._machine)
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Args:
+            attempts: Also return groups of attempts all of whose tasks were tried again.
+        """
+        return failure_groups(self._machine, attempts=attempts, attended=self.attended)
 
     @property
     def leaving(self) -> int:
@@ -236,6 +254,7 @@ def job_header(
         reaching, attended, last_words: As for `concerns`.
     """
     tasks = machine.tasks
+    known = concerns(machine, reaching=reaching, attended=attended, last_words=last_words)
     return JobHeader(
         **_values(job_summary(machine, now, attended=attended)),
         nodes=tuple(node_rows(machine, loads, preparing, reaching)),
@@ -243,7 +262,8 @@ def job_header(
         infra_retries=_total(tasks.losses),
         epoch=machine.running_job.epoch,
         notes=tuple(machine.notes),
-        concerns=concerns(machine, reaching=reaching, attended=attended, last_words=last_words),
+        concerns=known,
+        verdict=verdict(machine, now, known),
     )
 
 

@@ -2,36 +2,71 @@
 
     local    a process of its own on this computer, which outlives the one that started it
     inline   the process that asks for it, until the job is done
+    HOST     a process of its own on that host, which is reached over SSH
 
 `cancel`, `retry` and `recover` of any later process start a head of the same kind.
+
+    needs        what must be true before a head is started again
+    asking       requests to a head, and waiting for its answer
+    leading      the engine with this batchio's adapters
+    inline, detached         heads of this computer
+    remote, porter, units    heads of another one: from here, and by whom they are put there
+    bundle, platform, wheels what travels for them
+    there                    their program
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from batchio.errors import UsageError
 from batchio.heads import detached
 from batchio.heads.needs import need_its_computer, need_secrets
 from batchio.runtime.host import in_thread, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from batchio.core.spec import JobSpec
     from batchio.ports import Workspace
     from batchio.runtime import bridge
 
     Leading = bridge.Running[None]
 
-__all__ = ["begin", "need_its_computer", "need_secrets", "start"]
+__all__ = ["HERE", "begin", "forerunner", "need_its_computer", "need_secrets", "start"]
 
 
-def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> Leading | None:
+HERE: Final = ("local", "inline")
+"""The kinds of heads that run on this computer; any other is the word of a host."""
+
+
+def forerunner(
+    kind: str, workspace: Workspace, secrets: Mapping[str, str]
+) -> Callable[[str, JobSpec], list[str]] | None:
+    """Return what has a head stand by on its host for a job that is about to be made.
+
+    It is called with the job's id and spec, and returns warnings. None where heads are started
+    afterwards.
+    """
+    if kind in HERE:
+        return None
+    from batchio.heads import remote  # asyncssh, and all that a bundle takes
+
+    return partial(remote.stand_by, kind, workspace, secrets)
+
+
+def start(
+    kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str], *, new: bool = False
+) -> Leading | None:
     """Start a head of this kind and return at once; an inline one runs in the engine thread.
 
+    One on another computer has been started already for a `new` job; it is waited for until it
+    leads. A new job that it does not lead is removed.
+
     Raises:
-        UsageError: this batchio knows no such head.
+        UsageError: that host cannot run a head.
+        NodeError: it cannot be reached.
+        HeadGone: no head would start there.
     """
     match kind:
         case "local":
@@ -45,13 +80,15 @@ def start(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str])
             leading.start()
             return leading
         case _:
-            raise UsageError(
-                f'job {job} wants a head of the kind "{kind}"',
-                hint="use the version of batchio that started the job",
-            )
+            from batchio.heads import remote
+
+            remote.start(kind, workspace, job, secrets, new=new)
+            return None
 
 
-async def begin(kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
+async def begin(
+    kind: str, workspace: Workspace, job: str, secrets: Mapping[str, str], *, new: bool = False
+) -> None:
     """Start a head of this kind from a verb, under whichever host; lead an inline job to its end.
 
     Raises:
@@ -60,7 +97,7 @@ async def begin(kind: str, workspace: Workspace, job: str, secrets: Mapping[str,
         KeyboardInterrupt: so was an inline head's caller; says that the job was cancelled.
     """
     if kind != "inline":
-        await in_thread(partial(start, kind, workspace, job, secrets))
+        await in_thread(partial(start, kind, workspace, job, secrets, new=new))
         return
     from batchio.heads.inline import lead_inline
     from batchio.runtime.bridge import blocking, portable

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.events import HeadStarted, RequestTaken
-from batchio.errors import BatchioError, HeadGone, LeaseHeld
+from batchio.core.task import Outcome, TaskState
+from batchio.errors import BatchioError, HeadGone, LeaseHeld, UsageError
 from batchio.runtime.asker import asker
 from batchio.runtime.host import in_thread, sleep
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from batchio.core.events import Event
+    from batchio.core.machine import Machine
     from batchio.ports import JobStore, JournalReader
 
     Begin = Callable[[], Awaitable[None]]
@@ -43,6 +45,28 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
         except BatchioError:  # what was refused must not be done by a later head
             await in_thread(partial(store.answered, name))
             raise
+
+
+def retry_of(machine: Machine, positions: list[int] | None) -> tuple[list[int], dict[str, Any]]:
+    """Return the positions of the tasks that run again, and the request that says so.
+
+    Args:
+        positions: None for all that ended otherwise than succeeded; the request leaves it to the
+            head which these are.
+
+    Raises:
+        UsageError: one has not ended.
+    """
+    tasks, ids = machine.tasks, machine.running_job.spec.tasks
+    if positions is None:
+        well = (Outcome.NONE, Outcome.SUCCEEDED)
+        positions = [task for task in range(tasks.count) if tasks.outcome[task] not in well]
+        return positions, {"kind": "retry", "tasks": None}
+    for position in positions:
+        if tasks.state[position] != TaskState.DONE:
+            raise UsageError(f"task {ids.at(position)} has not ended yet")
+    attempts = [tasks.attempt[position] for position in positions]
+    return positions, {"kind": "retry", "tasks": positions, "attempts": attempts}
 
 
 async def lead_again(store: JobStore, begin: Begin) -> None:

@@ -15,14 +15,14 @@ import json
 import os
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from batchio.errors import BatchioError, LeaseHeld
 from batchio.heads.title import show_as
 from batchio.options.terms import is_command_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from batchio.ports import JobStore, Workspace
 
@@ -110,8 +110,18 @@ def _spawn(workspace: Workspace, job: str, secrets: Mapping[str, str]) -> None:
         )
 
 
-def be_head(store: JobStore, secrets: dict[str, str]) -> int:
-    """Run the head of a job in this process, and return the exit code."""
+def be_head(
+    store: JobStore,
+    secrets: dict[str, str],
+    kind: str = "local",
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> int:
+    """Run the head of a job in this process, and return the exit code.
+
+    Args:
+        kind: Kind of the head, as in `JobSpec.head`.
+        beside: Runs in the same loop, and is cancelled at the end.
+    """
     import asyncio
     import warnings
 
@@ -121,7 +131,7 @@ def be_head(store: JobStore, secrets: dict[str, str]) -> int:
     if secrets:
         _no_core()
     try:
-        asyncio.run(lead_here(store, secrets, "local"))
+        asyncio.run(lead_here(store, secrets, kind, beside))
     except LeaseHeld:
         return 0  # somebody else is at it: what was wanted is done
     except BatchioError as err:

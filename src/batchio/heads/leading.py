@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
 from batchio import filestores, providers
 from batchio.runtime.head import lead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from batchio.core.task import Outcome
     from batchio.ports import JobStore
 
 
-async def lead_here(store: JobStore, secrets: Mapping[str, str], kind: str) -> Outcome:
-    """Lead a job in the running loop, as a head of this kind. Raises as `runtime.head.lead`."""
-    return await lead(
-        store,
-        lambda spec: providers.load(spec, store.seed),
-        open_store=filestores.open_store,
-        secrets=dict(secrets),
-        kind=kind,
-    )
+async def lead_here(
+    store: JobStore,
+    secrets: Mapping[str, str],
+    kind: str,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> Outcome:
+    """Lead a job in the running loop, as a head of this kind. Raises as `runtime.head.lead`.
+
+    Args:
+        beside: Runs meanwhile, and is cancelled at the end.
+    """
+    other = asyncio.create_task(beside()) if beside else None
+    try:
+        return await lead(
+            store,
+            lambda spec: providers.load(spec, store.seed),
+            open_store=filestores.open_store,
+            secrets=dict(secrets),
+            kind=kind,
+        )
+    finally:
+        if other:
+            other.cancel()

@@ -28,9 +28,8 @@ def parse_codes(text: str) -> tuple[tuple[int, int], ...]:
             low = high = SHELL_SIGNAL_BASE + number
         if not 1 <= low <= high <= 255:
             raise UsageError(
-                f'"{part.strip()}" is not an exit code of a failure',
-                hint="write exit codes between 1 and 255 or names of signals, such as "
-                "1,130-140,SIGKILL",
+                f'"{part.strip()}" is not the exit code of a failure',
+                hint="write exit codes from 1 to 255 or signal names, such as 1,130-140,SIGKILL",
             )
         ranges.append((low, high))
     return tuple(sorted(ranges))

@@ -148,9 +148,12 @@ def plan_stream(text: str, words: Sequence[str], look: Look, *, send: bool = Tru
     """
     shown = "standard input" if words[0] == "-" else words[0]
     if not text.strip():
-        raise UsageError(f"{shown} holds no script", hint="pipe one in, or name a file")
+        raise UsageError(f"{shown} is empty", hint="pipe a script in, or name a file")
     if "\0" in text:
-        raise UsageError(f"{shown} holds a NUL byte, and so no script", hint="name the program")
+        raise UsageError(
+            f"{shown} contains a NUL byte, so it is not a script",
+            hint="name the program that reads it",
+        )
     command = _script_text(_without_margin(text))
     files = {file.path: file for file in command.files}
     if send:
@@ -190,7 +193,7 @@ def plan_text(
             return plan_words(words, look, listing=listing, send=send)
         if "/" not in words[0]:
             raise UsageError(
-                f"a shell would not find {words[0]}",
+                f"a shell would not find {words[0]} without a path",
                 hint="begin the line with its interpreter, or pass a list of words",
             )
     return _shell_line(text, look, send)
@@ -215,9 +218,9 @@ def _refuse_line(words: Sequence[str], look: Look, on_path: Callable[[str], bool
     if program or not ("/" in word or word.lower().endswith(_SCRIPT_SUFFIXES)):
         line = shlex.join([*parts, *words[1:]])
         raise UsageError(
-            f'no program or file is called "{word}", blanks and all',
-            hint=f"as words: batchio run {line}; as a line for the shell: batchio run --shell "
-            + shlex.quote(" ".join(words)),
+            f'no program or file is named "{word}" (with the spaces)',
+            hint=f"write separate words: batchio run {line}; or a shell command: batchio run "
+            f"--shell " + shlex.quote(" ".join(words)),
         )
 
 
@@ -235,7 +238,7 @@ def _script(
         raise UsageError(f"{word} is a folder, not a script")
     if not fact.exists and (named_like_script or not (bare or word.startswith("/"))):
         if fact.link:
-            raise UsageError(f"{word} is a link to {fact.link}, which is not there")
+            raise UsageError(f"{word} is a link to {fact.link}, which does not exist")
         close = nearest(posixpath.basename(word), listing)
         raise UsageError(
             f"no such file: {word}",
@@ -265,7 +268,7 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
     first = fact.first_line.rstrip("\n")
     if first.startswith("\ufeff#!"):
         raise UsageError(
-            'a byte order mark stands before the "#!", which no system understands',
+            'a byte order mark comes before "#!", so the system cannot run the script',
             where=f"{word}:{fact.blank_lines + 1}",
             hint=f"remove it, for example with: sed -i '1s/^\\xef\\xbb\\xbf//' {word}",
         )
@@ -284,16 +287,16 @@ def _how_to_run(word: str, fact: FileFact, path: str) -> tuple[str, ...]:
     program = _INTERPRETERS.get(suffix, "INTERPRETER")
     raise UsageError(
         f'{word} cannot be run: it has no "#!" line and is not executable',
-        hint=f"name the program that reads it: batchio run {program} {word}",
+        hint=f"name the program that runs it: batchio run {program} {word}",
     )
 
 
 def _refuse_return(word: str, fact: FileFact, first: str) -> None:
     if first.endswith("\r"):
         raise UsageError(
-            "the first line ends in a carriage return (a Windows line end)",
+            "the first line ends with a carriage return (a Windows line ending)",
             where=f"{word}:{fact.blank_lines + 1}",
-            hint="convert the file, for example with dos2unix",
+            hint=f"convert the file, for example: dos2unix {word}",
         )
 
 
@@ -331,8 +334,8 @@ def _add_named(words: Iterable[str], look: Look, files: dict[str, Travels]) -> N
         known = files.get(path)
         if known and known.source and posixpath.normpath(known.source) != path:
             raise UsageError(
-                f"{known.source} and {word} would both arrive as {path}",
-                hint="rename one of them, or start in the folder of the script",
+                f"{known.source} and {word} would both be copied to {path}",
+                hint="rename one of them, or run batchio in the folder of the script",
             )
         mode = EXECUTABLE if fact.executable else READABLE
         files.setdefault(path, Travels(path, word, fact.size, mode))

@@ -86,8 +86,8 @@ def ignored(text: str, filename: str, tags: Sequence[str] = TAGS) -> list[str]:
         key = _KEY.fullmatch(tagged[1]) if tagged and tagged[0] in tags else None
         if key and _option(key[1]) is not None:
             notes.append(
-                f"{filename}:{number}: ignored, directives must stand before the "
-                f"first line of code: {line.strip()}"
+                f"{filename}:{number}: ignored, directives must come before the first line of "
+                f"code: {line.strip()}"
             )
     return notes
 
@@ -111,7 +111,7 @@ def _late_shebang(text: str, filename: str) -> list[str]:
         return []
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("#!/"):
-            why = "which then does not say what runs the script; make it the first"
+            why = "so it is ignored; make it the first line"
             before = any(each.strip() for each in text.splitlines()[: number - 1])
             return [f'{filename}:{number}: "#!" is not in the first line, {why}'] if before else []
         if line.strip() and not line.startswith("#"):
@@ -184,11 +184,11 @@ def _directive(rest: str, tag: str, sign: str, where: str, line: int) -> Directi
         raise UsageError(_unknown(key), where=where, hint=suggestion(key))
     if "directive" not in option.surfaces:
         raise UsageError(
-            f"{option.name} cannot stand in a script",
+            f"{option.name} cannot be set in a script",
             where=where,
-            hint="give it to batchio run"
+            hint="pass it to batchio run"
             if "cli" in option.surfaces
-            else "give it to batchio.run() in Python",
+            else "pass it to batchio.run() in Python",
         )
     text, quoted = _value(match[2], option, sign, where)
     if not quoted:
@@ -199,21 +199,21 @@ def _directive(rest: str, tag: str, sign: str, where: str, line: int) -> Directi
 
 def _refuse_more(option: Option, text: str, where: str) -> None:
     """Refuse a value that holds further options, or goes on in the next line."""
-    quotes = "quotes around a value that is meant so"
+    quotes = "put quotes around the value"
     for word in text.split():
         name = word.partition("=")[0]
         other = find(name) or find_opposite(name) if name.startswith("--") else None
         if other is not None and "directive" in other.surfaces:
             raise UsageError(
-                f"{option.name} and {name} stand on one line",
+                f"{option.name} and {name} are on the same line",
                 where=where,
-                hint=f"write one option a line, or {quotes}",
+                hint=f"write one option per line, or {quotes}",
             )
     if text.endswith("\\") and (text == "\\" or text[-2].isspace()):
         raise UsageError(
-            f"{option.name}: a line of directives does not go on in the next",
+            f"{option.name}: a directive cannot continue on the next line",
             where=where,
-            hint=f"write one option a line, or {quotes}",
+            hint=f"write one option per line, or {quotes}",
         )
 
 
@@ -227,7 +227,7 @@ def _meant(option: Option, text: str, quoted: bool, negated: bool, where: str) -
     if negated:
         if text:
             raise UsageError(
-                f'no-{option.name} takes no value, and "{text}" stands there',
+                f'no-{option.name} takes no value, but got "{text}"',
                 where=where,
             )
         return "false" if yes_no else ""
@@ -235,7 +235,7 @@ def _meant(option: Option, text: str, quoted: bool, negated: bool, where: str) -
         raise UsageError(
             f"{option.name}: the value is empty",
             where=where,
-            hint=f"no-{option.name} clears what configuration files say",
+            hint=f"to clear the value of configuration files: no-{option.name}",
         )
     if text or quoted:
         return text

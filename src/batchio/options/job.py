@@ -8,14 +8,14 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio copies no packages; tasks use the interpreter that --python names"
+_NO_PACKAGES: Final = "batchio does not copy packages; tasks use the interpreter given by --python"
 
 _TASKS: Final = (
     Option(
         name="ntasks",
         kind="integer",
         group="Tasks",
-        help="How many tasks to run; their ids are 0 to N-1 (default: 1).",
+        help="Number of tasks to run; their ids are 0 to N-1 (default: 1).",
         aliases=("n-tasks",),
         minimum=1,
     ),
@@ -23,8 +23,8 @@ _TASKS: Final = (
         name="array",
         kind="array",
         group="Tasks",
-        help="Run tasks with exactly these ids: 5, 2,4-6,8-10 or 0-10:2; "
-        "%K at the end means at most K at a time.",
+        help="Run tasks with these ids: 5, 2,4-6,8-10 or 0-10:2; a %K at the end runs at most K "
+        "at a time.",
     ),
     Option(
         name="map-over-values",
@@ -37,7 +37,7 @@ _TASKS: Final = (
         name="map-over-file",
         kind="path",
         group="Tasks",
-        help="Run one task for each line of this file; - is standard input.",
+        help="Run one task for each line of this file; - means standard input.",
     ),
     Option(
         name="map-over-format",
@@ -51,7 +51,7 @@ _TASKS: Final = (
         name="map-over-input-var",
         kind="variable",
         group="Tasks",
-        help="Also give each task its value in this environment variable "
+        help="Environment variable that also holds the value of the task "
         "(default: BATCHIO_TASK_INPUT alone).",
         spec="input_var",
     ),
@@ -59,14 +59,14 @@ _TASKS: Final = (
         name="map-over-delimiter",
         kind="delimiter",
         group="Tasks",
-        help="What separates the values of --map-over-values (default: a comma) or of "
+        help="Separator between the values of --map-over-values (default: a comma) or of "
         "--map-over-file (default: the end of the line).",
     ),
     Option(
         name="map-over-task-var-dicts",
         kind="object",
         group="Tasks",
-        help="A list of dictionaries: the variables of each task.",
+        help="A list of dictionaries, one per task: its environment variables.",
         annotation="Iterable[Mapping[str, object]]",
         surfaces=CODE_ONLY,
     ),
@@ -81,7 +81,7 @@ _TASKS: Final = (
         name="tag",
         kind="pairs",
         group="Tasks",
-        help="A tag for the job and its nodes; may be given several times.",
+        help="A tag for the job and its nodes; can be repeated.",
         short="-t",
         aliases=("tags",),
         surfaces=NOT_ENV,
@@ -91,7 +91,7 @@ _TASKS: Final = (
         name="shell",
         kind="flag",
         group="Tasks",
-        help="Give the command, as one string, to /bin/sh.",
+        help="Run the command, as one string, with /bin/sh.",
         default=False,
     ),
     Option(
@@ -116,7 +116,7 @@ _SOFTWARE: Final = (
         name="ignore-container-entrypoint",
         kind="tri",
         group="Software",
-        help="Do not use the entrypoint of the container image.",
+        help="Ignore the entrypoint of the container image.",
         boolean_word=True,
         spec="ignore_entrypoint",
     ),
@@ -124,7 +124,7 @@ _SOFTWARE: Final = (
         name="run-on-host",
         kind="tri",
         group="Software",
-        help="Run tasks on the node itself, not inside a container.",
+        help="Run tasks directly on the node, not in a container.",
         boolean_word=True,
         spec="run_on_host",
     ),
@@ -142,14 +142,14 @@ _SOFTWARE: Final = (
         group="Software",
         help="Name of a prebuilt software environment.",
         unit="NAME",
-        never="there is no account to keep environments; use --container",
+        never="batchio has no software environments; use --container",
         requirement=True,
     ),
     Option(
         name="package-sync-strict",
         kind="flag",
         group="Software",
-        help="Require exactly the package versions of this computer.",
+        help="Require the exact package versions of this computer.",
         default=False,
         never=_NO_PACKAGES,
     ),
@@ -175,16 +175,16 @@ _SOFTWARE: Final = (
         name="dask-container",
         kind="text",
         group="Software",
-        help="Container image for Dask beside the tasks.",
+        help="Container image for a Dask cluster next to the tasks.",
         unit="IMAGE",
-        never="batchio runs no Dask beside the tasks",
+        never="batchio does not start Dask",
     ),
     Option(
         name="scheduler-sidecar-spec",
         kind="path",
         group="Software",
-        help="File (YAML or JSON) that describes programs to run beside the head.",
-        never="programs beside the head are not supported",
+        help="File (YAML or JSON) that describes programs to run next to the head.",
+        never="programs next to the head are not supported",
         requirement=True,
     ),
     Option(
@@ -203,8 +203,7 @@ _ENVIRONMENT: Final = (
         name="env",
         kind="pairs",
         group="Environment",
-        help="Environment variable for the tasks; KEY alone copies yours; "
-        "may be given several times.",
+        help="Environment variable for the tasks; KEY alone copies yours; can be repeated.",
         short="-e",
         surfaces=NOT_ENV,
     ),
@@ -212,16 +211,15 @@ _ENVIRONMENT: Final = (
         name="env-file",
         kind="paths",
         group="Environment",
-        help="A .env file of variables for the tasks, or the output of export -p; --env wins "
-        "over it; may be given several times, and the later file wins.",
+        help="A .env file of variables for the tasks, or the output of export -p; --env overrides "
+        "it; can be repeated, later files override earlier ones.",
         default=(),
     ),
     Option(
         name="secret-env",
         kind="pairs",
         group="Environment",
-        help="Like --env, for secrets: never written to the journal, a log or a "
-        "command line of ours.",
+        help="Like --env, for secrets: batchio never writes them to disk or to a command line.",
         surfaces=NOT_ENV,
     ),
     Option(
@@ -235,11 +233,11 @@ _ENVIRONMENT: Final = (
         name="forward-aws-credentials",
         kind="flag",
         group="Environment",
-        help="Give the tasks a temporary token made from your AWS credentials.",
+        help="Give the tasks a temporary token for your AWS credentials.",
         default=False,
         needs={
             Trait.REMOTE: "tasks on this computer can read its AWS configuration",
-            Trait.RENTS: "tokens are not made for {provider} hosts; use --secret-env",
+            Trait.RENTS: "batchio makes no tokens for {provider} hosts; use --secret-env",
         },
     ),
 )
@@ -259,7 +257,7 @@ _FILES: Final = (
         name="download",
         kind="path",
         group="Files",
-        help="Local folder for what the tasks write, one folder for each task.",
+        help="Local folder for the output files of the tasks, with one subfolder per task.",
         kwarg="local_download_path",
         commands=frozenset(("run", "wait")),
     ),
@@ -267,7 +265,7 @@ _FILES: Final = (
         name="download-clean",
         kind="flag",
         group="Files",
-        help="First remove from that folder what earlier jobs brought there; files of yours stay.",
+        help="First remove the output files of earlier jobs from that folder; your own files stay.",
         default=False,
         commands=frozenset(("run", "wait")),
     ),
@@ -275,7 +273,7 @@ _FILES: Final = (
         name="max-output",
         kind="disk",
         group="Files",
-        help="What a task may leave behind at most; one that leaves more has failed.",
+        help="Limit for the output files of a task; a task with more fails.",
         default=100 * GIB,
         spec="max_output",
     ),
@@ -291,7 +289,7 @@ _FILES: Final = (
         name="pipe-to-files",
         kind="flag",
         group="Files",
-        help="Also keep the stdout and stderr of each task as files among what it writes.",
+        help="Also save the stdout and stderr of each task as output files.",
         default=False,
         spec="pipe_to_files",
     ),
@@ -319,22 +317,22 @@ _FILES: Final = (
         help="Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes "
         "fetch the uploaded files, rather than through this computer.",
         unit="URL",
-        needs={Trait.REMOTE: "the files are on this computer already"},
+        needs={Trait.REMOTE: "the files are already on this computer"},
     ),
     Option(
         name="output-filestore",
         kind="text",
         group="Files",
-        help="Bucket or shared folder for what the tasks write.",
+        help="Bucket or shared folder for the output files of the tasks.",
         unit="URL",
-        never="outputs are not stored there yet; --download brings them here",
+        never="not supported yet; --download copies the output files to this computer",
         requirement=True,
     ),
     Option(
         name="keep-on-host",
         kind="flag",
         group="Files",
-        help="Leave the working directories of the tasks on the nodes.",
+        help="Keep the working directories of the tasks on the nodes.",
         default=False,
         spec="keep_on_host",
     ),

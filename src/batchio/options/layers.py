@@ -159,7 +159,7 @@ def config_layer(table: Mapping[str, Any], origin: str) -> Layer:
                 raise UsageError(
                     f"{option.name} cannot be set in a configuration file",
                     where=origin,
-                    hint="give it to batchio run",
+                    hint="pass it to batchio run",
                 )
             yield option, value, origin, origin
 

@@ -20,33 +20,32 @@ def _chosen(trait: Trait, local: str) -> dict[Trait, str]:
     """
     return {
         Trait.REMOTE: f"the {{provider}} provider {local}",
-        trait: "the {provider} provider takes its hosts as they are",
+        trait: "the {provider} provider uses your hosts as they are",
     }
 
 
 _NAMED_HOSTS: Final = {
-    Trait.HOSTS: "the {provider} provider uses no named hosts; without --provider they are "
-    "reached over SSH"
+    Trait.HOSTS: "the {provider} provider does not use hosts; leave out --provider to reach them "
+    "over SSH"
 }
-_ONE_NODE: Final = {Trait.REMOTE: "head and tasks share one node: this computer"}
+_ONE_NODE: Final = {Trait.REMOTE: "everything runs on one node: this computer"}
 
 _MACHINES: Final = (
     Option(
         name="max-workers",
         kind="integer",
         group="Machines",
-        help="At most this many nodes, or on this computer this many tasks at a time; "
-        "-1 means no limit.",
+        help="Maximum number of nodes, or on this computer of tasks at a time; -1 means no limit.",
         short="-N",
         minimum=-1,
-        forbids={0: "with 0 workers nothing would ever run; -1 means no limit"},
+        forbids={0: "with 0 workers no task would ever run; -1 means no limit"},
         spec="max_workers",
     ),
     Option(
         name="min-workers",
         kind="integer",
         group="Machines",
-        help="Give up when fewer nodes than this can be had.",
+        help="Minimum number of nodes: wait for them, and fail the job if they are not available.",
         minimum=1,
         spec="min_workers",
     ),
@@ -54,8 +53,8 @@ _MACHINES: Final = (
         name="slots",
         kind="integer",
         group="Machines",
-        help="How many tasks a node runs at a time (default: 1 on a rented node, by "
-        "--cpu and --memory on this computer).",
+        help="Number of tasks a node runs at a time (default: as many as its cores and memory "
+        "allow).",
         minimum=1,
         spec="slots",
     ),
@@ -63,13 +62,13 @@ _MACHINES: Final = (
         name="cpu",
         kind="cpu",
         group="Machines",
-        help="Cores that each task needs: 4, or a range such as 4-8.",
+        help="CPU cores for each task: 4, or a range such as 4-8.",
     ),
     Option(
         name="memory",
         kind="size",
         group="Machines",
-        help="Memory that each task needs: 8GiB, 32 GB, or a range such as 16GB-32GB.",
+        help="Memory for each task: 8GiB, 32 GB, or a range such as 16GB-32GB.",
     ),
     Option(
         name="gpu",
@@ -94,10 +93,10 @@ _MACHINES: Final = (
         name="vm-type",
         kind="words",
         group="Machines",
-        help="Type of node to rent; may be given several times as alternatives.",
+        help="Type of machine to rent; repeat it to give alternatives.",
         default=(),
         unit="TYPE",
-        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
         requirement=True,
         spec="vm_types",
     ),
@@ -105,16 +104,16 @@ _MACHINES: Final = (
         name="scheduler-vm-type",
         kind="words",
         group="Machines",
-        help="Type of node to rent for the head.",
+        help="Type of machine to rent for the head.",
         default=(),
         unit="TYPE",
-        needs=_chosen(Trait.RENTS, "rents nothing: the head runs on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: the head runs on this computer"),
     ),
     Option(
         name="disk-size",
         kind="disk",
         group="Machines",
-        help="Disk of each node; a plain number is GiB.",
+        help="Disk size of each node; a plain number is in GiB.",
         needs=_chosen(Trait.RENTS, "has one disk: that of this computer"),
         spec="disk",
     ),
@@ -124,7 +123,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Whether nodes may be spot instances.",
         choices=("on-demand", "spot", "spot_with_fallback"),
-        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
         spec="spot_policy",
     ),
     Option(
@@ -139,7 +138,7 @@ _MACHINES: Final = (
         name="allow-ssh-from",
         kind="text",
         group="Machines",
-        help="Address range from which SSH connections are let in; me or everyone.",
+        help="Address range that may connect by SSH, or: me, everyone.",
         unit="CIDR",
         needs=_chosen(Trait.RENTS, "opens no ports"),
         spec="allow_ssh_from",
@@ -150,7 +149,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Machine image that rented nodes boot (default: Ubuntu 24.04).",
         unit="ID",
-        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
         spec="image",
     ),
     Option(
@@ -159,7 +158,7 @@ _MACHINES: Final = (
         group="Machines",
         help="The only subnet that rented nodes may be in (default: those of the account).",
         unit="ID",
-        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
         spec="subnet",
     ),
     Option(
@@ -168,7 +167,7 @@ _MACHINES: Final = (
         group="Machines",
         help="Instance profile of rented nodes, which lets tasks use the account's services.",
         unit="NAME",
-        needs=_chosen(Trait.RENTS, "rents nothing: tasks run on this computer"),
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
         spec="profile",
     ),
     Option(
@@ -181,7 +180,7 @@ _MACHINES: Final = (
         name="host-setup-script-content",
         kind="text",
         group="Machines",
-        help="Like host_setup_script, given as text.",
+        help="Like host_setup_script, but the text of the script itself.",
         surfaces=CODE_ONLY,
     ),
 )
@@ -207,7 +206,7 @@ _RUNNING: Final = (
         name="grace",
         kind="duration",
         group="Running",
-        help="How long a task may take to end after TERM, before KILL.",
+        help="Time between SIGTERM and SIGKILL when a task is stopped.",
         default=10.0,
         minimum=0,
         spec="grace",
@@ -216,8 +215,7 @@ _RUNNING: Final = (
         name="node-timeout",
         kind="duration",
         group="Running",
-        help="Give a node up when its connection is broken for this long, and run its "
-        "tasks again elsewhere.",
+        help="Give up a node after it was unreachable for this long, and run its tasks elsewhere.",
         default=180.0,
         minimum=1,
         spec="node_timeout",
@@ -226,7 +224,7 @@ _RUNNING: Final = (
         name="wait-for-ready-cluster",
         kind="flag",
         group="Running",
-        help="Start no task before every node is ready.",
+        help="Start tasks only when every node is ready.",
         default=False,
         spec="wait_for_ready",
     ),
@@ -234,7 +232,7 @@ _RUNNING: Final = (
         name="task-on-scheduler",
         kind="tri",
         group="Running",
-        help="Run the task with the lowest id on the head node.",
+        help="Run the task with the lowest id on the scheduler node, the first one.",
         needs=_ONE_NODE,
         spec="task_on_scheduler",
     ),
@@ -242,7 +240,7 @@ _RUNNING: Final = (
         name="scheduler-task-array",
         kind="array",
         group="Running",
-        help="Run these tasks on the head node.",
+        help="Run these tasks on the scheduler node, the first one.",
         needs=_ONE_NODE,
     ),
     Option(
@@ -257,17 +255,25 @@ _RUNNING: Final = (
         name="follow",
         kind="flag",
         group="Running",
-        help="Show the output of the tasks as it comes, then wait for the job to end.",
+        help="Show the output of the tasks live, and wait for the job to end.",
         default=False,
         short="-f",
         surfaces=SUBMIT_ONLY,
         commands=frozenset(("run", "logs")),
     ),
     Option(
+        name="dashboard",
+        kind="flag",
+        group="Running",
+        help="Show the job live in the whole terminal; leaving it ends nothing.",
+        default=False,
+        surfaces=TYPED_ONLY,
+    ),
+    Option(
         name="dry-run",
         kind="flag",
         group="Running",
-        help="Show what would run, and where each option came from; run nothing.",
+        help="Show what would run, and where each option comes from, but run nothing.",
         default=False,
         surfaces=TYPED_ONLY,
     ),
@@ -278,7 +284,7 @@ _RETRIES: Final = (
         name="max-retries",
         kind="integer",
         group="Retries",
-        help="How often to run a task again after its program failed.",
+        help="How many times to run a task again after its program failed.",
         default=0,
         minimum=0,
         spec="max_retries",
@@ -287,14 +293,14 @@ _RETRIES: Final = (
         name="retry-on",
         kind="codes",
         group="Retries",
-        help="Retry only after these exit codes or signals, such as 1,137,SIGTERM (default: any).",
+        help="Retry only for these exit codes or signals, such as 1,137,SIGTERM (default: all).",
         spec="retry_on",
     ),
     Option(
         name="retry-delay",
         kind="duration",
         group="Retries",
-        help="Wait this long before the first retry, twice as long before the next.",
+        help="Wait this long before the first retry, and twice as long before each next one.",
         default=1.0,
         minimum=0,
         spec="retry_delay",
@@ -303,7 +309,7 @@ _RETRIES: Final = (
         name="max-infra-retries",
         kind="integer",
         group="Retries",
-        help="How often to run a task again after its node was lost.",
+        help="How many times to run a task again after its node was lost.",
         default=5,
         minimum=0,
         spec="max_infra_retries",
@@ -332,8 +338,7 @@ _WHERE: Final = (
         name="hosts",
         kind="words",
         group="Where",
-        help="Hosts for the ssh provider, as user@host:port or names of your OpenSSH "
-        "configuration.",
+        help="Hosts for the ssh provider: user@host:port, or names from ~/.ssh/config.",
         default=(),
         unit="HOSTS",
         needs=_NAMED_HOSTS,
@@ -342,7 +347,7 @@ _WHERE: Final = (
         name="hosts-file",
         kind="path",
         group="Where",
-        help="A file with one host a line for the ssh provider.",
+        help="File with one host per line, for the ssh provider.",
         needs=_NAMED_HOSTS,
     ),
     Option(
@@ -359,19 +364,22 @@ _WHERE: Final = (
         name="workspace",
         kind="text",
         group="Where",
-        help="Folder or URL (s3://, gs://, az://) of all jobs (default: your data folder).",
+        help="Folder or URL (s3://, gs://, az://) where jobs are stored (default: your "
+        "data folder).",
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune"},
+        | {"recover", "ssh", "rm", "prune", "dashboard"},
     ),
     Option(
         name="head",
         kind="choice",
         group="Where",
-        help="Who runs the job: a process of its own (local), or the calling one (inline).",
+        help="Where the head runs: in a background process (local), in this process (inline), or "
+        "on a host that SSH reaches ([USER@]HOST[:PORT]).",
         default="local",
         choices=("local", "inline"),
+        others="HOST",
         spec="head",
     ),
 )

@@ -219,7 +219,7 @@ def _without_ignored(
     for setting in (s for layer in layers for s in layer):
         if setting.option.name in named and setting.value is not CLEAR:
             spelled = _spelled(setting.option, setting.value)
-            notes.append(f"{spelled} ({setting.origin}): left out, because of --ignore")
+            notes.append(f"{spelled} ({setting.origin}): left out, as --ignore asks")
     return [[s for s in layer if s.option.name not in named] for layer in layers]
 
 
@@ -259,7 +259,9 @@ def _clash(one: Setting, other: Setting) -> UsageError:
         else f"{s.option.name} ({s.origin})"
         for s in (one, other)
     ]
-    return UsageError(f"{names[0]} and {names[1]} exclude each other", hint="choose one of them")
+    return UsageError(
+        f"{names[0]} and {names[1]} cannot be used together", hint="choose one of them"
+    )
 
 
 def _highest(option: Option, rank: int, settings: Sequence[Setting]) -> _Found:
@@ -317,7 +319,7 @@ def _copied(setting: Setting, environ: Mapping[str, str], notes: list[str]) -> d
             if key not in environ:
                 raise located(
                     setting.option,
-                    f"{key} has no value, and is not set in your environment",
+                    f"{key} has no value and is not set in your environment",
                     setting.where,
                     f"write {key}=value",
                 )
@@ -328,8 +330,8 @@ def _copied(setting: Setting, environ: Mapping[str, str], notes: list[str]) -> d
             name = match[1] or match[2]
             if name not in environ:
                 notes.append(
-                    f"{setting.option.name} {key}={value} ({setting.origin}): {name} is "
-                    f"not set in your environment; tasks see the text {value}"
+                    f"{setting.option.name} {key}={value} ({setting.origin}): {name} is not set "
+                    f"in your environment; tasks get the literal text {value}"
                 )
             out[key] = environ.get(name, value)
         else:

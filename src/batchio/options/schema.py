@@ -106,6 +106,8 @@ class Option:
     aliases: tuple[str, ...] = ()
     kwarg: str = ""
     choices: tuple[str, ...] = ()
+    others: str = ""
+    """The placeholder for any other text that a "choice" may be, too; empty: none is."""
     minimum: float | None = None
     forbids: Mapping[int, str] = field(default_factory=dict)
     surfaces: frozenset[Surface] = EVERYWHERE
@@ -157,7 +159,7 @@ class Option:
     def metavar(self) -> str:
         """The placeholder for the option's value in help texts; empty for a flag."""
         if self.choices:
-            return "|".join(self.choices)
+            return "|".join((*self.choices, self.others) if self.others else self.choices)
         return self.unit or _METAVARS.get(self.kind, "TEXT")
 
     def refusal(self, provider: str, traits: Container[Trait]) -> str | None:

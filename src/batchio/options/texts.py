@@ -10,9 +10,9 @@ def unpassable(text: str) -> str | None:
     (U+DC80 to U+DCFF); other halves of surrogate pairs have no bytes.
     """
     if "\0" in text:
-        return "a NUL byte, which no program can be given"
+        return "a NUL byte, which cannot be passed to a program"
     try:
         text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as err:
-        return f"half of a character ({text[err.start]!a}), which cannot be written in UTF-8"
+        return f"an incomplete character ({text[err.start]!a}), which cannot be written as UTF-8"
     return None

@@ -59,9 +59,9 @@ def parse_value(option: Option, text: str, where: str | None = None) -> Any:
         UsageError: the text is empty, or not a value of this option.
     """
     if is_empty(option, text):
-        hint = "leave the option out"
+        hint = "leave out the option"
         if option.for_calls:
-            hint += f", or drop what others say of it: --ignore {option.name}"
+            hint += f", or ignore it wherever it is set: --ignore {option.name}"
         raise located(option, "the value is empty", where, hint)
     try:
         value = _TEXT[option.kind](text, option)
@@ -174,13 +174,15 @@ def _choice(text: str, option: Option) -> str:
     for choice in option.choices:
         if choice.lower().replace("_", "-") == folded:
             return choice
+    if option.others and text:
+        return text
     raise UsageError(f'"{text}" is not one of {", ".join(option.choices)}')
 
 
 def _variable(text: str, _option: Option) -> str:
     name = text.strip()
     if not _VARIABLE.fullmatch(name):
-        raise UsageError(f'"{name}" is not a name for an environment variable')
+        raise UsageError(f'"{name}" is not a valid name of an environment variable')
     return name
 
 
@@ -274,7 +276,7 @@ def _py_disk(value: Any, _option: Option) -> int:
 
 def _py_many(value: Any, option: Option) -> tuple[str, ...]:
     if not isinstance(value, Iterable) or isinstance(value, (bytes, Mapping)):
-        raise _wrong(value, "a list of texts")
+        raise _wrong(value, "a list of strings")
     out: list[str] = []
     for item in value:
         if hasattr(item, "__fspath__"):
@@ -292,7 +294,7 @@ def _py_pairs(value: Any, option: Option) -> dict[str, str | None]:
             if text is None:
                 raise UsageError(f"the value of {key} is None")
             if "=" in str(key):
-                raise UsageError(f'"{key}" is no name of a variable: it holds a "="')
+                raise UsageError(f'"{key}" is not a variable name: it contains "="')
         items = [f"{key}={text}" for key, text in value.items()]
     else:
         items = list(_py_many(value, option))
@@ -382,7 +384,7 @@ def _passable(value: Any) -> None:
         for one in value:
             _passable(one)
     elif isinstance(value, str) and (why := unpassable(value)):
-        raise UsageError(f"it holds {why}")
+        raise UsageError(f"it contains {why}")
 
 
 def _show_span(span: Span, one: Callable[[float], str]) -> str:

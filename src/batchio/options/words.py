@@ -43,5 +43,5 @@ def _word(word: object, what: str) -> str:
 def _wrong(value: object, what: str) -> UsageError:
     kind = type(value).__name__
     hint = f"write {str(value)!r}" if isinstance(value, int | float) else None
-    shown = f"{what} is {value!r}, of type {kind}, and not text"
-    return UsageError(shown, hint=hint or "a command is a list of texts, or one text")
+    shown = f"{what} is {value!r}, of type {kind}, not a string"
+    return UsageError(shown, hint=hint or "a command is a list of strings, or one string")

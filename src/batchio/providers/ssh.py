@@ -59,24 +59,29 @@ class SshProvider(Lent):
         return Rented(node, host.word, reach={"host": host.address})
 
     async def connect(self, handle: str) -> Transport:
-        """Open one SSH connection, as `ssh HOST` would make it.
+        """Open one SSH connection. Raises as `reach`."""
+        return await reach(handle)
 
-        Raises:
-            Unreachable: no answer; asking again may help.
-            NotAuthorised: a key, a host key or the user was refused.
-            UsageError: the OpenSSH configuration or a key file cannot be used.
-        """
-        from batchio.transports.ssh_config import read_config
 
-        host = parse_host(handle)
-        # before asyncssh is loaded: meanwhile its threads read the configuration of the other hosts
-        host_config = await read_config(host.address, host.port, host.user, where=host.name)
+async def reach(word: str) -> Transport:
+    """Open one SSH connection to the host of a word, as `ssh HOST` would make it.
 
-        from batchio.transports import ssh
+    Raises:
+        Unreachable: no answer; asking again may help.
+        NotAuthorised: a key, a host key or the user was refused.
+        UsageError: the OpenSSH configuration or a key file cannot be used.
+    """
+    from batchio.transports.ssh_config import read_config
 
-        keys = (host.key,) if host.key else ()
-        target = ssh.SshTarget(
-            host.address, host.user, host.port, keys, name=host.name,
-            python=host.python or "", work=host.work or "",
-        )  # fmt: skip
-        return await ssh.connect(target, host_config=host_config)
+    host = parse_host(word)
+    # before asyncssh is loaded: meanwhile its threads read the configuration of the other hosts
+    host_config = await read_config(host.address, host.port, host.user, where=host.name)
+
+    from batchio.transports import ssh
+
+    keys = (host.key,) if host.key else ()
+    target = ssh.SshTarget(
+        host.address, host.user, host.port, keys, name=host.name,
+        python=host.python or "", work=host.work or "",
+    )  # fmt: skip
+    return await ssh.connect(target, host_config=host_config)

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import lens, views
 from batchio.core.explain import why_job, why_task
+from batchio.core.happened import told_of
+from batchio.core.pace import Ended, ended_in, rate
 from batchio.core.rows import failure_groups
+from batchio.core.select import select
 from batchio.core.sending import sending
 from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
+from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
 from batchio.runtime.news import Change as Change
@@ -34,16 +38,15 @@ if TYPE_CHECKING:
     from batchio.core.lens import Order, Where
     from batchio.core.machine import Machine
     from batchio.core.rows import FailureGroup, TaskRow
+    from batchio.core.select import Filter
     from batchio.core.sending import Sending
+    from batchio.core.spec import JobSpec
     from batchio.core.views import JobHeader, JobView
     from batchio.errors import BatchioError, JournalCorrupt
     from batchio.ports import JobStore, JournalReader, Waiting
 
 STATUS_EVERY_S: Final = 0.25
 """Least seconds between two reads of the nodes' live status."""
-
-SLOWING: Final = 1.2
-"""Factor by which the pause between two reads grows while nothing happens."""
 
 
 class Live:
@@ -55,6 +58,8 @@ class Live:
         at: Begin at this moment, as for `seek`; None: now.
         whole: Begin before the first event, so that `changes` yields all of them.
         nodes: Also read the nodes' live status: their load, what they prepare.
+        at_once: Be entered before all was read; `changes` tells of the rest, and `reading` how
+            much of it was read.
         slice_s: Seconds of folding without a turn of the loop.
     """
 
@@ -66,6 +71,7 @@ class Live:
         at: float | None = None,
         whole: bool = False,
         nodes: bool = True,
+        at_once: bool = False,
         slice_s: float = SLICE_S,
     ) -> None:
         self._store = store
@@ -73,6 +79,7 @@ class Live:
         self._begin = at
         self._whole = whole
         self._nodes = nodes
+        self._at_once = at_once
         self._slice = slice_s
         self._turn: AbstractAsyncContextManager[object]
         """Lock that is held while reading or folding."""
@@ -86,6 +93,8 @@ class Live:
         self._news = News()
         self._behind = False
         """Whether the journal has events that were not read yet."""
+        self._last = 0
+        """Number of the newest event when the journal was opened."""
         self._view: JobHeader | None = None
         self._viewed = 0
         """The position at which `_view` was made."""
@@ -100,7 +109,7 @@ class Live:
         await in_thread(self._open)
         try:
             await self._read(1 if self._whole else PORTION)
-            while self._behind and not self._whole:
+            while self._behind and not (self._whole or self._at_once):
                 await self._read()
             await self._look_around()
             if self._begin is not None:
@@ -121,6 +130,7 @@ class Live:
             self._past, whole=self._whole, lenient=True, slice_s=self._slice
         )
         self._marks = Marks(self._past, self._slice)
+        self._last = self._past.last() if self._at_once else 0
 
     # --- what is seen ------------------------------------------------------------
 
@@ -143,6 +153,11 @@ class Live:
         return self._shown.position
 
     @property
+    def reading(self) -> float:
+        """How much of the journal was read: from 0 to 1, which is all there was when it began."""
+        return min(self._present.position / self._last, 1.0) if self._last else 1.0
+
+    @property
     def done(self) -> bool:
         """Whether the job is closed now: no more changes will come."""
         return self._present.machine.running_job.closed > 0
@@ -152,21 +167,38 @@ class Live:
         """The first damage in the journal; the events that it concerns are left out."""
         return self._present.damage
 
-    def select(self, where: Where = lens.ALL, *order: Order) -> array[int]:
+    def select(self, where: Where | Filter | str = lens.ALL, *order: Order) -> array[int]:
         """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
+
+        Args:
+            where: Conditions, or a filter as a person types it: `"failed node:gpu3 >10m"`.
 
         Raises:
             KeyError: there is no such column.
+            UsageError: the filter makes no sense.
         """
-        return lens.select(self._machine, where, order, self._now())
+        return select(self._machine, where, order, self._now())
 
     def rows(self, positions: Iterable[int]) -> list[TaskRow]:
         """Return the rows of the tasks at these positions."""
         return lens.window(self._machine, positions, self._now())
 
-    def failures(self) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first."""
-        return failure_groups(self._machine)
+    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
+        """Return the tasks that ended badly, grouped by how they ended, largest group first.
+
+        Args:
+            attempts: Also return groups of attempts all of whose tasks were tried again.
+        """
+        return failure_groups(self._machine, attempts=attempts)
+
+    def ended(self, since: float, until: float, bins: int) -> Ended:
+        """Return how many tasks ended in each of `bins` equal parts of a time; Unix seconds."""
+        return ended_in(self._machine, since, until, bins)
+
+    @property
+    def rate(self) -> float | None:
+        """How many attempts end in a second, of late; None before two have ended."""
+        return rate(self._machine, self._now())
 
     def why(self, task: int | None = None) -> list[str]:
         """Return plain sentences that say why the job, or the task of this id, is in its state.
@@ -182,6 +214,21 @@ class Live:
     def sending(self) -> Sending | None:
         """Return how far the job's files were sent to nodes; None when none are being sent."""
         return sending(self._machine, self._nodes_seen[PREPARING]) if self._at_now else None
+
+    @property
+    def spec(self) -> JobSpec:
+        """What the job was submitted as: its task ids, its options and where they came from."""
+        return self._machine.running_job.spec
+
+    async def told(self, first: int, count: int) -> list[tuple[int, float, str]]:
+        """Return events as sentences: number, Unix seconds, and what happened.
+
+        Args:
+            first: Number of the first event, counted from 1; those that are damaged say so.
+            count: Most events to return.
+        """
+        rows = await in_thread(partial(self._past.read, first - 1, count))
+        return told_of(self._machine, rows)
 
     async def attempts(self, task: int) -> list[AttemptRow]:
         """Return all attempts of the task of this id, oldest first.
@@ -231,7 +278,7 @@ class Live:
             timeout: Raise TimeoutError after so many seconds.
         """
         until = inf if timeout is None else self._clock.now() + timeout
-        return _Changes(self, at_most, at_least or inf, until, must_run)
+        return Changes(self, at_most, at_least or inf, until, must_run)
 
     async def look(self) -> Change | None:
         """Read once what is new, and return it as a change; None when nothing is new."""
@@ -347,49 +394,3 @@ def _standing(machine: Machine) -> tuple[object, ...]:
     if job is None:
         return ()
     return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch
-
-
-class _Changes:
-    """Iterator over a Live's changes; reads at the store's pace."""
-
-    def __init__(
-        self, live: Live, at_most: float, at_least: float, until: float, must_run: bool
-    ) -> None:
-        self._live = live
-        self._at_most = at_most
-        self._at_least = at_least
-        self._until = until
-        self._must_run = must_run
-        self._told = 0.0
-        self._pause = 0.0
-        self._at_once = True
-        """Whether to read again without a pause."""
-
-    def __aiter__(self) -> _Changes:
-        return self
-
-    async def __anext__(self) -> Change:
-        live, clock = self._live, self._live._clock
-        while True:
-            now = clock.now()
-            if not self._at_once:
-                await clock.sleep(min(self._pause, self._until - now))
-            moved, now = await live._step(), clock.now()
-            self._at_once = live._behind or live._over
-            self._slow_down(moved)
-            gone = self._must_run and live.gone
-            if live._over or now >= self._told + self._at_most:
-                change = live._tell(empty=not gone and now >= self._told + self._at_least)
-                if change is not None:
-                    self._told = now
-                    return change
-            if live._over:
-                raise StopAsyncIteration
-            if gone:
-                raise await live.why_gone()
-            if now >= self._until:
-                raise TimeoutError(f"job {live._store.id} goes on, and the time to wait is up")
-
-    def _slow_down(self, moved: bool) -> None:
-        quick, slow = self._live._store.pace.news
-        self._pause = quick if moved else min(max(self._pause, quick) * SLOWING, slow)

@@ -12,6 +12,7 @@ import functools
 import importlib.util
 import marshal
 import os
+import sys
 import zlib
 from pathlib import Path
 
@@ -27,19 +28,25 @@ def loader() -> bytes:
 @functools.cache
 def text() -> bytes:
     """Return the packed source of the agent, for any Python from 3.8 on."""
-    return b"text" + zlib.compress(agent.source())
+    return b"text\n" + zlib.compress(agent.source())
+
+
+def bytecode() -> str:
+    """Return the name of this Python's bytecode, which all final releases of a version share."""
+    known = sys.hexversion >> (16 if sys.version_info.releaselevel == "final" else 0)
+    return f"{sys.implementation.cache_tag}-{known:x}"
 
 
 @functools.cache
 def compiled() -> bytes:
     """Return the packed bytecode of the agent, for every Python with this Python's bytecode."""
-    kept, number = _place(), importlib.util.MAGIC_NUMBER
+    kept, first = _place(), f"{bytecode()}\n".encode()
     with contextlib.suppress(OSError, zlib.error):
         packed = kept.read_bytes()
-        if packed.startswith(number) and zlib.decompress(packed[len(number) :]):
+        if packed.startswith(first) and zlib.decompress(packed[len(first) :]):
             return packed
     code = compile(agent.source(), "agent.py", "exec", dont_inherit=True)
-    packed = number + zlib.compress(marshal.dumps(code))
+    packed = first + zlib.compress(marshal.dumps(code))
     with contextlib.suppress(OSError):
         _keep(kept, packed)
     return packed

@@ -34,7 +34,7 @@ MOST_OPEN: Final = 1024
 _BUFFERS: Final = 64 << 20
 _LEAST_BLOCK: Final = 32 << 10
 
-PORTION: Final = 4 << 20
+PORTION: Final = 1 << 20
 """Bytes of a node, about, that are read at once while its log is followed."""
 
 P = TypeVar("P", bound="LogLine | Printed")

@@ -127,7 +127,7 @@ def put(bucket: Bucket, job: str, number: int, data: bytes) -> Segment | None:
                 return None
             if found is not None:
                 return _ours(bucket, place, found.data, data)
-    raise JournalDown(f"{bucket.url} refuses {place}, which is not there")
+    raise JournalDown(f"{bucket.url} refuses {place}, which does not exist")
 
 
 def _ours(bucket: Bucket, place: str, found: bytes, wanted: bytes) -> Segment:

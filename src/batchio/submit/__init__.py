@@ -23,18 +23,19 @@ from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
 from batchio.submit.files import bundle_for
+from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
 from batchio.submit.tasks import idle, source, unfilled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
 
-__all__ = ["Plan", "Prepared", "prepare", "workspace_of"]
+__all__ = ["Plan", "Prepared", "dashboard_keys", "prepare", "workspace_of"]
 
 
 def prepare(
@@ -89,6 +90,11 @@ def _fewer_at_once(effective: Effective) -> list[str]:
         return []
     have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
     return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
+
+
+def dashboard_keys(actions: Collection[str], names: Collection[str]) -> dict[str, str]:
+    """Return a person's own keys of the dashboard; see `own_keys`."""
+    return own_keys(CallerContext(os.getcwd(), os.environ), actions, names)
 
 
 def workspace_of(given: str | None) -> Workspace:

@@ -83,7 +83,7 @@ class Bundle:
         if other is item or same or (other.is_folder and item.is_folder):
             return
         raise UsageError(
-            f"{other.said} and {item.said} would both arrive as {arrival}",
+            f"{other.said} and {item.said} would both be copied to {arrival}",
             hint="rename one of them, or send only one",
         )
 
@@ -100,7 +100,7 @@ class Bundle:
                 other = self.items.get(above)
                 if other is not None and not other.is_folder:
                     raise UsageError(
-                        f"{other.said} would arrive as {above}, and {item.said} below it",
+                        f"{other.said} would be copied to {above}, and {item.said} below it",
                         hint="rename one of them, or send only one",
                     )
                 folders.add(above)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.errors import UsageError
 from batchio.options.layers import Layer, config_layer
@@ -23,14 +23,34 @@ if TYPE_CHECKING:
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
+DASHBOARD: Final = "dashboard"
+"""Name of the table of what is no option of jobs: the keys of the dashboard."""
+
+
+class File(NamedTuple):
+    """A configuration file."""
+
+    path: str
+    shown: str
+    """The path as people are shown it."""
+    text: str
+    table: tuple[str, ...]
+    """Names of the table in which batchio's own stand."""
+    values: dict[str, Any]
+    """All of that table."""
+
+    def origin(self, key: str, *tables: str) -> str:
+        """Return file and line of a key in that table, or in tables within it."""
+        return f"{self.shown}:{_line_of(self.text, key, (*self.table, *tables))}"
+
+
 def layers(here: CallerContext) -> list[Layer]:
     """Return the layers of the project file and the user file, in this order.
 
     Raises:
         UsageError: a file is broken; `where` is file and line.
     """
-    found = [_project(here), _file(here, _user_file(here), ())]
-    return [layer for layer in found if layer is not None]
+    return [_layer(file) for file in files(here)]
 
 
 def _user_file(here: CallerContext) -> str:
@@ -40,19 +60,29 @@ def _user_file(here: CallerContext) -> str:
     )
 
 
-def _project(here: CallerContext) -> Layer | None:
+def files(here: CallerContext) -> list[File]:
+    """Return the project file and the user file, those that there are, in this order.
+
+    Raises:
+        UsageError: a file is broken; `where` is file and line.
+    """
+    found = [_project(here), _file(here, _user_file(here), ())]
+    return [file for file in found if file is not None]
+
+
+def _project(here: CallerContext) -> File | None:
     folder, below = here.folder, ""
     while folder != below:
         for name, table in (("batchio.toml", ()), ("pyproject.toml", ("tool", "batchio"))):
-            layer = _file(here, os.path.join(folder, name), table)
-            if layer is not None:
-                return layer
+            file = _file(here, os.path.join(folder, name), table)
+            if file is not None:
+                return file
         folder, below = os.path.dirname(folder), folder
     return None
 
 
-def _file(here: CallerContext, path: str, table: tuple[str, ...]) -> Layer | None:
-    """Return the layer of a file; None when there is no file, or no such table in it."""
+def _file(here: CallerContext, path: str, table: tuple[str, ...]) -> File | None:
+    """Return a file; None when there is none, or no such table in it."""
     shown = here.shown(path)
     try:
         with open(path, "rb") as file:
@@ -68,11 +98,16 @@ def _file(here: CallerContext, path: str, table: tuple[str, ...]) -> Layer | Non
         values = values.get(key)
         if not isinstance(values, dict):
             return None
+    return File(path, shown, text, table, values)
+
+
+def _layer(file: File) -> Layer:
     settings: list[Setting] = []
-    for key, value in values.items():
-        origin = f"{shown}:{_line_of(text, key, table)}"
-        found = config_layer({key: value}, origin).settings
-        settings += [_rooted(setting, os.path.dirname(path)) for setting in found]
+    for key, value in file.values.items():
+        if key == DASHBOARD and isinstance(value, dict):
+            continue  # no options of jobs
+        found = config_layer({key: value}, file.origin(key)).settings
+        settings += [_rooted(setting, os.path.dirname(file.path)) for setting in found]
     return Layer(tuple(settings))
 
 

@@ -21,7 +21,7 @@ from batchio.stores.trouble import unusable
 from batchio.submit import earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchio.core.spec import JobSpec
     from batchio.options.resolve import Effective
@@ -146,7 +146,7 @@ class Prepared:
 
     @property
     def head(self) -> str:
-        """The kind of head that shall run the job: `local` or `inline`."""
+        """The kind of head that shall run the job, as `JobSpec.head`."""
         return str(self.effective.value("head"))
 
     @property
@@ -204,8 +204,12 @@ class Prepared:
             return Finding("workspace", False, str(err), err.hint or "")
         return Finding("workspace", True, place + room)
 
-    def create(self) -> str:
+    def create(self, first: Callable[[str, JobSpec], list[str]] | None = None) -> str:
         """Create the job, whole or not at all, and return its id. No head runs it yet.
+
+        Args:
+            first: Called with the job's id and spec before it is there; returns warnings. What
+                it raises leaves no job.
 
         Raises:
             UsageError: something is wrong with the inputs, or a file has changed.
@@ -220,6 +224,8 @@ class Prepared:
             spec = self._spec = self._built(count, self._packed(draft))
             submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
             draft.show(TOPIC, first_card(draft.id, spec, now))
+            if first:
+                self.warnings += first(draft.id, spec)
             earlier.clean(self.effective, self._here, self.workspace)
             draft.commit([submitted], name=spec.name, made_by=__version__)
             return draft.id

@@ -206,7 +206,7 @@ def plain_text(value: object, where: str) -> str | None:
     match value:
         case str():
             if why := unpassable(value.replace("\0", "")):  # who keeps it looks for NUL
-                raise UsageError(f"it holds {why}", where=where)
+                raise UsageError(f"it contains {why}", where=where)
             return value
         case bool():
             return "true" if value else "false"
@@ -249,7 +249,7 @@ def _bad_name(name: object, where: str, hint: str = "") -> UsageError:
     plain = re.sub(r"[^A-Za-z0-9]+", "_", str(name)).strip("_")
     such = f"_{plain}" if plain[:1].isdigit() else plain or "FILE_NAME"
     return UsageError(
-        f"{_short(name)} is not a name for an environment variable",
+        f"{_short(name)} is not a valid name of an environment variable",
         where=where,
         hint=hint or f"use letters, digits and _, such as {such}",
     )

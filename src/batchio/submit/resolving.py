@@ -29,6 +29,7 @@ from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
 from batchio.providers import NAMES, traits
+from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
 
@@ -81,6 +82,7 @@ def resolve_job(
     ]
     hosts = _hosts(effective, provider, here)
     requirements.check(effective, provider, len(hosts) or 1, coiled)
+    _check_head(effective, provider)
     resolved = ResolvedJob(
         command=planned,
         effective=effective,
@@ -118,7 +120,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     shell, send = effective.value("shell"), effective.value("implicit-upload")
     if isinstance(command, str) and not shell:
         if why := unpassable(command.replace("\0", "")):  # a script may hold what it likes
-            raise UsageError(f"the script holds {why}")
+            raise UsageError(f"the script contains {why}")
         return plan_text(
             command,
             here.look,
@@ -129,7 +131,7 @@ def _planned(command: str | Sequence[str], effective: Effective, here: CallerCon
     words = [command] if isinstance(command, str) else list(command)
     for word in words:
         if why := unpassable(word):
-            raise UsageError(f"a word of the command holds {why}")
+            raise UsageError(f"a word of the command contains {why}")
     if words and not shell and (text := here.streamed(words[0])) is not None:
         return plan_stream(text, words, here.look, send=send)
     return plan_words(
@@ -226,6 +228,30 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
             hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
         )
     return tuple(words)
+
+
+def _check_head(effective: Effective, provider: str) -> None:
+    """Raise UsageError when the head cannot be where it shall be."""
+    head = effective.value("head")
+    if head in ("local", "inline"):
+        return
+    try:
+        from batchio.providers.hosts import parse_host
+
+        parse_host(head)
+        place = effective.value("workspace") or ""
+        if Trait.HOSTS not in traits(provider) or not is_bucket(place):
+            raise UsageError(
+                "a head on another computer needs the ssh provider and a workspace that it reaches",
+                hint="name hosts, and a bucket: --hosts gpu1,gpu2 --workspace s3://mine/batchio",
+            )
+        if effective.value("sync"):
+            raise UsageError(
+                "--sync brings outputs to this computer, and the head is on another one",
+                hint="--download FOLDER, with --wait or later",
+            )
+    except UsageError as err:
+        raise blamed(effective, "head", err) from None
 
 
 def _container(

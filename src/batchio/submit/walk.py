@@ -204,7 +204,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_nowhere(shown: str, path: str, err: OSError) -> UsageError:
-    what = "which leads back to it" if err.errno == errno.ELOOP else "which is not there"
+    what = "which leads back to it" if err.errno == errno.ELOOP else "which does not exist"
     return UsageError(
         f"{shown} is a link to {os.readlink(path)}, {what}",
         hint="remove it, or name it in .batchioignore",

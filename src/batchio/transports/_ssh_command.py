@@ -46,7 +46,7 @@ def command_line(argv: Sequence[str]) -> bytes:
     (csh).
 
     Raises:
-        ValueError: a word holds a NUL byte, which no program can be given.
+        ValueError: a word holds a NUL byte, which cannot be passed to a program.
     """
     words = [os.fsencode(shlex.quote(word)) for word in argv]
     if any(b"\0" in word for word in words):

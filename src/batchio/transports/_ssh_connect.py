@@ -18,6 +18,7 @@ import asyncssh
 
 from batchio.errors import UsageError
 from batchio.transports._ssh_errors import NoAnswer, ProxyFailed, explain
+from batchio.transports._ssh_jump import Passage, passage
 from batchio.transports._ssh_login import Login, SshTarget, arguments, login_for
 from batchio.transports._ssh_proxy import Proxy
 from batchio.transports.ssh_config import HostConfig, read_config, read_config_without_ssh
@@ -102,7 +103,7 @@ class Client(asyncssh.SSHClient):
 async def connect(
     target: SshTarget,
     limits: Limits | None = None,
-    via: asyncssh.SSHClientConnection | None = None,
+    via: Passage | None = None,
     depth: int = 0,
     host_config: HostConfig | None = None,
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
@@ -111,7 +112,7 @@ async def connect(
     Args:
         target: The host.
         limits: None: the usual ones, and what the configuration says.
-        via: A connection to a jump host; it ends with the new one.
+        via: The passage through a jump host; it is closed with the new connection.
         depth: How many jump hosts are on the way already.
         host_config: What the configuration says, when it has been read already.
 
@@ -126,25 +127,32 @@ async def connect(
     try:
         login = await login_for(target, host_config or await _configuration(target))
         bounds = limits or limits_of(login.host_config)
-        if via is None and login.jumps:
-            via = await _through(login, limits, depth)
-        return await _log_in(login, bounds, via)
+        if via is not None or not login.jumps:
+            return await _log_in(login, bounds, via)
+        while True:
+            via = await _through(_way(login, depth), limits, depth)
+            try:
+                return await _log_in(login, bounds, via)
+            except asyncssh.ChannelOpenError as error:
+                if via is None or not via.refuses_more(error):
+                    raise
+                via.close()
     except (asyncssh.Error, OSError, ValueError) as error:
-        _abort(via)
+        _close(via)
         if login is None:
             raise UsageError(str(error), where=target.where) from error
         raise explain(error, login, bounds) from error
     except BaseException:
-        _abort(via)
+        _close(via)
         raise
     finally:
         if login is not None:
             login.keys.close()
 
 
-def _abort(via: asyncssh.SSHClientConnection | None) -> None:
+def _close(via: Passage | None) -> None:
     if via is not None:
-        via.abort()
+        via.close()
 
 
 async def _configuration(target: SshTarget) -> HostConfig:
@@ -165,7 +173,7 @@ def limits_of(host_config: HostConfig) -> Limits:
 
 
 async def _log_in(
-    login: Login, limits: Limits, via: asyncssh.SSHClientConnection | None
+    login: Login, limits: Limits, via: Passage | None
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
     """Log in; when the ssh-agent does not sign what it should, once more without it."""
     try:
@@ -178,7 +186,7 @@ async def _log_in(
 
 
 async def _handshake(
-    login: Login, limits: Limits, via: asyncssh.SSHClientConnection | None
+    login: Login, limits: Limits, via: Passage | None
 ) -> tuple[asyncssh.SSHClientConnection, Client]:
     told = arguments(login) | {
         "connect_timeout": None,  # ours hold: see Limits
@@ -199,7 +207,7 @@ async def _handshake(
                 login.host,
                 login.port,
                 sock=sock,
-                tunnel=via or (),
+                tunnel=via.connection if via else (),
                 client_factory=lambda: client,
                 **told,
             )
@@ -214,7 +222,7 @@ async def _handshake(
             raise
         raise ProxyFailed(proxy.command, code, words) from error
     if via is not None:
-        connection.set_tunnel(via)  # it closes with us
+        connection.set_tunnel(via)  # it is left with us
     client.owns(proxy)
     return connection, client
 
@@ -269,24 +277,34 @@ def _bind(sock: socket.socket, host_config: HostConfig) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
 
 
-async def _through(
-    login: Login, limits: Limits | None, depth: int
-) -> asyncssh.SSHClientConnection | None:
-    """Return the connection to the last of the jump hosts; None where the only one is the host
-    itself.
-    """
+def _way(login: Login, depth: int) -> tuple[SshTarget, ...]:
+    """Return the jump hosts in their order; none where the only one is the host itself."""
     target = login.target
     if depth > _DEEPEST:
         raise UsageError("ProxyJump goes round in a circle", where=target.where)
-    via = None
+    hops = []
     for hop in login.jumps.split(","):
         user, _, place = hop.removeprefix("ssh://").rstrip("/").rpartition("@")
         host, port = _split_port(place)
-        if host in (target.host, login.host):
-            continue
-        jump = SshTarget(host, user or None, port)
-        via, _ = await connect(jump, limits, via, depth + 1)
-    return via
+        if host not in (target.host, login.host):
+            hops.append(SshTarget(host, user or None, port))
+    return tuple(hops)
+
+
+async def _through(way: tuple[SshTarget, ...], limits: Limits | None, depth: int) -> Passage | None:
+    """Return a passage through the last of some jump hosts, which is reached through the others.
+
+    None: there are none.
+    """
+    if not way:
+        return None
+
+    async def open_jump() -> asyncssh.SSHClientConnection:
+        before = await _through(way[:-1], limits, depth)
+        return (await connect(way[-1], limits, before, depth + 1))[0]
+
+    # The depth tells a circle of jump hosts from a connection to wait for.
+    return await passage((way, limits, depth), open_jump)
 
 
 def _split_port(place: str) -> tuple[str, int | None]:

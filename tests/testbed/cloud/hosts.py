@@ -46,6 +46,7 @@ class Ec2:
         subnet: Id of the subnet, whose hosts have private addresses only.
         hosts: Every instance's host, by the instance's id.
         boots: Whether new instances boot at all.
+        impostors: Instances at whose addresses others answer next, with other keys.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -55,6 +56,7 @@ class Ec2:
         self._server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         self.hosts: dict[str, Vm] = {}
         self.boots = True
+        self.impostors = 0
         self._over = threading.Event()
         self._boot = ThreadPoolExecutor(4, "boots")
         self._watch = threading.Thread(target=self._watched)
@@ -126,6 +128,9 @@ class Ec2:
             "/etc/ssh/ssh_host_ed25519_key": config["ssh_keys"]["ed25519_private"],
             f"/home/{USER}/.ssh/authorized_keys": "\n".join(config["ssh_authorized_keys"]) + "\n",
         }
+        if self.impostors:
+            self.impostors -= 1
+            del files["/etc/ssh/ssh_host_ed25519_key"]
         spec = VmSpec(name=name, ip=instance["PrivateIpAddress"], files=files)
         [self.hosts[name]] = self._lab.create(spec)
         for words in config["bootcmd"]:

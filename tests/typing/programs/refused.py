@@ -18,4 +18,4 @@ async def asked() -> None:
 
 batchio.sync.plan("true", memroy="8GiB")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 batchio.sync.open_job().logs(tial=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-batchio.sync.run("true", head="else")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+batchio.sync.run("true", spot_policy="else")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -27,14 +27,14 @@ LIFE_S: Final = 7 * 24 * 3600
 SPARE_S: Final = 3600
 """Seconds that a node of a job with a time limit may live beyond it."""
 
-HEARD: Final = "/run/batchio/heard"
+HEARD: Final = "/run/batchio-heard"
 """File that the agent touches while it hears its head."""
 
-_DEAD_MAN: Final = """\
+DEAD_MAN: Final = """\
 #!/bin/sh
 # Ends this computer when nobody asks for it any more. Written by batchio.
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-lease=$1 ends=$2
+lease=$1 ends=$2 boot=$3 every=$4
 end() {
     sync
     systemctl poweroff || poweroff || shutdown -P now || halt -p
@@ -42,17 +42,16 @@ end() {
     poweroff -f || { echo 1 > /proc/sys/kernel/sysrq; echo o > /proc/sysrq-trigger; }
 }
 up() { read -r up _ < /proc/uptime; echo "${up%%.*}"; }
-heard=$(up) seen=
+heard=$(up) limit=$boot seen=$(stat -c %y HEARD)
 while :; do
-    now=$(stat -c %Y:%Z HEARD 2>/dev/null)
-    [ "$now" = "$seen" ] || { seen=$now heard=$(up); }
-    if [ -z "$seen" ]; then limit=BOOT; else limit=$lease; fi
+    now=$(stat -c %y HEARD)
+    [ "$now" = "$seen" ] || { seen=$now heard=$(up) limit=$lease; }
     [ $(( $(up) - heard )) -lt "$limit" ] || end
     [ "$(up)" -lt "$ends" ] || end
     [ "$(date +%s)" -lt "$(cat /var/lib/batchio/ends)" ] || end
-    sleep EVERY
+    sleep "$every"
 done
-"""
+""".replace("HEARD", HEARD)
 
 EVERY_S: Final = 20
 """Seconds between two looks of the dead man."""
@@ -84,18 +83,14 @@ def user_data(keys: JobKeys, *, owner: str, lease_s: int, life_s: int) -> str:
 
 def _armed(lease_s: int, life_s: int) -> str:
     """Return the commands that start the dead man; at a reboot the end of its life stays."""
-    dead_man = (
-        _DEAD_MAN.replace("HEARD", HEARD)
-        .replace("BOOT", str(BOOT_S))
-        .replace("EVERY", str(EVERY_S))
-    )
     lines = [
         "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "mkdir -p /var/lib/batchio /run/batchio",
+        "mkdir -p /var/lib/batchio",
         "[ -s /var/lib/batchio/ends ] ||"
         f" echo $(( $(date +%s) + {life_s} )) > /var/lib/batchio/ends",
-        f"cat > /var/lib/batchio/dead-man <<'DEAD'\n{dead_man}DEAD",
-        f"setsid sh /var/lib/batchio/dead-man {lease_s} {life_s} >/dev/null 2>&1 </dev/null &",
-        "chmod 1777 /run/batchio",
+        f"cat > /var/lib/batchio/dead-man <<'DEAD'\n{DEAD_MAN}DEAD",
+        f"touch {HEARD}; chmod 666 {HEARD}",
+        f"setsid sh /var/lib/batchio/dead-man {lease_s} {life_s} {BOOT_S} {EVERY_S}"
+        " >/dev/null 2>&1 </dev/null &",
     ]
     return "\n".join(lines)

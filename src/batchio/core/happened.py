@@ -1,0 +1,159 @@
+"""Events as sentences, for people who read what happened to a job. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from batchio.core import events as ev
+from batchio.core.arrays import compact
+from batchio.core.news import name_of
+from batchio.core.rows import ended_by, worded
+from batchio.core.sizes import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from batchio.core.arrays import TaskIds
+    from batchio.core.machine import Machine
+    from batchio.core.reports import Ended
+
+MOST_IDS: Final = 60
+"""Most characters of ids in a sentence."""
+
+
+def sentence(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> str:
+    """Return what happened, in one plain sentence without its time.
+
+    Args:
+        ids: The job's task ids.
+        node_name: Returns the name of the node of a number.
+    """
+    if isinstance(event, ev.NodeEvent):
+        name = node_name(event.node)
+        return _of_tasks(event, ids, name) or _of_node(event, name)
+    return _of_job(event, ids, node_name)
+
+
+def told_of(machine: Machine, rows: Iterable[tuple[int, str]]) -> list[tuple[int, float, str]]:
+    """Return number, Unix seconds and sentence of each event in `rows`, which the journal gave."""
+    nodes, ids = machine.nodes, machine.running_job.spec.tasks
+    found = []
+
+    def node_name(number: int) -> str:
+        return nodes[number].name if 0 <= number < len(nodes) else f"node {number}"
+
+    for number, body in rows:
+        try:
+            event = ev.decode(body)
+            found.append((number, event.at, sentence(event, ids, node_name)))
+        except (ValueError, LookupError, TypeError):
+            found.append((number, 0.0, "this event is damaged, and left out"))
+    return found
+
+
+def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> str:
+    match event:
+        case ev.JobSubmitted():
+            return f"the job was submitted: {_counted(len(ids), 'task')}"
+        case ev.HeadStarted():
+            again = "" if event.epoch == 1 else f", the {event.epoch}. one"
+            return f"a head began to run the job on {event.host} (process {event.pid}){again}"
+        case ev.CancelRequested():
+            which = "the job" if event.tasks is None else _tasks(ids, event.tasks)
+            return f"{which} was to be cancelled: {event.why}"
+        case ev.JobTimedOut():
+            return "the time of the job was over"
+        case ev.JobClosed():
+            return f"the job is done: {event.outcome.replace('_', ' ')}"
+        case ev.Noted():
+            return f"note: {event.text}"
+        case ev.TasksRequeued():
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} will be tried again"
+        case ev.TasksAbandoned():
+            return f"the tasks that were left were given up: {event.why}"
+        case ev.OffersListed():
+            return f"the provider offers {_counted(len(event.offers), 'node')}"
+        case ev.OffersFailed():
+            return f"the provider did not say which nodes there are: {event.why}"
+        case ev.NodesOrdered():
+            return f"{_counted(sum(row[1] for row in event.rows), 'node')} were asked for"
+        case ev.NodesRefused():
+            return f"{', '.join(map(node_name, event.nodes))} could not be had: {event.why}"
+        case ev.NodesDelayed():
+            return f"{', '.join(map(node_name, event.nodes))} must wait: {event.why}"
+        case ev.OutputsMerged() if event.why:
+            return f"outputs could not be brought: {event.why}"
+        case _:
+            return name_of(type(event)).replace("_", " ")
+
+
+def _of_tasks(event: ev.NodeEvent, ids: TaskIds, name: str) -> str:
+    match event:
+        case ev.TasksAssigned():
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} sent to {name}"
+        case ev.TasksStarted():
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} started on {name}"
+        case ev.TasksFinished():
+            return _ended(ids, event.records, name)
+        case ev.TasksRecalled():
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} called back from {name}"
+        case ev.TasksReturned():
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} came back from {name} unstarted"
+        case ev.TasksCollected():
+            which, why = _tasks(ids, (row[0] for row in event.tasks)), event.why
+            return f"outputs of {which} came from {name}" + (f", not all: {why}" if why else "")
+        case _:
+            return ""
+
+
+def _ended(ids: TaskIds, records: Sequence[Ended], name: str) -> str:
+    if len(records) == 1:
+        one = records[0]
+        code, signal = ended_by(one.exit)
+        how = signal or f"exit code {code}"
+        took = format_duration(max(one.ended - one.started, 0.0)) if one.started else "no time"
+        told = ": ".join(filter(None, (worded(one.reason), one.tail)))
+        which = f"task {ids.at(one.task)} ended on {name} with {how} after {took}"
+        return f"{which}: {told}" if told else which
+    bad = [record.task for record in records if record.exit or record.reason]
+    text = f"{_tasks(ids, (record.task for record in records))} ended on {name}"
+    return f"{text}; {len(bad)} of them not well" if bad else text
+
+
+def _of_node(event: ev.NodeEvent, name: str) -> str:
+    why = getattr(event, "why", "")
+    match event:
+        case ev.NodeWanted():
+            return f"{name} was asked for"
+        case ev.NodeCreated():
+            return f"{name} was given, and is reached"
+        case ev.NodeGreeted():
+            return f"{name} is ready with {_counted(event.slots, 'slot')}"
+        case ev.NodeSilent():
+            return f"the connection to {name} broke: {why}"
+        case ev.NodeHeard():
+            return f"{name} answers again"
+        case ev.NodeRestarted():
+            return f"the agent on {name} began anew"
+        case ev.NodeNoticed() | ev.NodeEnds():
+            return f"{name} will be taken away" + (f": {why}" if why else "")
+        case ev.NodeDeleted():
+            left = f"; {event.left}" if event.left else ""
+            return f"{name} was given back{left}"
+        case ev.NodeReleased():
+            return f"{name} is not needed any more: {why}"
+        case ev.NodeLost() | ev.NodeVanished() | ev.NodeCreateFailed():
+            return f"{name} was lost: {why}"
+        case _:
+            return f"{name}: {name_of(type(event)).replace('_', ' ')}"
+
+
+def _tasks(ids: TaskIds, positions: Iterable[int]) -> str:
+    known = [ids.at(position) for position in positions]
+    text = compact(known)
+    text = text if len(text) <= MOST_IDS else text[:MOST_IDS].rpartition(",")[0] + ",…"
+    return f"task {text}" if len(known) == 1 else f"{len(known)} tasks ({text})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

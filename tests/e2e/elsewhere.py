@@ -1,0 +1,160 @@
+"""A laboratory with a bucket: a store in its network, hosts for heads, and computers of people.
+
+A computer of a person is a HOME, a cache and a current folder of its own; commands run there as
+processes. Everything is in the lab's network, from which no way leads out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.testbed import images
+from tests.testbed.network import GATEWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tests.testbed.client import Lab, Vm
+    from tests.testbed.fixtures import MakeVms
+
+PORT: Final = 9100
+URL: Final = "s3://mine/jobs"
+STORE: Final = {
+    "AWS_ENDPOINT_URL": f"http://{GATEWAY}:{PORT}",
+    "AWS_ACCESS_KEY_ID": "the-key-of-the-bucket",
+    "AWS_SECRET_ACCESS_KEY": "the-password-of-the-bucket",
+    "AWS_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+PATIENCE_S: Final = 60.0
+ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""Without it obstore opens no bucket, over http neither; the images have none."""
+
+
+@contextmanager
+def store() -> Iterator[None]:
+    """moto's S3 on the bridge of the lab, with one bucket; the caller is inside the lab."""
+    command = [sys.executable, "-m", "moto.server", "-H", GATEWAY, "-p", str(PORT)]
+    server = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | STORE
+    )
+    try:
+        until(_answers, "the store to answer")
+        request = urllib.request.Request(f"{STORE['AWS_ENDPOINT_URL']}/mine", method="PUT")
+        urllib.request.urlopen(request).close()
+        yield
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _answers() -> bool:
+    try:
+        socket.create_connection((GATEWAY, PORT), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def until(true: Any, what: str, seconds: float = PATIENCE_S) -> None:
+    """Return when something has become true. Raises AssertionError, which names it."""
+    limit = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < limit, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Computer:
+    """A computer of a person: nothing of it is seen by another."""
+
+    top: Path
+    environ: dict[str, str]
+
+    @property
+    def here(self) -> Path:
+        """Its current folder."""
+        return self.top / "work"
+
+    def popen(self, *words: str, **more: str) -> subprocess.Popen[str]:
+        """Start `batchio WORDS`."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "batchio", *words], cwd=self.here, env=self.environ | more,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def run(self, *words: str, code: int | None = 0, **more: str) -> tuple[str, str]:
+        """Run `batchio WORDS` to its end; return what it wrote to stdout and stderr."""
+        with self.popen(*words, **more) as process:
+            out, err = process.communicate(timeout=150)
+        assert code is None or process.returncode == code, (process.returncode, out, err)
+        return out, err
+
+    def status(self, job: str) -> dict[str, Any]:
+        """What `status` tells of a job."""
+        said: dict[str, Any] = json.loads(self.run("status", job, "--format", "json")[0])
+        return said
+
+    def submit(self, *words: str) -> str:
+        """Run `batchio run`, and return the job's id."""
+        return str(json.loads(self.run("run", "--format", "json", *words)[0])["id"])
+
+
+def computer(lab: Lab, top: Path) -> Computer:
+    """A person's computer, which reaches every host of the lab by its name."""
+    home = top / "home"
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    shutil.copy(lab.ssh_config_file, home / ".ssh" / "config")
+    (top / "work").mkdir()
+    kept = {name: os.environ[name] for name in os.environ if name.startswith(("PATH", "BATCHIO_"))}
+    marks = {name: os.environ[name] for name in os.environ if "MARK" in name}
+    environ = {**kept, **marks, **STORE, "HOME": str(home), "BATCHIO_WORKSPACE": URL}
+    return Computer(top, environ)
+
+
+def head_host(lab: Lab, vms: MakeVms, nodes: Sequence[Vm], **options: Any) -> Vm:
+    """A host for heads, whose root and plain user reach nodes by their names."""
+    hosts = "".join(f"Host {vm.name}\n  HostName {vm.ip}\n  User root\n" for vm in nodes)
+    known = "".join(vm.known_hosts for vm in nodes)
+    files: dict[str, str] = {}
+    for home in ("/root", f"/home/{images.PLAIN_USER}"):
+        files |= {
+            f"{home}/.ssh/config": hosts + "Host *\n  IdentityFile ~/.ssh/id_ed25519\n",
+            f"{home}/.ssh/known_hosts": known,
+            f"{home}/.ssh/id_ed25519": lab.identity_file.read_text(),
+        }
+    files[ROOTS] = Path(ROOTS).read_text()
+    files |= options.pop("files", {})
+    [vm] = vms(files=files, **options)
+    return vm
+
+
+def on(lab: Lab, vm: Vm, command: str, user: str = "root") -> str:
+    """What a command prints on a host."""
+    words = ["ssh", "-F", str(lab.ssh_config_file), f"{user}@{vm.name}", command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 255, done.stderr
+    return done.stdout
+
+
+def left_on(lab: Lab, vm: Vm) -> str:
+    """What of batchio is on a host: processes, files, units, values of secrets."""
+    look = (
+        "ls -d /var/tmp/batchio-* /run/batchio-* /run/user/*/batchio-* "
+        "/etc/systemd/system/*batchio* /etc/systemd/system/*/*batchio* "
+        "/home/*/.config/systemd/user/*batchio* /home/*/.config/systemd/user/*/*batchio* "
+        "2>/dev/null; pgrep -a python3; "
+        "test ! -d /run/systemd/system || systemctl list-units --all --no-legend 'batchio*'"
+    )
+    return on(lab, vm, look)

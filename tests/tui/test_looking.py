@@ -1,0 +1,148 @@
+"""What stands on the screen of one job: the lines above, and each view."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.core.stories import JOB, Story, mixed
+from tests.tui.seeing import kept, seated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_the_lines_above_tell_name_state_counts_and_what_is_urgent(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("UNATTENDED", "4 of 6")
+
+        assert JOB in seat.lines[0]
+        assert "process.py" in seat.lines[0]
+        assert seat.lines[1].split() == ["!", "Nobody", "runs", "it", "v", "recover"]
+        assert "✗2 tries" in seat.lines[2]
+        assert seat.lines[-1].split() == (
+            [
+                "/",
+                "filter",
+                "f",
+                "failed",
+                "Enter",
+                "open",
+                "l",
+                "logs",
+                "w",
+                "why",
+                "r",
+                "retry",
+                "?",
+                "help",
+                "q",
+                "quit",
+            ]
+        )
+
+
+async def test_every_task_has_a_row_with_sign_and_word(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("✗ failed")
+        rows = [line.split() for line in seat.lines if "laptop" in line or "pending" in line]
+
+    assert rows[0][:3] == ["›", "2", "✓"]
+    assert [(row[0], row[2]) for row in rows[1:]] == [
+        ("4", "succeeded"),
+        ("5", "failed"),
+        ("6", "failed"),
+        ("8", "running"),
+        ("9", "pending"),
+    ]
+
+
+async def test_f_shows_only_what_failed_and_f_again_shows_all(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("succeeded")
+        await seat.press("f")
+        assert "bad: 2 of 6" in seat.text
+        assert "succeeded" not in seat.text
+        await seat.press("f")
+        assert "succeeded" in seat.text
+
+
+async def test_a_filter_counts_while_it_is_typed_and_escape_takes_it_back(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.press("slash")
+        await seat.type("running")
+        await seat.until("running: 1 of 6")
+        await seat.press("escape")
+        assert "1 of 6" not in seat.text
+        await seat.press("slash")
+        await seat.type("bad row")
+        await seat.press("enter")
+        assert "2 of 6" in seat.text
+
+
+async def test_a_filter_that_makes_no_sense_is_explained_and_the_table_stays(
+    tmp_path: Path,
+) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.press("slash")
+        seat.pane.field._input.value = "exit:nonsense"
+        await seat.until('"exit:nonsense"')
+        assert "succeeded" in seat.text
+
+
+async def test_enter_opens_a_task_with_its_attempts_and_escape_returns_to_its_row(
+    tmp_path: Path,
+) -> None:
+    story = Story("0-3").offers("laptop").ready().start(0).end(0, code=3, tail="first words")
+    story.requeue(0).start(0, at=6).end(0, code=4, tail="second words", at=7)
+    async with seated(kept(tmp_path, story)) as seat:
+        await seat.until("second words")
+        await seat.press("enter")
+        await seat.until("first words", "exit 3", "exit 4", "Attempts")
+        await seat.press("escape")
+        assert "Task▲" in seat.text
+        assert seat.pane.view.current == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("key", "texts"),
+    [
+        ("2", ("ValueError: bad row",)),
+        ("3", ("laptop", "ready")),
+        ("4", ("nothing was printed yet",)),
+        ("5", ("the job was submitted: 6 tasks", "laptop is ready with 2 slots")),
+        ("6", ("Option", "Value", "From")),
+    ],
+)
+async def test_a_number_shows_its_view(tmp_path: Path, key: str, texts: tuple[str, ...]) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.press(key)
+        await seat.until(*texts)
+
+
+async def test_w_says_why_in_the_words_of_explain(tmp_path: Path) -> None:
+    job = kept(tmp_path, mixed())
+    told = await job.explain()
+    async with seated(job) as seat:
+        await seat.press("3", "w")
+        await seat.until("Why job", told[0][:40])
+        await seat.press("escape")
+        assert "Why job" not in seat.text
+
+
+async def test_the_list_of_jobs_opens_one_and_escape_returns_to_it(tmp_path: Path) -> None:
+    kept(tmp_path, mixed())
+    async with seated(None, workspace=str(tmp_path / "ws")) as seat:
+        await seat.until(JOB, "unattended")
+        await seat.press("enter")
+        await seat.until("1 Tasks", "process.py")
+        await seat.press("escape")
+        await seat.until("1 job, 1 not done")
+
+
+async def test_an_empty_workspace_says_how_to_start_a_job(tmp_path: Path) -> None:
+    async with seated(None, workspace=str(tmp_path / "ws")) as seat:
+        await seat.until("batchio run")

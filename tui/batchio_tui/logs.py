@@ -1,0 +1,198 @@
+"""What tasks printed: it follows while one is at the end, and stays where one is otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from textual.message import Message
+
+from batchio.errors import BatchioError, HeadGone
+from batchio_tui import words
+from batchio_tui.beside import beside
+from batchio_tui.grid import Column, Grid
+from batchio_tui.paint import width_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchio.api import Change, Job, Live, LogLine
+    from batchio_tui.paint import Line, Piece
+
+TAIL: Final = 5000
+"""Lines that are read of the past."""
+MOST: Final = 200_000
+"""Lines that are kept."""
+MOST_SHOWN: Final = 4000
+"""Characters of a line that are looked at to show it."""
+SHIFT: Final = 16
+"""Columns by which the lines move to the left or right."""
+EVERY_S: Final = 0.1
+"""Seconds between two looks at whether lines have come."""
+
+
+class Logs(Grid):
+    """Lines of all tasks, or of some."""
+
+    COLUMNS = (
+        Column("Task", 7, right=True),
+        Column("When", 8, spare=1),
+        Column("Line", 20, flexible=True),
+    )
+    EMPTY = "nothing was printed yet"
+
+    class Grown(Message):
+        """Lines have come."""
+
+        def __init__(self, logs: Logs) -> None:
+            super().__init__()
+            self.logs = logs
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(id="logs")
+        self._job = job
+        self.lines: list[LogLine] = []
+        self.tasks: str | None = None
+        """Ids of the tasks whose lines are shown; None: all."""
+        self.node: int | None = None
+        """Number of the node whose lines are shown; None: all."""
+        self.sought = ""
+        """What was searched for."""
+        self.wrap = False
+        self.shift = 0
+        """Columns that are left out at the beginning of each line."""
+        self._drawn = -1
+        """Number of lines that were there when they were drawn."""
+        self._opened = False
+
+    @property
+    def count(self) -> int:
+        """Number of lines."""
+        return len(self.lines)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether new lines are followed."""
+        return self.cursor >= self._drawn - 1
+
+    @property
+    def about(self) -> str:
+        """Whose lines are shown, how many are new, and what was searched for."""
+        whose = f"task {self.tasks}" if self.tasks else "" if self.node is None else "one node"
+        new = self.count - 1 - self.cursor
+        follows = "follows" if new <= 0 else f"{words.number(new)} below"
+        sought = f"/{self.sought}" if self.sought else ""
+        return "  ".join(filter(None, (whose, sought, follows if self.count else "")))
+
+    def on_mount(self) -> None:
+        """Draw new lines as they come."""
+        self.set_interval(EVERY_S, self._look)
+
+    def follow(self, live: Live) -> None:
+        """Show the logs of this job, when they are looked at."""
+        super().follow(live)
+        if self._opened:
+            self.open(self.tasks, self.node)
+
+    def open(self, tasks: str | None, node: int | None = None) -> None:
+        """Show what these tasks, or this node, printed; None: all."""
+        self.tasks, self.node, self._opened = tasks, node, True
+        self.lines, self._drawn, self.cursor, self.top, self.shift = [], -1, 0, 0, 0
+        beside(self, "logs", self._read, exclusive=True)
+
+    def renew(self, change: Change | None) -> None:
+        """Begin to read when it is first seen."""
+        if self.display and not self._opened:
+            self.open(None)
+
+    async def _read(self) -> None:
+        try:
+            async for line in self._job.logs(task=self.tasks, tail=TAIL, follow=True):
+                if self.node is None or line.node == self.node:
+                    self.lines.append(line)
+                if len(self.lines) > MOST:
+                    del self.lines[: MOST // 10]
+                    self.move(self.cursor - MOST // 10)
+        except HeadGone:
+            pass  # the lines above say so
+        except (BatchioError, OSError) as err:
+            self.notify(words.plain(str(err)), severity="error", markup=False)
+
+    def _look(self) -> None:
+        if self.display and len(self.lines) != self._drawn:
+            following = self.at_end
+            self._drawn = len(self.lines)
+            if following:
+                self.move(self.count - 1)
+            else:
+                self.settle()
+            self.post_message(self.Grown(self))
+
+    # --- searching ----------------------------------------------------------------
+
+    def search(self, text: str, *, back: bool = False) -> bool:
+        """Move to the next line with a text, or the one before; return whether there is one."""
+        self.sought, wanted = text, text.casefold()
+        rows = range(self.cursor - 1, -1, -1) if back else range(self.cursor + 1, self.count)
+        for row in rows:
+            if wanted in self.lines[row].text.casefold():
+                self.move(row)
+                return True
+        self.repaint()
+        return False
+
+    # --- drawing ------------------------------------------------------------------
+
+    def cells(self, first: int, last: int) -> list[Sequence[Piece]]:
+        """Return the cells of lines."""
+        return [self._cells(line) for line in self.lines[first:last]]
+
+    def _cells(self, line: LogLine) -> Sequence[Piece]:
+        shown = words.plain(line.text[self.shift : self.shift + MOST_SHOWN])
+        hit = bool(self.sought) and self.sought.casefold() in line.text.casefold()
+        style = "found" if hit else "bad" if line.stream == "stderr" else ""
+        return (str(line.task), "dim"), (words.clock(line.time)[-8:], "faint"), (shown, style)
+
+    def paint(self, width: int, height: int) -> list[Line]:
+        """Return the lines; long ones in several where they are wrapped."""
+        lines = super().paint(width, height)
+        if not self.wrap or not self.count:
+            return lines
+        column = self.columns(width)[-1][2]
+        while True:
+            found, seen = self._wrapped(lines[0], width, height, column)
+            if self.cursor < self.top + seen or seen <= 1:
+                return found
+            self.top += 1
+
+    def _wrapped(
+        self, titles: Line, width: int, height: int, column: int
+    ) -> tuple[list[Line], int]:
+        """Return the lines on the screen, and how many of the log are whole among them."""
+        shown, out = self.columns(width), [titles]
+        seen = 0
+        for row in range(self.top, self.count):
+            cells = self.cells(row, row + 1)[0]
+            parts = _parts(cells[-1][0], column)
+            if len(out) + len(parts) > height and seen:
+                break
+            for at, part in enumerate(parts):
+                cell = (part, cells[-1][1])
+                first = cells[:-1] if not at else (("", ""), ("", ""))
+                line = self._row(row, (*first, cell), shown)
+                out.append(self._barred(line, len(out), width, height))
+            seen += 1
+        return out[:height], seen
+
+
+def _parts(text: str, width: int) -> list[str]:
+    """Return a text in parts of at most `width` columns."""
+    if width_of(text) <= width:
+        return [text]
+    if text.isascii():
+        return [text[at : at + width] for at in range(0, len(text), width)]
+    parts, left = [], text
+    while left:
+        size = next(n for n in range(min(width, len(left)), 0, -1) if width_of(left[:n]) <= width)
+        parts.append(left[:size])
+        left = left[size:]
+    return parts
