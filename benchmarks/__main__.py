@@ -30,11 +30,14 @@ class Benchmark(NamedTuple):
 BENCHMARKS: Final = (
     Benchmark("startup", "--rounds 5", "--rounds 1 --tasks 50"),
     Benchmark("live", "--rounds 3", "--tasks 50 --nodes 5 --rounds 1"),
+    Benchmark("dashboard", "--tasks 100000", "--tasks 200"),
+    Benchmark("report", "--rounds 2", "--tasks 200 --nodes 5 --rounds 1"),
     Benchmark("listing", "--rounds 3", "--jobs 5 --rounds 1"),
     Benchmark("local", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1 --peers 0"),
     Benchmark("agent_spawn", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1"),
     Benchmark("machine", "--most 100000", "--most 1000"),
     Benchmark("engine", "--most 100000 --rounds 2", "--most 1000 --nodes 10 --rounds 1"),
+    Benchmark("environment", "--rounds 2", "--packages 2 --rounds 1"),
     Benchmark("output", "--mb 200", "--mb 1 --ssh 0"),
     Benchmark(
         "ssh",

@@ -28,8 +28,7 @@ EXIT_CODES = {
     "waited for nothing.",
     ExitCode.TASK_FAILED: "At least one task failed, or ran out of its own time.",
     ExitCode.USAGE: "What was asked cannot be done as written; nothing was started.",
-    ExitCode.INFRASTRUCTURE: "Nodes, the workspace or batchio itself failed; the program is "
-    "not to blame.",
+    ExitCode.INFRASTRUCTURE: "Nodes, the workspace or batchio failed; the program is not to blame.",
     ExitCode.CANCELLED: "The job was cancelled.",
     ExitCode.TIMED_OUT: "The job ran out of its time (`--job-timeout`), or waiting for it did "
     "(`wait --timeout`).",

@@ -34,9 +34,11 @@ from typing_extensions import TypedDict
 from batchio.cli.documents import (
     Changed,
     Checked,
+    Cleaned,
     Explained,
     HeadLog,
     LogRecord,
+    ShownEnvironment,
     Submitted,
     Version,
 )
@@ -71,6 +73,8 @@ PRINTED: Final = (
     Printed("version", "version", "version"),
     Printed("check", "checked", "checked"),
     Printed("explain", "explanation", "explanation"),
+    Printed("env show", "environment", "environment"),
+    Printed("env clean", "cleaned", "cleaned"),
     Printed("logs --scheduler", "head-log", "head-log"),
     Printed("logs", "log-line, in an array", "log-line, a line each"),
 )
@@ -97,6 +101,8 @@ def documents() -> dict[str, Any]:
         "changed": document(Changed),
         "version": document(Version),
         "checked": document(Checked),
+        "environment": document(ShownEnvironment),
+        "cleaned": document(Cleaned),
         "explanation": document(Explained),
         "head-log": document(HeadLog),
         "log-line": document(LogRecord),

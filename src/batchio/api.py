@@ -17,6 +17,7 @@ from batchio import heads, providers, submit
 from batchio.core.cards import Wanted
 from batchio.core.result import Result as Result  # noqa: TC001  (the command line names it)
 from batchio.core.sizes import parse_duration
+from batchio.core.traits import Trait
 from batchio.heads.title import hide_arguments as hide_arguments
 from batchio.job import Job as Job
 from batchio.options.terms import for_command_line as for_command_line
@@ -34,10 +35,11 @@ from batchio.stores.logs import Printed as Printed
 from batchio.submit import Prepared as Prepared
 from batchio.submit import dashboard_keys as dashboard_keys
 from batchio.submit import prepare as prepare
+from batchio.submit import users_environment as users_environment
 from batchio.submit import workspace_of as workspace_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any, Unpack
 
     from batchio.core.cards import Removed
@@ -95,10 +97,15 @@ async def _prepared(command: Words, options: Any) -> tuple[submit.Prepared, Noti
 async def _begun(prepared: submit.Prepared, job: Job) -> list[str]:
     """Return what the command line says of a job that begins."""
     left = await unattended(workspace=prepared.workspace.url)
-    sends = [f"sends {prepared.sends}"] if prepared.sends else []
+    sends = [f"sending {prepared.sends}"] if prepared.sends else []
+    if prepared.packages:
+        sends.append(f"sending packages of {prepared.packages}")
     spec = prepared.spec
     return [
-        *(f"nobody runs job {one} any more; go on with: batchio recover {one}" for one in left),
+        *(
+            f"no process runs job {one} any more; to continue it: batchio recover {one}"
+            for one in left
+        ),
         *sends,
         f"job {job.id}: {spec.name}, {len(spec.tasks)} tasks on {spec.provider}",
     ]
@@ -158,6 +165,30 @@ async def check_prepared(prepared: submit.Prepared) -> list[Finding]:
             *await provider.check(spec),
             *await checking.check_nodes(provider, spec),
         ]
+    finally:
+        await provider.aclose()
+
+
+@portable
+async def clean_packages(typed: Mapping[str, Any]) -> list[tuple[Finding, int]]:
+    """Remove packed packages from this computer, or from the hosts that options name.
+
+    Args:
+        typed: The options of a command line: name to text.
+
+    Returns what each had, in bytes; what a job uses on a host stays.
+    """
+    from batchio.runtime import cleaning
+
+    prepared = await in_thread(partial(submit.prepare, ("true",), {}, typed=typed))
+    if Trait.REMOTE not in providers.traits(prepared.spec.provider):
+        size = await in_thread(submit.clean_packages)
+        from batchio.ports import Finding
+
+        return [(Finding("this computer", True, ""), size)]
+    provider = providers.load(prepared.spec)
+    try:
+        return await cleaning.clean_nodes(provider, prepared.spec)
     finally:
         await provider.aclose()
 

@@ -10,13 +10,15 @@ from contextlib import closing
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from batchio import heads, tasklogs
+from batchio import heads
 from batchio.core.news import event_view
+from batchio.core.reproduce import reproduce
 from batchio.core.table import position_of
-from batchio.errors import JobFailed
+from batchio.errors import JobFailed, UsageError
 from batchio.heads import asking
+from batchio.job_logs import JobLogs
 from batchio.options.terms import in_terms, python_terms
 from batchio.runtime.cards import told_of
 from batchio.runtime.host import in_thread
@@ -24,11 +26,10 @@ from batchio.runtime.live import Live
 from batchio.runtime.notices import Notices
 from batchio.runtime.streams import Stream
 from batchio.runtime.waiting import until_done
-from batchio.stores.logs import LINES, RAW
-from batchio.tasklogs import Lines, chosen, positions_of
+from batchio.tasklogs import chosen, positions_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from batchio.core.history import AttemptRow
     from batchio.core.machine import Machine
@@ -36,10 +37,9 @@ if TYPE_CHECKING:
     from batchio.core.views import JobView
     from batchio.ports import JobStore, Workspace
     from batchio.runtime.copying import Download
-    from batchio.stores.logs import LogLine, Printed
 
 
-class Job:
+class Job(JobLogs):
     """A job of a workspace. Cheap: it holds no connection and no process."""
 
     def __init__(self, workspace: Workspace, job: str) -> None:
@@ -145,57 +145,6 @@ class Job:
         async with Live(self._store, nodes=False) as live:
             return live._machine
 
-    def logs(
-        self,
-        *,
-        task: str | int | None = None,
-        attempt: int | None = None,
-        stream: Literal["stdout", "stderr"] | None = None,
-        follow: bool = False,
-        since: float | None = None,
-        tail: int | None = None,
-    ) -> Stream[LogLine]:
-        """Stream what the tasks printed, in the order in which they did.
-
-        Args:
-            task: Ids, such as `3` or `"2,4-6"`; None for all.
-            attempt: Only this one; None for all.
-            stream: `"stdout"` or `"stderr"`; None for both.
-            follow: Go on until the job is done.
-            since: Unix seconds.
-            tail: Only the last so many lines.
-
-        Raises:
-            UsageError: there is no such task, or no such stream.
-        """
-        which = Lines(chosen(task), attempt, stream, since, tail)
-        verb = in_terms(tasklogs.follow if follow else tasklogs.past)
-        return Stream(lambda: verb(self._store, which, LINES))
-
-    def _watched(self, watch: Callable[[Live], object]) -> Stream[LogLine]:
-        """Stream what tasks print until the job is done, while `watch` looks at the job."""
-        verb = in_terms(tasklogs.follow)
-        return Stream(lambda: verb(self._store, Lines(), LINES, watch=watch))
-
-    def raw_logs(
-        self,
-        *,
-        task: str | int | None = None,
-        attempt: int | None = None,
-        stream: Literal["stdout", "stderr"] | None = None,
-        follow: bool = False,
-        since: float | None = None,
-    ) -> Stream[Printed]:
-        """Stream what the tasks printed, byte for byte. Arguments as of `logs`."""
-        which = Lines(chosen(task), attempt, stream, since)
-        verb = in_terms(tasklogs.follow if follow else tasklogs.past)
-        return Stream(lambda: verb(self._store, which, RAW))
-
-    @in_terms
-    async def head_log(self) -> str:
-        """Return what the job's head itself wrote to stderr; mostly nothing."""
-        return await in_thread(self._store.head_words)
-
     @in_terms
     async def cancel(self, tasks: str | int | None = None, why: str = "") -> None:
         """End the job, or some of its tasks. Returns when that stands in the journal.
@@ -249,31 +198,39 @@ class Job:
 
     @in_terms
     async def recover(
-        self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False
+        self,
+        secrets: dict[str, str] | None = None,
+        *,
+        elsewhere: bool = False,
+        head: str | None = None,
     ) -> bool:
         """Start a head for a job that has none; return False when there is nothing to do.
 
         Args:
             secrets: The values of the job's secrets.
+            head: `"local"`, `"inline"` or a host; None: where the last one ran.
             elsewhere: Also when its tasks ran on another computer than this one, which is
                 given up with all that may still run there.
 
         Raises:
             UsageError: the job needs secrets, and the values were not given; or its tasks
-                ran on another computer.
+                ran on another computer; or a head cannot be on that host.
+            NodeError: that host cannot be reached.
         """
         machine = await self._machine()
-        if machine.running_job.closed or self._store.leader():
+        if machine.running_job.closed or await asking.is_led(self._store):
             return False
-        begin = partial(self._begin, secrets or {}, elsewhere=elsewhere)
+        begin = partial(self._begin, secrets or {}, elsewhere=elsewhere, kind=head)
         await asking.lead_again(self._store, begin)
         return True
 
     @in_terms
     async def outputs(self) -> Path:
-        """Return the folder that the outputs of tasks are copied to, below each task's id."""
-        collect = (await self._machine()).running_job.spec.collect
-        return Path(collect) if collect else self._store.outputs()
+        """Return the folder of outputs, below each task's id; UsageError: they are in a store."""
+        from batchio import taskoutputs  # few ask for them
+
+        job = (await self._machine()).running_job
+        return await in_thread(partial(taskoutputs.folder, self._store, job))
 
     @in_terms
     async def download(self, folder: str | Path, *, clean: bool = False) -> Download:
@@ -286,14 +243,14 @@ class Job:
             clean: First remove from there what jobs brought, and nobody has changed since.
 
         Raises:
-            UsageError: `folder` is inside the folder of the outputs.
+            UsageError: `folder` is inside the folder of the outputs; or they are in a store.
             WorkspaceError: something cannot be read or written.
         """
-        from batchio.runtime.copying import copy_outputs  # few ask for it
+        from batchio import taskoutputs
 
-        job, source = (await self._machine()).running_job, await self.outputs()
-        copy = partial(copy_outputs, self._store, job, source, Path(folder), clean=clean)
-        return await in_thread(copy)
+        job = (await self._machine()).running_job
+        bring = partial(taskoutputs.bring, self._store, job, Path(folder), clean=clean)
+        return await in_thread(bring)
 
     @in_terms
     async def explain(self, task: int | None = None) -> list[str]:
@@ -331,24 +288,54 @@ class Job:
             return await live.attempts(task)
 
     @in_terms
-    async def stdout(self, task: int) -> str:
-        """Return what the last attempt of this task wrote to stdout; bytes not UTF-8 are U+FFFD.
+    async def note(self, text: str) -> None:
+        """Write a note of yours into the job's journal, for whoever looks at the job.
+
+        Returns when it stands there. A job that is done is not begun anew.
+
+        Raises:
+            UsageError: the text is empty, or longer than 1,000 characters; or the job is done.
+        """
+        if not text.strip() or len(text) > asking.MOST_NOTE:
+            raise UsageError("a note has 1 to 1,000 characters")
+        if (await self._machine()).running_job.closed:
+            raise UsageError(f"job {self.id} is done, and nobody writes its journal any more")
+        await self._ask({"kind": "note", "text": text}, {}, runs_tasks=False)
+
+    @in_terms
+    async def reproduce(self, task: int, attempt: int | None = None) -> str:
+        """Return shell lines that run a task by hand: folder and files, variables, command.
+
+        Args:
+            attempt: Its number; None: the newest.
 
         Raises:
             UsageError: the job has no such task.
         """
-        return await self._text(task, "stdout")
+        machine = await self._machine()
+        newest = machine.tasks.attempt[position_of(machine, task)]
+        job, [given] = machine.running_job, await self.inputs([task])
+        bundle = str(await in_thread(self._store.bundle)) if job.spec.files else None
+        number = attempt or newest
+        return reproduce(job.spec, job.id, task, attempt=number, given=given, bundle=bundle)
 
     @in_terms
-    async def stderr(self, task: int) -> str:
-        """Return what the last attempt of this task wrote to stderr, as `stdout` does."""
-        return await self._text(task, "stderr")
+    async def report(self) -> str:
+        """Return a report of the job as one HTML page, which asks nothing of a network.
 
-    async def _text(self, task: int, stream: Literal["stdout", "stderr"]) -> str:
-        async with Live(self._store, nodes=False) as live:
-            [row] = live.rows([position_of(live._machine, task)])
-        which = self.raw_logs(task=task, attempt=row.attempt, stream=stream)
-        return b"".join([bytes(part.data) async for part in which]).decode(errors="replace")
+        It needs jinja2: `pip install 'batchio[report]'`.
+
+        Raises:
+            UsageError: jinja2 is missing.
+        """
+        try:
+            from batchio.report.gathering import gather
+            from batchio.report.page import page
+        except ModuleNotFoundError as err:
+            hint = "pip install 'batchio[report]'"
+            raise UsageError(f"a report needs {err.name}", hint=hint) from None
+        found = await gather(self._store, self.reproduce)
+        return await in_thread(partial(page, found))
 
     @in_terms
     async def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
@@ -370,24 +357,9 @@ class Job:
         begin = partial(self._begin, secrets, runs_tasks=runs_tasks)
         await asking.ask(self._store, request, begin)
 
-    async def _begin(
-        self, secrets: dict[str, str], *, runs_tasks: bool = True, elsewhere: bool = False
-    ) -> None:
-        """Start a head of the kind that the job was submitted with.
-
-        Args:
-            runs_tasks: It may start tasks, which then need their secrets.
-
-        Raises:
-            UsageError: this must not be done here, or not without more secrets.
-        """
-        machine = await self._machine()
-        spec = machine.running_job.spec
-        if runs_tasks:
-            heads.need_secrets(self.id, spec, secrets)
-        if not elsewhere:
-            heads.need_its_computer(machine)
-        await heads.begin(spec.head, self._workspace, self.id, secrets)
+    async def _begin(self, secrets: dict[str, str], **how: Any) -> None:
+        """Start a head that goes on with the job. Arguments and errors: see `heads.go_on`."""
+        await heads.go_on(self._workspace, await self._machine(), secrets, **how)
 
 
 def _inputs(store: JobStore, positions: Sequence[int]) -> list[str | None]:

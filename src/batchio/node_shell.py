@@ -45,7 +45,7 @@ def command_for(machine: Machine, task: int | None, words: Sequence[str]) -> lis
         key, label = f"{at}.{machine.tasks.attempt[at]}", str(task)
     if node is None or node.handle is None:
         raise NodeError(
-            "no node of this job is ready", hint="nodes are given back when the job is done"
+            "no node of this job is ready", hint="nodes are released when the job is done"
         )
     python = node.facts.get("executable", "python3")
     home = os.path.dirname(node.facts["socket"])
@@ -67,7 +67,7 @@ def _node_of(machine: Machine, at: int, task: int) -> Node:
     node = machine.nodes[machine.tasks.node[at]]
     if not node.alive:
         raise NodeError(
-            f"task {task} ran on {node.name}, which is given back",
-            hint=f"what it printed: batchio logs {machine.running_job.id} --task {task}",
+            f"task {task} ran on {node.name}, which was released",
+            hint=f"to see its output: batchio logs {machine.running_job.id} --task {task}",
         )
     return node

@@ -131,7 +131,7 @@ class open_nodes:
     @portable
     async def __aenter__(self) -> list[Node]:
         if self._provider is not None:
-            raise UsageError("these nodes are open already", hint="make another open_nodes(…)")
+            raise UsageError("these nodes are open already", hint="create another open_nodes(…)")
         self._provider = providers.load(self._spec)
         try:
             offers = await self._provider.offers(self._spec)
@@ -153,7 +153,7 @@ class open_nodes:
             transport = await self._provider.connect(answer.handle)
             self._held.append((answer.handle, transport))
             return Node(offer.id, transport, self._spec.slots or offer.slots or 1)
-        raise ProviderDown("it is not known whether there is a node", where=offer.id)
+        raise ProviderDown("it is unknown whether there is a node", where=offer.id)
 
     async def _give_back(self) -> None:
         held, self._held = self._held, []
@@ -253,7 +253,7 @@ async def _dispatch(
             if isinstance(item, NodeError):
                 last = item
                 if not lost.issuperset(nodes):
-                    notices.warn([f"{item}; its commands run on the other nodes"])
+                    notices.warn([f"{item}; its commands run on other nodes"])
             else:
                 yield item
         if broken:

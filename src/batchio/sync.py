@@ -11,24 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from batchio import api
 from batchio.api import blocking, plainly
-from batchio.core.lens import ALL
 from batchio.errors import JobFailed
+from batchio.sync_live import Live as Live
+from batchio.sync_live import each
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import timedelta
     from pathlib import Path
     from typing import Unpack
 
-    from batchio.api import Change, Download, Finding, LogLine, Plan, Printed, Stream, Words
+    from batchio.api import Download, Finding, LogLine, Plan, Printed, Stream, Words
     from batchio.core.cards import Removed
     from batchio.core.history import AttemptRow
-    from batchio.core.lens import Order, Where
-    from batchio.core.rows import FailureGroup, TaskRow
-    from batchio.core.select import Filter
-    from batchio.core.sending import Sending
-    from batchio.core.views import JobHeader, JobSummary, JobView
+    from batchio.core.views import JobSummary, JobView
     from batchio.options.keywords import RunOptions
 
 T = TypeVar("T")
@@ -93,12 +89,15 @@ class Job:
         """
         return plainly(self._job.retry(tasks, secrets))
 
-    def recover(self, secrets: dict[str, str] | None = None, *, elsewhere: bool = False) -> bool:
-        """Start a head for a job that has none; return False when there is nothing to do.
-
-        Arguments and errors: see `batchio.Job.recover`.
-        """
-        return plainly(self._job.recover(secrets, elsewhere=elsewhere))
+    def recover(
+        self,
+        secrets: dict[str, str] | None = None,
+        *,
+        elsewhere: bool = False,
+        head: str | None = None,
+    ) -> bool:
+        """Start a head for a job that has none; see `batchio.Job.recover`."""
+        return plainly(self._job.recover(secrets, elsewhere=elsewhere, head=head))
 
     def outputs(self) -> Path:
         """Return the folder that the outputs of tasks are copied to, below each task's id."""
@@ -120,10 +119,7 @@ class Job:
         return plainly(self._job.inputs(tasks))
 
     def attempts(self, task: int) -> list[AttemptRow]:
-        """Return all attempts of the task of this id, oldest first.
-
-        Arguments and errors: see `batchio.Job.attempts`.
-        """
+        """Return all attempts of the task of this id, oldest first; see `batchio.Job.attempts`."""
         return plainly(self._job.attempts(task))
 
     def stdout(self, task: int) -> str:
@@ -175,6 +171,24 @@ class Job:
         """Return what the job's head itself wrote to stderr; mostly nothing."""
         return plainly(self._job.head_log())
 
+    def note(self, text: str) -> None:
+        """Write a note of yours into the job's journal, for whoever looks at the job.
+
+        Arguments and errors: see `batchio.Job.note`.
+        """
+        plainly(self._job.note(text))
+
+    def reproduce(self, task: int, attempt: int | None = None) -> str:
+        """Return shell lines that run a task by hand; see `batchio.Job.reproduce`."""
+        return plainly(self._job.reproduce(task, attempt))
+
+    def report(self) -> str:
+        """Return a report of the job as one HTML page, which asks nothing of a network.
+
+        Errors: see `batchio.Job.report`.
+        """
+        return plainly(self._job.report())
+
     def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
 
@@ -197,118 +211,9 @@ class Job:
         return _iterate(self._job.events())
 
 
-class Live:
-    """A job that is watched while it goes on; mirrors `batchio.Live`."""
-
-    def __init__(self, live: api.Live) -> None:
-        self._live = live
-
-    def __enter__(self) -> Live:
-        plainly(self._live.__aenter__())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        plainly(self._live.__aexit__())
-
-    @property
-    def view(self) -> JobHeader:
-        """The job without its tasks: values that never change, made anew after each change."""
-        return self._live.view
-
-    @property
-    def position(self) -> int:
-        """Number of the newest event in the state that is shown."""
-        return self._live.position
-
-    @property
-    def done(self) -> bool:
-        """Whether the job is closed now: no more changes will come."""
-        return self._live.done
-
-    @property
-    def gone(self) -> bool:
-        """Whether the job is not done, and no head has run it for GONE_AFTER_S seconds."""
-        return self._live.gone
-
-    def select(self, where: Where | Filter | str = ALL, *order: Order) -> array[int]:
-        """Return the positions of the tasks that meet `where`, sorted by `order`, else by id.
-
-        Arguments and errors: see `batchio.Live.select`.
-        """
-        return self._live.select(where, *order)
-
-    def rows(self, positions: Iterable[int]) -> list[TaskRow]:
-        """Return the rows of the tasks at these positions."""
-        return self._live.rows(positions)
-
-    def failures(self, *, attempts: bool = False) -> list[FailureGroup]:
-        """Return the tasks that ended badly, grouped by how they ended, largest group first.
-
-        Arguments: see `batchio.Live.failures`.
-        """
-        return self._live.failures(attempts=attempts)
-
-    def why(self, task: int | None = None) -> list[str]:
-        """Return plain sentences that say why the job, or the task of this id, is in its state.
-
-        Arguments and errors: see `batchio.Live.why`.
-        """
-        return self._live.why(task)
-
-    def sending(self) -> Sending | None:
-        """Return how far the job's files were sent to nodes; None when none are being sent."""
-        return self._live.sending()
-
-    def attempts(self, task: int) -> list[AttemptRow]:
-        """Return all attempts of the task of this id, oldest first.
-
-        Arguments and errors: see `batchio.Live.attempts`.
-        """
-        return plainly(self._live.attempts(task))
-
-    def seek(self, moment: float | None) -> None:
-        """Show the job as it was at another moment.
-
-        Arguments and errors: see `batchio.Live.seek`.
-        """
-        plainly(self._live.seek(moment))
-
-    def look(self) -> Change | None:
-        """Read once what is new, and return it as a change; None when nothing is new."""
-        return plainly(self._live.look())
-
-    def changes(
-        self,
-        *,
-        at_most: float = 0.1,
-        at_least: float | None = None,
-        must_run: bool = False,
-        timeout: float | None = None,
-    ) -> Iterator[Change]:
-        """Yield changes until the job is closed. Only one loop may iterate at a time.
-
-        Arguments and errors: see `batchio.Live.changes`.
-        """
-        return _each(
-            self._live.changes(
-                at_most=at_most, at_least=at_least, must_run=must_run, timeout=timeout
-            )
-        )
-
-
-def _each(items: AsyncIterator[T]) -> Iterator[T]:
-    async def step() -> list[T]:
-        async for item in items:
-            return [item]
-        return []
-
-    while found := plainly(step()):
-        yield found[0]
-
-
 def _iterate(stream: Stream[T]) -> Iterator[T]:
     try:
-        yield from _each(stream)
+        yield from each(stream)
     finally:
         plainly(stream.aclose())
 

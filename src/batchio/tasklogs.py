@@ -13,6 +13,7 @@ from batchio.errors import UsageError
 from batchio.runtime.changes import SLOWING
 from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.live import Live
+from batchio.runtime.patience import Patience
 from batchio.stores.log_records import STDERR, STDOUT, Select
 from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last, node_printed
 
@@ -138,7 +139,7 @@ async def follow(
         select, ahead = _select(positions_of(machine, which.tasks), which), partial(_ahead, machine)
         follower = LogFollower(store.logs(), shape, select, ahead)
         named, watched = _Named(machine, which), _Watched(machine, follower)
-        pause, first = quick, True
+        pause, first, patience = quick, True, Patience(clock)
         if which.tail is not None:
             for printed in named.of(await in_thread(partial(follower.last, which.tail))):
                 yield printed
@@ -149,7 +150,12 @@ async def follow(
             if live.gone:
                 raise await live.why_gone()
             nodes = None if over or first else watched.due(change, clock.now())
-            found = await in_thread(partial(watched.poll, nodes))
+            found = None
+            with patience:
+                found = await in_thread(partial(watched.poll, nodes))
+            if found is None:
+                await clock.sleep(slow)
+                continue
             if over and not found:
                 found = follower.finish()
                 over = not found

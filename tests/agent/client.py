@@ -74,6 +74,8 @@ class Client:
     dones: dict[tuple[int, int], Done] = field(default_factory=dict)
     inbox: bytearray = field(default_factory=bytearray)
     acked: int = 0
+    pid: int = 0
+    """The agent's, once it said hello."""
 
     def __post_init__(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -93,6 +95,7 @@ class Client:
     def hello(self) -> dict[str, Any]:
         self.send(["hello", {"v": frames.VERSION, "job": self.job, "epoch": self.epoch}])
         facts: dict[str, Any] = self.wait("hello")[1]
+        self.pid = facts["pid"]
         return facts
 
     def send(self, *messages: Message) -> None:

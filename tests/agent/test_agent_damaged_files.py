@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KNOWN: dict[str, Any] = {
-    "v": 2, "instance": "a", "pid": 4194303, "start": 7, "socket": "/s", "job": "j", "epoch": 3,
+    "v": 3, "instance": "a", "pid": 4194303, "start": 7, "socket": "/s", "job": "j", "epoch": 3,
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchio.core.reports import Ended, Facts
 from batchio.runtime import agent_messages as messages
-from batchio.runtime import frames
+from batchio.runtime import frames, head_messages
 from tests.house.source import ROOT
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ def table(title: str) -> list[str]:
 
 
 def test_the_setup_that_heads_send_has_the_fields_of_the_page() -> None:
-    assert table("`setup` fields") == list(messages.Setup.__annotations__)
+    assert table("`setup` fields") == list(head_messages.Setup.__annotations__)
 
 
 def test_the_members_that_heads_send_have_the_fields_of_the_page() -> None:
-    assert table("`members` fields") == list(messages.Members.__annotations__)
+    assert table("`members` fields") == list(head_messages.Members.__annotations__)
 
 
 def test_a_hello_has_the_fields_of_the_page(head: Client) -> None:

@@ -81,7 +81,7 @@ def test_a_higher_epoch_takes_over_and_a_lower_one_is_refused(head: Client) -> N
         assert head.closed()
         assert head.wait("refused") == ["refused", "epoch 5 took over"]
         with Client(head.home, epoch=4) as older:
-            older.send(["hello", {"v": 2, "job": "j", "epoch": 4}])
+            older.send(["hello", {"v": 3, "job": "j", "epoch": 4}])
             assert older.wait("refused") == ["refused", "epoch 4 is over, 5 commands"]
             assert older.closed()
         newer.sync()
@@ -95,15 +95,15 @@ def test_the_epoch_outlives_the_agent(head: Client) -> None:
     assert gone([pid])
     up(head.home)
     with Client(head.home, epoch=4) as older:
-        older.send(["hello", {"v": 2, "job": "j", "epoch": 4}])
+        older.send(["hello", {"v": 3, "job": "j", "epoch": 4}])
         assert older.closed()
 
 
 @pytest.mark.parametrize(
     ("greeting", "why"),
     [
-        ({"v": 3, "job": "j", "epoch": 9}, "this agent speaks protocol 2, not 3"),
-        ({"v": 2, "job": "k", "epoch": 9}, "this agent works for job j"),
+        ({"v": 4, "job": "j", "epoch": 9}, "this agent speaks protocol 3, not 4"),
+        ({"v": 3, "job": "k", "epoch": 9}, "this agent works for job j"),
     ],
 )
 def test_a_stranger_is_refused(head: Client, greeting: dict[str, object], why: str) -> None:

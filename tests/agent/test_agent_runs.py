@@ -264,7 +264,7 @@ def test_a_secret_is_never_filled_into_a_command_line(head: Client) -> None:
         (["no-such-program"], 127, "batchio: no-such-program: not found on this node"),
         (["./a.out"], 127, "batchio: ./a.out: not found on this node"),
         (["/etc"], 126, "batchio: /etc: is a directory"),
-        (["/etc/passwd"], 126, "batchio: /etc/passwd: may not be executed (chmod +x?)"),
+        (["/etc/passwd"], 126, "batchio: /etc/passwd: is not executable (chmod +x?)"),
         ([], 127, "batchio: no command was given"),
         (["/bin/echo", "a\0b"], 126, "batchio: a word or a variable holds a NUL byte"),
     ],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def of_version(number: int, folder: Path) -> list[str]:
     """The words that run an agent of another version of the protocol."""
-    text = PATH.read_text().replace("\nVERSION = 2\n", f"\nVERSION = {number}\n")
+    text = PATH.read_text().replace("\nVERSION = 3\n", f"\nVERSION = {number}\n")
     program = folder / f"agent-{number}.py"
     program.write_text(text)
     return [sys.executable, "-I", str(program)]
@@ -45,7 +45,7 @@ def test_an_agent_of_an_older_version_is_replaced_and_its_results_are_kept(
 
     newer = up(home)
 
-    assert newer["v"] == 2
+    assert newer["v"] == 3
     assert newer["instance"] != older["instance"]
     assert gone([older["pid"]])
     with Client(home) as head:
@@ -56,9 +56,9 @@ def test_an_agent_of_an_older_version_is_replaced_and_its_results_are_kept(
 
 
 def test_an_agent_of_a_newer_version_stays_and_refuses_in_words(home: Path, tmp_path: Path) -> None:
-    newer = up_as(of_version(3, tmp_path), home)
+    newer = up_as(of_version(4, tmp_path), home)
 
     assert up(home) == newer
     with Client(home) as head:
-        head.send(["hello", {"v": 2, "job": "j", "epoch": 1}])
-        assert head.wait("refused") == ["refused", "this agent speaks protocol 3, not 2"]
+        head.send(["hello", {"v": 3, "job": "j", "epoch": 1}])
+        assert head.wait("refused") == ["refused", "this agent speaks protocol 4, not 3"]

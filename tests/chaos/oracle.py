@@ -25,7 +25,9 @@ SLACK_S: Final = 2.0
 """From a program's last word to the record of its end, on a busy computer."""
 CODES: Final = {"failed": 1, "lost": 3, "cancelled": 4, "timed_out": 5}
 
-_OURS: Final = re.compile(r"/batchio/(__main__\.py|\w+/)")
+_OURS: Final = re.compile(
+    r"/batchio/(__main__\.py|(?!src/)\w+/)"
+)  # a clone may be called batchio, too
 
 
 class Finding(NamedTuple):
@@ -63,7 +65,7 @@ def _left(evidence: Evidence) -> Iterator[Finding]:
     """Nothing is left, but on a host that was lost; then a note names the host and the folder."""
     for left in evidence.left:
         homes = re.findall(r"[0-9a-z]{10}\.[0-9]+", left)
-        if not any(f"{home} may be left there" in evidence.admitted for home in homes):
+        if not any(f"{home} may still be there" in evidence.admitted for home in homes):
             yield Finding("left over", left)
 
 

@@ -112,7 +112,11 @@ def test_a_result_that_nobody_could_keep_excuses_a_second_run(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("file", "kinds"),
-    [("/usr/lib/python3.11/site.py", []), ("/src/batchio/cli/main.py", ["traceback"])],
+    [
+        ("/usr/lib/python3.11/site.py", []),
+        ("/home/me/batchio/src/batchio/__init__.py", []),
+        ("/home/me/batchio/src/batchio/cli/main.py", ["traceback"]),
+    ],
 )
 def test_only_python_itself_may_answer_ctrl_c_by_a_traceback(
     tmp_path: Path, file: str, kinds: list[str]
@@ -129,7 +133,7 @@ def test_what_a_note_admits_to_be_left_on_a_lost_host_is_none_of_it(tmp_path: Pa
     evidence.left = ["vm1: 2bcpbpkktv.1"]
     assert [finding.kind for finding in judge(evidence)] == ["left over"]
 
-    evidence.admitted = "vm1: 2bcpbpkktv.1 may be left there"
+    evidence.admitted = "vm1: 2bcpbpkktv.1 may still be there"
     assert judge(evidence) == []
 
 

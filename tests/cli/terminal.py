@@ -46,7 +46,7 @@ class Terminal:
         return Seen(code, *self._capsys.readouterr())
 
     def keep(self, story: Story) -> None:
-        """Put a job with this past into the workspace; nobody runs it."""
+        """Put a job with this past into the workspace; no process runs it."""
         job = story.machine.running_job
         told = [encode(event) for event in story.events]
         make(self.workspace, job.id, told, name=job.spec.name)

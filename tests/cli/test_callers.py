@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tests.cli.terminal import Terminal
 
 BATCHIO = f"{sys.executable} -m batchio.cli.main"
+TOLD = ["env", "--default-signal=INT,TERM,HUP", *BATCHIO.split()]
+"""The same for who is sent signals: what a shell runs in the background ignores Ctrl-C, and so
+would all that these tests start there."""
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
@@ -97,22 +101,22 @@ def arguments(pid: int) -> str:
 
 
 @pytest.mark.parametrize("more", [[], ["--wait"], ["--head", "inline"]])
-@pytest.mark.parametrize(
-    "form", [["--secret-env", "TOKEN=hunter2"], ["--secret-env=TOKEN=hunter2"]]
-)
+@pytest.mark.parametrize("form", ["--secret-env {}", "--secret-env={}"])
 def test_no_process_shows_a_secret_among_its_arguments(
-    terminal: Terminal, more: list[str], form: list[str]
+    terminal: Terminal, more: list[str], form: str
 ) -> None:
+    secret = uuid.uuid4().hex  # no other suite that runs now knows it
     ready = terminal.folder / "ready"
     os.mkfifo(ready)
     gate = terminal.folder / "gate"
     os.mkfifo(gate)
     script = f"echo $BATCHIO_TASK_ID > {ready}; read x < {gate}"
     with subprocess.Popen(
-        [*BATCHIO.split(), "run", *form, *more, "--shell", script],
+        [*BATCHIO.split(), "run", *form.format(f"TOKEN={secret}").split(), *more,
+         "--shell", script],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-    ) as typed:
+    ) as typed:  # fmt: skip
         ready.read_text()  # a task runs
         holder = terminal.workspace.job(terminal.workspace.jobs()[0]).leader()
         assert holder is not None
@@ -122,7 +126,7 @@ def test_no_process_shows_a_secret_among_its_arguments(
         gate.write_text("go\n")
         typed.wait()
 
-    assert not [text for text in seen.values() if "hunter2" in text]
+    assert not [text for text in seen.values() if secret in text]
     if "inline" not in more:
         job = terminal.workspace.jobs()[0]
         assert seen[str(holder.pid)] == f"batchio head of job {job}"
@@ -155,7 +159,7 @@ def test_who_is_told_to_end_while_leading_a_job_cancels_it_and_says_so(
     ready = terminal.folder / "ready"
     os.mkfifo(ready)
     with subprocess.Popen(
-        [*BATCHIO.split(), "run", "--head", "inline", "--shell", f"echo $$ > {ready}; sleep 4711"],
+        [*TOLD, "run", "--head", "inline", "--shell", f"echo $$ > {ready}; sleep 4711"],
         stderr=subprocess.PIPE,
         text=True,
     ) as typed:
@@ -166,10 +170,30 @@ def test_who_is_told_to_end_while_leading_a_job_cancels_it_and_says_so(
     job = terminal.workspace.jobs()[0]
     assert typed.returncode == code
     assert f"job {job}" in said
-    assert f"job {job} is being cancelled: it runs inside this command" in said
+    assert f"cancelling job {job}, because it runs inside this command" in said
     assert "cancelled" in said.splitlines()[-1]
     assert "cancelled" in terminal.type("status", job).out
     assert not Path(f"/proc/{task}").exists()
+
+
+def test_a_head_that_is_ended_by_sigint_says_so_without_a_traceback(terminal: Terminal) -> None:
+    ready = terminal.folder / "ready"
+    os.mkfifo(ready)
+    script = f"echo $BATCHIO_TASK_ID > {ready}; sleep 4711"
+    subprocess.run([*TOLD, "run", "-q", "--shell", script], check=True, capture_output=True)
+    ready.read_text()  # a task runs
+    (job,) = terminal.workspace.jobs()
+    store = terminal.workspace.job(job)
+    holder = store.leader()
+    assert holder is not None
+    os.kill(holder.pid, signal.SIGINT)
+    waited = terminal.type("wait", job)
+
+    assert (waited.code, store.head_words()) == (3, "this head was stopped by SIGINT\n")
+    why = "its head was stopped by SIGINT"
+    assert f"{job} is not done, but no process runs it: {why}" in waited.err
+    assert terminal.type("cancel", job).code == 0
+    assert terminal.type("wait", job).code == 4
 
 
 def test_an_inline_job_shows_its_progress_and_output_while_it_runs(terminal: Terminal) -> None:
@@ -201,7 +225,7 @@ def test_a_terminal_is_left_in_order_by_who_is_told_to_end(
     os.mkfifo(gate)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [*BATCHIO.split(), "run", "--wait", "--shell", f"read x < {gate}"],
+        [*TOLD, "run", "--wait", "--shell", f"read x < {gate}"],
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
         env={**os.environ, "TERM": "xterm"},
     ) as typed:  # fmt: skip
@@ -221,5 +245,5 @@ def test_a_terminal_is_left_in_order_by_who_is_told_to_end(
     assert typed.returncode == code, seen
     assert b"\x1b[?25l" not in seen, "a cursor that was never hidden need not come back"
     assert seen.rindex(b"\x1b[J") > seen.rindex(b"0/1"), "the line was removed"
-    assert b"goes on" in seen
+    assert b"keeps running" in seen
     terminal.type("wait")

@@ -72,9 +72,10 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str]]] = {
     ),
     Kind.REMAINS: (
         lambda: hello(two()).tell(
-            ev.NodeLost(T0 + 5, 1, "gone", True), ev.NodeDeleted(T0 + 6, 1, "x.1 may be left there")
+            ev.NodeLost(T0 + 5, 1, "gone", True),
+            ev.NodeDeleted(T0 + 6, 1, "x.1 may still be there"),
         ),
-        "x.1 may be left there",
+        "x.1 may still be there",
     ),
     Kind.WAITING: (lambda: two(wait_for_ready=True), "1 of 2 nodes are ready"),
     Kind.FEWER: (crowded, "2 CPUs"),
@@ -157,6 +158,36 @@ def test_who_waits_is_told_once_as_it_happens_and_again_at_the_end(kind: Kind) -
     assert any(reason in line for line in ending_lines(view))
 
 
+def out_of_reach() -> Story:
+    """A job that was lost, because its only host cannot be reached."""
+    story = lost(Story("0-2").offers("typed").booting("typed"), f"typed: {SELDOM}", final=True)
+    story.tell(*story.machine.decide(T0 + 5))
+    assert story.machine.running_job.why == f"no node was available (typed: {SELDOM})"
+    return story.close()
+
+
+@pytest.mark.parametrize("words", [("status", JOB), ("explain", JOB), ("wait", JOB)], ids=" ".join)
+def test_the_reason_of_a_lost_job_is_told_once(terminal: Terminal, words: tuple[str, ...]) -> None:
+    terminal.keep(out_of_reach())
+
+    seen = terminal.type(*words)
+
+    assert (seen.out + seen.err).count(SELDOM) == 1
+    assert "typed" in seen.out + seen.err
+
+
+def test_hosts_that_cannot_be_reached_for_one_reason_are_told_together() -> None:
+    names = [f"host{number}" for number in range(5)]
+    story = Story("0-2").offers(*names)
+    for number, name in enumerate(names):
+        lost(story.booting(name), f"{name}: {SELDOM}", final=True, at=number)
+    story.tell(*story.machine.decide(T0 + 9))
+
+    assert story.machine.running_job.why == (
+        f"no node was available (host0, host1, host2 and 2 more: {SELDOM})"
+    )
+
+
 @pytest.mark.parametrize(
     "words", [("status", JOB), ("list",), ("explain", JOB), ("explain", f"{JOB}/0")], ids=" ".join
 )
@@ -167,7 +198,7 @@ def test_a_job_that_nobody_runs_is_shown_as_such(
 
     shown = terminal.type(*words).out
 
-    assert "unattended" in shown or "Nobody runs it" in shown
+    assert "unattended" in shown or "No process runs it" in shown
 
 
 def test_documents_say_that_nobody_runs_it(terminal: Terminal) -> None:

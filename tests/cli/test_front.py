@@ -118,7 +118,7 @@ def test_every_command_of_the_list_exists_under_its_name() -> None:
         (
             ["logs", "--stdout", "--stderr"],
             "--stdout and --stderr cannot be used together",
-            "without both: both",
+            "without either, both are shown",
         ),
         (
             ["logs", "--task", "3-"],
@@ -247,7 +247,7 @@ def test_a_mistake_of_ours_says_where_to_report_it_and_shows_more_when_asked(
 
     assert diagnostics.report(ZeroDivisionError("no")) == 3
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "error: batchio itself failed, ZeroDivisionError: no"
+    assert said[0] == "error: batchio failed: ZeroDivisionError: no"
     assert said[1].startswith("hint: BATCHIO_DEBUG=1 shows where")
 
     monkeypatch.setenv("BATCHIO_DEBUG", "1")

@@ -30,7 +30,7 @@ def test_status_shows_counts_failures_and_every_task(terminal: Terminal) -> None
     assert (seen.code, seen.err) == (0, "")
     assert head.splitlines()[:6] == [
         f"job        {JOB}  unattended",
-        "verdict    Nobody runs it",
+        "verdict    No process runs it",
         f"           batchio recover {JOB}",
         "name       process.py",
         "command    process.py '$BATCHIO_TASK_INPUT'",
@@ -57,7 +57,7 @@ def test_status_says_when_nobody_runs_the_job(terminal: Terminal) -> None:
 
     seen = terminal.type("status")
 
-    assert f"verdict    Nobody runs it\n           batchio recover {JOB}\n" in seen.out
+    assert f"verdict    No process runs it\n           batchio recover {JOB}\n" in seen.out
     assert "attention" not in seen.out
 
 
@@ -71,7 +71,7 @@ def test_status_of_a_large_job_shows_the_bad_and_the_busy_first(terminal: Termin
 
     assert [row.split()[0] for row in rows[1:4]] == ["701", "700", "0"]
     assert len(rows) == 1 + 50 + 1
-    assert rows[-1] == "50 of 1000 tasks, failed and running ones first; --all shows every one"
+    assert rows[-1] == "50 of 1000 tasks, failed and running ones first; --all shows all of them"
     assert len(terminal.type("status", JOB, "--all").out.splitlines()) > 1000
     assert len(terminal.type("status", JOB, "--limit", "3").out.split("\n\n")[-1].split("\n")) == 6
 
@@ -176,7 +176,7 @@ def test_list_shows_only_jobs_that_are_asked_for(terminal: Terminal) -> None:
     assert listed("--name", "train*") == [OTHER]
     assert listed("--name", "train*", "--state", "running") == []
     assert listed("--state", "running", "--limit", "1") == [JOB]
-    assert terminal.type("list", "--name", "no").err == "no job is like that\n"
+    assert terminal.type("list", "--name", "no").err == "no job matches\n"
     assert "kind=x team=a" in terminal.type("list").out
     assert terminal.type("list", "--state", "runing").code == 2
 
@@ -246,7 +246,7 @@ def test_an_ambiguous_beginning_lists_what_it_could_be(terminal: Terminal) -> No
 
     assert seen.code == 2
     assert seen.err == (
-        f'error: 2 jobs begin with "2c4d"\nhint: {OTHER} process.py, {JOB} process.py\n'
+        f'error: 2 jobs start with "2c4d"\nhint: {OTHER} process.py, {JOB} process.py\n'
     )
 
 
@@ -263,7 +263,7 @@ def test_an_unknown_job_is_a_usage_error(terminal: Terminal) -> None:
 def test_explain_speaks_about_a_job_or_a_task(terminal: Terminal) -> None:
     terminal.keep(mixed())
 
-    unled = f"Nobody runs it; go on with: batchio recover {JOB}"
+    unled = f"No process runs it; to continue it: batchio recover {JOB}"
     about_task = terminal.type("explain", f"{JOB}/5")
     about_job = terminal.type("explain", "--format", "json")
 

@@ -132,7 +132,7 @@ def test_a_file_system_that_locks_no_files_is_named(
 
     monkeypatch.setattr("fcntl.flock", flock)
 
-    with pytest.raises(WorkspaceError, match="locks no files"):
+    with pytest.raises(WorkspaceError, match="does not support file locks"):
         lease.Lease(tmp_path)
 
 
@@ -182,7 +182,7 @@ def test_an_editors_lock_is_left_out_and_that_is_said(terminal: Terminal) -> Non
     seen = terminal.type("run", "--dry-run", "--upload", ".", "--", "true")
 
     assert seen.code == 0
-    assert ".#notes.txt: not sent, it is an editor's lock" in seen.err
+    assert ".#notes.txt was not sent: it is an editor's lock" in seen.err
 
 
 @pytest.mark.parametrize("tag", ["SBATCH", "PBS", "BSUB"])
@@ -227,7 +227,9 @@ def test_fewer_tasks_at_a_time_than_were_asked_for_are_said_before(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    less = "warning: 2 at a time, not 8: this computer has 2 processors; --slots 8 runs more\n"
+    less = (
+        "warning: 2 tasks run at a time, not 8: this computer has 2 CPUs; to run more: --slots 8\n"
+    )
 
     def said(*words: str) -> bool:
         return less in terminal.type("run", "--dry-run", *words, "--", "true").err

@@ -109,7 +109,7 @@ def test_bytes_that_are_no_text_arrive_as_they_were() -> None:
 
 def test_only_useful_options_are_described_and_the_others_are_named() -> None:
     text = run.get_help(click.Context(run, info_name="run", terminal_width=100))
-    described, _, named = text.partition("Read from scripts for Coiled")
+    described, _, named = text.partition("Options of Coiled Batch")
 
     for param in run.params:
         if isinstance(param, TableOption):

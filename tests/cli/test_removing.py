@@ -28,10 +28,10 @@ def test_rm_removes_several_and_one_that_is_refused_hinders_no_other(terminal: T
     assert seen.code == 2
     assert seen.out == ""
     assert re.sub(r"[0-9.]+ KiB", "SIZE", seen.err).splitlines() == [
-        f"removed job {A} (process.py), SIZE",
-        f"error: job {B} is not done, and may still hold nodes",
+        f"deleted job {A} (process.py), SIZE",
+        f"error: job {B} is not done and may still use nodes",
         f"hint: cancel it first: batchio cancel {B}",
-        f"removed job {C} (process.py), SIZE",
+        f"deleted job {C} (process.py), SIZE",
     ]
     assert terminal.workspace.jobs() == [B]
 
@@ -82,13 +82,14 @@ def test_prune_says_how_many_and_how_much_before_and_after(
     assert terminal.workspace.jobs() == [C, B, A]
     done = terminal.type("prune", "--older-than", "30d")
 
-    assert (young.code, young.err) == (0, "no job is that old\n")
+    assert (young.code, young.err) == (0, "no job is old enough\n")
     assert [re.sub(r"[0-9.]+ KiB", "SIZE", line) for line in dry.err.splitlines()] == [
-        f"would remove job {B} (process.py), SIZE",
-        f"would remove job {A} (process.py), SIZE",
-        "SIZE of 2 jobs would go: --dry-run",
+        f"would delete job {B} (process.py), SIZE",
+        f"would delete job {A} (process.py), SIZE",
+        "nothing was deleted (--dry-run); it would free SIZE of 2 jobs",
     ]
-    assert done.err.splitlines()[-1].endswith(" of 2 jobs are free")
+    last = done.err.splitlines()[-1]
+    assert (last.startswith("freed "), last.endswith(" of 2 jobs")) == (True, True)
     assert terminal.workspace.jobs() == [C]
 
 
@@ -97,7 +98,7 @@ def test_prune_says_how_many_and_how_much_before_and_after(
     [
         (
             [],
-            "error: prune needs to know which jobs are old\nhint: for example: --older-than",
+            "error: prune needs --older-than\nhint: for example: --older-than",
         ),
         (["--older-than", "soon"], 'error: --older-than: "soon" is not a duration'),
     ],

@@ -57,9 +57,9 @@ def test_run_prints_only_the_id_into_a_pipe_and_says_what_to_type_next(scripts: 
     assert seen.code == 0
     assert scripts.workspace.jobs() == [job]
     assert plain(seen.err) == REGION + (
-        "sends hello.sh (1 file, 94 B)\n"
-        "  batchio status JOB         how it stands\n"
-        "  batchio logs JOB --follow  what it prints\n"
+        "sending hello.sh (1 file, 94 B)\n"
+        "  batchio status JOB         show its state\n"
+        "  batchio logs JOB --follow  show its output\n"
         "  batchio cancel JOB         stop it\n"
     )
     assert scripts.type("wait", job).code == 0
@@ -71,7 +71,7 @@ def test_follow_shows_lines_with_their_task_then_how_it_ended(scripts: Terminal)
     assert seen.code == 0
     assert sorted(seen.out.splitlines()) == [f"(task {i}) Hello from {i}" for i in range(3)]
     assert plain(seen.err) == REGION + (
-        "sends hello.sh (1 file, 94 B)\n"
+        "sending hello.sh (1 file, 94 B)\n"
         "job JOB: hello.sh, 3 tasks on local\n"
         "succeeded: 3 tasks in TIME\n"
     )
@@ -172,12 +172,12 @@ def test_cancel_needs_a_name_and_ends_the_job(scripts: Terminal) -> None:
     assert refused == (
         2,
         "",
-        f"error: cancel needs the id of a job\nhint: the newest is: batchio cancel {job}\n",
+        f"error: cancel needs a job id\nhint: for the newest job: batchio cancel {job}\n",
     )
     assert (ended.code, waited.code, again.code) == (0, 4, 0)
-    assert ended.err.startswith(f"job {job} is being cancelled\n")
+    assert ended.err.startswith(f"cancelling job {job}\n")
     assert "cancelled (enough): 1 cancelled of 1 task" in waited.err
-    assert again.err == f"job {job} is over already: cancelled\n"
+    assert again.err == f"job {job} has already ended: cancelled\n"
 
 
 def test_one_task_can_be_cancelled(scripts: Terminal) -> None:
@@ -185,7 +185,7 @@ def test_one_task_can_be_cancelled(scripts: Terminal) -> None:
     name = job.out.strip()
 
     assert scripts.type("cancel", name, "--task", "4").err == (
-        f"tasks 4 of job {name} are being cancelled\n"
+        f"cancelling tasks 4 of job {name}\n"
     )
     assert scripts.type("wait", name).code == 4
 
@@ -198,7 +198,8 @@ def test_waiting_no_longer_leaves_the_job_alone(scripts: Terminal) -> None:
 
     assert seen.code == 5
     assert seen.err.endswith(
-        f"error: job {job} is not done after 0.1 s\nhint: it goes on; see: batchio status {job}\n"
+        f"error: job {job} is not done after 0.1 s\nhint: it keeps running; see: batchio status "
+        f"{job}\n"
     )
     assert scripts.type("wait", job).code == 4
 
@@ -221,7 +222,7 @@ def test_ctrl_c_says_that_the_job_goes_on_and_how_to_end_it(scripts: Terminal) -
 
     assert process.returncode == 130
     assert said.endswith(
-        f"job {job} goes on\n"
+        f"job {job} keeps running\n"
         f"  batchio wait {job}    wait for it again\n"
         f"  batchio cancel {job}  stop it\n"
     )
@@ -263,7 +264,7 @@ def test_dry_run_shows_everything_and_starts_nothing(scripts: Terminal) -> None:
     assert rows["max-workers"].split("  ")[0] == "2"
     assert rows["max-workers"].endswith("command line")
     assert rows["region"].endswith("hello.sh:3")
-    assert seen.err.endswith("nothing was started: --dry-run\n")
+    assert seen.err.endswith("nothing was started (--dry-run)\n")
     assert scripts.workspace.jobs() == []
 
 
@@ -351,15 +352,15 @@ def test_a_job_whose_head_was_killed_says_so_and_is_recovered(scripts: Terminal)
 
     assert waited.code == 3
     assert waited.err.endswith(
-        f"error: job {job} is not done, and no process runs it\n"
-        f"hint: go on with: batchio recover {job}\n"
+        f"error: job {job} is not done, but no process runs it\n"
+        f"hint: to continue it: batchio recover {job}\n"
     )
-    assert f"verdict    Nobody runs it\n           batchio recover {job}\n" in status.out
-    assert recovered.err.startswith(f"job {job} goes on\n")
+    assert f"verdict    No process runs it\n           batchio recover {job}\n" in status.out
+    assert recovered.err.startswith(f"job {job} keeps running\n")
     assert ended.code == 0
     assert scripts.type("logs", job, "--raw").out == "started\n"
     assert scripts.type("recover", job).err == (
-        f"job {job} needs no recovery: it is done, or its head runs\n"
+        f"job {job} does not need this: it is done, or its head is running\n"
     )
 
 

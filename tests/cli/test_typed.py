@@ -24,7 +24,7 @@ def test_an_option_behind_the_program_is_said_to_go_to_it(
 ) -> None:
     seen = terminal.type("run", "--dry-run", "train.py", *words)
     word = next(word for word in words if word.startswith("--"))
-    assert f"warning: {word} goes to train.py, which it stands behind" in seen.err
+    assert f"warning: {word} is passed to train.py, because it comes after it" in seen.err
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_short_option_may_have_an_equals_sign(terminal: Terminal, typed: str, 
 def test_standard_input_that_no_task_gets_is_said(terminal: Terminal, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("a\n")
     (tmp_path / "empty.txt").write_text("")
-    said = "warning: standard input reaches no task"
+    said = "warning: tasks cannot read standard input"
     was = os.dup(0)
     try:
         for name, *words in (

@@ -35,7 +35,7 @@ def commands(person: Person) -> None:
 
 @row("Y:requirements")
 def requirements(person: Person) -> None:
-    for words in ("software='x'", "vm_type='g5.xlarge'", "output_filestore='s3://b'"):
+    for words in ("software='x'", "vm_type='g5.xlarge'"):
         code = f"try: bs.run(T, {words})\nexcept batchio.UsageError as err: print(err.hint)"
         assert f'ignore="{words.partition("=")[0].replace("_", "-")}"' in person.python(code)
         name = words.partition("=")[0]

@@ -86,21 +86,21 @@ def hardware(person: Person) -> None:
         for words in (["--cpu", "9999"], ["--gpu"]):
             person.type("run", "--wait", *words, "true", code=3)
         return
-    assert "--cpu: a task asks for 9999 CPUs" in person.refuses("--cpu", "9999", "true")
+    assert "--cpu: a task needs 9999 CPUs" in person.refuses("--cpu", "9999", "true")
     for form in ("1", "0.5", "1-8"):
         person.plans("--cpu", form, "true")
     import os
 
     if not os.uname().machine.startswith(("arm", "aarch")):
-        assert "an ARM processor, this one is" in person.refuses("--arm", "true")
+        assert "an ARM processor, but this one is" in person.refuses("--arm", "true")
     if not os.path.exists("/proc/driver/nvidia/gpus"):
-        assert "--gpu: a task asks for 1 GPU, there are 0" in person.refuses("--gpu", "true")
+        assert "--gpu: a task needs 1 GPU, but there are 0" in person.refuses("--gpu", "true")
 
 
 @row(
     "R:--scheduler-vm-type", "R:--region", "R:--spot-policy", "R:--allow-cross-zone",
     "R:--disk-size", "R:--allow-ssh-from", "R:--package-sync-strict",
-    "R:--package-sync-conda-extras", "R:--package-sync-ignore", "R:--dask-container",
+    "R:--package-sync-conda-extras", "R:--dask-container",
 )  # fmt: skip
 def placed(person: Person) -> None:
     for words in (
@@ -112,13 +112,22 @@ def placed(person: Person) -> None:
         ["--allow-ssh-from", "me"],
         ["--package-sync-strict"],
         ["--package-sync-conda-extras", "a,b"],
-        ["--package-sync-ignore", "c"],
         ["--dask-container", "daskdev/dask"],
     ):
         said = person.type("run", "--dry-run", *words, "true").err
         assert f"warning: {words[0]}" in said
         assert "(command line): ignored, " in said
     assert "is not one of" in person.refuses("--spot-policy", "cheap", "true")
+
+
+@row("R:--package-sync-ignore")
+def fewer_packages(person: Person) -> None:
+    ignored = ["--package-sync", "--package-sync-ignore", "c"]
+    said = person.type("run", "--dry-run", *ignored, "true").err
+    if person.hosts:
+        assert "warning: --package-sync-ignore c: there is no such package" in said
+    else:
+        assert "warning: --package-sync-ignore c (command line): ignored, " in said
 
 
 @row("R:--input-filestore")
@@ -175,12 +184,20 @@ def syncs(person: Person) -> None:
     assert any(path.name == "o" for path in (person.folder / "both").rglob("*"))
 
 
-@row("R:--output-filestore", "R:--scheduler-sidecar-spec")
+@row("R:--output-filestore")
+def stores(person: Person) -> None:
+    url = (person.folder / "stored").as_uri()
+    person.type("run", "--wait", "--output-filestore", url, "--shell", "echo 1 >o")
+    [job] = (person.folder / "stored").iterdir()
+    assert (job / "0" / "o").read_text() == "1\n"
+    assert "is not the URL of a file store" in person.refuses("--output-filestore", "x", "true")
+
+
+@row("R:--scheduler-sidecar-spec")
 def not_here(person: Person) -> None:
-    for option in ("--output-filestore", "--scheduler-sidecar-spec"):
-        said = person.refuses(option, "x", "true")
-        assert f"{option}: " in said
-        assert f"--ignore {option[2:]}" in said
+    said = person.refuses("--scheduler-sidecar-spec", "x", "true")
+    assert "--scheduler-sidecar-spec: " in said
+    assert "--ignore scheduler-sidecar-spec" in said
 
 
 @row("R:--ntasks")
@@ -213,5 +230,5 @@ def words_of_the_program(person: Person) -> None:
     words = ("--ntasks", "3", "*", "a b", "", "\\$HOME")
     seen = person.type("run", "--follow", "a.py", *words)
     assert str(list(words)) in seen.out
-    assert "warning: --ntasks goes to a.py" in seen.err
+    assert "warning: --ntasks is passed to a.py" in seen.err
     assert "did you mean --memory?" in person.type("run", "--memry", "1GB", "a.py", code=2).err

@@ -35,9 +35,9 @@ def region(person: Person) -> None:
 def hardware(person: Person) -> None:
     if person.hosts:
         seen = person.type("run", "--wait", "--memory", "900TB", "--", "true", code=3)
-        assert "asks for" in seen.err
+        assert "a task needs" in seen.err
         return
-    assert "a task asks for" in person.refuses("--memory", "900TB", "--", "true")
+    assert "a task needs" in person.refuses("--memory", "900TB", "--", "true")
     person.type("run", "--wait", "--memory", "900TB", "--ignore", "memory", "--", "true")
 
 

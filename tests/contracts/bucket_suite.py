@@ -5,12 +5,14 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from batchio.buckets import check, open_bucket
-from batchio.errors import ProviderDown, UsageError
+from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
 from tests.contracts import sealed
 from tests.contracts.filestore_kinds import KINDS, Kind
 
@@ -126,6 +128,14 @@ def test_a_listing_begins_behind_a_key_and_leaves_out_others(bucket: Bucket) -> 
     assert bucket.sizes("j/") == 16
 
 
+def test_the_beginning_of_an_object_comes_with_its_size(bucket: Bucket) -> None:
+    bucket.put("a", b"0123456789")
+
+    assert bucket.get_beginning("a", 4) == (b"0123", 10)
+    assert bucket.get_beginning("a", 40) == bucket.get_beginning("a") == (b"0123456789", 10)
+    assert bucket.get_beginning("none", 4) is bucket.get_beginning("none") is None
+
+
 def test_deleting_may_be_repeated(bucket: Bucket) -> None:
     bucket.put("a", b"x")
     bucket.put("b", b"x")
@@ -203,3 +213,34 @@ def test_nobody_answering_is_no_answer(kind: Kind, monkeypatch: pytest.MonkeyPat
     for ask in asking:
         with pytest.raises(ProviderDown):
             ask()
+
+
+def test_a_url_is_signed_for_no_longer_than_the_credentials_live(
+    kind: Kind, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind.name != "s3":
+        return
+    soon = datetime.now(UTC) + timedelta(seconds=100)
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", soon.isoformat())
+    [life] = parse_qs(urlsplit(bucket.sign("a", 3600, "PUT")).query)["X-Amz-Expires"]
+    assert 90 <= int(life) <= 100
+
+    monkeypatch.setenv("AWS_CREDENTIAL_EXPIRATION", "2020-01-01T00:00:00+00:00")
+    with pytest.raises(NotAuthorised, match="the credentials expired at 2020"):
+        bucket.sign("a", 3600, "PUT")
+
+
+def test_a_large_object_is_read_from_anywhere_and_a_url_names_just_its_object(
+    kind: Kind, bucket: Bucket
+) -> None:
+    key, data = "odd/a b%20c?d#é", bytes(range(256)) * 10000
+    bucket.put(key, data)
+
+    assert b"".join(bucket.read(key)) == data
+    assert b"".join(bucket.read(key, 2_000_000)) == data[2_000_000:]
+    assert b"".join(bucket.read(key, len(data))) == b""
+    with pytest.raises(ProviderError, match="there is no"):
+        b"".join(bucket.read("missing"))
+    if bucket.signs_writes:
+        with urllib.request.urlopen(bucket.sign(key, 60)) as answer:
+            assert answer.read() == data

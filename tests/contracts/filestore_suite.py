@@ -251,6 +251,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     send = Sender(bundle, store.url, open_store, notes.append)
     homes = [tmp_path / f"home {number}" for number in range(3)]
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         for home in homes:
             home.mkdir()
         await asyncio.gather(*(send(transport, str(home), sys.executable) for home in homes))
@@ -258,7 +259,7 @@ async def test_the_files_of_a_job_come_from_the_store(
     assert there == {bundle.read_bytes()}
     if kind.name == "memory":
         assert [note.partition(":")[0] for note in notes] == [
-            "files go over the connections instead"
+            "files are sent over the connections instead"
         ]
     else:
         assert notes == []
@@ -273,6 +274,7 @@ async def test_a_node_that_cannot_fetch_gets_its_files_all_the_same(
         tar.add(__file__, "suite.py")
     send = Sender(bundle, store.url, open_store, notes.append)
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         for number in range(2):
             home = tmp_path / f"home {number}"
             home.mkdir()
@@ -347,7 +349,7 @@ async def test_trouble_with_the_clock_is_told_as_that() -> None:
     with answering(403, body), pytest.raises(NotAuthorised) as asked:
         open_bucket(check("s3://bucket/x"), patience=0.1).dated("x")
 
-    said = "s3://bucket/x: this computer's clock is off: for the store it is 2026-11-25T08:00:00Z"
+    said = "s3://bucket/x: this computer's clock is wrong: for the store it is 2026-11-25T08:00:00Z"
     assert str(caught.value) == str(asked.value) == said
 
 
@@ -387,6 +389,7 @@ async def test_trouble_with_the_store_does_not_stop_the_files(tmp_path: Path) ->
     with tarfile.open(bundle, "w") as tar:
         tar.add(__file__, "suite.py")
     async with LocalTransport() as transport:
+        transport.local = False  # a node that has no bundle yet
         with answering(403):
             await Sender(bundle, "s3://bucket/x", open_store, notes.append)(
                 transport, str(home), sys.executable

@@ -78,9 +78,15 @@ def there(tmp_path: Path, url: str) -> Computer:
 
 
 def test_a_job_is_seen_and_removed_from_another_computer(here: Computer, there: Computer) -> None:
-    job = here.type("run", "--ntasks", "2", "--shell", "echo task $BATCHIO_TASK_ID").strip()
+    job = here.type(
+        "run", "--ntasks", "2", "--shell", "printf 'task %d\\n' $BATCHIO_TASK_ID"
+    ).strip()
 
+    lines = there.type("logs", job, "--follow", "--raw").splitlines()
     there.type("wait", job)
+    assert sorted(lines) == sorted(there.type("logs", "--raw").splitlines()) == ["task 0", "task 1"]
+    assert there.type("logs", "--task", "1", "--raw") == "task 1\n"
+    assert "has logged nothing" in there.type("logs", "--scheduler")
     assert json.loads(there.type("status", "--format", "json"))["counts"]["succeeded"] == 2
     assert job in there.type("list")
     assert "2 of 2 tasks are done" in there.type("explain")
@@ -147,9 +153,9 @@ def test_a_head_that_leads_a_job_in_a_bucket_is_a_program_of_its_own(
         ("s3://nobody/has/this", "there is no such bucket"),
         ("s3://bucket/a/../b", 'a folder in a bucket has no ".." or "." in it'),
         ("s3://bucket/a//b", "a folder in it has no name"),
-        ("s3:/bucket", "no workspace is kept under s3:"),
-        ("http://bucket/a", "no workspace is kept under http:"),
-        ("memory:///", "no workspace is kept under memory:"),
+        ("s3:/bucket", "a workspace cannot be at s3:"),
+        ("http://bucket/a", "a workspace cannot be at http:"),
+        ("memory:///", "a workspace cannot be at memory:"),
     ],
 )
 @pytest.mark.parametrize("words", [["run", "true"], ["list"]], ids=["run", "list"])

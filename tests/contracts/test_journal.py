@@ -263,7 +263,9 @@ async def test_a_snapshot_says_after_which_event_it_was_taken(kind: Kind) -> Non
 async def test_a_second_head_in_the_same_process_is_refused(kind: Kind) -> None:
     journal = kind.take()
 
-    with pytest.raises(LeaseHeld, match=f"another head runs job {JOB} .process {os.getpid()} on"):
+    with pytest.raises(
+        LeaseHeld, match=f"another process runs job {JOB} .process {os.getpid()} on"
+    ):
         kind.take()
     await journal.close()
 
@@ -276,7 +278,7 @@ async def test_a_second_head_in_another_process_is_refused_and_told_which(lastin
     ))  # fmt: skip
     said, _ = child.communicate()
 
-    assert said.startswith(f"LeaseHeld another head runs job {JOB} (process {os.getpid()} on ")
+    assert said.startswith(f"LeaseHeld another process runs job {JOB} (process {os.getpid()} on ")
     await journal.append(["still mine"])
     await journal.close()
 

@@ -85,7 +85,7 @@ async def test_a_done_job_whose_head_still_tidies_up_is_removed_once_it_has_ende
 def test_a_job_whose_head_died_may_hold_nodes_and_is_refused(workspace: AnyWorkspace) -> None:
     keep(workspace, A, mixed(A).events)
 
-    with pytest.raises(UsageError, match=f"^job {A} is not done, and may still hold nodes$"):
+    with pytest.raises(UsageError, match=f"^job {A} is not done and may still use nodes$"):
         remove(workspace, A, FakeClock())
 
     assert workspace.jobs() == [A]

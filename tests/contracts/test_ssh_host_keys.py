@@ -104,7 +104,7 @@ def test_keys_in_a_file_of_revoked_ones_are_refused(here: Place) -> None:
         ("UserKnownHostsFile ~/.ssh/lab", ">> ~/.ssh/lab"),
         ("UserKnownHostsFile /var/lab", ">> /var/lab"),
         ("UserKnownHostsFile /dev/null\nStrictHostKeyChecking no",
-         "its configuration keeps no host keys (UserKnownHostsFile /dev/null): name a file there, "
+         "its configuration stores no host keys (UserKnownHostsFile /dev/null): set a file there, "
          "then ssh testhost once (StrictHostKeyChecking no is not followed)"),
         ("StrictHostKeyChecking accept-new", "(StrictHostKeyChecking accept-new is not followed)"),
         ("StrictHostKeyChecking yes", "ssh -o StrictHostKeyChecking=ask testhost once"),

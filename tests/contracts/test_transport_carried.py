@@ -82,7 +82,10 @@ def test_what_a_host_lacks_that_can_carry_no_socket_is_told(
 
     with pytest.raises(Unfit) as caught:
         asyncio.run(ask())
-    assert "it forwards no sockets, and cannot carry one: no Python there" in str(caught.value)
+    assert (
+        "it does not forward sockets, and batchio cannot work around that: no Python there"
+        in str(caught.value)
+    )
     for word in ("AllowStreamLocalForwarding", "AllowTcpForwarding", "DisableForwarding"):
         assert word in str(caught.value.hint)
 

@@ -133,7 +133,7 @@ async def test_a_jump_host_that_lets_nobody_pass_is_asked_no_more_than_once_more
 
     found = await asyncio.gather(*map(ssh.connect, BEHIND), return_exceptions=True)
     assert [type(error) for error in found] == [Unreachable] * 3
-    assert "hung up" in str(found[0])
+    assert "closed the connection" in str(found[0])
     assert logins(door) <= 3
     assert await alone(door)
 
@@ -142,7 +142,7 @@ async def test_jump_hosts_in_a_circle_end_in_words(make: Make) -> None:
     make(config=("Host testhost", "  ProxyJump one"))
 
     async with asyncio.timeout(30):
-        with pytest.raises(UsageError, match="goes round in a circle"):
+        with pytest.raises(UsageError, match="leads in a circle"):
             await ssh.connect("two")
 
 
@@ -158,7 +158,7 @@ async def test_one_that_is_cancelled_while_connecting_leaves_the_others_and_noth
     async def left() -> bool:
         return not await alone(door)
 
-    assert await at_each_step(call, left, stride=9) > 3
+    assert await at_each_step(call, left, stride=4) > 3
 
     for steps in range(1, 120, 20):
         first = asyncio.ensure_future(ssh.connect("one"))

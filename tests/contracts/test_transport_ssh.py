@@ -92,7 +92,7 @@ def test_a_changed_host_key_is_refused_and_both_are_named(
     error = refusal()
 
     assert isinstance(error, NotAuthorised)
-    assert "its host key has changed: it shows ssh-ed25519 SHA256:" in str(error)
+    assert "its host key has changed: it is ssh-ed25519 SHA256:" in str(error)
     assert str(error).count("SHA256:") == 2
     assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in str(error.hint)
 
@@ -144,7 +144,7 @@ def test_a_pinned_node_with_another_key_is_not_our_node(server: Sshd, tmp_path: 
     error = refusal(SshTarget("127.0.0.1", server.user, server.port, keys, pinned))
 
     assert isinstance(error, NotAuthorised)
-    assert "another host key than the one it was made with" in str(error)
+    assert "its host key is not the one it was created with" in str(error)
 
 
 def test_a_host_certificate_is_trusted_by_its_authority(tmp_path: Path, home: Path) -> None:

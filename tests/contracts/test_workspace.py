@@ -43,6 +43,7 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     with workspace.draft(0.0) as draft:
         assert draft.put_inputs([b"a", b"b"], "a list") == 2
         draft.bundle().write_bytes(b"tar")
+        draft.send()
         assert workspace.jobs() == []
         draft.commit(FIRST)
         assert workspace.jobs() == [draft.id]
@@ -93,7 +94,7 @@ async def test_a_job_is_removed_only_when_no_head_runs_it(
     make(workspace, B, FIRST)
     workspace.job(A).bundle().write_bytes(b"tar")
     journal = workspace.job(A).lead()
-    with pytest.raises(LeaseHeld, match=f"another head runs job {A}"):
+    with pytest.raises(LeaseHeld, match=f"another process runs job {A}"):
         workspace.remove(A)
     await journal.close()
 
@@ -134,7 +135,7 @@ def test_an_ambiguous_beginning_lists_the_candidates(three: Workspace) -> None:
     with pytest.raises(NoSuchJob) as err:
         find(three, "2b7l")
 
-    assert message(err) == ('2 jobs begin with "2b7l"', f"{B} train, {A} train")
+    assert message(err) == ('2 jobs start with "2b7l"', f"{B} train, {A} train")
 
 
 @pytest.mark.parametrize("text", ["nobody", "22222", "", "../jobs"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from batchio.stores.bucket import BucketWorkspace
+from tests import effort
 from tests.contracts import sealed, test_job_store, test_removing, test_workspace
 from tests.contracts.filestore_kinds import azure, gcs, s3
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 sealed.enter()  # before anything loads obstore or moto
+effort.register()
+settings.load_profile("dev")
 
 for module in (test_job_store, test_removing, test_workspace):  # the same tests, in buckets
     for name, thing in vars(module).items():

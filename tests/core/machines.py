@@ -104,7 +104,7 @@ class World:
         first: list[ev.Event] = [ev.HeadStarted(self.now, self.epoch, "there", 2)]
         first += wishes
         first += [
-            ev.NodeSilent(self.now, node.number, "a new head took over")
+            ev.NodeSilent(self.now, node.number, "another head took over")
             for node in self.machine.nodes
             if node.state is NodeState.READY
         ]

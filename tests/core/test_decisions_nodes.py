@@ -83,7 +83,7 @@ def test_a_cluster_that_lacks_a_host_for_good_begins_nothing_and_names_it() -> N
 
     assert not w.machine.dispatch_started
     assert "fewer than 2 nodes were available (b: " in w.machine.running_job.why
-    assert "--min-workers 1 begins without them" in w.machine.running_job.why
+    assert "to start without them: --min-workers 1" in w.machine.running_job.why
     assert w.machine.tasks.by_outcome[Outcome.LOST] == 9
 
 
@@ -185,7 +185,7 @@ def test_a_job_is_lost_when_every_offer_has_failed_often_enough() -> None:
 
     assert calls == 2 * GIVE_UP_AFTER
     assert w.machine.outcome is Outcome.LOST
-    assert w.machine.running_job.why == "no node was available (b: no capacity)"
+    assert w.machine.running_job.why == "no node was available (a, b: no capacity)"
 
 
 def test_an_offer_that_can_never_work_is_not_tried_again() -> None:

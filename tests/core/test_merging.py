@@ -11,7 +11,7 @@ from tests.core.machines import World, spec
 
 
 def ended(sync: str | None) -> World:
-    """A job of which every task has ended and every node was given back."""
+    """A job of which every task has ended and every node was released."""
     world = World(spec(2, sync=sync), [Offer("n")])
     world.open()
     for _ in range(20):
@@ -29,7 +29,7 @@ def test_only_a_job_with_sync_waits_for_its_outputs() -> None:
     assert (world.merging, world.machine.undone, world.machine.held) == (1, 0, 0)
     assert not world.machine.running_job.closed
     assert world.machine.due() == [ef.MergeOutputs(1)]
-    said = "Every task has ended; what they left is being brought to /project."
+    said = "Every task has ended; output files are being copied to /project."
     assert said in why_job(world.machine, world.now)
 
     world.merge()
@@ -47,12 +47,12 @@ def test_a_new_head_begins_again_what_was_not_brought() -> None:
 
 def test_outputs_that_could_not_be_brought_are_a_failure_until_they_are() -> None:
     world = ended("/project")
-    world.merge("outputs could not be brought to /project (full)")
+    world.merge("output files could not be copied to /project (full)")
     world.turn()
     machine = world.machine
     assert (machine.running_job.closed > 0, machine.outcome) == (True, Outcome.FAILED)
     said = "\n".join(why_job(machine, world.now))
-    assert "outputs could not be brought to /project (full)" in said
+    assert "output files could not be copied to /project (full)" in said
 
     world.post(ev.TasksRequeued(world.now, [[0, world.now, "asked"]]))
     world.turn()

@@ -213,10 +213,10 @@ def test_an_offer_may_say_its_slots_and_a_limit_to_them() -> None:
 @pytest.mark.parametrize(
     ("options", "lack"),
     [
-        ({"cpu": 9.0}, "a task asks for 9 CPUs, there are 8"),
-        ({"memory": 32 * GIB}, "a task asks for 32 GiB of memory, there are 16 GiB"),
-        ({"gpu": 3}, "a task asks for 3 GPU, there are 2"),
-        ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
+        ({"cpu": 9.0}, "a task needs 9 CPUs, but there are 8"),
+        ({"memory": 32 * GIB}, "a task needs 32 GiB of memory, but there is 16 GiB"),
+        ({"gpu": 3}, "a task needs 3 GPU, but there are 2"),
+        ({"arm": True}, "a task needs an ARM processor, but this one is x86_64"),
     ],
 )
 def test_a_request_that_does_not_fit_is_refused_or_warned_about(

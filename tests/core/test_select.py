@@ -105,7 +105,7 @@ def test_bare_words_must_all_be_there_in_any_order() -> None:
         (">10x", '">10x": "10x" is not a duration'),
         ("failed <", ""),
         ("exit:x", '"exit:x": "x" is neither an exit code nor a signal'),
-        ("try:two", '"try:two": "two" is no number of an attempt'),
+        ("try:two", '"try:two": "two" is not an attempt number'),
         ("id:4-2", '"id:4-2": "4-2": the first id is larger than the last'),
         ("node:", '"node:": a value is missing'),
         ("!id:", '"!id:": a value is missing'),

@@ -66,8 +66,8 @@ def test_memory_is_exact_or_a_range(text: str, span: Span) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("8", '"8" is only 8 B: the unit is missing'),
-        ("32GB-16GB", '"32GB-16GB" runs backwards'),
+        ("8", '"8" means only 8 B: the unit is missing'),
+        ("32GB-16GB", '"32GB-16GB" is not in rising order'),
     ],
 )
 def test_memory_that_cannot_be_meant_is_refused(text: str, message: str) -> None:

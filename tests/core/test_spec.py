@@ -137,7 +137,7 @@ def test_every_field_is_written() -> None:
 def test_a_map_without_inputs_is_refused() -> None:
     with pytest.raises(UsageError) as refused:
         built({"map-over-file": "inputs.txt"}, count=0, inputs="values")
-    assert str(refused.value) == "map-over-file: there are no values to map over"
+    assert str(refused.value) == "map-over-file: no values given"
 
 
 def test_a_map_has_a_task_for_each_input() -> None:

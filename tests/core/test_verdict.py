@@ -66,18 +66,18 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str, str]]] = {
     Kind.SUCCEEDED: (lambda: ended(0), "All 2 tasks succeeded, in 9s", ""),
     Kind.ENDING: (
         lambda: steady().tell(ev.CancelRequested(T0 + 35, None, "a typo")),
-        "It is being ended: a typo", "",
+        "It is being stopped: a typo", "",
     ),
     Kind.NO_NODE: (
         unreachable, "No node is ready: host1 cannot be reached: no route", f"batchio explain {JOB}"
     ),
     Kind.BAD_NODE: (
         one_bad_node,
-        "Node-17 fails everything it gets: the last 15 attempts; others do well",
+        "Everything fails on node-17: the last 15 attempts; other nodes are fine",
         f"batchio explain {JOB}/29",
     ),
     Kind.MEMORY: (
-        out_of_memory, "Memory ran out at 4 KiB in 2 of 3 tasks", f"batchio explain {JOB}/2"
+        out_of_memory, "2 of 3 tasks ran out of memory at 4 KiB", f"batchio explain {JOB}/2"
     ),
     Kind.FAILING: (
         lambda: steady(bad=10, good=20),
@@ -96,7 +96,7 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str, str]]] = {
     ),
     Kind.PENDING: (lambda: Story().offers("a").booting(), "It waits for a node to be ready", ""),
     Kind.RUNNING: (
-        steady, "It runs well: 30 of 100 tasks are done, about 3m 57s to go", ""
+        steady, "It is running well: 30 of 100 tasks are done, about 3m 57s to go", ""
     ),
 }  # fmt: skip
 """By kind, a job of which it is true, its sentence and its command."""
@@ -118,7 +118,7 @@ def test_the_verdict_says_what_is_most_urgent_and_what_helps(kind: Kind) -> None
 def test_a_job_that_nobody_runs_comes_before_all_else_it_suffers_from() -> None:
     found = said(steady(bad=10, good=20), attended=False)
 
-    assert (found.kind, found.text) == (Kind.UNATTENDED, "Nobody runs it")
+    assert (found.kind, found.text) == (Kind.UNATTENDED, "No process runs it")
     assert found.command == f"batchio recover {JOB}"
 
 
@@ -128,7 +128,7 @@ def test_nothing_has_ended_for_much_longer_than_is_usual() -> None:
     found = said(steady(), now=T0 + 30 + 14 * 60)
 
     assert (found.kind, found.command) == (Kind.STALLED, f"batchio nodes {JOB}")
-    assert found.text == "Nothing has ended for 14m 00s where 1 a second are usual"
+    assert found.text == "No task has ended for 14m 00s, but 1 a second is usual"
 
 
 def test_a_clock_that_was_set_back_is_no_stall_and_makes_no_nonsense() -> None:
@@ -220,7 +220,7 @@ def test_an_explanation_says_the_words_of_the_verdict(kind: Kind) -> None:
 def test_the_view_of_a_job_has_its_verdict_and_a_concern_is_not_said_twice() -> None:
     view = job_view(steady().machine, NOW, attended=False)
 
-    assert view.verdict.text == "Nobody runs it"
+    assert view.verdict.text == "No process runs it"
     assert [tells(view.verdict, concern) for concern in view.concerns] == [True]
     assert view.to_json()["verdict"]["command"] == f"batchio recover {JOB}"
 

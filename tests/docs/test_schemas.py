@@ -80,6 +80,8 @@ _WORDS: Final = {
     "version": ("version",),
     "check": ("check",),
     "explain": ("explain",),
+    "env show": ("env", "show"),
+    "env clean": ("env", "clean"),
     "logs --scheduler": ("logs", "--scheduler"),
     "logs": ("logs",),
 }

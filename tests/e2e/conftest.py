@@ -20,8 +20,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def hosts(inside_lab: Lab, vms: MakeVms) -> Iterator[MakeHosts]:
-    """Make hosts that plain `ssh NAME` reaches: the lab's configuration is the user's."""
+def hosts(inside_lab: Lab, vms: MakeVms, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeHosts]:
+    """Make hosts that plain `ssh NAME` reaches: the lab's configuration is the user's.
+
+    The packages that these tests are run with stay here, unless a test is about packages.
+    """
+    monkeypatch.setenv("BATCHIO_PACKAGE_SYNC", "false")
     config = Path.home() / ".ssh" / "config"
     config.parent.mkdir(mode=0o700, exist_ok=True)
     config.symlink_to(inside_lab.ssh_config_file)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -101,6 +100,23 @@ class Computer:
         assert code is None or process.returncode == code, (process.returncode, out, err)
         return out, err
 
+    def python(self, text: str, *words: str) -> bytes:
+        """Run a program in Python, which has the bucket as `bucket`; return what it wrote."""
+        opened = f"from batchio.stores import open_workspace as o; bucket = o({URL!r})._bucket\n"
+        command = [sys.executable, "-c", f"import sys\n{opened}{text}", *words]
+        return subprocess.run(command, env=self.environ, capture_output=True, check=True).stdout
+
+    def forget_lease(self, job: str) -> None:
+        """Let nobody hold the job any more, as if a minute had passed without a sign of him."""
+        self.python("bucket.delete([f'jobs/{sys.argv[1]}/lease'])", job)
+
+    def everything(self) -> bytes:
+        """All keys and objects of the bucket but bundles."""
+        return self.python(
+            "for key in bucket.keys(''):\n"
+            "  if 'sha256' not in key: sys.stdout.buffer.write(key.encode() + bucket.get(key).data)"
+        )
+
     def status(self, job: str) -> dict[str, Any]:
         """What `status` tells of a job."""
         said: dict[str, Any] = json.loads(self.run("status", job, "--format", "json")[0])
@@ -115,7 +131,7 @@ def computer(lab: Lab, top: Path) -> Computer:
     """A person's computer, which reaches every host of the lab by its name."""
     home = top / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
-    shutil.copy(lab.ssh_config_file, home / ".ssh" / "config")
+    (home / ".ssh" / "config").symlink_to(lab.ssh_config_file)
     (top / "work").mkdir()
     kept = {name: os.environ[name] for name in os.environ if name.startswith(("PATH", "BATCHIO_"))}
     marks = {name: os.environ[name] for name in os.environ if "MARK" in name}

@@ -51,7 +51,6 @@ class Shell:
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self("status", "--format", "json")))
 
-
     def kill_head(self) -> None:
         store = open_workspace(str(self._home / ".local/share/batchio")).job(self.status()["id"])
         holder = store.leader()

@@ -83,6 +83,8 @@ def _ran(place: str, keyword: str, value: Any) -> str:
 def test_a_keyword_works_without_a_warning(place: str, keyword: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # An ordinary user without a control group of his own is told that, and rightly.
+        warnings.filterwarnings("ignore", ".* does not enforce memory=: no control group")
         assert _ran(place, keyword, WORKS[keyword]) == "succeeded"
 
 

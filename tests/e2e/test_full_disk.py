@@ -34,7 +34,7 @@ def test_a_full_disk_stops_the_run_and_a_larger_one_lets_it_go_on(tiny: Path) ->
     stopped = batchio(tiny, "run", "--wait", "--ntasks=2500", "--slots=2", "--", "/bin/true")
 
     assert stopped.returncode == 3
-    assert "no room left for" in stopped.stderr
+    assert "no space left for" in stopped.stderr
     assert "batchio recover" in stopped.stderr
     assert "Traceback" not in stopped.stderr
 
@@ -57,5 +57,5 @@ def test_a_folder_for_outputs_that_cannot_be_written_is_refused_at_once(
 
     assert refused.returncode == 2
     assert f"{option}: " in refused.stderr
-    assert "cannot be written" in refused.stderr
+    assert "is not writable" in refused.stderr
     assert batchio(tmp_path, "list", "--format", "json").stdout.strip() == "[]"

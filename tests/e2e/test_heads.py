@@ -16,8 +16,9 @@ import pytest
 import batchio
 from batchio import sync
 from batchio.core.events import HeadStarted, RequestTaken, encode
-from batchio.errors import HeadGone, UsageError
+from batchio.errors import HeadGone, NodeError, UsageError
 from batchio.heads import asking, start
+from batchio.heads.needs import need_host
 from batchio.ports import Holder
 from batchio.stores import open_workspace
 from batchio.testing import MemoryWorkspace
@@ -120,12 +121,26 @@ def test_a_lost_inline_job_is_recovered_inside_the_one_who_asks(workspace: Path)
     assert kinds(place.job(job.id)) == ["inline", "inline"]
 
 
-def test_a_head_of_a_newer_batchio_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_head_on_a_host_that_nobody_knows_is_refused_by_its_name(tmp_path: Path) -> None:
     workspace = MemoryWorkspace(tmp_path)
     job = workspace.submit(spec(1), 0.0)
 
-    with pytest.raises(UsageError, match=f'^job {job} wants a head of the kind "node"$'):
-        start("node", workspace, job, {})
+    with pytest.raises(NodeError, match=r"^no\.such\.invalid: its name cannot be looked up"):
+        start("no.such.invalid", workspace, job, {})
+
+
+@pytest.mark.parametrize(("head", "wrong"), [("login", "needs the ssh provider"), ("a b", "host")])
+def test_a_head_is_not_sent_where_it_reaches_neither_nodes_nor_journal(
+    head: str, wrong: str, workspace: Path
+) -> None:
+    with pytest.raises(UsageError, match=wrong):
+        sync.run("true", head=head)
+    assert sync.list_jobs() == []
+    place = open_workspace(workspace)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "local", place)
+    with pytest.raises(UsageError, match=wrong):
+        need_host(head, "ssh", place)
 
 
 # --- asking ------------------------------------------------------------------------------
@@ -167,5 +182,5 @@ async def test_a_head_that_takes_nothing_is_named_with_its_last_words(
     with pytest.raises(HeadGone) as err:
         await asking.lead_again(store, begin)
 
-    assert str(err.value) == f"no head would start for job {store.id}: no room left"
+    assert str(err.value) == f"no head started for job {store.id}: no room left"
     assert err.value.hint == f"see {store.head_log()}"

@@ -15,7 +15,7 @@ import batchio
 from batchio import sync
 from batchio.core import events as ev
 from batchio.errors import UsageError
-from batchio.heads import need_its_computer
+from batchio.heads.needs import need_its_computer
 from batchio.runtime.replay import Fold
 from batchio.stores import open_workspace
 
@@ -53,7 +53,7 @@ def test_a_retry_needs_the_secrets_again_and_takes_them(workspace: Path, tmp_pat
     job = sync.run(SAY.format(tmp_path), shell=True, ntasks=2, secret_env={"TOK": "hunter2"})
     assert job.wait(timeout=60).outcome == "failed"
 
-    with pytest.raises(UsageError, match=r"needs the values of its secrets: TOK"):
+    with pytest.raises(UsageError, match=r"needs the values of its secrets to continue: TOK"):
         job.retry()
     assert not open_workspace(workspace).job(job.id).asked()  # no later head will do it
     assert job.retry(secrets={"TOK": "hunter2"}) == [0, 1]
@@ -69,9 +69,9 @@ async def test_cancelling_needs_secrets_only_where_tasks_would_go_on(
 ) -> None:
     job = await killed_while_it_ran(workspace, tmp_path)
 
-    with pytest.raises(UsageError, match=r"needs the values of its secrets: TOK"):
+    with pytest.raises(UsageError, match=r"needs the values of its secrets to continue: TOK"):
         await job.cancel(3)
-    with pytest.raises(UsageError, match=r"needs the values of its secrets: TOK"):
+    with pytest.raises(UsageError, match=r"needs the values of its secrets to continue: TOK"):
         await job.recover()
     await job.cancel()
 
@@ -92,20 +92,20 @@ async def test_a_local_job_of_another_computer_goes_on_here_only_when_that_is_as
     need_its_computer(machine)
     node.facts["socket"] = "/var/tmp/batchio-0/nowhere/s"
     with pytest.raises(
-        UsageError, match=rf"its node is far-away, and this is {socket.gethostname()}"
+        UsageError, match=rf"submitted, far-away; this computer is {socket.gethostname()}"
     ):
         need_its_computer(machine)
     node.facts["hostname"] = socket.gethostname()
     node.facts["boot_id"], node.facts["machine_id"] = "b", "m"
-    with pytest.raises(UsageError, match=r"its node is"):
+    with pytest.raises(UsageError, match=r"runs on the computer where it was submitted"):
         need_its_computer(machine)
 
     monkeypatch.setattr(socket, "gethostname", lambda: "other")
     monkeypatch.setattr("os.path.exists", lambda path: False)
-    with pytest.raises(UsageError, match=r"and this is other") as caught:
+    with pytest.raises(UsageError, match=r"this computer is other") as caught:
         await job.recover({"TOK": "s"})
     assert "elsewhere=True" in (caught.value.hint or "")
-    with pytest.raises(UsageError, match=r"and this is other"):
+    with pytest.raises(UsageError, match=r"this computer is other"):
         await job.cancel()
     monkeypatch.undo()
     assert await job.recover({"TOK": "s"}, elsewhere=True)

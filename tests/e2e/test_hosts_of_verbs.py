@@ -79,15 +79,17 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "stdout": lambda job, _: job.stdout(2),
     "stderr": lambda job, _: job.stderr(1),
     "live": lambda job, _: looked(job),
+    "reproduce": lambda job, _: job.reproduce(1),
+    "report": lambda job, _: job.report(),
 }
 """Verbs of a job that change nothing, but the folder that `download` is given."""
 
-CHANGE = {"cancel", "retry", "recover", "command_at"}
+CHANGE = {"cancel", "retry", "recover", "note", "command_at"}
 """Verbs that are tried in tests of their own below."""
 
 
 def test_every_verb_of_a_job_is_tried_here() -> None:
-    verbs = {n for n, m in vars(api.Job).items() if inspect.isfunction(m) and n[0] != "_"}
+    verbs = {n for n, _ in inspect.getmembers(api.Job, inspect.isfunction) if n[0] != "_"}
     assert verbs == {*READ, *CHANGE}
 
 
@@ -125,6 +127,10 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert [attempt.exit_code for attempt in found] == [1]
     elif verb in ("stdout", "stderr"):
         assert found == {"stdout": "out 2\n", "stderr": "err\n"}[verb]
+    elif verb == "reproduce":
+        assert "export BATCHIO_TASK_ID=1" in found
+    elif verb == "report":
+        assert found.startswith("<!DOCTYPE html>")
     elif verb == "status":
         assert (found.state, found.counts.failed) == ("done", 1)
 
@@ -156,7 +162,7 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
         assert job.download(tmp_path / "mine").tasks == 3
     elif verb == "inputs":
         assert job.inputs([2, 0]) == [None, None]
-    elif verb in ("attempts", "stdout", "stderr"):
+    elif verb in ("attempts", "stdout", "stderr", "reproduce"):
         assert getattr(job, verb)(1)
     else:
         getattr(job, verb)()
@@ -212,6 +218,8 @@ def test_a_running_job_is_followed_cancelled_and_reached(host: Any, tmp_path: Pa
             changes = live.changes()
             while live.rows([0])[0].state != "running":
                 await anext(changes)
+        await job.note("looks well")
+        assert (await job.status()).notes[-1][1] == "looks well"
         argv = await job.command_at(0, ["true"])
         assert argv
         with pytest.raises(TimeoutError):
@@ -222,6 +230,9 @@ def test_a_running_job_is_followed_cancelled_and_reached(host: Any, tmp_path: Pa
             async for change in live.changes():
                 tasks |= set(change.tasks)
             assert (tasks, live.view.outcome, live.view.why) == ({0}, "cancelled", "enough")
+        for words in ("", "x" * 1001, "too late"):
+            with pytest.raises(batchio.UsageError):
+                await job.note(words)
 
     host(work)
 

@@ -78,7 +78,7 @@ async def test_no_job_writes_through_a_link_of_an_earlier_one(tmp_path: Path, vi
     await finished(f"ln -s {victim} d; ln -s {victim}/authorized_keys f", download=str(res))
     assert (res / "0/d").is_symlink()
 
-    with pytest.warns(batchio.BatchioWarning, match="holds files of job"):
+    with pytest.warns(batchio.BatchioWarning, match="contains files of job"):
         await finished("mkdir d; echo 2 | tee d/new > f", download=str(res))
 
     assert untouched(victim)
@@ -146,8 +146,8 @@ async def test_a_folder_with_outputs_of_an_earlier_job_is_said_and_emptied_of_th
     words = ["sh", "-c", "echo new > a"]
     [said] = (await batchio.plan(words, download=str(res))).warnings
     assert said == (
-        f"{res} holds files of job {old.id}; those that are not written again stay; "
-        "download_clean=True removes them first"
+        f"{res} contains files of job {old.id}, and this job keeps those it does not overwrite; "
+        "to remove them first: download_clean=True"
     )
     assert below(res)["1/c"] == "old\n"
 
@@ -188,7 +188,7 @@ async def test_the_folder_of_a_job_that_runs_is_not_emptied(tmp_path: Path) -> N
     async for fact in job.events():
         if fact["event"] == "tasks_collected":
             break
-    with pytest.raises(UsageError, match=f"job {job.id} still runs"):
+    with pytest.raises(UsageError, match=f"job {job.id} is still running"):
         await batchio.run(["true"], download=str(res), download_clean=True)
     go.touch()
     await job.wait(timeout=60, check=True)
@@ -260,12 +260,12 @@ async def test_more_than_max_output_is_a_failure_with_its_words(tmp_path: Path) 
     assert [row.outcome for row in rows] == ["failed", "succeeded"]
     assert [row.attempt for row in rows] == [1, 1]
     assert any(
-        'refused: they are more than max_output="1 MB"' in line for line in await job.explain(0)
+        'refused: they are larger than max_output="1 MB"' in line for line in await job.explain(0)
     )
     assert [path.name for path in (tmp_path / "res").iterdir()] == ["1"]
 
 
-@pytest.mark.filterwarnings("ignore:.* holds files of job")
+@pytest.mark.filterwarnings("ignore:.* contains files of job")
 async def test_two_jobs_at_once_share_a_folder(tmp_path: Path) -> None:
     line = "for n in 1 2 3 4 5; do echo $BATCHIO_JOB_ID > f$n; done"
     jobs = [await batchio.run(["sh", "-c", line], ntasks=8, download=str(tmp_path)) for _ in "ab"]

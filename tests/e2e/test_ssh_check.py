@@ -55,5 +55,5 @@ async def test_a_host_that_is_too_small_for_a_task_is_wrong(hosts: MakeHosts, la
     [_, found] = await batchio.check(hosts=[vm.name], memory="900 TiB")
 
     assert not found.ok
-    assert "a task asks for" in found.said
+    assert "a task needs" in found.said
     assert nothing_left(lab, vm)

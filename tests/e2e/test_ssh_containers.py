@@ -81,5 +81,5 @@ async def test_a_host_without_an_engine_is_left_out_and_named(hosts: MakeHosts, 
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
     why = result.job.why
-    assert f"{vm.name}: there is no docker or podman for --container" in why
+    assert f"{vm.name}: docker or podman is needed for --container" in why
     assert nothing_left(lab, vm)

@@ -108,7 +108,7 @@ async def test_an_image_that_cannot_be_had_leaves_the_host_out(hosts: MakeHosts,
 
     assert (result.outcome, result.exit_code) == ("lost", 3)
     why = result.job.why
-    assert f"{vm.name}: no image NO IMAGE: Error: invalid reference format" in why
+    assert f"{vm.name}: the image NO IMAGE is not available: Error: invalid reference format" in why
     assert nothing_left(lab, vm)
 
 
@@ -199,6 +199,8 @@ async def test_an_image_that_no_registry_has_is_told_in_one_line(hosts: MakeHost
     job = await batchio.run(["true"], container="localhost/none:1", hosts=[vm.name])
     why = (await job.wait(timeout=60)).job.why
 
-    assert why.startswith(f"no node was available ({vm.name}: no image localhost/none:1: ")
+    assert why.startswith(
+        f"no node was available ({vm.name}: the image localhost/none:1 is not available: "
+    )
     assert "\n" not in why
     assert len(why) < 400

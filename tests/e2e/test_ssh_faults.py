@@ -51,7 +51,7 @@ async def test_a_node_that_dies_silently_is_noticed_and_its_task_runs_elsewhere(
     assert await printed(job) == ["0 1", "0 2", "1 1"]
     tasks = result.job._machine.tasks
     assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
-    assert f"{dead.name}: {job.id}.{begun['node_number']} may be left there" in await notes(job)
+    assert f"{dead.name}: {job.id}.{begun['node_number']} may still be there" in await notes(job)
     assert nothing_left(lab, alive)
 
 
@@ -78,7 +78,7 @@ async def test_an_agent_that_hangs_is_noticed_and_ended_and_its_task_runs_elsewh
     assert result.outcome == "succeeded"
     tasks = result.job._machine.tasks
     assert (list(tasks.failures), list(tasks.losses)) == ([0, 0], [1, 0])
-    assert "may be left there" not in await notes(job)
+    assert "may still be there" not in await notes(job)
     assert nothing_left(lab, *machines)
 
 

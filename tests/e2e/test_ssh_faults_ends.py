@@ -80,7 +80,7 @@ async def test_a_cancelled_job_waits_a_little_for_a_silent_node(hosts: MakeHosts
     assert [result.outcome for result in results] == ["cancelled", "cancelled"]
     assert nothing_left(lab, back)
     assert "/go ]" not in await processes(back)
-    assert f"{gone.name}: {jobs[1].id}.0 may be left there" in await notes(jobs[1])
+    assert f"{gone.name}: {jobs[1].id}.0 may still be there" in await notes(jobs[1])
 
 
 async def test_what_a_lost_node_left_is_removed_when_it_comes_back(

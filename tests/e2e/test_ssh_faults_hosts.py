@@ -37,7 +37,7 @@ def strangers(hosts: MakeHosts, lab: Lab) -> dict[str, Vm]:
     known = lab.known_hosts_file
     known.write_text(known.read_text().replace(changed.host_key, honest.host_key))
     return {
-        "no python3 (>= 3.8) found": bare,
+        "no python3 (3.8 or newer) found": bare,
         "user root was refused": closed,
         "No space left on device": full,
         "its host key has changed": changed,
@@ -174,8 +174,8 @@ async def test_a_clock_that_is_off_by_an_hour_is_corrected(hosts: MakeHosts, lab
     assert [line.text for line in lines] == ["one"] * 3 + ["two"] * 3
     assert all(began - 1 < line.time < ended + 1 for line in lines)
     told = await notes(job)
-    assert f"{wrong.name}: its clock is 3600 s ahead; times are corrected" in told
-    assert f"{late.name}: its clock is 3600 s behind; times are corrected" in told
+    assert f"{wrong.name}: its clock is 3600 s ahead; batchio corrects the times" in told
+    assert f"{late.name}: its clock is 3600 s behind; batchio corrects the times" in told
     assert f"{right.name}: its clock" not in told
 
 
@@ -215,7 +215,7 @@ async def test_a_task_that_cannot_begin_on_a_full_disk_runs_elsewhere(
     assert sum(result.job._machine.tasks.losses) >= 3
     assert f"{small.name}: working directories: No space left on device" in await notes(job)
     lost = await seen(job, "node_lost")
-    assert "different tasks could not be run there" in lost["why"]
+    assert "different tasks could not run there" in lost["why"]
     assert nothing_left(lab, small, large)
 
 

@@ -102,5 +102,5 @@ async def test_a_pipe_is_left_out_and_that_is_said(odd: Path) -> None:
     os.mkfifo(odd / "pipe")
     plan = await batchio.plan(["true"], upload="odd", hosts=["nowhere"])
 
-    assert plan.warnings == ("odd/pipe: not sent, it is neither a file nor a folder",)
+    assert plan.warnings == ("odd/pipe was not sent: it is neither a file nor a folder",)
     assert "odd/pipe" not in plan.files

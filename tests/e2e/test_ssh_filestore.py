@@ -26,12 +26,20 @@ class Bucket(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     kept: dict[str, bytes]
     fetched: list[str]
+    """Addresses of those who fetched by signed URLs; `stored`: who stored by such."""
+    stored: list[str]
     refusal = b""
     """What a signed request is answered with, instead of the bytes."""
 
     def do_PUT(self) -> None:
-        self.kept[urlsplit(self.path).path] = self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(200)
+        address = urlsplit(self.path)
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        if "X-Amz-Signature" in parse_qs(address.query):
+            if self.refusal:
+                return self._answer(403, self.refusal)
+            self.stored.append(self.client_address[0])
+        self.kept[address.path] = data
+        return self._answer(200)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -59,15 +67,17 @@ class Bucket(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def bucket(monkeypatch: pytest.MonkeyPatch, refusal: bytes = b"") -> Iterator[type[Bucket]]:
+def bucket(
+    monkeypatch: pytest.MonkeyPatch, refusal: bytes = b"", at: str = HERE
+) -> Iterator[type[Bucket]]:
     """One that this computer's environment names; in the lab's network, where tests run."""
-    own = type("Own", (Bucket,), {"kept": {}, "fetched": [], "refusal": refusal})
-    with ThreadingHTTPServer((HERE, 0), own) as server:
+    own = type("Own", (Bucket,), {"kept": {}, "fetched": [], "stored": [], "refusal": refusal})
+    with ThreadingHTTPServer((at, 0), own) as server:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "id",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://{HERE}:{server.server_port}",
+            "AWS_ENDPOINT_URL": f"http://{at}:{server.server_port}",
         }.items():
             monkeypatch.setenv(name, value)
         serving = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -117,7 +127,7 @@ async def test_where_a_signed_url_is_refused_the_files_go_over_the_connection(
     assert await printed(job) == ["0 here"]
     said = await notes(job)
     why = "the files could not be fetched: HTTP Error 403: Forbidden: Request has expired"
-    assert said == f"{vm.name}: {why}; they go over the connection instead"
+    assert said == f"{vm.name}: {why}; they are sent over the connection instead"
     assert nothing_left(lab, vm)
 
 
@@ -156,5 +166,57 @@ async def test_a_folder_that_is_none_is_named_and_done_without(
     await job.wait(timeout=60, check=True)
 
     assert await printed(job) == ["0 here"]
-    assert "files go over the connections instead: file://" in await notes(job)
+    assert "files are sent over the connections instead: file://" in await notes(job)
     assert "Not a directory" in await notes(job)
+
+
+# --- outputs -----------------------------------------------------------------
+
+EXPIRED = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+LEAVE = "echo $BATCHIO_TASK_ID > a; mkdir b; head -c 3000000 /dev/zero > b/zeros"
+
+
+async def test_hosts_store_what_tasks_leave_themselves(
+    hosts: MakeHosts, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines = hosts(2)
+    with bucket(monkeypatch) as store:
+        job = await batchio.run(
+            LEAVE, shell=True, ntasks=2, slots=1, hosts=names(machines),
+            output_filestore="s3://ours/out", wait_for_ready_cluster=True,
+        )  # fmt: skip
+        await job.wait(timeout=60, check=True)
+
+    assert store.kept == {
+        f"/ours/out/{job.id}/{task}/{path}": data
+        for task in range(2)
+        for path, data in {"a": b"%d\n" % task, "b/zeros": bytes(3_000_000)}.items()
+    }
+    assert sorted(store.stored) == sorted([vm.ip for vm in machines] * 2)
+    assert await notes(job) == ""
+    assert nothing_left(lab, *machines)
+
+
+@pytest.mark.filterwarnings("ignore::batchio.BatchioWarning")
+@pytest.mark.parametrize(
+    ("at", "refusal", "why"),
+    [
+        (HERE, EXPIRED, "HTTP Error 403: Forbidden: Request has expired"),
+        ("127.0.0.1", b"", "[Errno 111] Connection refused"),
+    ],
+    ids=["refused", "out of reach"],
+)
+async def test_what_a_host_cannot_store_comes_through_the_head(
+    hosts: MakeHosts, lab: Lab, monkeypatch: pytest.MonkeyPatch, at: str, refusal: bytes, why: str
+) -> None:
+    [vm] = hosts()
+    with bucket(monkeypatch, refusal, at) as store:
+        job = await batchio.run(
+            "echo 1 > a", shell=True, hosts=[vm.name], output_filestore="s3://ours/out"
+        )
+        await job.wait(timeout=60, check=True)
+
+    assert store.kept == {f"/ours/out/{job.id}/0/a": b"1\n"}
+    assert store.stored == []
+    assert await notes(job) == f"{vm.name}: outputs come through the head instead: {why}"
+    assert nothing_left(lab, vm)

@@ -41,7 +41,7 @@ async def test_tasks_that_ask_for_a_gpu_go_where_there_are_some(hosts: MakeHosts
     nodes = {node.name: node for node in (await job.status()).nodes}
     assert (nodes[two.name].slots, nodes[one.name].slots) == (2, 1)
     assert nodes[none.name].why == (
-        f"{none.name}: a task asks for 1 GPU, there are 0; ask for less, or leave this host out"
+        f"{none.name}: a task needs 1 GPU, but there are 0; ask for less, or do not use this host"
     )
     assert nothing_left(lab, *machines)
 

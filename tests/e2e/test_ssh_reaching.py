@@ -108,7 +108,7 @@ async def test_a_key_that_was_asked_for_and_is_not_there_is_named(hosts: MakeHos
 @pytest.mark.parametrize(
     ("shell", "said"),
     [
-        ("/bin/false", "it did not say why"),
+        ("/bin/false", "it gave no reason"),
         ("/usr/sbin/nologin", "This account is currently not available."),
     ],
 )

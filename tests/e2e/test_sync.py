@@ -55,7 +55,7 @@ async def as_promised(folder: Path, **options: Any) -> batchio.Job:
         "made/same": "all\n", "0/made/mine": "0\n", "1/made/mine": "1\n",
     }  # fmt: skip
     assert (folder / "made" / "empty").is_dir()
-    said = f"made/mine was written by several tasks: each one's is in {folder}/ID"
+    said = f"made/mine was written by several tasks; their versions are in {folder}/ID"
     assert said in await notes(job)
     return job
 
@@ -118,7 +118,7 @@ async def test_nothing_of_the_users_is_replaced_but_inputs_as_they_were_sent(
         "link": str(victim), "sub/other.txt": "task\n",
         "0/in.txt": "task\n", "0/secret": "task\n", "0/link/x": "task\n",
     }  # fmt: skip
-    assert f"in.txt is yours: what tasks wrote there is in {folder}/ID" in await notes(job)
+    assert f"in.txt is yours; what tasks wrote there is in {folder}/ID" in await notes(job)
 
 
 async def test_no_task_leaves_what_a_later_job_or_a_program_here_would_obey(
@@ -195,7 +195,7 @@ async def test_a_folder_that_cannot_be_written_is_a_failure_with_its_reason(
     )
     result = await asyncio.wait_for(job.wait(), 60)
     assert (result.outcome, result.exit_code) == ("failed", 1)
-    said = f"outputs could not be brought to {folder} (No such file or directory"
+    said = f"output files could not be copied to {folder} (No such file or directory"
     assert said in "".join(text for _, text in (await job.status()).notes)
     assert said in "\n".join(await job.explain())
     assert (await job.outputs() / "0" / "out").read_text() == "1\n"

@@ -88,7 +88,7 @@ def test_who_waits_is_warned_once_of_what_must_be_known(place: str) -> None:
         result = job.wait()
 
     [told] = caught
-    assert "and array= asks for" in str(told.message)
+    assert "but array= asks for" in str(told.message)
     assert told.filename == __file__
     assert result.outcome == "succeeded"
 
@@ -141,7 +141,7 @@ def test_a_logger_is_told_what_the_command_line_prints(
         "WARNING",
         'region="x": ignored, the local provider has one region: this computer',
     )
-    assert told[1][2].startswith("sends hello.sh")
+    assert told[1][2].startswith("sending hello.sh")
     assert told[2][1:] == ("INFO", f"job {job.id}: hello.sh, 2 tasks on local")
     assert told[3][2].startswith("The job succeeded after ")
 
@@ -170,7 +170,7 @@ def test_a_node_that_is_lost_in_a_dispatch_warns_once(run: Callable[[Any], Any])
         line, done = run(main())
 
     [told] = caught
-    assert "flaky: the connection broke; its commands run on the other nodes" in str(told.message)
+    assert "flaky: the connection broke; its commands run on other nodes" in str(told.message)
     assert (told.filename, told.lineno) == (__file__, line)
     assert sorted(one.stdout for one in done) == [f"{n}\n" for n in range(6)]
 

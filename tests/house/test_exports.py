@@ -53,9 +53,11 @@ def _signatures(thing: Any) -> dict[str, list[inspect.Parameter]]:
 
     What it returns is another thing where nobody awaits it.
     """
+    bases = thing.__mro__[:-1] if isinstance(thing, type) else (thing,)
+    members = {name: member for base in reversed(bases) for name, member in vars(base).items()}
     found = {
         name: member.fget if isinstance(member, property) else member
-        for name, member in vars(thing).items()
+        for name, member in members.items()
         if not name.startswith("_")
     }
     return {

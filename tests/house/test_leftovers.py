@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,19 +24,20 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_processes_with_the_mark_are_found_and_ended_with_their_children(tmp_path: Path) -> None:
-    environ = os.environ | {leftovers.MARK: "mine"}
+    mine = uuid.uuid4().hex  # another session may run this very test
+    environ = os.environ | {leftovers.MARK: mine}
     command = [sys.executable, "-c", _FORKED]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline(), process.stdout.readline()
 
-        found = leftovers.find("mine", tmp_path)
+        found = leftovers.find(mine, tmp_path)
         assert len(found) == 2
         assert process.pid in {left.pid for left in found}
         assert _FORKED in found[0].what
 
         leftovers.end(found)
-    assert leftovers.wait_until_gone("mine", tmp_path) == []
+    assert leftovers.wait_until_gone(mine, tmp_path) == []
 
 
 def test_a_test_sees_what_it_left_behind_itself(

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORDED: Final = {
-    "name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE": (
-        'name them: hosts="alice@gpu1,gpu2", or hosts_file=FILE'
+    "give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE": (
+        'give them: hosts="alice@gpu1,gpu2", or hosts_file=FILE'
     ),
-    "--run-on-host runs it without the container": (
-        "run_on_host=True runs it without the container"
+    "to run it without the container: --run-on-host": (
+        "to run it without the container: run_on_host=True"
     ),
     "--no-task-on-scheduler (argument task_on_scheduler): ignored": (
         "task_on_scheduler=False: ignored"
@@ -46,7 +46,7 @@ WORDED: Final = {
     "batchio recover --workspace FOLDER 2bcpd5": (
         'recover() of batchio.open_job("2bcpd5", workspace=FOLDER)'
     ),
-    "look on with: batchio status 2bcpd5": 'look on with: batchio.status("2bcpd5")',
+    "to see its state: batchio status 2bcpd5": 'to see its state: batchio.status("2bcpd5")',
     "see: batchio list": "see: batchio.list_jobs()",
     "start one: batchio run SCRIPT": 'start one: batchio.run("SCRIPT")',
     "batchio run Rscript a.R": 'batchio.run(["Rscript", "a.R"])',

@@ -76,15 +76,15 @@ def test_a_hosts_word_reads_back_as_the_same_host(
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("", "'' is no host"),
-        ("@gpu1", "'@gpu1' is no host"),
-        ("-oProxyCommand=x", "'-oProxyCommand=x' is no host"),
-        ("a/b", "'a/b' is no host"),
-        ("[fe80::1", "'[fe80::1' is no host"),
+        ("", "'' is not a host"),
+        ("@gpu1", "'@gpu1' is not a host"),
+        ("-oProxyCommand=x", "'-oProxyCommand=x' is not a host"),
+        ("a/b", "'a/b' is not a host"),
+        ("[fe80::1", "'[fe80::1' is not a host"),
         ("gpu1:x", "gpu1:x: port must be a whole number from 1 to 65535, not 'x'"),
         ("gpu1:70000", "gpu1:70000: port must be a whole number from 1 to 65535, not '70000'"),
         ("gpu1?slots=0", "gpu1: slots must be a whole number above 0, not '0'"),
-        ("gpu1?slot=2", "gpu1: a host has no 'slot'"),
+        ("gpu1?slot=2", "gpu1: a host has no setting 'slot'"),
         ("a@gpu1?user=b", "a@gpu1: user is listed twice"),
         ("gpu1?key=id", "gpu1: the key's path is relative: id"),
     ],
@@ -147,19 +147,19 @@ def test_a_toml_file_has_tables(tmp_path: Path) -> None:
     [
         ("h", "gpu1\ngpu1 slots=2\n", "gpu1 is listed twice: at {}:1 and at {}:2"),
         ("h", "gpu1 slots=many\n", "{}:1: slots must be a whole number above 0, not 'many'"),
-        ("h", "a\nb slot=2\n-x\n", "{}:2: a host has no 'slot'\n{}:3: '-x' is no host"),
-        ("h", "# nothing\n", "{}: no host in it"),
-        ("h", "[gpu\ngpu1\n", "{}:1: '[gpu' is no host"),
+        ("h", "a\nb slot=2\n-x\n", "{}:2: a host has no setting 'slot'\n{}:3: '-x' is not a host"),
+        ("h", "# nothing\n", "{}: it contains no host"),
+        ("h", "[gpu\ngpu1\n", "{}:1: '[gpu' is not a host"),
         ("h", 'gpu1 "open\n', "{}:1: no closing quotation"),
         ("h.toml", "[[hosts]]\nname = 1 2\n", "{}: not TOML: "),
         ("h.toml", "x = 1\n", "{}: no [[hosts]] tables in it"),
-        ("h.toml", "[[hosts]]\nslots = 2\n", "{}:1: '' is no host"),
+        ("h.toml", "[[hosts]]\nslots = 2\n", "{}:1: '' is not a host"),
         (
             "h.toml",
             '[[hosts]]\nname = "a"\n\n[[hosts]]\nname = "b"\nslots = true\n',
             "{}:4: slots must be a whole number above 0, not 'True'",
         ),
-        ("h.toml", '[[hosts]]\nname = "a"\nsolts = 2\n', "{}:1: a host has no 'solts'"),
+        ("h.toml", '[[hosts]]\nname = "a"\nsolts = 2\n', "{}:1: a host has no setting 'solts'"),
     ],
 )
 def test_a_mistake_in_a_file_is_named_with_its_line(
@@ -203,13 +203,13 @@ def test_several_hosts_in_a_word_are_written_out(typed: str, hosts: str) -> None
 
 @pytest.mark.parametrize("word", ["n[3-1]", "n[1-999999999]", "n{9..1}"])
 def test_a_range_that_makes_no_sense_is_refused(word: str) -> None:
-    with pytest.raises(UsageError, match="is no range of hosts"):
+    with pytest.raises(UsageError, match="is not a range of hosts"):
         expand([word])
 
 
 @pytest.mark.parametrize("word", ["n{1", "n{}", "a{b}"])
 def test_braces_that_mean_nothing_are_no_host(word: str) -> None:
-    with pytest.raises(UsageError, match="is no host"):
+    with pytest.raises(UsageError, match="is not a host"):
         parse_hosts(expand([word]))
 
 
@@ -231,15 +231,15 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path, name: str) -> No
 def test_a_relative_python_is_refused_with_what_to_write() -> None:
     with pytest.raises(UsageError) as caught:
         parse_host("a?python=bin/python3")
-    assert caught.value.hint == "write it from /, as it is on the host"
+    assert caught.value.hint == "write the full path on the host, with / at the start"
     assert parse_host("a?python=python3.12").python == "python3.12"
 
 
 @pytest.mark.parametrize(
     ("word", "why"),
     [
-        ("gpu1?work=scratch", "work is no absolute path"),
-        ("gpu1?work=", "work is no absolute path"),
+        ("gpu1?work=scratch", "work is not an absolute path"),
+        ("gpu1?work=", "work is not an absolute path"),
         ("gpu1?work=/" + "long" * 20, "work is too long"),
     ],
 )

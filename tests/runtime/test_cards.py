@@ -183,7 +183,7 @@ def test_a_job_that_is_damaged_locked_or_being_removed_hides_no_other(
 
     assert (first.id, first.standing) == (C, "unattended")
     assert (second.id, second.standing, second.name) == (B, "unreadable", f"n{B}")
-    assert second.why.startswith(f"another program holds the journal {path} locked")
+    assert second.why.startswith(f"another program has locked the journal {path}")
     assert (third.id, third.standing) == (A, "unreadable")
     assert f"the journal {workspace.job(A).folder}/journal.sqlite is damaged" in third.why
 

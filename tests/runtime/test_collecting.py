@@ -82,9 +82,7 @@ def test_a_new_agent_sends_all_of_it_and_that_is_said(tmp_path: Path) -> None:
     assert job.lead((1.01, lambda: job.provider.nodes["n0"].restart())) is Outcome.SUCCEEDED
     assert asked(job) == [[0, 0]]
     assert arrived(tmp_path)
-    assert notes(job) == [
-        "the outputs of task 0 are sent from the beginning: the agent was restarted"
-    ]
+    assert notes(job) == ["the output files of task 0 are sent again: the agent was restarted"]
 
 
 def test_outputs_that_have_changed_meanwhile_are_sent_once_more_and_that_is_said(
@@ -96,9 +94,7 @@ def test_outputs_that_have_changed_meanwhile_are_sent_once_more_and_that_is_said
     assert job.lead((1.01, lambda: left.update(large=LARGE[::-1]))) is Outcome.SUCCEEDED
     assert asked(job) == [[0, BROKEN_AT, 0]]
     assert (tmp_path / "out/0/large").read_bytes() == LARGE[::-1]
-    assert notes(job) == [
-        "the outputs of task 0 are sent from the beginning: they are not what they were before"
-    ]
+    assert notes(job) == ["the output files of task 0 are sent again: they have changed since"]
 
 
 def test_what_came_from_a_lost_node_is_no_part_of_what_comes_from_another(tmp_path: Path) -> None:
@@ -144,8 +140,8 @@ def test_what_this_computer_cannot_keep_is_asked_for_again_and_no_program_runs_t
     assert runs(job) == [(0, 1), (1, 1)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0", "1"]
     [said] = notes(job)
-    assert said.startswith(f"outputs cannot be saved in {tmp_path / 'out'}: File exists")
-    assert f"batchio cancel {job.id} gives them up" in said
+    assert said.startswith(f"output files cannot be saved in {tmp_path / 'out'}: File exists")
+    assert f"to give them up: batchio cancel {job.id}" in said
 
 
 def test_a_cancel_gives_up_what_cannot_be_kept(tmp_path: Path) -> None:
@@ -180,7 +176,7 @@ def test_who_leaves_more_than_the_limit_has_failed_and_the_others_go_on(tmp_path
     assert job.lead() is Outcome.FAILED
     assert runs(job) == [(0, 1), (1, 1), (2, 1)]
     assert job.machine.tasks.reasons == dict.fromkeys(
-        (1, 2), "its outputs were refused: they are more than --max-output 50 KB"
+        (1, 2), "its output files were refused: they are larger than --max-output 50 KB"
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["0"]
 

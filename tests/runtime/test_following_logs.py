@@ -9,7 +9,7 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.plan import Offer
-from batchio.errors import HeadGone
+from batchio.errors import HeadGone, JournalDown
 from batchio.stores.log_records import HEADER, STDOUT
 from batchio.stores.logs import LINES, LogLine
 from batchio.tasklogs import LOOK_S, Lines, follow
@@ -160,5 +160,39 @@ def test_following_a_job_that_nobody_runs_says_so(play: Any) -> None:
         await s.follow()
         assert s.texts == ["all there is"]
         assert s.gone is not None
+
+    play(scene)
+
+
+@pytest.mark.parametrize("verb", ["read", "end", "catch_up"])
+def test_no_line_is_lost_or_told_twice_when_the_store_does_not_answer_for_a_while(
+    play: Any, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    whole = getattr(MemoryLogs, verb)
+    silent_from, calls = 10**9, 0
+
+    async def scene(s: Scene) -> None:
+        nonlocal silent_from
+
+        def unanswered(self: MemoryLogs, *args: Any, **kwargs: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls >= silent_from:
+                raise JournalDown("nobody answers")
+            return whole(self, *args, **kwargs)
+
+        monkeypatch.setattr(MemoryLogs, verb, unanswered)
+        following = asyncio.create_task(s.follow())
+        said = []
+        for round_ in range(6):
+            for node in range(NODES):
+                s.print(node, b"%d on %d, " % (round_, node) + b"and so on\n")
+                said.append(f"{round_} on {node}, and so on")
+            silent_from = calls + round_  # each time after another number of answers
+            await s.clock.sleep(60)
+            silent_from = 10**9
+            await s.clock.sleep(2 * s.store.pace.news[1])
+        assert sorted(s.texts) == sorted(said)
+        following.cancel()
 
     play(scene)

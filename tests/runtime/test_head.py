@@ -206,11 +206,36 @@ def test_a_job_ends_the_same_at_whichever_write_its_head_dies(
     assert fatal > 10, "the job has many steps, and each was a place to die"
 
 
+@pytest.mark.parametrize("back", [False, True], ids=["out of reach", "reached at the end"])
+def test_a_node_on_which_an_earlier_head_began_is_tidied_up_or_named(
+    tmp_path: Path, *, back: bool
+) -> None:
+    job = Job(tmp_path, spec(2), lambda _: Ends(seconds=5), nodes=2)
+    job.store.fatal = lambda _, events: any('"greeted"' in event for event in events)
+    job.store.written = False
+    with pytest.raises(Crash):
+        job.lead()
+    away = job.provider.nodes["n1"]
+    assert any("up" in words for words in away.commands), "its agent runs, and no head knows it"
+    away.go_silent()
+    job.store.fatal = None
+
+    deeds = [(11.0, away.come_back)] if back else []
+    assert job.lead(*deeds) is Outcome.SUCCEEDED
+
+    [gone] = [event for event in job.journaled(ev.NodeDeleted) if event.node == 1]
+    if back:
+        assert gone.left == ""
+        assert "down" in away.commands[-1]
+    else:
+        assert f"{job.id}.1 may still be there: " in gone.left
+
+
 def test_a_second_head_is_refused_while_there_is_one(tmp_path: Path) -> None:
     job = Job(tmp_path, spec(1))
     job.store.lead()
 
-    with pytest.raises(LeaseHeld, match="another head runs job"):
+    with pytest.raises(LeaseHeld, match="another process runs job"):
         job.lead()
     assert len(job.past.batches) == 1
 

@@ -128,7 +128,7 @@ def test_what_fails_in_a_session_costs_the_node_and_not_the_head(
 
     assert job.lead() is Outcome.SUCCEEDED
     [lost] = job.journaled(ev.NodeLost)
-    assert lost.why.startswith("batchio itself failed at it (ZeroDivisionError: ")
+    assert lost.why.startswith("batchio failed there (ZeroDivisionError: ")
     assert "Traceback" in caplog.text
 
 
@@ -140,7 +140,7 @@ def test_a_node_leaves_each_note_once_and_not_more_than_a_few(tmp_path: Path) ->
     assert job.lead() is Outcome.SUCCEEDED
     notes = [event.text for event in job.journaled(ev.Noted)]
     assert len(notes) == len(set(notes)) == MOST + 1
-    assert notes[-1] == f"scripted has more to say than {MOST} notes; the rest is left out"
+    assert notes[-1] == f"scripted has more than {MOST} notes; the rest is left out"
     assert max(map(len, notes)) < 5000
 
 
@@ -161,7 +161,8 @@ def test_what_tasks_print_waits_on_the_node_while_there_is_no_room_here(
     assert runs(job) == [(task, 1) for task in range(4)]
     assert not job.journaled(ev.NodeSilent)
     [note] = job.journaled(ev.Noted)
-    assert "what its tasks print cannot be kept here for now: No space left on device" in note.text
+    why = "No space left on device"
+    assert f"the output of its tasks cannot be saved here for now: {why}" in note.text
     printed = read_records(job.store.logs(), 0)
     assert [record.task for record in printed] == [0, 1, 2, 3]
 

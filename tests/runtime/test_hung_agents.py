@@ -64,7 +64,7 @@ def test_one_that_hangs_for_longer_is_lost_and_ended(tmp_path: Path) -> None:
     assert runs(job) == [(0, 1), (0, 2)]
     [lost] = job.journaled(ev.NodeLost)
     assert lost.why == f"silent for 120 s: {HANGS}"
-    assert notes(job) == ["n0: its last output did not arrive"]
+    assert notes(job) == ["n0: its last lines of output did not arrive"]
     assert job.provider.nodes["n0"].removals == 1
 
 
@@ -91,7 +91,7 @@ def test_a_new_head_that_finds_it_hanging_at_the_end_ends_it_too(tmp_path: Path)
 
     assert job.lead() is Outcome.CANCELLED
     assert job.provider.nodes["n0"].removals == 1
-    assert notes(job) == ["n0: its last output did not arrive"]
+    assert notes(job) == ["n0: its last lines of output did not arrive"]
 
 
 def test_an_agent_too_busy_to_answer_pings_is_alive_as_long_as_it_says_something(

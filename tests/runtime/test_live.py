@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchio.core import events as ev
-from batchio.errors import HeadGone
+from batchio.errors import HeadGone, JournalDown
 from batchio.runtime.attendance import GONE_AFTER_S
 from batchio.runtime.cards import START_LIMIT_S
 from batchio.runtime.head import lead
 from batchio.runtime.live import Live
+from batchio.runtime.patience import PATIENCE_S
 from batchio.testing import (
     Ends,
     FakeClock,
@@ -118,9 +119,9 @@ def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
         gone = s.clock.now()
         await watching
         assert GONE_AFTER_S <= s.clock.now() - gone <= GONE_AFTER_S + 2 * SLOW_S
-        assert str(s.gone) == f"job {s.job} is not done, and no process runs it"
+        assert str(s.gone) == f"job {s.job} is not done, but no process runs it"
         assert s.gone is not None
-        assert s.gone.hint == f"go on with: batchio recover {s.job}"
+        assert s.gone.hint == f"to continue it: batchio recover {s.job}"
 
     play(scene)
 
@@ -201,5 +202,36 @@ def test_a_job_that_is_over_needs_no_head_to_be_looked_at(play: Play) -> None:
         await s.watch()
         assert (s.gone, s.live.done) == (None, True)
         assert s.clock.now() == before
+
+    play(scene)
+
+
+def test_whoever_follows_goes_on_when_the_store_has_not_answered_for_minutes(play: Play) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        watching = asyncio.create_task(s.watch())
+        await s.clock.sleep(1.0)
+        s.store.reader().silent = True
+        await s.clock.sleep(PATIENCE_S - 10.0)
+        s.store.reader().silent = False
+        await s.write(journal, ev.Noted(s.clock.now(), "all is well"))
+        await s.clock.sleep(SLOW_S * 2)
+        assert isinstance(s.seen[-1], ev.Noted)
+        assert s.gone is None
+        watching.cancel()
+
+    play(scene)
+
+
+def test_whoever_follows_a_store_that_never_answers_again_is_told_so_in_the_end(
+    play: Play,
+) -> None:
+    async def scene(s: Scene) -> None:
+        await s.begin()
+        watching = asyncio.create_task(s.watch())
+        await s.clock.sleep(1.0)
+        s.store.reader().silent = True
+        with pytest.raises(JournalDown):
+            await watching
 
     play(scene)

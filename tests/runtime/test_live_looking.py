@@ -334,7 +334,7 @@ def test_what_is_damaged_is_left_out_and_everything_else_is_shown(play: Any) -> 
             assert "journal record" in str(live.damage)
             which = f"events {position + 1}, {position + 2} of the journal are damaged"
             assert [text for _, text in live.view.notes][-2:] == [
-                f"{which}, and left out here",
+                f"{which} and left out here",
                 "after it",
             ]
 

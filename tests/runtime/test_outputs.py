@@ -13,8 +13,10 @@ import pytest
 from batchio.errors import Unreachable
 from batchio.runtime import placing
 from batchio.runtime.fetch import Fetch
-from batchio.runtime.outputs import Landing, Outputs, Unsaved
-from batchio.runtime.placing import Refused
+from batchio.runtime.landing import Landing
+from batchio.runtime.outputs import Outputs
+from batchio.runtime.placing import Refused, Unsaved
+from batchio.runtime.tree import Tree
 from batchio.runtime.untar import Garbled
 from batchio.stores.placed import FolderPlacedFiles
 
@@ -89,7 +91,7 @@ async def test_what_broke_off_goes_on_where_it_stopped(
 ) -> None:
     data, outputs = archive(a="1", b="2"), arriving(tmp_path)
     for size in broken:
-        with pytest.raises(Unreachable, match="broke off"):
+        with pytest.raises(Unreachable, match="the connection broke"):
             await outputs.receive(await sent(data[outputs.size :][:size], None))
 
     assert await outputs.receive(await sent(data[outputs.size :], told(data)))
@@ -200,7 +202,7 @@ async def test_what_is_in_the_way_of_the_folder_is_told_and_waited_for(tmp_path:
 async def test_more_than_the_limit_is_refused_and_nothing_of_it_stays(tmp_path: Path) -> None:
     data, outputs = archive(a="0123456789" * 1000), arriving(tmp_path, limit=5000)
 
-    with pytest.raises(Refused, match="more than --max-output 5 KB"):
+    with pytest.raises(Refused, match="larger than --max-output 5 KB"):
         await outputs.receive(await sent(data, told(data)))
     await outputs.clear()
 
@@ -255,3 +257,28 @@ async def test_a_stream_that_nobody_reads_holds_nobody_up() -> None:
     stream.drop()
 
     await asyncio.wait_for(sending, 5)
+
+
+@pytest.mark.parametrize("removed_before", ["enter", "make"])
+async def test_what_arrives_while_the_last_one_leaves_finds_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed_before: str
+) -> None:
+    """The folder for what is not whole yet is removed by whoever finds it empty."""
+    below, times = Tree.below, 3
+
+    def removed(self: Tree, name: str) -> Tree:
+        nonlocal times
+        if times and (name == "3.1" if removed_before == "make" else name != "3.1"):
+            times -= 1
+            (tmp_path / "out" / ".batchio-job").rmdir()
+        tree = below(self, name)
+        if removed_before == "enter" and name == ".batchio-job":
+            times = 0
+        return tree
+
+    (tmp_path / "out" / ".batchio-job").mkdir(parents=True)
+    monkeypatch.setattr(Tree, "below", removed)
+    await receive(tmp_path, archive(a="1"), task=3)
+
+    assert (tmp_path / "out" / "3" / "a").read_text() == "1"
+    assert times == 0

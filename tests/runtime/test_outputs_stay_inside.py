@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from batchio.runtime.outputs import Landing, Outputs, Unsaved
-from batchio.runtime.placing import Refused
+from batchio.runtime.landing import Landing
+from batchio.runtime.outputs import Outputs
+from batchio.runtime.placing import Refused, Unsaved
 from batchio.runtime.untar import Archive, Garbled
 from batchio.stores.placed import FolderPlacedFiles
 from tests.effort import examples

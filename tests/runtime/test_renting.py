@@ -87,7 +87,7 @@ def test_a_person_is_told_of_what_cannot_be_given_back_for_long(tmp_path: Path) 
     whole(job)
     [note] = job.journaled(ev.Noted)
     assert note.text == (
-        "still held by scripted, and may cost: n0: ec2:TerminateInstances is denied"
+        "still running at scripted and may cost money: n0: ec2:TerminateInstances is denied"
     )
 
 

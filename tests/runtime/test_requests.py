@@ -46,6 +46,7 @@ def fails_once(attempt: Attempt) -> Ends:
         {"kind": "cancel", "tasks": {"0": 1}},
         {"kind": "cancel", "tasks": [5000]},
         {"kind": "cancel", "tasks": None, "why": 7},
+        {"kind": "note", "text": 7},
     ],
     ids=repr,
 )
@@ -92,7 +93,7 @@ def test_a_head_without_the_secrets_starts_no_task_again(tmp_path: Path) -> None
     assert job.lead() is Outcome.CANCELLED
     assert runs(job) == []
     [note] = job.journaled(ev.Noted)
-    assert note.text == "no task runs again: this head was not given TOKEN"
+    assert note.text == "no task runs again: this head does not have TOKEN"
 
 
 LONG_AGO = -2 * STALE_S
@@ -126,7 +127,7 @@ def test_what_was_left_over_by_a_killed_process_is_not_done_by_a_later_head(
 
     assert job.lead() is (Outcome.SUCCEEDED if ignored else Outcome.CANCELLED)
     said = [note.text for note in job.journaled(ev.Noted)]
-    assert said == ["a request that nobody waits for was ignored: 'cancel'"] * ignored
+    assert said == ["a request nobody waits for was ignored: 'cancel'"] * ignored
     assert not job.waiting
 
 

@@ -1,4 +1,4 @@
-"""Both kinds of log stores, for every test of reading them."""
+"""All kinds of log stores, for every test of reading them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "bucket"])
 def logs(request: pytest.FixtureRequest, tmp_path: Path) -> Logs:
     return made_logs(request.param, tmp_path)

@@ -36,6 +36,7 @@ class MoodyBucket:
     def __init__(self, real: Bucket, mood: Callable[[str, str], Mood] | None = None) -> None:
         self._real = real
         self.url = real.url
+        self.signs_writes = real.signs_writes
         self.mood = mood or (lambda verb, key: "well")
         self.requests: list[tuple[str, str]] = []
 

@@ -171,6 +171,22 @@ async def test_a_torn_snapshot_or_rolled_object_is_no_matter(real: Bucket) -> No
 
 
 @pytest.mark.asyncio
+async def test_a_snapshot_with_any_bit_flipped_is_not_used(real: Bucket) -> None:
+    await (await written(real, 10, every=5)).close()
+    place = segments.snapshot_key(JOB)
+    found = real.get(place)
+    assert found is not None
+    for bit in range(0, len(found.data) * 8, 3):
+        data = bytearray(found.data)
+        data[bit // 8] ^= 1 << bit % 8
+        real.put(place, bytes(data))
+
+        assert BucketReader(real, JOB).snapshot() is None
+    real.put(place, found.data)
+    assert BucketReader(real, JOB).snapshot() is not None
+
+
+@pytest.mark.asyncio
 async def test_segments_before_the_snapshot_may_be_gone(real: Bucket) -> None:
     await (await written(real, 45, 20)).close()
     old = [segments.key(JOB, number) for number in range(1, 30)]

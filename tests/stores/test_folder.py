@@ -89,7 +89,7 @@ def test_a_workspace_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError, match=r"^cannot use .*file.*: ") as err:
         FolderWorkspace(tmp_path / "file").draft(0.0)
 
-    assert err.value.hint == "--workspace, or BATCHIO_WORKSPACE, names another folder"
+    assert err.value.hint == "to use another folder: --workspace, or BATCHIO_WORKSPACE"
 
 
 # --- reading -----------------------------------------------------------------------------

@@ -78,5 +78,5 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
         pytest.skip("NOT TESTED, there is no /dev/full here")
     (tmp_path / "inputs").symlink_to("/dev/full")
 
-    with pytest.raises(JournalFull, match=f"^no room left in {tmp_path}$"):
+    with pytest.raises(JournalFull, match=f"^no space left in {tmp_path}$"):
         write_inputs(tmp_path, [b"a"], "a list")

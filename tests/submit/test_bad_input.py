@@ -67,7 +67,7 @@ def test_an_unknown_argument(caller: Caller) -> None:
             None,
         ),
         ("provider", "locl", 'there is no provider "locl"', "did you mean local?"),
-        ("provider", "aws", 'there is no provider "aws"', "providers are local, ssh"),
+        ("provider", "aws", 'there is no provider "aws"', "the providers are local, ssh"),
     ],
 )
 def test_a_value_that_is_none(
@@ -151,7 +151,7 @@ def test_a_missing_setup_script(caller: Caller) -> None:
 
 def test_a_container_without_an_engine(caller: Caller) -> None:
     caller.environ["PATH"] = str(caller.bin)
-    hint = "--run-on-host runs it without the container"
+    hint = "to run it without the container: --run-on-host"
     caller.file("x.sh", "#!/bin/sh\n")
     message = "container: neither podman nor docker is installed here"
     assert (f"--{message}", hint) == caller.refused("./x.sh", container="ubuntu")
@@ -162,7 +162,7 @@ def test_a_container_without_an_engine(caller: Caller) -> None:
 def test_ssh_without_hosts(caller: Caller) -> None:
     assert caller.refused("true", provider="ssh") == (
         "the ssh provider needs hosts",
-        "name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+        "give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
     )
 
 
@@ -178,7 +178,7 @@ def test_hosts_that_make_no_sense(caller: Caller) -> None:
 def test_results_that_could_go_nowhere(caller: Caller, target: str) -> None:
     caller.file("file")
     told = caller.refused("true", download=target)
-    assert told == ("--download: file is no folder", "name another one")
+    assert told == ("--download: file is not a folder", "choose another folder")
     assert caller.typed("true", download="new/folder").spec.collect
 
 
@@ -186,7 +186,7 @@ def test_results_that_could_go_nowhere(caller: Caller, target: str) -> None:
 def test_a_list_of_no_hosts_does_not_mean_this_computer(caller: Caller, nothing: str) -> None:
     said, hint = caller.refused("true", hosts=[nothing])
     assert (said, hint and hint.endswith("--ignore hosts")) == ("--hosts: the value is empty", True)
-    with pytest.raises(UsageError, match="hosts: it names no host"):
+    with pytest.raises(UsageError, match="hosts: it is empty"):
         caller.called("true", hosts=[])
     assert caller.called("true", hosts=[], provider="local").spec.provider == "local"
 

@@ -56,7 +56,7 @@ def test_what_came_back_the_last_time_is_not_sent_again_and_that_is_said(caller:
     prepared = caller.typed("true", upload=["."], download="results")
 
     assert sent == {"work.sh": b"code"}
-    assert "results: not sent, it is the folder of --download" in prepared.warnings
+    assert "results was not sent: it is the folder of --download" in prepared.warnings
     everything = {"work.sh": b"code", "results/0/out": b"large"}
     assert packed(caller, "true", upload=["."]) == everything
     assert packed(caller, "true", sync=".") == everything
@@ -104,7 +104,9 @@ def test_of_a_folder_with_a_slash_behind_it_only_what_is_in_it_arrives(caller: C
     caller.file("data/x.txt", "x")
     caller.file("data/deep/y.txt", "y")
     inside = {"x.txt": b"x", "deep/y.txt": b"y"}
-    assert caller.refused("true", upload=["data/x.txt/"])[0] == "--upload: data/x.txt is no folder"
+    assert (
+        caller.refused("true", upload=["data/x.txt/"])[0] == "--upload: data/x.txt is not a folder"
+    )
     for spelled in ("data/", "./data//", f"{caller.folder}/data/", "../project/data/"):
         assert inside == packed(caller, "true", upload=[spelled])
     assert packed(caller, "true", upload=["data/deep/", "data"]) == {
@@ -218,8 +220,8 @@ def test_what_is_no_file_is_left_behind_and_told(caller: Caller) -> None:
     prepared = caller.typed("true", upload=["data"])
     assert prepared.plan().files == ("data/x",)
     assert prepared.warnings == [
-        "data/pipe: not sent, it is neither a file nor a folder",
-        "data/socket: not sent, it is neither a file nor a folder",
+        "data/pipe was not sent: it is neither a file nor a folder",
+        "data/socket was not sent: it is neither a file nor a folder",
     ]
 
 
@@ -264,7 +266,7 @@ def test_two_files_of_one_arrival(caller: Caller) -> None:
     caller.file("../two/x.txt")
     assert caller.refused("true", upload=["../one/x.txt", "../two/x.txt"]) == (
         "--upload: ../one/x.txt and ../two/x.txt would both be copied to x.txt",
-        "rename one of them, or send only one",
+        "rename one of them, or upload only one",
     )
 
 
@@ -291,7 +293,7 @@ def test_a_buffer_that_would_escape(caller: Caller, path: str) -> None:
 
 def test_a_buffer_that_is_none(caller: Caller) -> None:
     said = refusal(caller, buffers_to_upload=[{"relative_path": "x"}])
-    assert said == "buffers_to_upload: item 1: not a relative_path and a buffer"
+    assert said == "buffers_to_upload: item 1: not a dictionary with relative_path and buffer"
     said = refusal(caller, buffers_to_upload=[{"relative_path": "x", "buffer": io.StringIO("x")}])
     assert said == "buffers_to_upload: item 1: str is not bytes"
 
@@ -302,7 +304,7 @@ def test_a_link_that_leads_nowhere(caller: Caller) -> None:
     (caller.folder / "script.sh").symlink_to("nope")
     assert caller.refused("true", upload=["data"]) == (
         "--upload: data/gone is a link to nowhere, which does not exist",
-        "remove it, or name it in .batchioignore",
+        "remove it, or list it in .batchioignore",
     )
     for word in ("./script.sh", "script.sh"):
         assert caller.refused(word)[0] == f"{word} is a link to nope, which does not exist"
@@ -316,7 +318,7 @@ def test_a_link_that_leads_to_itself(caller: Caller) -> None:
     caller.file("data/x")
     (caller.folder / "data/self").symlink_to("self")
     told = caller.refused("true", upload=["data"])[0]
-    assert told == "--upload: data/self is a link to self, which leads back to it"
+    assert told == "--upload: data/self is a link to self, which links back to it"
 
 
 def test_a_link_to_a_folder_above_it_stays_and_that_is_said(caller: Caller) -> None:
@@ -327,8 +329,8 @@ def test_a_link_to_a_folder_above_it_stays_and_that_is_said(caller: Caller) -> N
     (caller.folder / "more/back").symlink_to("../data")
     assert packed(caller, "true", upload=["data"]) == {"data/x": b"x", "data/more/y": b"y"}
     assert caller.typed("true", upload=["data"]).warnings == [
-        "data/again: not sent, it is a link to ., a folder that it stands in",
-        "data/more/back: not sent, it is a link to ../data, a folder that it stands in",
+        "data/again was not sent: it is a link to ., a folder that contains it",
+        "data/more/back was not sent: it is a link to ../data, a folder that contains it",
     ]
 
 
@@ -356,7 +358,7 @@ def test_a_file_that_grows_is_sent_as_long_as_it_was(
         assert sent
         assert sent.read() == b"x" * size
     [said] = prepared.warnings
-    assert said.startswith("app.log grew while it was read: its first ")
+    assert said.startswith("app.log grew while batchio read it: only its first ")
     assert [file.size for file in prepared.spec.files] == [size]
 
 
@@ -366,7 +368,7 @@ def test_a_file_that_becomes_shorter_is_refused(
     caller.file("app.log", b"first")
     prepared = caller.typed("true", upload=["app.log"])
     monkeypatch.setattr(os, "read", lambda *_: b"")
-    with pytest.raises(UsageError, match=r"app\.log became shorter while it was read"):
+    with pytest.raises(UsageError, match=r"app\.log became shorter while batchio read it"):
         prepared.create()
 
 

@@ -39,7 +39,7 @@ def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:
     caller.file("hello.sh", "#!/bin/sh\n# COILED input-filestore mine\n", 0o755)
     prepared = caller.typed("hello.sh", hosts="gpu1")
     assert prepared.spec.input_filestore is None
-    told = "--input-filestore mine (hello.sh:2): ignored, it is one of Coiled's"
+    told = "--input-filestore mine (hello.sh:2): ignored, it is a filestore of Coiled's"
     assert told in prepared.warnings
 
 
@@ -58,9 +58,9 @@ def test_a_filestore_of_coiled_is_ignored_aloud(caller: Caller) -> None:
         ("file:///", "file:/// names a host, or no folder", "write file:///shared/folder"),
         (
             "s3://key:secret@bucket/x",
-            "s3://bucket/x must not have credentials or settings in it: it is written to the "
+            "s3://bucket/x must not contain credentials or settings, because it is stored in the "
             "journal",
-            "they come from the environment, as for other tools",
+            "batchio reads credentials from the environment, as other tools do",
         ),
     ],
 )

@@ -240,7 +240,7 @@ def test_a_large_file_that_a_shell_script_names_stays_and_that_is_said(
     prepared = caller.typed("run.sh")
     assert prepared.plan().files == ("run.sh", "small")
     assert prepared.warnings == [
-        "big (named in run.sh:1): not sent, it is 1001 B; --upload big sends it"
+        "big (named in run.sh:1) was not sent: it is 1001 B; to send it: --upload big"
     ]
 
 

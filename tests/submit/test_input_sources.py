@@ -111,7 +111,7 @@ def test_a_nul_byte_is_named_by_its_line() -> None:
     stream = io.BytesIO(b"a\n\nb\0\n")
 
     assert refusal(from_file("-", "lines", stdin=stream)) == (
-        "standard input:3: a NUL byte, which no environment variable can hold"
+        "standard input:3: a NUL byte, which an environment variable cannot contain"
     )
 
 
@@ -119,8 +119,8 @@ def test_a_wrong_delimiter_does_not_fill_the_memory() -> None:
     stream = io.BytesIO(b"ok|" + b"x" * (3 << 20))
 
     assert refusal(from_file("-", "lines", "|", stdin=stream)) == (
-        "standard input: value 2: longer than the 128 KiB that a variable can hold; is the "
-        "delimiter right?"
+        "standard input: value 2: longer than 128 KiB, the limit of an environment variable; is "
+        "the delimiter right?"
     )
 
 
@@ -177,12 +177,12 @@ def test_the_objects_of_jsonl_become_variables_written_as_they_stood(tmp_path: P
         ("csv", "A,A\n", 'in:1: two columns are named "A"'),
         ("csv", "file name\n", 'in:1: "file name" is not a valid name of an environment variable'),
         ("csv", 'A\n"x"y\n', "in:2: not CSV: ',' expected after '\"'"),
-        ("csv", "A\na\0b\n", "in:2: a NUL byte, which no environment variable can hold"),
-        ("jsonl", '{"A": 1}\n{"A": [1]}\n', "in:2: A: [1] is not a plain value"),
-        ("jsonl", '\n"text"\n', 'in:2: "text" is not an object of variables'),
+        ("csv", "A\na\0b\n", "in:2: a NUL byte, which an environment variable cannot contain"),
+        ("jsonl", '{"A": 1}\n{"A": [1]}\n', "in:2: A: [1] is not a simple value"),
+        ("jsonl", '\n"text"\n', 'in:2: "text" is not an object with variables'),
         ("jsonl", "{}\n{'A': 1}\n", "in:2: not JSON: Expecting property name"),
         ("jsonl", '{"a-b": 1}\n', 'in:1: "a-b" is not a valid name of an environment variable'),
-        ("jsonl", '{"A": "\\u0000"}', "in:1: a NUL byte, which no environment variable"),
+        ("jsonl", '{"A": "\\u0000"}', "in:1: a NUL byte, which an environment variable"),
     ],
 )  # fmt: skip
 def test_a_bad_row_is_named_by_file_and_line(
@@ -206,9 +206,9 @@ def test_a_caller_gives_texts_numbers_and_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([1], "[1] is not a plain value"),
+        ([1], "[1] is not a simple value"),
         (None, "None is not a value"),
-        ("a\0", "a NUL byte, which no environment variable can hold"),
+        ("a\0", "a NUL byte, which an environment variable cannot contain"),
         (
             "\ud800",
             r"it contains an incomplete character ('\ud800'), which cannot be written as "
@@ -227,5 +227,5 @@ def test_a_caller_gives_the_variables_of_each_task() -> None:
         "which cannot be written as UTF-8"
     )
     assert refusal(from_records([{}, ["A"]])) == (
-        'map_over_task_var_dicts: item 2: ["A"] is not an object of variables'
+        'map_over_task_var_dicts: item 2: ["A"] is not an object with variables'
     )

@@ -315,11 +315,12 @@ def test_a_plan_tells_everything(caller: Caller) -> None:
         implied={},
         bytes=len(DOCS_PROCESS) + 6,
         sends=f"process.py, data/a.csv (2 files, {len(DOCS_PROCESS) + 6} B)",
+        packages="",
         options=plan.options,
         warnings=(
             "--region us-east-2 (process.py:2): ignored, the local provider has one region: "
             "this computer",
-            "--map-over-format (command line): ignored, nothing is mapped over",
+            "--map-over-format (command line): ignored, there is no --map-over option",
         ),
     )
     assert ("memory", "8 GiB", "process.py:1") in plan.options

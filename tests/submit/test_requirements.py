@@ -16,21 +16,17 @@ if TYPE_CHECKING:
     from tests.submit.conftest import Caller
 
 REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
-    ({"memory": "1TB"}, "a task asks for 1 TB of memory, there are 64 GiB"),
-    ({"cpu": "64"}, "a task asks for 64 CPUs, there are 8"),
-    ({"gpu": True}, "a task asks for 1 GPU, there are 0"),
-    ({"arm": True}, "a task asks for an ARM processor, this one is x86_64"),
+    ({"memory": "1TB"}, "a task needs 1 TB of memory, but there is 64 GiB"),
+    ({"cpu": "64"}, "a task needs 64 CPUs, but there are 8"),
+    ({"gpu": True}, "a task needs 1 GPU, but there are 0"),
+    ({"arm": True}, "a task needs an ARM processor, but this one is x86_64"),
     (
         {"vm_type": ["g5.xlarge"]},
         "the local provider rents no machines: tasks run on this computer",
     ),
     ({"software": "env1"}, "batchio has no software environments; use --container"),
     ({"scheduler_sidecar_spec": "x.yaml"}, "programs next to the head are not supported"),
-    (
-        {"output_filestore": "s3://b"},
-        "not supported yet; --download copies the output files to this computer",
-    ),
-    ({"min_workers": "2"}, "2 nodes are asked for, there are 1"),
+    ({"min_workers": "2"}, "the job needs 2 nodes, but there are 1"),
 ]
 
 
@@ -41,7 +37,7 @@ def test_a_requirement_that_cannot_be_met_is_an_error_and_can_be_left_out(
     name = next(iter(options)).replace("_", "-")
     assert caller.refused("true", **options) == (
         f"--{name}: {why}",
-        f"to run all the same, without: --ignore {name}",
+        f"to run without it: --ignore {name}",
     )
 
     ignoring = caller.typed("true", **options, ignore=[name])
@@ -59,9 +55,9 @@ def test_all_that_lacks_is_named_at_once(caller: Caller) -> None:
     caller.file("a.sh", "#!/bin/sh\n# BATCHIO gpu\n# BATCHIO memory 8GB\ntrue\n")
     assert caller.refused("a.sh", software="env1", cpu="100") == (
         "--software: batchio has no software environments; use --container; "
-        "--cpu: a task asks for 100 CPUs, there are 8; "
-        "a.sh:2: gpu: a task asks for 1 GPU, there are 0",
-        "to run all the same, without: --ignore software,cpu,gpu",
+        "--cpu: a task needs 100 CPUs, but there are 8; "
+        "a.sh:2: gpu: a task needs 1 GPU, but there are 0",
+        "to run without it: --ignore software,cpu,gpu",
     )
 
 
@@ -72,7 +68,10 @@ def test_a_script_for_coiled_is_told_how_it_runs_here_all_the_same(caller: Calle
         "my_gpu_script.py:2: vm-type: the local provider rents no machines: tasks run on this "
         "computer"
     )
-    assert hint == "written for Coiled; to run all the same: --provider local --ignore vm-type"
+    assert (
+        hint
+        == "this script is for Coiled; to run it here anyway: --provider local --ignore vm-type"
+    )
 
     prepared = caller.typed("my_gpu_script.py", provider="local", ignore=["vm-type"])
     assert len(prepared.spec.tasks) == 100
@@ -112,10 +111,10 @@ def test_hosts_are_asked_for_their_hardware_when_they_are_reached(caller: Caller
     spec = caller.typed("true", hosts=["a,b"], memory="1TB", gpu=True, arm=True).spec
     assert spec.arm
     assert caller.refused("true", hosts=["a,b"], min_workers="3")[0] == (
-        "--min-workers: 3 nodes are asked for, there are 2"
+        "--min-workers: the job needs 3 nodes, but there are 2"
     )
     assert caller.refused("true", hosts=["a"], task_on_scheduler=False)[0] == (
-        "--task-on-scheduler: no task may run on the first node, and there is only one"
+        "--task-on-scheduler: no task may run on the first node, but it is the only one"
     )
     assert caller.typed("true", hosts=["a,b"], task_on_scheduler=False).spec.hosts
     assert caller.refused("true", hosts=["a"], software="x")[0].startswith("--software: ")
@@ -127,7 +126,7 @@ def test_hosts_are_asked_for_their_hardware_when_they_are_reached(caller: Caller
 def test_a_program_that_is_nowhere_is_an_error_here_and_unknown_elsewhere(caller: Caller) -> None:
     assert caller.refused("nosuch", "a b") == (
         "nosuch: no such program on this computer",
-        """what only a shell knows: --shell 'nosuch '"'"'a b'"'"''""",
+        """if it is an alias or a shell command: --shell 'nosuch '"'"'a b'"'"''""",
     )
     assert caller.refused("/opt/nosuch")[0] == "no such file: /opt/nosuch"
     assert caller.typed("nosuch", hosts=["a"]).spec.argv == ("nosuch",)
@@ -139,6 +138,14 @@ def test_a_program_that_is_nowhere_is_an_error_here_and_unknown_elsewhere(caller
 def test_a_program_that_a_setup_script_may_install_is_tried(caller: Caller) -> None:
     caller.file("setup.sh", "#!/bin/sh\n")
     assert caller.typed("nosuch", host_setup_script="setup.sh").spec.argv == ("nosuch",)
+
+
+def test_a_file_of_that_name_in_this_folder_is_pointed_out(caller: Caller) -> None:
+    caller.file("mine", "echo hi\n")
+    assert caller.refused("mine") == (
+        "mine: no such program on this computer",
+        "for the file of that name in this folder: batchio run ./mine",
+    )
 
 
 def test_the_tasks_own_path_is_searched(caller: Caller) -> None:
@@ -162,7 +169,7 @@ def test_an_interpreter_that_is_nowhere_is_named_with_its_line(caller: Caller, l
 
 def test_a_program_that_may_not_be_executed_is_named(caller: Caller) -> None:
     program = caller.file("tool", "\x7fELF")
-    assert caller.refused(str(program))[0] == f"{program} may not be executed (chmod +x?)"
+    assert caller.refused(str(program))[0] == f"{program} is not executable (chmod +x?)"
 
 
 def test_a_line_typed_as_one_word_says_both_ways_to_write_it(caller: Caller) -> None:
@@ -210,7 +217,7 @@ def test_files_of_variables_are_merged_in_their_order(caller: Caller) -> None:
 def test_a_caller_in_python_is_told_in_python(caller: Caller) -> None:
     with pytest.raises(UsageError) as refused:
         sync.plan("true", gpu=True, software="x")
-    assert refused.value.hint == 'to run all the same, without: ignore="software,gpu"'
+    assert refused.value.hint == 'to run without it: ignore="software,gpu"'
     plan = sync.plan("true", allow_cross_zone=False, ignore=["gpu"])
     [line] = [line for line in plan.warnings if "zone" in line]
     assert line.startswith("allow_cross_zone=False: ignored")

@@ -69,7 +69,7 @@ def test_a_header_that_cannot_be_read_says_what_helps(
 
 def test_a_number_in_a_message_is_a_number(caller: Caller) -> None:
     said, _ = refusal(caller, "a.jsonl", '{"A": {"c": 2}}\n')
-    assert said == 'a.jsonl:1: A: {"c": 2} is not a plain value'
+    assert said == 'a.jsonl:1: A: {"c": 2} is not a simple value'
 
 
 # --- JSON ----------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_json_array_is_read_however_it_is_laid_out(caller: Caller) -> None:
     [
         ('{"A": 1}', "a.json: not a JSON array"),
         ('{"A": 1}\n{"A": 2}\n', "a.json: not JSON: Extra data"),
-        ('[1, {"A": 2}]', 'a.json: item 2: {"A": "2"} is not a plain value'),
+        ('[1, {"A": 2}]', 'a.json: item 2: {"A": "2"} is not a simple value'),
         ('[{"A": 2}, 1]', "a.json: item 2: "),
         ("[1, null]", "a.json: item 2: null is not a value"),
         ("[]", "no values in a.json"),
@@ -118,15 +118,15 @@ def test_packed_files_are_unpacked(
     for broken in (pack(b"x\ny\n" * 99)[:-9], pack(b"x\n" * 99)[:12] + b"garbage" * 9):
         said, _ = refusal(caller, f"a.txt.{end}", broken)
         assert said.startswith(
-            (f"a.txt.{end}: it is packed, and damaged", f"cannot read a.txt.{end}")
+            (f"a.txt.{end}: it is compressed, and damaged", f"cannot read a.txt.{end}")
         )
 
 
 @pytest.mark.parametrize(
     ("begin", "what"),
     [
-        (b"PK\x03\x04\x14\x00", "a zip archive, as .xlsx files are too"),
-        (b"\x28\xb5\x2f\xfd\x04", "packed by zstd"),
+        (b"PK\x03\x04\x14\x00", "a zip archive (.xlsx files are zip archives, too)"),
+        (b"\x28\xb5\x2f\xfd\x04", "compressed with zstd"),
         (b"PAR1\x15\x04", "a Parquet file"),
     ],
 )
@@ -141,7 +141,7 @@ def test_what_is_no_list_of_inputs_is_named(caller: Caller, begin: bytes, what: 
 
 def test_the_longest_value_is_the_longest_that_a_program_can_be_given(caller: Caller) -> None:
     assert inputs(caller, "a.txt", "x" * LONGEST) == ["x" * LONGEST]
-    too_long = "longer than the 128 KiB that a variable can hold; is the delimiter right?"
+    too_long = "longer than 128 KiB, the limit of an environment variable; is the delimiter right?"
     assert refusal(caller, "a.txt", f"a\n{'x' * (LONGEST + 1)}\nb\n")[0] == f"a.txt:2: {too_long}"
     assert (
         refusal(caller, "a.json", json.dumps(["y" * 200_000]))[0] == f"a.json: item 1: {too_long}"
@@ -154,9 +154,9 @@ def test_an_input_that_the_command_names_and_no_task_has_is_said(caller: Caller)
     caller.file("a.csv", "A\n1\n")
     warned = caller.typed("echo", "in=${BATCHIO_TASK_INPUT}", map_over_file="a.csv").warnings
     assert warned == [
-        "${BATCHIO_TASK_INPUT} in the command stays as it is: the columns of a table are "
-        "variables of their own"
+        "${BATCHIO_TASK_INPUT} in the command is not replaced: each column of a table is its own "
+        "variable"
     ]
     [line] = caller.typed("echo", "$COILED_BATCH_TASK_INPUT").warnings
-    assert line.endswith("stays as it is: nothing is mapped over")
+    assert line.endswith("is not replaced: there is no --map-over option")
     assert caller.typed("echo", "$BATCHIO_TASK_INPUT", map_over_values="a").warnings == []

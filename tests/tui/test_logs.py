@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio import api
+from batchio_tui.logs import Logs
 from tests.tui.seeing import seated
 
 if TYPE_CHECKING:
@@ -48,6 +49,20 @@ async def test_lines_that_come_are_followed_at_the_end_only(tmp_path: Path) -> N
         await seat.press("end")
         await seat.until(" 150 ")
     await job.cancel()
+
+
+async def test_lines_that_come_between_two_looks_take_nobody_from_where_they_went() -> None:
+    job = await done("seq 1 100")
+    async with seated(job) as seat:
+        await seat.press("4")
+        await seat.until("100", "follows")
+        logs = seat.app.screen.query_one(Logs)
+        await seat.press("home")
+        logs._come.extend(logs.lines)
+        logs.repaint()
+        await seat.press("end", "home")
+        await seat.until("199 below")
+        assert (logs.cursor, logs.top) == (0, 0)
 
 
 async def test_a_text_is_searched_for_both_ways() -> None:
@@ -94,6 +109,8 @@ async def test_what_tasks_print_controls_nothing_and_columns_stay() -> None:
         await seat.until("no newline", r"a\x1b[2Jb [red]c[/red] \x00d", r"\u202eright", "xxxx…")
         await seat.press("home", "z")
         await seat.until(r"a\x1b[2Jb")
-        await seat.press("end", "z", "right", "left")
+        await seat.press("end")
+        await seat.until("no newline")
+        await seat.press("z", "right", "left")
         assert all(len(strip.text) for strip in seat.app.screen._compositor.render_strips())
         assert {strip.cell_length for strip in seat.app.screen._compositor.render_strips()} == {80}

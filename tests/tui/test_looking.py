@@ -21,7 +21,7 @@ async def test_the_lines_above_tell_name_state_counts_and_what_is_urgent(tmp_pat
 
         assert JOB in seat.lines[0]
         assert "process.py" in seat.lines[0]
-        assert seat.lines[1].split() == ["!", "Nobody", "runs", "it", "v", "recover"]
+        assert seat.lines[1].split() == ["!", "No", "process", "runs", "it", "v", "recover"]
         assert "✗2 tries" in seat.lines[2]
         assert seat.lines[-1].split() == (
             [

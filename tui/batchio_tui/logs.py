@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from textual.message import Message
@@ -51,6 +52,9 @@ class Logs(Grid):
         super().__init__(id="logs")
         self._job = job
         self.lines: list[LogLine] = []
+        """Lines that have been drawn."""
+        self._come: deque[LogLine] = deque(maxlen=MOST)
+        """Lines that will be drawn at the next look."""
         self.tasks: str | None = None
         """Ids of the tasks whose lines are shown; None: all."""
         self.node: int | None = None
@@ -60,19 +64,17 @@ class Logs(Grid):
         self.wrap = False
         self.shift = 0
         """Columns that are left out at the beginning of each line."""
-        self._drawn = -1
-        """Number of lines that were there when they were drawn."""
         self._opened = False
 
     @property
     def count(self) -> int:
-        """Number of lines."""
+        """Number of lines that have been drawn."""
         return len(self.lines)
 
     @property
     def at_end(self) -> bool:
         """Whether new lines are followed."""
-        return self.cursor >= self._drawn - 1
+        return self.cursor >= self.count - 1
 
     @property
     def about(self) -> str:
@@ -96,7 +98,10 @@ class Logs(Grid):
     def open(self, tasks: str | None, node: int | None = None) -> None:
         """Show what these tasks, or this node, printed; None: all."""
         self.tasks, self.node, self._opened = tasks, node, True
-        self.lines, self._drawn, self.cursor, self.top, self.shift = [], -1, 0, 0, 0
+        self.lines, self.shift = [], 0
+        self._come.clear()
+        self.move(0)
+        self.post_message(self.Grown(self))
         beside(self, "logs", self._read, exclusive=True)
 
     def renew(self, change: Change | None) -> None:
@@ -108,23 +113,21 @@ class Logs(Grid):
         try:
             async for line in self._job.logs(task=self.tasks, tail=TAIL, follow=True):
                 if self.node is None or line.node == self.node:
-                    self.lines.append(line)
-                if len(self.lines) > MOST:
-                    del self.lines[: MOST // 10]
-                    self.move(self.cursor - MOST // 10)
+                    self._come.append(line)
         except HeadGone:
             pass  # the lines above say so
         except (BatchioError, OSError) as err:
             self.notify(words.plain(str(err)), severity="error", markup=False)
 
     def _look(self) -> None:
-        if self.display and len(self.lines) != self._drawn:
+        if self.display and self._come:
             following = self.at_end
-            self._drawn = len(self.lines)
-            if following:
-                self.move(self.count - 1)
-            else:
-                self.settle()
+            self.lines += self._come
+            self._come.clear()
+            spare = max(self.count - MOST, 0)
+            del self.lines[:spare]
+            self.top -= spare
+            self.move(self.count - 1 if following else self.cursor - spare)
             self.post_message(self.Grown(self))
 
     # --- searching ----------------------------------------------------------------
@@ -160,7 +163,7 @@ class Logs(Grid):
         column = self.columns(width)[-1][2]
         while True:
             found, seen = self._wrapped(lines[0], width, height, column)
-            if self.cursor < self.top + seen or seen <= 1:
+            if self.cursor < self.top + seen:
                 return found
             self.top += 1
 

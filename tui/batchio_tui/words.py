@@ -36,6 +36,10 @@ SIGNS: Final = {
 """Sign and style of each state and outcome; the word always stands beside it."""
 
 
+UNTOLD: Final = "?"
+"""What stands for a time that no calendar has."""
+
+
 def standing(word: str) -> Piece:
     """Return sign and word of a state or an outcome."""
     sign, style = SIGNS.get(word, ("·", ""))
@@ -59,18 +63,30 @@ def counted(value: int, noun: str) -> str:
 
 def clock(at: float | None, now: float | None = None) -> str:
     """Write Unix seconds as 01:12:09, with the date before it on another day; "" for None."""
-    if at is None:
-        return ""
-    moment = datetime.fromtimestamp(at)
-    today = datetime.fromtimestamp(time.time() if now is None else now)
+    moment, today = _local(at), _local(time.time() if now is None else now)
+    if moment is None:
+        return "" if at is None else UNTOLD
     shown = moment.strftime("%H:%M:%S")
-    return shown if moment.date() == today.date() else f"{moment:%m-%d} {shown}"
+    same = today is not None and moment.date() == today.date()
+    return shown if same else f"{moment:%m-%d} {shown}"
 
 
 def minute(at: float, now: float) -> str:
     """Write Unix seconds as 01:50, or with the date when that is another day."""
-    moment, today = datetime.fromtimestamp(at), datetime.fromtimestamp(now)
+    moment, today = _local(at), _local(now)
+    if moment is None or today is None:
+        return UNTOLD
+    if moment.year > today.year + 1:
+        return lasted(at - now)  # a date of which the year is not seen would mislead
     return f"{moment:%H:%M}" if moment.date() == today.date() else f"{moment:%b %d %H:%M}"
+
+
+def _local(at: float | None) -> datetime | None:
+    """Return Unix seconds as local time; None for a time that no calendar has."""
+    try:
+        return None if at is None else datetime.fromtimestamp(at)
+    except (ValueError, OverflowError, OSError):  # a clock was wrong, or a guess is far off
+        return None
 
 
 def lasted(seconds: float | None) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["ALONE", "ROOMS", "command", "digest", "source"]
 
@@ -49,6 +49,8 @@ ROOMS: Final = (
     "strays",
     "endings",
     "stops",
+    "pieces",
+    "uploads",
     "launcher",
     "home",
     "wire",
@@ -70,11 +72,9 @@ Made of the rooms of batchio/agent/; `python -m batchio.agent` prints it.
 docs/design/agent.md is its contract: the home, the commands, the frames, the messages.
 """
 
-from __future__ import annotations
 '''
 _DROPPED: Final = (
     "from __future__ import ",
-    "from batchio.agent.",
     "from typing import ",
     "if TYPE_CHECKING:",
 )
@@ -85,19 +85,34 @@ _DROPPED: Final = (
 def source(program: str = "agent") -> bytes:
     """Return the bytes of a program that travels: the agent, or one of those in ALONE."""
     if program != "agent":
-        return _room(program).encode()
-    parts = [_TITLE]
-    for room in ROOMS:
-        parts += [f"\n\n# ==== {room}.py ====\n\n", *_kept(_room(room))]
+        return _path(program).read_bytes()
+    return _TITLE.encode() + joined(map(_path, ROOMS), "batchio.agent")
+
+
+def joined(paths: Iterable[Path], package: str) -> bytes:
+    """Return one program, made of modules that import nothing of ours but those before them.
+
+    Args:
+        package: Where they are imported from here.
+    """
+    dropped = (*_DROPPED, f"from {package}.")
+    parts = ["from __future__ import annotations\n"]
+    for path in paths:
+        parts += [f"\n\n# ==== {path.name} ====\n\n", *_kept(path.read_text("utf-8"), dropped)]
     return "".join(parts).encode()
 
 
 def command(python: str, program: str, *words: str) -> list[str]:
-    """Return the argv that runs a program of ALONE on a node, whatever the login shell is.
+    """Return the argv that runs a program of ALONE on a node."""
+    return one_line(python, source(program), *words)
+
+
+def one_line(python: str, program: bytes, *words: str) -> list[str]:
+    """Return the argv that runs a program on a node, whatever the login shell is.
 
     It is one line, because csh takes no newlines in a word.
     """
-    packed = base64.b64encode(zlib.compress(source(program), 9)).decode()
+    packed = base64.b64encode(zlib.compress(program, 9)).decode()
     line = f'import base64, zlib; exec(zlib.decompress(base64.b64decode("{packed}")))'
     return [python, "-I", "-S", "-c", line, *words]
 
@@ -108,11 +123,11 @@ def digest() -> str:
     return hashlib.sha256(source()).hexdigest()
 
 
-def _room(name: str) -> str:
-    return Path(__file__).with_name(f"{name}.py").read_text("utf-8")
+def _path(room: str) -> Path:
+    return Path(__file__).with_name(f"{room}.py")
 
 
-def _kept(text: str) -> Iterator[str]:
+def _kept(text: str, dropped: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of a module without its dropped statements.
 
     A line that is not indented begins a statement, except for a closing bracket. So no
@@ -121,6 +136,6 @@ def _kept(text: str) -> Iterator[str]:
     keep = True
     for line in text.splitlines(keepends=True):
         if not line.startswith((" ", ")", "\n")):
-            keep = not line.startswith(_DROPPED)
+            keep = not line.startswith(dropped)
         if keep:
             yield line

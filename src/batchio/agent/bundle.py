@@ -120,6 +120,8 @@ def entries(fd: int) -> Iterator[tuple[bytes, int, int, int, int]]:
     at = 0
     while True:
         header = os.pread(fd, BLOCK, at)
+        if len(header) < BLOCK:
+            raise OSError(errno.EIO, "the uploaded files are cut short")
         if not header.strip(b"\0"):
             return
         at += BLOCK

@@ -32,6 +32,7 @@ from batchio.agent.spawning import Caller
 from batchio.agent.spool import Log
 from batchio.agent.stops import Stops
 from batchio.agent.strays import Strays
+from batchio.agent.uploads import Uploads
 
 if TYPE_CHECKING:
     from typing import Any, Deque
@@ -61,6 +62,7 @@ class Agent:
         # from here on each room takes from this agent what stands above it
         self.endings = Endings(self)
         self.stops = Stops(self)
+        self.uploads = Uploads(self)
         self.launcher = Launcher(self)
         self.head = Head(self)
         self.orders = Orders(self)
@@ -162,6 +164,7 @@ class Agent:
         self.stops.watch()
         self.strays.watch()
         self.helpers.watch()
+        self.uploads.watch()
         if self.output.choked:
             self.output.unchoke()
             self.loop.at(now + 1.0)

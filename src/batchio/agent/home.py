@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from batchio.agent.outbox import Outbox
 
-VERSION = 2
+VERSION = 3
 """Version of the protocol: heads of another one are refused, agents of an older one replaced."""
 
 KINDS = {

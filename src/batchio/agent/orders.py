@@ -24,6 +24,7 @@ from batchio.agent.members import Members
 from batchio.agent.preparation import Preparation
 from batchio.agent.setup import Setup
 from batchio.agent.spawning import Unstartable
+from batchio.agent.uploads import piece
 from batchio.agent.wire import BadFrame, Fetch
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Orders:
         self.attempts = agent.attempts
         self.launcher = agent.launcher
         self.stops = agent.stops
+        self.uploads = agent.uploads
         self.output = agent.output
         self.results = agent.results
         self.folders = agent.folders
@@ -154,14 +156,24 @@ class Orders:
 
     def on_fetch(self, peer: Connection, task: int, number: int, known: int = 0) -> None:
         key = attempt_key(task, number)
+        self.uploads.forget(key)
         lacking: list[str] = []
         pieces = tar(self.work(key), self.folders.given(), lacking)
         peer.fetches.append(Fetch(key, pieces, whole_number(known), lacking))
         self.outbox.dirty = True
 
+    def on_list(self, peer: Connection, task: int, number: int) -> None:
+        key = attempt_key(task, number)
+        self.uploads.name_all(key, self.work(key))
+
+    def on_store(self, peer: Connection, task: int, number: int, pieces: list[Any]) -> None:
+        key = attempt_key(task, number)
+        self.uploads.store(key, self.work(key), [piece(one) for one in listing(pieces)])
+
     def on_discard(self, peer: Connection, keys: list[list[int]]) -> None:
         for key in attempt_keys(keys):
             peer.forget(key)
+            self.uploads.forget(key)
             if key not in self.attempts.known:
                 self.folders.remove(self.work(key))
 
@@ -185,6 +197,7 @@ class Orders:
         setup = self.launcher.setup
         by = self.loop.now + (setup.grace if setup else 0.0) + 5.0
         self.departure.ask(bool(keep), by)
+        self.uploads.stop()
         self.loop.at(by)
         self.stops.stop_all("bye")
 

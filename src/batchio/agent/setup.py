@@ -6,7 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from batchio.agent.basics import raw
+from batchio.agent.basics import raw, slurp
 from batchio.agent.door import MOST_SLOTS, listing, maybe, seconds, table, text, whole_number
 from batchio.agent.node import node_devices, node_memory
 
@@ -25,6 +25,14 @@ THREADS = (
     b"OPENBLAS_NUM_THREADS",
     b"NUMEXPR_NUM_THREADS",
 )
+
+
+def linked(home: str) -> bytes:
+    """Return the path of the Python environment that a home leads to, or b""."""
+    try:
+        return os.fsencode(os.readlink(home + "/software"))
+    except OSError:
+        return b""
 
 
 class Setup:
@@ -67,9 +75,16 @@ class Setup:
         self.job = raw(get("job_id") or "job")
         self.own = set(own)  # what is ours to pass on; the rest is the node's
         self.env = dict(os.environb)
+        environment = linked(home) if get("software") else b""
+        if environment:
+            for name in (b"PYTHONPATH", b"PYTHONHOME"):  # the node's own
+                self.env.pop(name, None)
         self.env.update(own)
+        if environment:
+            self.enter(environment)
         self.found: dict[bytes, bytes | None] = {}
-        self.python = raw(get("python")) or (
+        python = environment + b"/bin/python" if environment else raw(get("python"))
+        self.python = python or (
             b"python3"
             if self.container
             else self.which(b"python3") or self.which(b"python") or b"python3"
@@ -80,6 +95,16 @@ class Setup:
         self.devices = (os.environb.get(DEVICES) or node_devices()).split(b",")
         self.words = self.template([raw(text(word)) for word in listing(get("argv") or [])])
         self.files = bool(get("files"))
+
+    def enter(self, environment: bytes) -> None:
+        """Let attempts use a Python environment, as if it were activated."""
+        path = self.env.get(b"PATH") or b"/usr/bin:/bin"
+        self.env[b"PATH"] = b"%s/bin:%s" % (environment, path)
+        virtual = os.path.exists(environment + b"/pyvenv.cfg")
+        self.env[b"VIRTUAL_ENV" if virtual else b"CONDA_PREFIX"] = environment
+        folders = slurp(os.fsdecode(environment) + "/pythonpath")
+        if folders:
+            self.env.setdefault(b"PYTHONPATH", folders)
 
     def names(self, get: Callable[[str], Any], home: str) -> dict[bytes, bytes]:
         """Return the variables that are the same for every attempt."""

@@ -38,7 +38,7 @@ def why_not(path: bytes, error: OSError) -> tuple[int, str]:
             return 126, "%s: is a directory" % name
         if os.statvfs(path).f_flag & os.ST_NOEXEC:
             return 126, "%s: no program may run from its disk (noexec); use: sh %s" % (name, name)
-        return 126, "%s: may not be executed (chmod +x?)" % name
+        return 126, "%s: is not executable (chmod +x?)" % name
     if error.errno == errno.E2BIG:
         return 126, "%s: the words or an input are too long for this node" % name
     return 126, "%s: %s" % (name, error.strerror)

@@ -50,9 +50,9 @@ def check(url: str, what: str = "file store") -> SplitResult:
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(
-            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path} must not have "
-            "credentials or settings in it: it is written to the journal",
-            hint="they come from the environment, as for other tools",
+            f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path} must not contain "
+            f"credentials or settings, because it is stored in the journal",
+            hint="batchio reads credentials from the environment, as other tools do",
         )
     bucket = parts.scheme not in ("file", "memory")
     if bucket != bool(parts.netloc) or (parts.scheme == "file" and parts.path in ("", "/")):

@@ -11,7 +11,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from datetime import UTC, timedelta
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
-from batchio.buckets.connection import no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket
 from batchio.errors import ProviderDown, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from email.message import Message
     from pathlib import Path
 
@@ -67,6 +67,11 @@ class Bucket:
         self._connection = connection
         self._store = connection.store
         self._translating = connection.translating
+
+    @property
+    def signs_writes(self) -> bool:
+        """Whether it has URLs that allow to write without credentials."""
+        return self._connection.signs_writes
 
     # --- writing -------------------------------------------------------------
 
@@ -148,6 +153,21 @@ class Bucket:
                     raise
                 return None
 
+    def get_beginning(self, key: str, most: int | None = None) -> tuple[bytes, int] | None:
+        """Return the first bytes of an object, at most `most`, and its size; None: there is none.
+
+        It must not be empty.
+        """
+        options: Any = {} if most is None else {"range": (0, most)}
+        with self._translating():
+            try:
+                answer = obstore.get(self._store, key, options=options)
+                return bytes(answer.bytes()), answer.meta["size"]
+            except FileNotFoundError as err:
+                if no_bucket(err):
+                    raise
+                return None
+
     def download(self, key: str, file: Path) -> bool:
         """Write an object of any size into a file, whole or not at all; False: there is none.
 
@@ -174,6 +194,24 @@ class Bucket:
         finally:
             part.unlink(missing_ok=True)
         return True
+
+    def read(self, key: str, start: int = 0) -> Iterator[bytes]:
+        """Yield the bytes of an object of any size from offset `start` on; none behind its end.
+
+        Raises:
+            ProviderError: there is no such object.
+        """
+        options: Any = {"range": {"offset": start}} if start else {}
+        with self._translating(key):
+            if start and start >= obstore.head(self._store, key)["size"]:
+                return  # stores refuse to give nothing
+            chunks = iter(obstore.get(self._store, key, options=options).stream())
+        while True:
+            with self._translating(key):
+                chunk = next(chunks, None)
+            if chunk is None:
+                return
+            yield bytes(chunk)
 
     def keys(self, folder: str, after: str = "") -> list[str]:
         """Return the keys below `folder` that sort behind `after`, sorted."""
@@ -234,7 +272,8 @@ class Bucket:
             return signer
         with self._translating():
             verb = cast("HTTP_METHOD", method)
-            return obstore.sign(signer, verb, key, timedelta(seconds=seconds))
+            named = key_to_sign(self._connection.scheme, key)
+            return obstore.sign(signer, verb, named, self._connection.life(seconds))
 
 
 def _mark(said: Mapping[str, Any]) -> Mark:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
 
-from batchio.buckets.connection import no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -40,6 +39,11 @@ class AsyncBucket:
         self._connection = connection
         self._store = connection.store
         self._translating = connection.translating
+
+    @property
+    def signs_writes(self) -> bool:
+        """Whether it has URLs that allow to write without credentials."""
+        return self._connection.signs_writes
 
     async def size(self, key: str) -> int | None:
         """Return the number of bytes of an object, or None when there is none."""
@@ -126,4 +130,5 @@ class AsyncBucket:
             return signer
         with self._translating():
             verb = cast("HTTP_METHOD", method)
-            return await obstore.sign_async(signer, verb, key, timedelta(seconds=seconds))
+            named = key_to_sign(self._connection.scheme, key)
+            return await obstore.sign_async(signer, verb, named, self._connection.life(seconds))

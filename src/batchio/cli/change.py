@@ -43,10 +43,10 @@ class CancelArgs:
 
 
 def cancel_job(args: CancelArgs) -> int:
-    """End a job, or some of its tasks.
+    """Stop a job, or some of its tasks.
 
-    Tasks that have not started never will; running ones get TERM, and KILL when they
-    have not ended after the grace of the job. What has finished stays finished.
+    Tasks that have not started are not run. Running tasks get SIGTERM, and SIGKILL if they
+    are still running after the --grace of the job. Finished tasks stay finished.
 
     \b
       batchio cancel hello
@@ -66,12 +66,12 @@ def cancel_job(args: CancelArgs) -> int:
     if args.format != "table":
         _write(args.format, job, "cancel", not over, args.task.ids if args.task else None)
     elif over:
-        diagnostics.say(f"job {job.id} is over already: {over.replace('_', ' ')}")
+        diagnostics.say(f"job {job.id} has already ended: {over.replace('_', ' ')}")
     elif ids:
-        diagnostics.say(f"tasks {ids} of job {job.id} are being cancelled")
+        diagnostics.say(f"cancelling tasks {ids} of job {job.id}")
     else:
-        diagnostics.say(f"job {job.id} is being cancelled")
-        diagnostics.steps([(f"batchio wait {job.id}", "until everything is stopped")])
+        diagnostics.say(f"cancelling job {job.id}")
+        diagnostics.steps([(f"batchio wait {job.id}", "wait until everything has stopped")])
     return 0
 
 
@@ -92,11 +92,11 @@ class RetryArgs:
 
 
 def retry_tasks(args: RetryArgs) -> int:
-    """Run tasks of a job again: those that did not succeed, or those named.
+    """Run tasks of a job again: all that did not succeed, or those you name.
 
-    Also of a job that is done. Each gets a new attempt and its retries anew. The values of
-    secrets are never written down: a job that nobody runs any more needs them again. The
-    files are those that were sent when the job was submitted, also where they are newer here.
+    The job may be done already. Each task gets a new attempt and all its retries again.
+    Secrets are never stored: if no process runs the job any more, give them again. Tasks get
+    the files that were sent when the job was submitted, even if they have changed here.
 
     \b
       batchio retry hello
@@ -125,7 +125,7 @@ def retry_tasks(args: RetryArgs) -> int:
     diagnostics.say(f"{plural(len(tasks), 'task')} of job {job.id} {_run(tasks)} again")
     if stays:
         return stay(job, lines=args.follow, form=args.format)
-    diagnostics.steps([(f"batchio wait {job.id}", "until they are done")])
+    diagnostics.steps([(f"batchio wait {job.id}", "wait until they are done")])
     return 0
 
 
@@ -140,6 +140,7 @@ class RecoverArgs:
     job: str | None
     secret_env: tuple[str, ...]
     elsewhere: bool
+    head: str | None
     wait: bool
     follow: bool
     format: Format
@@ -149,32 +150,34 @@ class RecoverArgs:
 
 
 def recover_job(args: RecoverArgs) -> int:
-    """Go on with a job whose head died or was killed.
+    """Continue a job whose head died or was killed.
 
-    Finished tasks stay finished; what still runs on its nodes is taken over. The values
-    of secrets are never written down, so a job that has any needs them again.
+    Finished tasks stay finished, and tasks that still run on nodes keep running. Secrets are
+    never stored, so you have to give them again. The new head runs where the last one ran;
+    --head names another place.
 
     \b
       batchio recover hello --wait
+      batchio recover hello --head local
     """
     secrets = dict(map(_secret, args.secret_env))
 
     async def go_on() -> tuple[Job, bool]:
         job = await chosen(args.job, args.workspace, "recover", sure=args.yes)
-        return job, await job.recover(secrets or None, elsewhere=args.elsewhere)
+        return job, await job.recover(secrets or None, elsewhere=args.elsewhere, head=args.head)
 
     job, started = finished(go_on())
     stays = started and (args.wait or args.follow)
     if args.format != "table" and not stays:
         return _write(args.format, job, "recover", started, None)
     if not started:
-        diagnostics.say(f"job {job.id} needs no recovery: it is done, or its head runs")
+        diagnostics.say(f"job {job.id} does not need this: it is done, or its head is running")
         return 0
-    diagnostics.say(f"job {job.id} goes on")
+    diagnostics.say(f"job {job.id} keeps running")
     if stays:
         return stay(job, lines=args.follow, form=args.format)
     output.flush()
-    diagnostics.steps([(f"batchio wait {job.id}", "until it is done")])
+    diagnostics.steps([(f"batchio wait {job.id}", "wait until it is done")])
     return 0
 
 
@@ -204,21 +207,21 @@ _SECRETS: Final = click.Option(
     ["--secret-env"],
     multiple=True,
     metavar="KEY=VAL",
-    help="A secret of the job; KEY alone takes yours.",
+    help="A secret of the job; KEY alone copies yours.",
 )
 cancel = command(
     "cancel",
     cancel_job,
     CancelArgs,
     JobArgument(),
-    click.Option(["--why"], metavar="TEXT", help="The reason, which is kept with the job."),
+    click.Option(["--why"], metavar="TEXT", help="The reason; it is stored with the job."),
 )
 retry = command(
     "retry",
     retry_tasks,
     RetryArgs,
     JobArgument(),
-    click.Option(["--failed"], is_flag=True, help="All that did not succeed (the default)."),
+    click.Option(["--failed"], is_flag=True, help="All tasks that did not succeed (the default)."),
     _SECRETS,
     *_STAYING,
 )
@@ -229,9 +232,14 @@ recover = command(
     JobArgument(),
     _SECRETS,
     click.Option(
+        ["--head"],
+        metavar="local|inline|HOST",
+        help="Who goes on with the job (default: the last head's kind, or host).",
+    ),
+    click.Option(
         ["--elsewhere"],
         is_flag=True,
-        help="Also a local job of another computer, which is given up.",
+        help="Also continue a local job of another computer, and give up what ran there.",
     ),
     *_STAYING,
 )

@@ -31,11 +31,11 @@ class CheckArgs:
 
 
 def check_it(args: CheckArgs) -> int:
-    """Check what would keep a job from running: the workspace, and each machine.
+    """Check that a job would run: its workspace, and each of its nodes.
 
-    Every machine is reached as a job would reach it, asked what it has, and nothing is left
-    there. With a COMMAND, the options in its script count, too. The exit code is 0 when
-    nothing is wrong, else 1.
+    Each node is contacted the way a job would do it, and nothing is left there. With a
+    COMMAND, the options in its script apply, too. The exit code is 0 if everything is
+    fine, else 1.
 
     \b
       batchio check

@@ -49,7 +49,10 @@ class JobArgument(click.Argument):
         ids = [CompletionItem(job, help=name) for job, name in known if job.startswith(incomplete)]
         names = dict.fromkeys(name for _, name in known if incomplete)
         fit = (name for name in names if name.startswith(incomplete) and quote(name) == name)
-        return [*ids[:MOST], *(CompletionItem(name, help="newest of this name") for name in fit)]
+        return [
+            *ids[:MOST],
+            *(CompletionItem(name, help="newest job with this name") for name in fit),
+        ]
 
 
 class CommandArgument(click.Argument):
@@ -119,10 +122,10 @@ async def chosen(job: str | None, workspace: str | None, verb: str, *, sure: boo
     about = f"{opened.id} ({view.name}, {plural(view.counts.total, 'task')}, {view.standing})"
     if not _can_ask():
         raise UsageError(
-            f"{verb} needs the id of a job", hint=f"the newest is: batchio {verb} {opened.id}"
+            f"{verb} needs a job id", hint=f"for the newest job: batchio {verb} {opened.id}"
         )
     if not click.confirm(f"{verb} the newest job, {about}?", err=True):
-        raise UsageError(f"nothing was done to job {opened.id}")
+        raise UsageError(f"job {opened.id} was not changed")
     return opened
 
 

@@ -31,7 +31,7 @@ def completion_script(shell: str) -> int:
     """Print a script that completes commands, options, files, and jobs by id and name.
 
     \b
-    To have it in every new shell:
+    To enable it in every new shell:
       bash  echo 'eval "$(batchio completion bash)"' >> ~/.bashrc
       zsh   echo 'eval "$(batchio completion zsh)"' >> ~/.zshrc
       fish  batchio completion fish > ~/.config/fish/completions/batchio.fish
@@ -45,7 +45,7 @@ def completion_script(shell: str) -> int:
     output.line(found(cli, {}, "batchio", VARIABLE).source())
     if output.to_person():
         output.flush()
-        diagnostics.hint(f"to have it in every new shell: {INSTALL[shell]}")
+        diagnostics.hint(f"to enable it in every new shell: {INSTALL[shell]}")
     return 0
 
 
@@ -57,7 +57,7 @@ class VersionArgs:
 
 
 def show_version(args: VersionArgs) -> int:
-    """Show the version, and what a report of a problem should name.
+    """Show the versions of batchio, Python and the system, for bug reports.
 
     \b
       batchio version

@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """What was asked cannot be done as written; nothing was started."""
     INFRASTRUCTURE = 3
-    """Nodes, the workspace or batchio itself failed; the program is not to blame."""
+    """Nodes, the workspace or batchio failed; the program is not to blame."""
     CANCELLED = 4
     """The job was cancelled."""
     TIMED_OUT = 5
@@ -138,7 +138,7 @@ def report(problem: BaseException) -> int:
             return ExitCode.INFRASTRUCTURE
         case _:
             said = visible(f"{type(problem).__name__}: {problem}".rstrip(": "))
-            error(f"batchio itself failed, {said}")
+            error(f"batchio failed: {said}")
             hint(f"BATCHIO_DEBUG=1 shows where; please report it: {REPORT_TO}")
             return ExitCode.INFRASTRUCTURE
 

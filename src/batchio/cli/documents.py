@@ -64,6 +64,59 @@ class Checked(TypedDict):
     findings: list[CheckedPart]
 
 
+class EnvironmentPart(TypedDict):
+    """A package, or a folder of code, that travels to other computers."""
+
+    name: str
+    version: str
+    """"" for a folder."""
+    travels: str
+    """As what: "as installed", "editable: /home/me/project"."""
+    files: int
+    """Number of files."""
+    bytes: int
+
+
+class LeftOut(TypedDict):
+    """A part of the environment that does not travel."""
+
+    what: str
+    why: str
+
+
+class ShownEnvironment(TypedDict):
+    """What `batchio env show` found."""
+
+    schema: int
+    python: str
+    """Version of the Python."""
+    executable: str
+    because: str
+    """How it is known that this Python is meant: "VIRTUAL_ENV", ".venv"."""
+    parts: list[EnvironmentPart]
+    bytes: int
+    """Size of all parts."""
+    left: list[LeftOut]
+
+
+class CleanedPlace(TypedDict):
+    """A computer from which packages were removed."""
+
+    name: str
+    ok: bool
+    bytes: int
+    """Bytes that were removed."""
+    said: str
+    """Why it could not be done; "" when it was."""
+
+
+class Cleaned(TypedDict):
+    """What `batchio env clean` did."""
+
+    schema: int
+    places: list[CleanedPlace]
+
+
 class Explained(TypedDict):
     """Why a job or a task is in its state."""
 

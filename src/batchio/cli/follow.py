@@ -56,7 +56,7 @@ def stay(
     except TimeoutError:
         diagnostics.error(
             f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
-            f"it goes on; see: batchio status {job.id}",
+            f"it keeps running; see: batchio status {job.id}",
         )
         return ExitCode.TIMED_OUT
     if form == "table":
@@ -74,7 +74,7 @@ def _tell_ending(job: Job, result: Result) -> None:
     for line in ending_lines(result.job):
         diagnostics.tell(line) if result.exit_code else diagnostics.say(line)
     if leaving := result.job.leaving:
-        place = visible(str(finished(job.outputs())))
+        place = visible(result.job.outputs)
         diagnostics.say(f"output files of {plural(leaving, 'task')}: {place}")
     diagnostics.steps(next_steps(result.job))
 
@@ -102,7 +102,7 @@ def _told_to_end() -> Iterator[None]:
 def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
     """Say that only the waiting has ended, not the job; return the exit code."""
     diagnostics.say()
-    diagnostics.say(f"job {job.id} goes on")
+    diagnostics.say(f"job {job.id} keeps running")
     diagnostics.steps(
         (
             (f"batchio wait {job.id}", "wait for it again"),
@@ -115,13 +115,13 @@ def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:
 def _cancelled(job: Job, leading: Leading, code: int) -> int:
     """Cancel a job that this process leads, and wait until it is tidied up."""
     diagnostics.say()
-    diagnostics.say(f"job {job.id} is being cancelled: it runs inside this command")
+    diagnostics.say(f"cancelling job {job.id}, because it runs inside this command")
     try:
         leading.cancel()
         leading.wait()
     except KeyboardInterrupt:
-        diagnostics.say(f"job {job.id} was left as it is")
-        diagnostics.steps([(f"batchio recover {job.id}", "go on with it")])
+        diagnostics.say(f"job {job.id} was left unfinished")
+        diagnostics.steps([(f"batchio recover {job.id}", "continue it")])
         return code
     for line in ending_lines(finished(job.status())):
         diagnostics.say(line)
@@ -154,15 +154,21 @@ async def _with_progress(job: Job, timeout: float | None, leading: Leading | Non
     try:
         async with job.live() as live:
             teller = Teller(_seen_by(shown.tell), live.view)
-            teller.look(live.view)
+            _tell_news(teller, live)
             shown.show(live.view, live.sending())
             async for _ in live.changes(at_least=TICK_S, must_run=True, timeout=timeout):
-                teller.look(live.view)
+                _tell_news(teller, live)
                 shown.show(live.view, live.sending())
                 if leading and leading.has_ended():
                     leading.result()
     finally:
         shown.close()
+
+
+def _tell_news(teller: Teller, live: Live) -> None:
+    """Tell what is new about a job; of one that is over, what is shown of its end says all."""
+    if not live.done:
+        teller.look(live.view)
 
 
 def _seen_by(tell: Callable[[str], None]) -> Callable[[str], None]:
@@ -184,7 +190,7 @@ class Beside:
         """Tell what is new about the job's nodes, and draw its progress when it is silent."""
         tell = self._progress.tell if self._progress else diagnostics.warn
         self._teller = self._teller or Teller(_seen_by(tell), live.view)
-        self._teller.look(live.view)
+        _tell_news(self._teller, live)
         now = time.monotonic()
         if self._progress and now > max(self._quiet_since, self._drawn) + TICK_S:
             self._drawn = now

@@ -26,10 +26,10 @@ class CommandArgument(click.Argument):
 
 @click.pass_context
 def show_help(context: click.Context, command: str | None) -> int:
-    """Show the help of a command; without COMMAND, which commands there are.
+    """Show the help of a command; without COMMAND, list all commands.
 
-    Where batchio was installed with its manual pages, `man batchio` and `man batchio-run`
-    show the same. Guides and examples are in the docs.
+    The manual pages, `man batchio` and `man batchio-run`, show the same. Guides and
+    examples are in the docs.
 
     \b
       batchio help

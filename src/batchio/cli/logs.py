@@ -57,14 +57,14 @@ class LogsArgs:
 
 
 def show_logs(args: LogsArgs) -> int:
-    """Show what tasks printed, in the order in which they did.
+    """Show what tasks printed, oldest line first.
 
-    JOB is an id, the beginning of one, or a name; without it the newest job is meant.
-    With --follow, new lines are shown until the job ends; Ctrl-C ends the looking only.
+    JOB is an id, the beginning of an id, or a name; without it, the newest job is used.
+    With --follow, new lines are shown until the job ends; Ctrl-C stops the display, not
+    the job. Times are in the time zone of this computer.
 
-    The order is that in which the lines arrived. What a task writes to stdout and to stderr
-    comes through two pipes, so short lines of the two may change places; a program that is
-    to keep them in order can be run with 2>&1.
+    A task writes to stdout and stderr through two pipes, so lines of the two may swap
+    places. To keep them in order, redirect stderr to stdout (2>&1) in the program.
 
     \b
       batchio logs hello --task 3
@@ -72,7 +72,9 @@ def show_logs(args: LogsArgs) -> int:
       batchio logs --filter Error --since 10m 2c4d
     """
     if args.stdout and args.stderr:
-        raise UsageError("--stdout and --stderr cannot be used together", hint="without both: both")
+        raise UsageError(
+            "--stdout and --stderr cannot be used together", hint="without either, both are shown"
+        )
     if args.profile:
         diagnostics.warn(f"--profile: ignored, {get('profile').never}")
     job = finished(found(args.job, args.workspace))
@@ -147,7 +149,7 @@ async def _nodes(job: Job, names: str | None) -> set[int] | None:
     }
     if not numbers:
         known = ", ".join(node.name for node in view.nodes) or "none"
-        raise UsageError(f"--workers: no node is called {names}", hint=f"its nodes are {known}")
+        raise UsageError(f"--workers: no node is named {names}", hint=f"its nodes are {known}")
     return numbers
 
 
@@ -205,7 +207,7 @@ def _head_log(job: Job, form: Format) -> int:
         output.json_document(HeadLog(schema=SCHEMA, id=job.id, text=text), form)
         return 0
     if not text:
-        diagnostics.say(f"the head of job {job.id} had nothing to say")
+        diagnostics.say(f"the head of job {job.id} has logged nothing")
     output.write(text)
     return 0
 
@@ -221,7 +223,9 @@ logs = command(
     click.Option(
         ["--raw"],
         is_flag=True,
-        help="Byte for byte what was printed, and nothing else; of --filter and --tail, lines.",
+        help="Print the exact bytes of the output; with --filter or --tail, whole lines.",
     ),
-    click.Option(["--timestamps/--no-timestamps"], default=True, help="With the time or not."),
+    click.Option(
+        ["--timestamps/--no-timestamps"], default=True, help="Show the time of each line, or not."
+    ),
 )

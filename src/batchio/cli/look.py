@@ -58,11 +58,11 @@ class StatusArgs:
 
 
 def status(args: StatusArgs) -> int:
-    """Show how a job and its tasks stand.
+    """Show the state of a job and its tasks.
 
-    JOB is an id, the beginning of one, or a name; without it the newest job is shown,
-    and `batchio list` shows them all. Of a job with many tasks the failed and the
-    running ones are shown first.
+    JOB is an id, the beginning of an id, or a name; without it, the newest job is shown.
+    `batchio list` shows all jobs. If a job has many tasks, failed and running ones are
+    shown first.
 
     \b
       batchio status
@@ -136,15 +136,15 @@ def _show_tasks(
         several = list(shown)
         given = finished(job.inputs(row.id for row in several))
         cells = (
-            (*task_cells(row)[:2], text or "", *task_cells(row)[2:])
+            (*task_cells(row, view.why)[:2], text or "", *task_cells(row, view.why)[2:])
             for row, text in zip(several, given, strict=True)
         )
         output.table((*TASK_COLUMNS[:2], Column("Input"), *TASK_COLUMNS[2:]), cells)
     else:
-        output.table(TASK_COLUMNS, map(task_cells, shown))
+        output.table(TASK_COLUMNS, (task_cells(row, view.why) for row in shown))
     if not few:
         first = "" if order or chooses else ", failed and running ones first"
-        output.line(f"{limit} of {total} tasks{first}; --all shows every one")
+        output.line(f"{limit} of {total} tasks{first}; --all shows all of them")
     if chooses:
         output.line(f"{total} of {view.counts.total} tasks fit --filter")
 
@@ -164,8 +164,13 @@ TASK_COLUMNS: Final = (
 )
 
 
-def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
-    """Return the cells of one task's row in the table."""
+def task_cells(row: TaskRow, known: str = "") -> tuple[Cell | str, ...]:
+    """Return the cells of one task's row in the table.
+
+    Args:
+        known: A reason that was told already, of which only the first words are written.
+    """
+    reason = row.reason.partition(" (")[0] if row.reason == known else row.reason
     return (
         str(row.id),
         standing(row.outcome or row.state),
@@ -177,7 +182,7 @@ def task_cells(row: TaskRow) -> tuple[Cell | str, ...]:
         Cell(row.ending, "" if row.ending in ("", "0") else "red"),
         "" if row.memory is None else format_bytes(row.memory),
         lasted(row.cpu),
-        ": ".join(part for part in (row.reason, row.last_words) if part),
+        ": ".join(part for part in (reason, row.last_words) if part),
     )
 
 
@@ -247,7 +252,7 @@ def list_jobs(args: ListArgs) -> int:
         case "jsonl":
             output.json_lines(job.to_json() for job in jobs)
         case _ if not jobs and (args.state or args.tag or args.name):
-            diagnostics.say("no job is like that")
+            diagnostics.say("no job matches")
         case _ if not jobs:
             diagnostics.say("no jobs yet; start one: batchio run SCRIPT")
         case _:
@@ -293,7 +298,7 @@ class NodesArgs:
 
 
 def show_nodes(args: NodesArgs) -> int:
-    """Show the nodes of a job; without JOB, of the newest.
+    """Show the nodes of a job; without JOB, of the newest job.
 
     \b
       batchio nodes hello
@@ -310,7 +315,7 @@ def show_nodes(args: NodesArgs) -> int:
         case "jsonl":
             output.json_lines({"schema": SCHEMA, **node.to_json()} for node in nodes)
         case _ if not nodes:
-            diagnostics.say("no nodes yet; batchio explain says what is waited for")
+            diagnostics.say("no nodes yet; batchio explain says why")
         case _:
             output.table(NODE_COLUMNS, map(_node_cells, nodes))
             for concern in view.concerns:
@@ -376,16 +381,19 @@ list_command = command(
         ["--state"],
         multiple=True,
         type=click.Choice(STATES),
-        help="Only jobs in this state or with this outcome; may be given several times.",
+        help="Only jobs with this state or outcome; can be repeated.",
     ),
     click.Option(
         ["-t", "--tag"],
         multiple=True,
         metavar="KEY[=VAL]",
-        help="Only jobs with this tag; may be given several times, for all of them.",
+        help="Only jobs with this tag; repeat it to require several tags.",
     ),
     click.Option(
-        ["--name"], default="", metavar="NAME", help="Only jobs of this name, such as 'train*'."
+        ["--name"],
+        default="",
+        metavar="NAME",
+        help="Only jobs with this name; a pattern such as 'train*' works, too.",
     ),
 )
 nodes_command = command("nodes", show_nodes, NodesArgs, JobArgument(), like="explain")

@@ -16,25 +16,30 @@ from batchio.errors import UsageError
 
 COMMANDS: Final = {
     "run": ("batchio.cli.run:run", "Run a script or command as one or many tasks."),
-    "status": ("batchio.cli.look:status_command", "Show how a job and its tasks stand."),
+    "status": ("batchio.cli.look:status_command", "Show the state of a job and its tasks."),
     "list": ("batchio.cli.look:list_command", "List jobs, newest first."),
-    "wait": ("batchio.cli.waiting:wait", "Wait for a job; the exit code tells how it ended."),
+    "wait": ("batchio.cli.waiting:wait", "Wait for a job to end; the exit code says how it ended."),
     "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
     "explain": ("batchio.cli.explain:explain", "Explain why a job or a task is in its state."),
     "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
     "dashboard": ("batchio.cli.dashboard:dashboard", "Show a job live, in the whole terminal."),
+    "report": ("batchio.cli.report:report", "Write a report of a job as one HTML file."),
     "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),
-    "cancel": ("batchio.cli.change:cancel", "End a job, or some of its tasks."),
+    "cancel": ("batchio.cli.change:cancel", "Stop a job, or some of its tasks."),
     "retry": ("batchio.cli.change:retry", "Run tasks of a job again."),
-    "recover": ("batchio.cli.change:recover", "Go on with a job whose head died."),
-    "check": ("batchio.cli.check:check", "Check what would keep a job from running."),
-    "rm": ("batchio.cli.removing:rm", "Remove jobs for good."),
-    "prune": ("batchio.cli.removing:prune", "Remove all jobs that were done long ago."),
-    "completion": ("batchio.cli.completion:completion", "Completion for bash, zsh or fish."),
+    "recover": ("batchio.cli.change:recover", "Continue a job whose head died."),
+    "check": ("batchio.cli.check:check", "Check that a job would run here."),
+    "env": ("batchio.cli.env:env", "Show the Python environment that jobs take along."),
+    "rm": ("batchio.cli.removing:rm", "Delete jobs."),
+    "prune": ("batchio.cli.removing:prune", "Delete all old jobs that are done."),
+    "completion": (
+        "batchio.cli.completion:completion",
+        "Print the completion script for bash, zsh or fish.",
+    ),
     "version": ("batchio.cli.completion:version", "Show the version."),
     "help": (
         "batchio.cli.helping:help_command",
-        "Show the help of a command, or all of the manual.",
+        "Show the help of a command.",
     ),
 }
 """Module and line in --help of each command, in the order in which --help lists them."""
@@ -64,7 +69,7 @@ HELP: Final = """Run any script or command as N parallel tasks.
 \b
   batchio run hello.sh                       run a script with its directives
   batchio run --ntasks 10 --wait train.py    ten tasks; wait for them
-  batchio status                             how the newest job stands
+  batchio status                             show the newest job
 """
 
 
@@ -132,7 +137,7 @@ cli = Commands(
             is_eager=True,
             expose_value=False,
             callback=choose_colour,
-            help="When to write in colour; NO_COLOR and FORCE_COLOR are honoured, too.",
+            help="When to use color; NO_COLOR and FORCE_COLOR work, too.",
         ),
         click.Option(
             ["--version"],

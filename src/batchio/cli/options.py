@@ -119,7 +119,8 @@ class TableCommand(click.Command):
         idle = [f"--{p.row.name}" for p in rows if isinstance(p, TableOption) and not p.useful]
         if idle:
             with formatter.section(
-                "Read from scripts for Coiled, and refused or ignored with the reason"
+                "Options of Coiled Batch that batchio cannot honor: they are refused or ignored, "
+                "with a reason"
             ):
                 size = max(map(len, idle)) + 2
                 across = max((formatter.width - 2) // size, 1)

@@ -206,8 +206,8 @@ def table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     if left_out:
         flush()
         hint(
-            f"this terminal is too narrow for {', '.join(left_out)}; in a pipe, as in | cat, and "
-            "in --format json nothing is left out"
+            f"this terminal is too narrow for the columns {', '.join(left_out)}; pipe the output "
+            f"(| cat) or use --format json to see them"
         )
 
 

@@ -29,10 +29,10 @@ class RmArgs:
 
 
 def remove_jobs(args: RmArgs) -> int:
-    """Remove jobs for good: their journals, their logs, and outputs that lie with them.
+    """Delete jobs: their journals, logs, and output files in the workspace.
 
-    What was brought to a folder of yours, by --download or --sync, stays. A job that is
-    not done is refused: cancel it first.
+    Files that --download or --sync copied to your folders are kept. A job that is not done
+    is not deleted: cancel it first.
 
     \b
       batchio rm 2c4d 2c4f
@@ -46,7 +46,7 @@ def remove_jobs(args: RmArgs) -> int:
         except BatchioError as err:
             code = diagnostics.report(err)  # it hinders none of the others
             continue
-        diagnostics.say(f"removed job {_named(removed)}")
+        diagnostics.say(f"deleted job {_named(removed)}")
     return code
 
 
@@ -61,9 +61,9 @@ class PruneArgs:
 
 
 def prune_jobs(args: PruneArgs) -> int:
-    """Remove all jobs that were done long ago, as `batchio rm` does.
+    """Delete all old jobs that are done, as `batchio rm` does.
 
-    Jobs that are not done, or that cannot be read, stay.
+    Jobs that are not done, or that cannot be read, are kept.
 
     \b
       batchio prune --older-than 30d --dry-run
@@ -71,19 +71,17 @@ def prune_jobs(args: PruneArgs) -> int:
     from batchio import api
 
     if args.older_than is None:
-        raise UsageError(
-            "prune needs to know which jobs are old", hint="for example: --older-than 30d"
-        )
+        raise UsageError("prune needs --older-than", hint="for example: --older-than 30d")
     work = api.prune(older_than=args.older_than, dry_run=args.dry_run, workspace=args.workspace)
     gone = finished(work)
     for one in gone:
-        diagnostics.say(f"{'would remove' if args.dry_run else 'removed'} job {_named(one)}")
+        diagnostics.say(f"{'would delete' if args.dry_run else 'deleted'} job {_named(one)}")
     if not gone:
-        diagnostics.say("no job is that old")
+        diagnostics.say("no job is old enough")
     elif args.dry_run:
-        diagnostics.say(f"{_together(gone)} would go: --dry-run")
+        diagnostics.say(f"nothing was deleted (--dry-run); it would free {_together(gone)}")
     else:
-        diagnostics.say(f"{_together(gone)} are free")
+        diagnostics.say(f"freed {_together(gone)}")
     return 0
 
 
@@ -101,5 +99,5 @@ prune = command(
     "prune",
     prune_jobs,
     PruneArgs,
-    click.Option(["--dry-run"], is_flag=True, help="Only say which jobs would go."),
+    click.Option(["--dry-run"], is_flag=True, help="Only show which jobs would be deleted."),
 )

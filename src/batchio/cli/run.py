@@ -63,8 +63,8 @@ def run_it(args: RunArgs) -> int:
         diagnostics.warn(visible(warning))
     if stdin_waits() and prepared.effective.value("map-over-file") not in STDIN:
         diagnostics.warn(
-            "standard input reaches no task: batchio run - takes it as the script, "
-            "--map-over-file - as one value a line; other files travel by --upload"
+            "tasks cannot read standard input: use batchio run - if it is a script, "
+            "--map-over-file - if it has one value per line, --upload for files"
         )
     if args.dry_run:
         _show_plan(prepared.plan(), args.format)
@@ -80,8 +80,8 @@ def _note_behind(command: tuple[str, ...]) -> None:
         said, program = ", ".join(alike), command[0]
         diagnostics.warn(
             visible(
-                f"{said} goes to {program}, which it stands behind; options of batchio stand "
-                f"before it (write -- before {program} where this is meant)"
+                f"{said} is passed to {program}, because it comes after it; options of batchio "
+                f"come before it (if you meant this, write -- before {program})"
             )
         )
 
@@ -102,9 +102,13 @@ def _start(prepared: Prepared, form: Format) -> int:
         place.use(prepared.effective.value("workspace"))
     about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
     for left in finished(unattended(prepared)):
-        diagnostics.warn(f"nobody runs job {left} any more; go on with: batchio recover {left}")
+        diagnostics.warn(
+            f"no process runs job {left} any more; to continue it: batchio recover {left}"
+        )
     if prepared.sends:
-        diagnostics.say(f"sends {visible(prepared.sends)}")
+        diagnostics.say(f"sending {visible(prepared.sends)}")
+    if prepared.packages:
+        diagnostics.say(f"sending packages of {visible(prepared.packages)}")
     if to_person or follow or keys is not None:
         diagnostics.say(f"job {job}: {about}")
     elif form == "table" and not (wait and diagnostics.is_quiet()):
@@ -113,22 +117,35 @@ def _start(prepared: Prepared, form: Format) -> int:
     if keys is not None:
         show(opened, keys)
         wait = wait or finished(opened.status()).state == "done"
+    to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
     if follow or wait:
         from batchio.cli.follow import stay
+        from batchio.cli.waiting import INTERRUPTED, fetch
 
-        return stay(opened, lines=follow, form=form, leading=leading)
+        code = stay(opened, lines=follow, form=form, leading=leading)
+        if to_bring and code < INTERRUPTED:
+            fetch(opened, to_bring, clean=False)  # the folder was cleaned before
+        return code
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
         output.json_document(record, form)
         return 0
     diagnostics.steps(
         (
-            (f"batchio status {job}", "how it stands"),
-            (f"batchio logs {job} --follow", "what it prints"),
+            (f"batchio status {job}", "show its state"),
+            (f"batchio logs {job} --follow", "show its output"),
             (f"batchio cancel {job}", "stop it"),
+            *_bringing(job, to_bring),
         )
     )
     return 0
+
+
+def _bringing(job: str, folder: str | None) -> list[tuple[str, str]]:
+    """Return the command that brings outputs to a folder, with its purpose, if there is one."""
+    if folder is None:
+        return []
+    return [(f"batchio wait {job} --download {shlex.quote(folder)}", "bring its files")]
 
 
 async def unattended(prepared: Prepared) -> list[str]:
@@ -148,7 +165,7 @@ def _show_plan(plan: Plan, form: Format) -> None:
     output.line()
     output.table(_OPTION_COLUMNS, ((row[0], row[1], row[2]) for row in plan.options))
     output.flush()
-    diagnostics.say("nothing was started: --dry-run")
+    diagnostics.say("nothing was started (--dry-run)")
 
 
 def _plan_lines(plan: Plan) -> list[str]:
@@ -163,6 +180,8 @@ def _plan_lines(plan: Plan) -> list[str]:
     ]
     if plan.tasks > 1:
         lines.append(f"last      {_task(plan.last)}")
+    if plan.packages:
+        lines.append(f"packages  {plan.packages}")
     lines.append(f"sends     {plan.sends or 'nothing'}")
     lines += [f"          {path} ({why})" for path, why in list(plan.implied.items())[:REASONS]]
     more = len(plan.implied) - REASONS

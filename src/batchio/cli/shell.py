@@ -21,10 +21,10 @@ class SshArgs:
 
 
 def ssh_to(args: SshArgs) -> int:
-    """Open a shell on the node of JOB/TASK, in the task's folder and environment.
+    """Open a shell on the node of a task, with the task's folder and environment.
 
-    With words behind the job they are run there instead. JOB alone means the home of the
-    agent on any node of the job. Hosts are reached through your own ssh.
+    With WORDS, run them there as a command instead. With JOB alone, use any node of the
+    job. Hosts are contacted with your own ssh.
 
     \b
       batchio ssh 2bbp/3

@@ -38,6 +38,10 @@ def header_lines(view: JobView) -> Iterator[str]:
         yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
     yield f"submitted  {zoned(view.submitted)}, {_age(view)}"
     yield f"provider   {view.provider}{_nodes(view)}"
+    if view.packages:
+        yield f"packages   {view.packages}"
+    if view.leaving:
+        yield f"outputs    {visible(view.outputs)}"
     for at, text in view.notes:
         yield f"note       {stamp(at)} {visible(text)}"
     for concern in view.concerns:
@@ -80,7 +84,7 @@ def failure_lines(view: JobView) -> Iterator[str]:
     for group in groups[:GROUPS_SHOWN]:
         head = plural(group.count, "task") if group.count else plural(group.attempts, "attempt")
         head += f" {group.outcome.replace('_', ' ')}"
-        if group.cause != group.outcome.replace("_", " "):
+        if group.cause not in (group.outcome.replace("_", " "), view.why):  # said already
             head += f", {visible(group.cause)}"
         yield f"{head}: {clip(group.ids)}" if group.count else f"{head}, and began anew"
         if group.last_words:
@@ -124,13 +128,15 @@ def _concerned(view: JobView) -> Iterator[str]:
         yield f"  note: {visible(text)}"
     groups: dict[tuple[str, str], list[Concern]] = {}
     for concern in view.concerns:
+        if concern.why and concern.why in view.why and concern.name in view.why:
+            continue
         groups.setdefault((concern.kind, concern.why), []).append(concern)
     for alike in groups.values():
         for concern in alike[:GROUPS_SHOWN]:
             yield f"  {concern_line(concern)}"
         if more := alike[GROUPS_SHOWN:]:
             names = visible(", ".join(concern.name for concern in more))
-            yield f"  so it is with {len(more)} more: {names}"
+            yield f"  the same for {len(more)} more: {names}"
 
 
 def _took(view: JobView) -> float:

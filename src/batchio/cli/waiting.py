@@ -40,14 +40,14 @@ class WaitArgs:
 
 
 def wait_for(args: WaitArgs) -> int:
-    """Wait for jobs to end; the exit code tells how they ended.
+    """Wait for jobs to end; the exit code says how they ended.
 
-    JOB is an id, the beginning of one, or a name; without it the newest job is waited
-    for. Ctrl-C ends the waiting, not the job. Of several jobs the exit code is that of
-    the first named one that did not succeed.
+    JOB is an id, the beginning of an id, or a name; without it, the newest job is used.
+    Ctrl-C stops the wait, not the job. For several jobs, the exit code is that of the
+    first one that did not succeed.
 
     \b
-    Exit codes: 0 all tasks succeeded, 1 some failed, 3 nodes could not be had or kept,
+    Exit codes: 0 all tasks succeeded, 1 some failed, 3 nodes were not available or lost,
     4 cancelled, 5 timed out (the job, or --timeout), 130 Ctrl-C.
 
     \b
@@ -55,7 +55,9 @@ def wait_for(args: WaitArgs) -> int:
       batchio wait --timeout 1h 2c4d 2c4f
     """
     if args.download and len(args.job) > 1:
-        raise UsageError("--download takes the outputs of one job", hint="wait for each by itself")
+        raise UsageError(
+            "--download works for one job at a time", hint="wait for each job separately"
+        )
     ends = time.monotonic() + parse_duration(args.timeout) if args.timeout else None
     jobs = [finished(found(name, args.workspace)) for name in args.job or (None,)]
     array = output.JsonArray() if len(jobs) > 1 and args.format == "json" else None
@@ -68,19 +70,19 @@ def wait_for(args: WaitArgs) -> int:
         if codes[-1] >= INTERRUPTED:
             return codes[-1]
         if args.download:
-            _fetch(job, args.download, clean=args.download_clean)
+            fetch(job, args.download, clean=args.download_clean)
     if array:
         array.close()
     return next(filter(None, codes), 0)
 
 
-def _fetch(job: Job, target: str, *, clean: bool) -> None:
+def fetch(job: Job, target: str, *, clean: bool) -> None:
     """Copy the tasks' output files to the folder `target`, and say which files were kept."""
     done = finished(job.download(target, clean=clean))
     if done.others:
         diagnostics.warn(
-            f"{visible(target)} holds files of job {done.others[-1]} too; --download-clean removes "
-            "them first"
+            f"{visible(target)} also contains files of job {done.others[-1]}; to remove them "
+            f"first: --download-clean"
         )
     for said in done.kept:
         diagnostics.warn(visible(said))
@@ -92,5 +94,7 @@ wait = command(
     wait_for,
     WaitArgs,
     JobArgument(many=True),
-    click.Option(["--timeout"], metavar="TIME", help="Wait no longer; the job goes on."),
+    click.Option(
+        ["--timeout"], metavar="TIME", help="Stop waiting after this time; the job keeps running."
+    ),
 )

@@ -129,7 +129,7 @@ def parse_array(text: str) -> Array:
     limit = limit.strip()
     if percent and not (limit.isdecimal() and int(limit) > 0):
         raise UsageError(
-            f'"{text}": after % stands how many tasks may run at a time, 1 or more',
+            f'"{text}": write the number of tasks that may run at a time after the %, 1 or more',
             hint=ARRAY_FORMS,
         )
     parts = [_range(part.strip(), text) for part in listed.split(",")]

@@ -24,7 +24,7 @@ def waiting_for(m: Machine, now: float) -> Iterator[str]:
         yield line
     due = m.queue.next_due()
     if due is not None and due > now:
-        yield f"The next retry begins in {_in(due - now)}."
+        yield f"The next retry starts in {_in(due - now)}."
 
 
 def closed(m: Machine, now: float) -> str:
@@ -32,12 +32,12 @@ def closed(m: Machine, now: float) -> str:
     spec = m.running_job.spec
     ready = sum(node.state is NodeState.READY for node in m.nodes)
     if m.offers is None:
-        line = f"It waits for the {spec.provider} provider to say which nodes there are"
+        line = f"It waits for the {spec.provider} provider to list its nodes"
         if not (why := m.running_job.offers_why):
             return f"{line}."
-        return f"{line}: {why}; it is asked again in {_in(m.running_job.offers_again - now)}."
+        return f"{line}: {why}; it will be asked again in {_in(m.running_job.offers_again - now)}."
     if not ready:
-        return "It waits for a node that is ready."
+        return "It waits for a node to be ready."
     if m.dispatch_started:
         return ""
     if spec.min_workers and ready < spec.min_workers:

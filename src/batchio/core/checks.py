@@ -22,7 +22,7 @@ def integer(value: object, least: int = 0, most: int = LARGEST) -> int:
         ValueError: it is none, or not from `least` to `most`.
     """
     if type(value) is not int or not least <= value <= most:
-        raise ValueError(f"{_shown(value)} is no whole number from {least} to {most}")
+        raise ValueError(f"{_shown(value)} is not a whole number from {least} to {most}")
     return value
 
 
@@ -33,7 +33,7 @@ def number(value: object, least: float, most: float) -> float:
         ValueError: it is none, or not from `least` to `most`.
     """
     if type(value) not in (int, float) or not least <= value <= most:  # type: ignore[operator]
-        raise ValueError(f"{_shown(value)} is no number from {least} to {most}")
+        raise ValueError(f"{_shown(value)} is not a number from {least} to {most}")
     return value  # type: ignore[return-value]
 
 
@@ -53,7 +53,7 @@ def text(value: object, most: int | None = None) -> str:
         ValueError: it is none.
     """
     if type(value) is not str:
-        raise ValueError(f"{_shown(value)} is no text")
+        raise ValueError(f"{_shown(value)} is not text")
     return value if most is None or len(value) <= most else f"{value[: most - 1]}…"
 
 
@@ -75,7 +75,7 @@ def items(value: object) -> list[Any]:
         ValueError: it is none.
     """
     if type(value) is not list:
-        raise ValueError(f"{_shown(value)} is no list")
+        raise ValueError(f"{_shown(value)} is not a list")
     return value
 
 

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     """Kind of a concern."""
 
     UNATTENDED = "unattended"
-    """The job is not done, and nobody runs it."""
+    """The job is not done, and no process runs it."""
     PROVIDER = "provider"
     """The provider does not say which nodes there are; it is asked again."""
     TRYING = "trying"
@@ -115,7 +115,7 @@ def sentences(machine: Machine, now: float, known: Sequence[Concern]) -> Iterato
         told = [said, concern.often(0.0 if closed else now)]
         past = machine.trouble.get(concern.name)
         if concern.kind == Kind.TRYING and past and past.not_before > now and machine.undone:
-            told.append(f"it is tried again in {format_duration(past.not_before - now)}")
+            told.append(f"next try in {format_duration(past.not_before - now)}")
         stop = "" if concern.kind == Kind.UNATTENDED else "."  # a command is copied
         yield "; ".join(filter(None, told)) + stop
 
@@ -142,7 +142,7 @@ def _unattended(m: Machine, attended: bool | None, last_words: str) -> Iterator[
     job = m.running_job
     if attended is False and not job.closed:
         why = f": {last_words}" if last_words else ""
-        text = f"nobody runs it{why}; go on with: batchio recover {job.id}"
+        text = f"no process runs it{why}; to continue it: batchio recover {job.id}"
         yield Concern(Kind.UNATTENDED, job.id, last_words, text)
 
 
@@ -150,7 +150,7 @@ def _provider(m: Machine) -> Iterator[Concern]:
     job = m.running_job
     if m.offers is None and job.offers_why and not job.closed:
         name = job.spec.provider
-        text = f"the {name} provider does not say which nodes there are: {job.offers_why}"
+        text = f"the {name} provider does not list its nodes: {job.offers_why}"
         yield Concern(Kind.PROVIDER, name, job.offers_why, text)
 
 
@@ -189,7 +189,7 @@ def _failed(m: Machine, offer: str, past: Trouble, *, lost: bool) -> Concern:
 
 def _tried(m: Machine, offer: str, why: str, times: int, since: float) -> Concern:
     known = (m.offers or {}).get(offer)
-    verb = "be had" if known and known.rented else "be reached"
+    verb = "be rented" if known and known.rented else "be reached"
     reason = why.removeprefix(f"{offer}: ")
     could = "could" if m.running_job.closed or not m.undone else "can"
     text = f"{offer} {could}not {verb}: {reason}"
@@ -200,11 +200,11 @@ def _of_node(m: Machine, node: Node) -> Iterator[Concern]:
     spec, name = m.running_job.spec, node.name
     if node.state is NodeState.SILENT:
         why = node.why.removeprefix(f"{name}: ")
-        text = f"the connection to {name} broke, its tasks may run on: {why}"
+        text = f"the connection to {name} broke, but its tasks may still be running: {why}"
         yield Concern(Kind.SILENT, name, why, text, node.since)
     limits = node.facts.get("limits")
     if spec.memory and limits is not None and not limits["memory"] and not spec.container:
-        why = "no control group can be made there"
+        why = "no control group can be created there"
         text = (
             f"{name} does not enforce --memory: {why}, so a task may use more "
             f"than {format_bytes(spec.memory)}"
@@ -248,5 +248,5 @@ def _fewer(m: Machine) -> Iterator[Concern]:
     cpus = float(node.facts.get("cpus") or 1)
     why = f"{node.name} has {cpus:g} CPU{'' if cpus == 1 else 's'}"
     at_a_time = f"{node.slots} task{' runs' if node.slots == 1 else 's run'} at a time"
-    text = f"{at_a_time}, and {option} asks for {asked}: {why}; --slots {asked} runs more"
+    text = f"{at_a_time}, but {option} asks for {asked}: {why}; to run more: --slots {asked}"
     yield Concern(Kind.FEWER, node.name, why, text)

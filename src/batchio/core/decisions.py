@@ -108,7 +108,7 @@ def _notice(m: Machine, now: float) -> Iterator[ev.Event]:
         if node.ends - lead <= now:
             m.ending.discard(number)
             if not node.deadline_at:
-                yield ev.NodeNoticed(now, number, node.ends, "its time will be over")
+                yield ev.NodeNoticed(now, number, node.ends, "its time is almost over")
         else:
             m.wake_at(node.ends - lead)
 
@@ -178,15 +178,21 @@ def _least(m: Machine) -> int:
 
 
 def _no_nodes(m: Machine, least: int) -> str:
-    reasons = {past.why: name for name, past in m.trouble.items()}
-    each = (why if why.startswith(name) else f"{name}: {why}" for why, name in reasons.items())
-    said = "; ".join(islice(each, 3))
-    more = f" and {len(m.trouble) - 3} more" if len(m.trouble) > 3 else ""
+    alike: dict[str, list[str]] = {}
+    for name, past in m.trouble.items():
+        alike.setdefault(past.why.removeprefix(f"{name}: "), []).append(name)
+    said = "; ".join(f"{_few(names)}: {why}" for why, names in islice(alike.items(), 3))
+    more = f"; {len(alike) - 3} more reasons" if len(alike) > 3 else ""
     need = f"fewer than {least} nodes were available" if least > 1 else "no node was available"
     hint = ""
     if _cluster(m) > 1 and m.ready and not m.running_job.spec.min_workers:
-        hint = f"; --min-workers {m.ready} begins without them"
+        hint = f"; to start without them: --min-workers {m.ready}"
     return f"{need} ({said}{more}){hint}" if said else need
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
@@ -195,7 +201,7 @@ def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
         node = m.nodes[number]
         if node.idle:
             offer = (m.offers or {}).get(node.offer)
-            why = f"{len(node.suspicions)} different tasks could not be run there"
+            why = f"{len(node.suspicions)} different tasks could not run there"
             yield ev.NodeLost(now, number, why, final=offer is None or offer.limit == 1)
 
 
@@ -228,7 +234,7 @@ def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:
         if pinned and node.number == m.scheduler:
             continue
         surplus, spare = surplus - node.weight, spare - 1
-        yield ev.NodeReleased(now, node.number, "nothing is left for it to do")
+        yield ev.NodeReleased(now, node.number, "there is no work left for it")
 
 
 def _readiness(node: Node) -> tuple[int, int]:

@@ -55,6 +55,24 @@ class Files:
         return "receiving files"
 
 
+class Packages:
+    """Bring the user's Python environment."""
+
+    name = "packages"
+
+    def needed(self, spec: JobSpec, facts: Facts | None = None) -> bool:
+        """Return whether an environment travels."""
+        return spec.software is not None
+
+    def limit(self, spec: JobSpec) -> float:
+        """Return ten minutes and the seconds that its pieces take at MIN_UPLOAD_RATE_BPS."""
+        return 600.0 + (spec.software.size if spec.software else 0) / MIN_UPLOAD_RATE_BPS
+
+    def words(self, spec: JobSpec) -> str:
+        """Return what a node does meanwhile."""
+        return "unpacking packages"
+
+
 class HostSetup:
     """Run the host setup script."""
 
@@ -92,7 +110,7 @@ class Image:
         return f"getting the image {spec.container}"
 
 
-ERRANDS: Final[tuple[Errand, ...]] = (Files(), HostSetup(), Image())
+ERRANDS: Final[tuple[Errand, ...]] = (Files(), Packages(), HostSetup(), Image())
 """All errands, in the order in which a node does them."""
 
 

@@ -85,9 +85,9 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
     age = _ago(now - job.submitted)
     match state:
         case JobState.PENDING:
-            yield f"The job was submitted {age} ago and has asked for no node yet."
+            yield f"The job was submitted {age} ago and has not asked for a node yet."
         case JobState.PROVISIONING:
-            yield f"The job was submitted {age} ago; none of its nodes is ready yet."
+            yield f"The job was submitted {age} ago, and none of its nodes is ready yet."
         case _:
             yield f"The job runs: {_progress(m)}."
     said = verdict(m, now, known)
@@ -98,22 +98,23 @@ def _job(m: Machine, now: float, seen: Seen, known: Sequence[Concern]) -> Iterat
     yield from _failures(m, attended=said.kind != Kind.UNATTENDED)
     if job.spec.job_timeout and job.running:
         left = job.running + job.spec.job_timeout - now
-        yield f"Its --job-timeout is up in {_ago(left)}; what is not done is stopped then."
+        yield f"Its --job-timeout ends in {_ago(left)}; unfinished tasks are stopped then."
     if not m.undone:
         if job.to_merge:
-            yield f"Every task has ended; what they left is being brought to {job.spec.sync}."
+            yield f"Every task has ended; output files are being copied to {job.spec.sync}."
         else:
-            yield "Every task has ended; it waits for its nodes to be given back."
+            yield "Every task has ended; it waits for its nodes to be released."
 
 
 def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]:
     job, outcome = m.running_job, m.outcome
     took = _ago(job.closed - job.submitted)
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
-    yield from _verdict(m, now, verdict(m, now, known), ())
-    if job.why:
+    said = verdict(m, now, known)
+    yield from _verdict(m, now, said, ())
+    if job.why and job.why not in said.text:
         yield f"It ended early: {job.why}."
-    yield from sentences(m, now, known)
+    yield from sentences(m, now, [concern for concern in known if not tells(said, concern)])
     yield from noted(m)
     yield from _failures(m)
     if outcome is not Outcome.SUCCEEDED:
@@ -134,7 +135,7 @@ def _ended(outcome: Outcome) -> str:
     words = {
         Outcome.CANCELLED: "was cancelled",
         Outcome.TIMED_OUT: "timed out",
-        Outcome.LOST: "was lost, because nodes could not be had or kept,",
+        Outcome.LOST: "was lost, because nodes were not available or failed,",
     }
     return words.get(outcome, outcome.label)
 
@@ -159,7 +160,9 @@ def _progress(m: Machine) -> str:
 def _failures(m: Machine, *, attended: bool = False) -> Iterator[str]:
     for group in failure_groups(m, attempts=True, attended=attended)[:5]:
         last = f'; last words: "{group.last_words}"' if group.last_words else ""
-        how = f"{group.outcome.replace('_', ' ')} ({group.cause})"
+        how = group.outcome.replace("_", " ")
+        if group.cause != m.running_job.why:  # which the verdict says
+            how += f" ({group.cause})"
         often = (
             f" after {_count(group.attempts, 'attempt')}" if group.attempts > group.count else ""
         )
@@ -188,22 +191,25 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
             return f"Node {node.name} was asked for {since} ago{_delayed(node, now)}."
         case NodeState.UNWANTED:
             return (
-                f"Node {node.name} is not wanted any more, and it is not known whether it was "
-                f"taken{_delayed(node, now)}."
+                f"Node {node.name} is not needed any more, but it is unknown whether it was "
+                f"started{_delayed(node, now)}."
             )
         case NodeState.BOOTING:
             doing = preparing(node, seen)
             return f"Node {node.name} has been getting ready for {since}{doing and f': {doing}'}."
         case NodeState.SILENT:
-            return f"The connection to node {node.name} broke {since} ago; its tasks may run on."
+            broke = f"The connection to node {node.name} broke {since} ago"
+            return f"{broke}; its tasks may still be running."
         case NodeState.READY if node.deadline_at:
             left = _ago(node.deadline_at - now)
-            return f"Node {node.name} will be taken in {left} ({node.why}); it gets no more tasks."
+            return (
+                f"Node {node.name} will be reclaimed in {left} ({node.why}); it gets no more tasks."
+            )
         case NodeState.DRAINING if node.delayed:
-            line = f"It waits until node {node.name} is confirmed as given back"
+            line = f"It waits for confirmation that node {node.name} is released"
             return f"{line}{_delayed(node, now)}.{_costs(node, now)}"
         case NodeState.DRAINING:
-            return f"Node {node.name} is being given back: {node.why}."
+            return f"Node {node.name} is being released: {node.why}."
         case _:
             return ""
 
@@ -211,14 +217,15 @@ def _node_trouble(node: Node, now: float, seen: Seen) -> str:
 def _delayed(node: Node, now: float) -> str:
     """Return ": throttled; its provider is asked again in 4 s", or "" when it has answered."""
     again = _ago(node.again - now)
-    return f": {node.delayed}; its provider is asked again in {again}" if node.delayed else ""
+    return f": {node.delayed}; next try in {again}" if node.delayed else ""
 
 
 def _costs(node: Node, now: float) -> str:
     """Return what to do about a node that could not be given back for LONG_S; else ""."""
     if now - node.since < LONG_S:
         return ""
-    return f" That has failed for {_ago(now - node.since)}: look for {node.handle} in the account."
+    look = f"look for {node.handle} in your cloud account"
+    return f" This has failed for {_ago(now - node.since)}: {look}."
 
 
 # ---- one task -----------------------------------------------------------------------
@@ -238,11 +245,11 @@ def _task(m: Machine, at: int, now: float, seen: Seen, known: Sequence[Concern])
         yield from _task_active(m, at, row, now)
     if m.tasks.stopping[at]:
         how = Outcome(m.tasks.stopping[at]).label.replace("_", " ")
-        yield f"It is being stopped, and will count as {how}."
+        yield f"It is being stopped and will count as {how}."
 
 
 def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> Iterator[str]:
-    yield f"Task {row.id} waits to be run{_attempt(row)}."
+    yield f"Task {row.id} is waiting to run{_attempt(row)}."
     yield from _spent(m, at)
     due = m.queue._due.get(at)
     if due is not None and due > now:
@@ -251,24 +258,25 @@ def _task_pending(m: Machine, at: int, row: TaskRow, now: float, seen: Seen) -> 
     if m.scheduler is not None and at in pinned(m.running_job.spec):
         yield f"It must run on the scheduler's node, {m.nodes[m.scheduler].name}."
     if m.tasks.losses[at] >= SUSPECT_LOSSES:
-        yield "It waits for a node to itself: nodes were lost under it before."
+        yield "It waits for a node of its own, because nodes were lost while it ran."
         return
-    yield closed(m, now) or no_room(m) or "It is next in line."
+    yield closed(m, now) or no_room(m) or "It is next."
 
 
 def _task_active(m: Machine, at: int, row: TaskRow, now: float) -> Iterator[str]:
     tasks, node = m.tasks, m.nodes[m.tasks.node[at]]
     match TaskState(tasks.state[at]):
         case TaskState.ASSIGNED:
-            yield f"Task {row.id} was sent to node {node.name}, and waits there for a slot."
+            yield f"Task {row.id} was sent to node {node.name} and waits there for a free slot."
         case TaskState.RUNNING:
             ran = _ago(row.duration or 0.0)
             yield f"Task {row.id} has been running on node {node.name} for {ran}{_attempt(row)}."
             limit = m.running_job.spec.task_timeout
             if limit and row.duration is not None:
-                yield f"Its --task-timeout is up in {_ago(limit - row.duration)}."
+                yield f"Its --task-timeout ends in {_ago(limit - row.duration)}."
         case _:
-            yield f"Task {row.id} has ended{_how(row)}; its files are on the way from {node.name}."
+            ended = f"Task {row.id} has ended{_how(row)}"
+            yield f"{ended}; its output files are being copied from {node.name}."
     if node.state is NodeState.SILENT:
         yield _node_trouble(node, now, {})
 
@@ -282,7 +290,7 @@ def _task_done(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
         case Outcome.SUCCEEDED:
             yield f"Task {row.id} succeeded{after}{where}{_attempt(row)}."
             if row.reason:
-                yield f"But its files could not be collected: {row.reason}."
+                yield f"But its output files could not be copied: {row.reason}."
             return
         case Outcome.FAILED:
             refused = f": {row.reason}" if row.exit_code == 0 and row.reason else ""
@@ -312,11 +320,11 @@ def _causes(row: TaskRow) -> Iterator[str]:
     """Yield the known or likely causes of an exit code or a signal."""
     if row.reason == "out of memory":
         peak = f" at a peak of {format_bytes(row.memory)}" if row.memory else ""
-        yield f"It ran out of memory{peak}; --memory asks for more."
+        yield f"It ran out of memory{peak}; to get more: --memory"
     elif row.reason == "could not be started":
         yield "It could not be started."
     elif row.signal == "SIGKILL" and not row.reason:
-        yield "Somebody else killed it: often the kernel, because memory was short."
+        yield "Something else killed it, often the kernel when memory runs out."
     elif row.exit_code is not None and row.exit_code > SHELL_SIGNAL_BASE:
         name = signal_name(row.exit_code - SHELL_SIGNAL_BASE)
         if name.startswith("SIG"):
@@ -326,7 +334,7 @@ def _causes(row: TaskRow) -> Iterator[str]:
 def _which_timeout(m: Machine) -> str:
     spec = m.running_job.spec
     if m.running_job.timed_out or not spec.task_timeout:
-        return "the job's time was up"
+        return "the job reached its --job-timeout"
     return f"it ran longer than --task-timeout {format_duration(spec.task_timeout)}"
 
 
@@ -334,11 +342,11 @@ def _spent(m: Machine, at: int) -> Iterator[str]:
     """Yield how much of its two retry budgets the task has spent."""
     spec, tasks = m.running_job.spec, m.tasks
     if failures := tasks.failures[at]:
-        yield f"Its program failed before: {failures} of {_count(spec.max_retries, 'retry')} spent."
+        yield f"Its program failed before: {failures} of {_count(spec.max_retries, 'retry')} used."
     if losses := tasks.losses[at]:
         yield (
-            f"Its node was lost before: {losses} of "
-            f"{_count(spec.max_infra_retries, 'retry')} for that spent."
+            f"Its node was lost before: {losses} of {_count(spec.max_infra_retries, 'retry')} for "
+            f"lost nodes used."
         )
 
 
@@ -348,9 +356,9 @@ def _no_more(m: Machine, at: int, row: TaskRow) -> Iterator[str]:
     if row.outcome not in ("failed", "timed_out") or tasks.stopping[at]:
         return
     if not spec.max_retries:
-        yield "It was not tried again: no retries were asked for (--max-retries)."
+        yield "It was not tried again: the job has no retries (--max-retries)."
     elif tasks.failures[at] < spec.max_retries and row.outcome == "failed":
-        yield f"It was not tried again: --retry-on does not name {row.ending}."
+        yield f"It was not tried again: {row.ending} is not in --retry-on."
 
 
 def _attempt(row: TaskRow) -> str:

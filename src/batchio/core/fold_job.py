@@ -75,7 +75,7 @@ def on_cancel(m: Machine, event: ev.CancelRequested) -> bool:
 
 
 def on_timeout(m: Machine, event: ev.JobTimedOut) -> bool:
-    return _end_job(m, Outcome.TIMED_OUT, "the job's time was up")
+    return _end_job(m, Outcome.TIMED_OUT, "the job reached its --job-timeout")
 
 
 def on_abandoned(m: Machine, event: ev.TasksAbandoned) -> bool:

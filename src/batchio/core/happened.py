@@ -57,12 +57,12 @@ def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> s
             return f"the job was submitted: {_counted(len(ids), 'task')}"
         case ev.HeadStarted():
             again = "" if event.epoch == 1 else f", the {event.epoch}. one"
-            return f"a head began to run the job on {event.host} (process {event.pid}){again}"
+            return f"a head started to run the job on {event.host} (process {event.pid}){again}"
         case ev.CancelRequested():
             which = "the job" if event.tasks is None else _tasks(ids, event.tasks)
-            return f"{which} was to be cancelled: {event.why}"
+            return f"{which} was cancelled: {event.why}"
         case ev.JobTimedOut():
-            return "the time of the job was over"
+            return "the job reached its --job-timeout"
         case ev.JobClosed():
             return f"the job is done: {event.outcome.replace('_', ' ')}"
         case ev.Noted():
@@ -70,19 +70,19 @@ def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> s
         case ev.TasksRequeued():
             return f"{_tasks(ids, (row[0] for row in event.tasks))} will be tried again"
         case ev.TasksAbandoned():
-            return f"the tasks that were left were given up: {event.why}"
+            return f"the remaining tasks were given up: {event.why}"
         case ev.OffersListed():
             return f"the provider offers {_counted(len(event.offers), 'node')}"
         case ev.OffersFailed():
-            return f"the provider did not say which nodes there are: {event.why}"
+            return f"the provider did not list its nodes: {event.why}"
         case ev.NodesOrdered():
             return f"{_counted(sum(row[1] for row in event.rows), 'node')} were asked for"
         case ev.NodesRefused():
-            return f"{', '.join(map(node_name, event.nodes))} could not be had: {event.why}"
+            return f"{', '.join(map(node_name, event.nodes))} were not available: {event.why}"
         case ev.NodesDelayed():
             return f"{', '.join(map(node_name, event.nodes))} must wait: {event.why}"
         case ev.OutputsMerged() if event.why:
-            return f"outputs could not be brought: {event.why}"
+            return f"output files could not be copied: {event.why}"
         case _:
             return name_of(type(event)).replace("_", " ")
 
@@ -96,12 +96,15 @@ def _of_tasks(event: ev.NodeEvent, ids: TaskIds, name: str) -> str:
         case ev.TasksFinished():
             return _ended(ids, event.records, name)
         case ev.TasksRecalled():
-            return f"{_tasks(ids, (row[0] for row in event.tasks))} called back from {name}"
+            return f"{_tasks(ids, (row[0] for row in event.tasks))} recalled from {name}"
         case ev.TasksReturned():
-            return f"{_tasks(ids, (row[0] for row in event.tasks))} came back from {name} unstarted"
+            which = _tasks(ids, (row[0] for row in event.tasks))
+            return f"{which} returned from {name} without being started"
         case ev.TasksCollected():
             which, why = _tasks(ids, (row[0] for row in event.tasks)), event.why
-            return f"outputs of {which} came from {name}" + (f", not all: {why}" if why else "")
+            return f"output files of {which} were copied from {name}" + (
+                f", not all: {why}" if why else ""
+            )
         case _:
             return ""
 
@@ -117,7 +120,7 @@ def _ended(ids: TaskIds, records: Sequence[Ended], name: str) -> str:
         return f"{which}: {told}" if told else which
     bad = [record.task for record in records if record.exit or record.reason]
     text = f"{_tasks(ids, (record.task for record in records))} ended on {name}"
-    return f"{text}; {len(bad)} of them not well" if bad else text
+    return f"{text}; {len(bad)} of them failed" if bad else text
 
 
 def _of_node(event: ev.NodeEvent, name: str) -> str:
@@ -126,7 +129,7 @@ def _of_node(event: ev.NodeEvent, name: str) -> str:
         case ev.NodeWanted():
             return f"{name} was asked for"
         case ev.NodeCreated():
-            return f"{name} was given, and is reached"
+            return f"{name} was allocated and is being contacted"
         case ev.NodeGreeted():
             return f"{name} is ready with {_counted(event.slots, 'slot')}"
         case ev.NodeSilent():
@@ -134,12 +137,12 @@ def _of_node(event: ev.NodeEvent, name: str) -> str:
         case ev.NodeHeard():
             return f"{name} answers again"
         case ev.NodeRestarted():
-            return f"the agent on {name} began anew"
+            return f"the agent on {name} restarted"
         case ev.NodeNoticed() | ev.NodeEnds():
-            return f"{name} will be taken away" + (f": {why}" if why else "")
+            return f"{name} will be reclaimed" + (f": {why}" if why else "")
         case ev.NodeDeleted():
             left = f"; {event.left}" if event.left else ""
-            return f"{name} was given back{left}"
+            return f"{name} was released{left}"
         case ev.NodeReleased():
             return f"{name} is not needed any more: {why}"
         case ev.NodeLost() | ev.NodeVanished() | ev.NodeCreateFailed():

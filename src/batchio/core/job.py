@@ -86,6 +86,14 @@ class Job:
         self.ready_limit = ready_limit(self.spec)
 
     @property
+    def outputs(self) -> str:
+        """Store or folder of --sync that output files go to; "": where its workspace has them."""
+        spec = self.spec
+        if spec.output_filestore:
+            return f"{spec.output_filestore}/{self.id}"
+        return spec.sync if spec.sync and not self.unmerged else ""
+
+    @property
     def to_merge(self) -> bool:
         """Whether outputs are still to be brought to the folder of --sync."""
         return self.spec.sync is not None and (self.fresh or self.merging > self.merged)

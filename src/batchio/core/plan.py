@@ -156,15 +156,15 @@ def slots_for(spec: JobSpec, offer: Offer, facts: Facts) -> tuple[int, str]:
         Unfit: the request does not fit the node, and the offer is strict.
     """
     if offer.strict and spec.container and not spec.run_on_host and facts.get("engines") == []:
-        hint = "install one, or leave this host out"
-        raise Unfit("there is no docker or podman for --container", where=offer.id, hint=hint)
+        hint = "install one, or do not use this host"
+        raise Unfit("docker or podman is needed for --container", where=offer.id, hint=hint)
     slots, lack = _fitting(spec, facts)
     if spec.slots is not None:
         slots = spec.slots
     elif offer.slots is not None and not lack:
         slots = offer.slots
     if lack and offer.strict:
-        raise Unfit(lack, where=offer.id, hint="ask for less, or leave this host out")
+        raise Unfit(lack, where=offer.id, hint="ask for less, or do not use this host")
     if offer.most_slots is not None:
         slots = min(slots, offer.most_slots)
     return max(slots, 1), f"{lack}: running one task at a time" if lack else ""
@@ -207,16 +207,16 @@ def lacking(
     out = {}
     cpus, gpus = float(facts.get("cpus") or 1), int(facts.get("gpus") or 0)
     if cpu and cpus < cpu:
-        out["cpu"] = f"a task asks for {cpu:g} CPUs, there are {cpus:g}"
+        out["cpu"] = f"a task needs {cpu:g} CPUs, but there are {cpus:g}"
     has = int(facts.get("memory") or 0)
     if memory and 0 < has < memory * _OF_NOMINAL:
         asked, there = format_bytes(memory), format_bytes(has)
-        out["memory"] = f"a task asks for {asked} of memory, there are {there}"
+        out["memory"] = f"a task needs {asked} of memory, but there is {there}"
     if gpus < gpu:
-        out["gpu"] = f"a task asks for {gpu} GPU, there are {gpus}"
+        out["gpu"] = f"a task needs {gpu} GPU, but there are {gpus}"
     arch = facts.get("arch") or ""
     if arm and arch and not arch.startswith(("arm", "aarch")):
-        out["arm"] = f"a task asks for an ARM processor, this one is {arch}"
+        out["arm"] = f"a task needs an ARM processor, but this one is {arch}"
     return out
 
 

@@ -59,7 +59,8 @@ class TaskRow(View):
     exit_code: int | None
     """None when there is none: the process has not ended, or a signal ended it."""
     signal: str | None
-    """Name of the signal that ended the process, such as SIGKILL."""
+    """Name of the signal that ended the process, such as SIGKILL. A shell says 137 of that one, 128
+    and its number; `--retry-on` takes each of SIGKILL, KILL, 137 and -9 for it."""
     reason: str
     """Cause of the end, where the exit code does not say it: out of memory, timed out."""
     memory: int | None

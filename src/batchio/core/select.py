@@ -167,7 +167,7 @@ def _exit(word: str) -> int:
 
 def _tries(text: str) -> list[int]:
     if not text.isdecimal():
-        raise UsageError(f'"{text}" is no number of an attempt')
+        raise UsageError(f'"{text}" is not an attempt number')
     return [int(text)]
 
 

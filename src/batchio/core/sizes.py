@@ -59,7 +59,7 @@ def parse_bytes(text: str) -> int:
     scale = int(10 ** int(match[2] or 0) * base ** _POWERS[match[3].lower()])
     size = int(match[1]) * scale if match[1].isdigit() else round(float(match[1]) * scale)
     if size <= 0:
-        raise UsageError(f'"{text}" is not above zero', hint=SIZE_FORMS)
+        raise UsageError(f'"{text}" must be more than zero', hint=SIZE_FORMS)
     return size
 
 
@@ -78,7 +78,7 @@ def parse_memory(text: str) -> Span:
     _forwards(text, span)
     if low < MIB:
         raise UsageError(
-            f'"{text}" is only {format_bytes(low)}: the unit is missing',
+            f'"{text}" means only {format_bytes(low)}: the unit is missing',
             hint=SIZE_FORMS,
         )
     return span
@@ -95,7 +95,7 @@ def parse_cpu(text: str) -> Span:
         raise UsageError(f'"{text}" is not a number of cores', hint=CPU_FORMS)
     span = Span(float(parts[0]), float(parts[-1]))
     if span.low <= 0:
-        raise UsageError(f'"{text}" is not above zero', hint=CPU_FORMS)
+        raise UsageError(f'"{text}" must be more than zero', hint=CPU_FORMS)
     _forwards(text, span)
     return span
 
@@ -183,6 +183,4 @@ def format_duration(seconds: float) -> str:
 
 def _forwards(text: str, span: Span) -> None:
     if span.low > span.high:
-        raise UsageError(
-            f'"{text}" runs backwards', hint="write the smaller end of the range first"
-        )
+        raise UsageError(f'"{text}" is not in rising order', hint="write the smaller number first")

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from batchio.core.arrays import TaskIds, parse_ids
 from batchio.core.record import Record
+from batchio.core.sizes import format_bytes
 from batchio.errors import BatchioError
 
 SPEC_VERSION: Final = 1
@@ -32,6 +33,24 @@ class SentFile(NamedTuple):
     path: str
     size: int
     mode: int
+
+
+class Software(NamedTuple):
+    """The Python environment that travels."""
+
+    digest: str
+    """Digest of its recipe."""
+    python: str
+    """Version of the Python that it was found with, "3.12.1"."""
+    packages: int
+    """Number of packages and folders in it."""
+    size: int
+    """Bytes of all its pieces."""
+
+    def __str__(self) -> str:
+        """Describe it in one line: "Python 3.12.1, 55 packages (575 MiB), 4f2a90c1"."""
+        count = "1 package" if self.packages == 1 else f"{self.packages} packages"
+        return f"Python {self.python}, {count} ({format_bytes(self.size)}), {self.digest[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -110,6 +129,12 @@ class JobSpec(Record):
     """For people: by option name, its value as text and the source of that value."""
     arm: bool = False
     """Whether the tasks need an ARM processor."""
+    output_filestore: str | None = None
+    """URL below which output files are stored, as `<job>/<task>/<path>`; None: nowhere."""
+    software: Software | None = None
+    """The user's Python environment, which each node gets; None: none travels."""
+    keep_software: bool = True
+    """Whether nodes keep its pieces after the job, for the next one."""
     regions: tuple[str, ...] = ()
     """Where nodes may be rented, in this order; (): the account's usual region."""
     vm_types: tuple[str, ...] = ()
@@ -191,5 +216,6 @@ _READERS: Final[Mapping[str, Any]] = {
     "scheduler_tasks": _ids,
     "retry_on": _pairs,
     "files": lambda rows: tuple(SentFile(*row) for row in rows),
+    "software": lambda row: None if row is None else Software(*row),
     "options": lambda rows: {name: tuple(row) for name, row in rows.items()},
 }

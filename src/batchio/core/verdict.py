@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """Kind of a verdict."""
 
     UNATTENDED = "unattended"
-    """The job is not done, and nobody runs it."""
+    """The job is not done, and no process runs it."""
     ENDED = "ended"
     """The job is done, and did not succeed."""
     SUCCEEDED = "succeeded"
@@ -124,6 +124,8 @@ def verdict(machine: Machine, now: float, known: Sequence[Concern] = ()) -> Verd
 
 def tells(said: Verdict, concern: Concern) -> bool:
     """Return whether the verdict says what a concern says, so that one of them is enough."""
+    if said.kind == Kind.ENDED:
+        return bool(concern.why) and concern.name in said.text and concern.why in said.text
     return said.kind == concern.kind
 
 
@@ -137,7 +139,7 @@ def _unattended(facts: Facts) -> Said | None:
     if (left := _concern(facts, Known.UNATTENDED)) is None:
         return None
     why = f": {left.why}" if left.why else ""
-    return f"nobody runs it{why}", f"batchio recover {facts.id}"
+    return f"no process runs it{why}", f"batchio recover {facts.id}"
 
 
 def _ended(facts: Facts) -> Said | None:
@@ -175,7 +177,7 @@ def _succeeded(facts: Facts) -> Said | None:
 
 def _ending(facts: Facts) -> Said | None:
     why = facts.machine.running_job.why
-    return (f"it is being ended: {why}", "") if why else None
+    return (f"it is being stopped: {why}", "") if why else None
 
 
 def _no_node(facts: Facts) -> Said | None:
@@ -198,7 +200,7 @@ def _stalled(facts: Facts) -> Said | None:
     gap = facts.now - max(ending.at for ending in recent)
     if gap <= max(STALL_S, STALL_FACTOR / usual, 5 * (m.mean or 0.0)):
         return None
-    text = f"nothing has ended for {format_duration(gap)} where {often(usual)} are usual"
+    text = f"no task has ended for {format_duration(gap)}, but {often(usual)} is usual"
     return text, f"batchio nodes {facts.id}"
 
 
@@ -214,7 +216,7 @@ def _bad_node(facts: Facts) -> Said | None:
         if node < 0 or not m.nodes[node].alive:
             continue
         name = m.nodes[node].name
-        text = f"{name} fails everything it gets: the last {_attempts(count)}; others do well"
+        text = f"everything fails on {name}: the last {_attempts(count)}; other nodes are fine"
         return text, f"batchio explain {facts.id}/{_newest_on(facts, name)}"
     return None
 
@@ -228,7 +230,7 @@ def _memory(facts: Facts) -> Said | None:
     if count < FAILING_SHARE * len(facts.machine.endings.recent):
         return None
     at = f" at {format_bytes(group.memory)}" if group.memory else ""
-    text = f"memory ran out{at} in {_of_newest(facts, count)}"
+    text = f"{_of_newest(facts, count)} ran out of memory{at}"
     return text, f"batchio explain {facts.id}/{group.task}"
 
 
@@ -272,10 +274,10 @@ def _running(facts: Facts) -> Said | None:
     m = facts.machine
     done = m.tasks.by_state[TaskState.DONE]
     if not m.undone:
-        return "every task has ended; it tidies up", ""
+        return "every task has ended; it is cleaning up", ""
     ends = expected(m, facts.now)
     left = f", about {format_duration(ends - facts.now)} to go" if ends else ""
-    return f"it runs well: {done:,} of {_tasks(m.tasks.count)} are done{left}", ""
+    return f"it is running well: {done:,} of {_tasks(m.tasks.count)} are done{left}", ""
 
 
 CONDITIONS: Final[dict[Kind, Callable[[Facts], Said | None]]] = {

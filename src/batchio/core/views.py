@@ -101,7 +101,7 @@ class JobSummary(View):
 
     @property
     def standing(self) -> str:
-        """The job's outcome once it is done, "unattended" when nobody runs it, else its state."""
+        """The job's outcome when it is done, "unattended" if no process runs it, else its state."""
         if self.state == "done":
             return self.outcome or self.state
         return "unattended" if self.attended is False else self.state
@@ -165,6 +165,10 @@ class JobHeader(JobSummary):
     """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
     verdict: Verdict
     """The most urgent truth about the job in one sentence, and the command that helps."""
+    outputs: str
+    """Folder or URL that output files go to, below the tasks' ids; "" where that is not known."""
+    packages: str
+    """The Python environment that nodes get, in one line; "" when none travels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -246,12 +250,14 @@ def job_header(
     reaching: Reaching | None = None,
     attended: bool | None = None,
     last_words: str = "",
+    outputs: str = "",
 ) -> JobHeader:
     """Return the job without its tasks, as it is at `now` (Unix seconds).
 
     Args:
         loads, preparing: Recent facts about nodes; see `loads` and `seen` of `node_rows`.
         reaching, attended, last_words: As for `concerns`.
+        outputs: Where output files go that the spec sends nowhere else.
     """
     tasks = machine.tasks
     known = concerns(machine, reaching=reaching, attended=attended, last_words=last_words)
@@ -264,6 +270,8 @@ def job_header(
         notes=tuple(machine.notes),
         concerns=known,
         verdict=verdict(machine, now, known),
+        outputs=machine.running_job.outputs or outputs,
+        packages=str(machine.running_job.spec.software or ""),
     )
 
 

@@ -8,9 +8,9 @@ from batchio import buckets
 from batchio.buckets import check
 
 if TYPE_CHECKING:
-    from batchio.ports import FileStore
+    from batchio.ports import FileStore, ObjectStore
 
-__all__ = ["check", "open_store"]
+__all__ = ["check", "open_objects", "open_store"]
 
 PATIENCE_S: Final = 60.0
 """Seconds for which a store that is throttled or does not answer is asked again."""
@@ -32,3 +32,8 @@ def open_store(url: str, *, patience: float = PATIENCE_S) -> FileStore:
     from batchio.filestores.objects import ObjectFileStore
 
     return ObjectFileStore(buckets.open_streaming(parts, patience=patience))
+
+
+def open_objects(url: str) -> ObjectStore:
+    """Return the store at a URL, for objects under keys of the caller's. As `open_store`."""
+    return buckets.open_streaming(check(url), patience=PATIENCE_S)

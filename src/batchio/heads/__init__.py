@@ -18,26 +18,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchio.heads import detached
-from batchio.heads.needs import need_its_computer, need_secrets
+from batchio.heads.needs import need_host, need_its_computer, need_secrets
+from batchio.providers import HEADS_HERE
 from batchio.runtime.host import in_thread, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
     from batchio.ports import Workspace
     from batchio.runtime import bridge
 
     Leading = bridge.Running[None]
 
-__all__ = ["HERE", "begin", "forerunner", "need_its_computer", "need_secrets", "start"]
-
-
-HERE: Final = ("local", "inline")
-"""The kinds of heads that run on this computer; any other is the word of a host."""
+__all__ = ["begin", "forerunner", "go_on", "start"]
 
 
 def forerunner(
@@ -48,7 +46,7 @@ def forerunner(
     It is called with the job's id and spec, and returns warnings. None where heads are started
     afterwards.
     """
-    if kind in HERE:
+    if kind in HEADS_HERE:
         return None
     from batchio.heads import remote  # asyncssh, and all that a bundle takes
 
@@ -66,7 +64,7 @@ def start(
     Raises:
         UsageError: that host cannot run a head.
         NodeError: it cannot be reached.
-        HeadGone: no head would start there.
+        HeadGone: no head started there.
     """
     match kind:
         case "local":
@@ -108,4 +106,37 @@ async def begin(
     try:
         blocking(partial(lead_inline, workspace.job(job), secrets))
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"job {job} was cancelled: it ran inside this process") from None
+        raise KeyboardInterrupt(
+            f"job {job} was cancelled, because it ran inside this process"
+        ) from None
+
+
+async def go_on(
+    workspace: Workspace,
+    machine: Machine,
+    secrets: Mapping[str, str],
+    *,
+    kind: str | None = None,
+    runs_tasks: bool = True,
+    elsewhere: bool = False,
+) -> None:
+    """Start a head for a job that has none.
+
+    Args:
+        machine: The job's state, as it is known.
+        kind: Kind of the head; None: of the same as the last one.
+        runs_tasks: It may start tasks, which then need their secrets.
+        elsewhere: Also when its tasks ran on another computer than this one.
+
+    Raises:
+        UsageError: this must not be done, or not here, or not without more secrets.
+        BatchioError: as `begin`.
+    """
+    job = machine.running_job
+    kind = kind or job.head or job.spec.head
+    need_host(kind, job.spec.provider, workspace)
+    if runs_tasks:
+        need_secrets(job.id, job.spec, secrets)
+    if not elsewhere:
+        need_its_computer(machine)
+    await begin(kind, workspace, job.id, secrets)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     Begin = Callable[[], Awaitable[None]]
 
+MOST_NOTE: Final = 1000
+"""Most characters of a note."""
+
 ANSWER_LIMIT_S: Final = 30.0
 """Seconds that a head has to answer a request."""
 
@@ -41,7 +44,7 @@ async def ask(store: JobStore, request: Mapping[str, Any], begin: Begin) -> None
             return isinstance(event, RequestTaken) and event.name == name
 
         try:
-            await _until(store, past, after, answered, begin, "no head took the request")
+            await _until(store, past, after, answered, begin, "no head answered the request")
         except BatchioError:  # what was refused must not be done by a later head
             await in_thread(partial(store.answered, name))
             raise
@@ -69,11 +72,26 @@ def retry_of(machine: Machine, positions: list[int] | None) -> tuple[list[int], 
     return positions, {"kind": "retry", "tasks": positions, "attempts": attempts}
 
 
+async def is_led(store: JobStore) -> bool:
+    """Return whether a head leads the job. A lease that ends by itself is watched until it is
+    renewed, or over: its holder may have died on another computer.
+    """
+    holder = await in_thread(store.leader)
+    while holder is not None and holder.left:
+        await sleep(store.pace.leader)
+        now = await in_thread(store.leader)
+        if now is not None and now.left > holder.left:
+            return True
+        holder = now
+    return holder is not None
+
+
 async def lead_again(store: JobStore, begin: Begin) -> None:
     """Start a head, and return when it leads.
 
     Raises:
-        HeadGone: no head would start; says why if that is known.
+        HeadGone: no head started; says why if that is known.
+        BatchioError: as `begin`.
     """
     with closing(await in_thread(store.reader)) as past:
         after = await in_thread(past.last)
@@ -83,7 +101,7 @@ async def lead_again(store: JobStore, begin: Begin) -> None:
         def started(event: Event) -> bool:
             return isinstance(event, HeadStarted)
 
-        await _until(store, past, after, started, begin, "no head would start")
+        await _until(store, past, after, started, begin, "no head started")
 
 
 async def _until(
@@ -97,7 +115,7 @@ async def _until(
     """Return when a wanted event stands behind position `after`; looks at the store's pace."""
     give_up, look_for_leader = time.monotonic() + ANSWER_LIMIT_S, 0.0
     pause, slow = store.pace.news
-    begun = False
+    begun, patient = False, True
     try:
         while time.monotonic() < give_up:
             for position, event in await in_thread(partial(past.events, after)):
@@ -106,7 +124,10 @@ async def _until(
                     return
             if not begun and time.monotonic() >= look_for_leader:
                 look_for_leader = time.monotonic() + store.pace.leader
-                if await in_thread(store.leader) is None:
+                holder = await in_thread(store.leader)
+                if patient and holder is not None:  # it may have died just now
+                    give_up, patient = give_up + holder.left, False
+                if holder is None:
                     begun = True
                     past.close()  # SQLite's files must not be open where a head is forked
                     try:

@@ -139,8 +139,8 @@ def be_head(
         sys.stderr.write(f"error: {err}\n")
         return err.exit_code
     except KeyboardInterrupt:
-        store.say_last_words("its head was ended by SIGINT")
-        sys.stderr.write("this head was ended by SIGINT\n")
+        store.say_last_words("its head was stopped by SIGINT")
+        sys.stderr.write("this head was stopped by SIGINT\n")
         return 130
     except Exception as err:
         store.say_last_words(f"its head crashed: {err!r}\nplease report {store.head_log()}")

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchio import filestores, providers
+from batchio.ports import Stores
 from batchio.runtime.head import lead
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ async def lead_here(
         return await lead(
             store,
             lambda spec: providers.load(spec, store.seed),
-            open_store=filestores.open_store,
+            stores=Stores(files=filestores.open_store, objects=filestores.open_objects),
             secrets=dict(secrets),
             kind=kind,
         )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchio.core.node import NodeState
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
-from batchio.providers import traits
+from batchio.providers import check_head, traits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.reports import Facts
     from batchio.core.spec import JobSpec
+    from batchio.ports import Workspace
 
 
 def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
@@ -30,10 +31,20 @@ def need_secrets(job: str, spec: JobSpec, secrets: Mapping[str, str]) -> None:
     if needed := set(spec.secret_names) - set(secrets):
         names = ", ".join(sorted(needed))
         raise UsageError(
-            f"nobody runs job {job}, and to go on it needs the values of its secrets: {names}",
-            hint="values are never written down; give each again, to recover or to retry it: "
-            f"batchio recover {job} --secret-env NAME",
+            f"no process runs job {job}, and it needs the values of its secrets to continue: "
+            f"{names}",
+            hint="secrets are never stored; give each one again: batchio recover {job} "
+            "--secret-env NAME",
         )
+
+
+def need_host(kind: str, provider: str, workspace: Workspace) -> None:
+    """Refuse a head of a kind that cannot be.
+
+    Raises:
+        UsageError: it is no host; or the job's nodes, or its workspace, are of one computer.
+    """
+    check_head(kind, provider, shared=workspace.local is None)
 
 
 def need_its_computer(machine: Machine) -> None:
@@ -49,9 +60,9 @@ def need_its_computer(machine: Machine) -> None:
         if node.state is not NodeState.GONE and node.facts and not _is_here(node.facts):
             there = node.facts.get("hostname") or node.name
             raise UsageError(
-                f"job {job.id} runs on the computer it was submitted on: its node is "
-                f"{there}, and this is {socket.gethostname()}",
-                hint=f"do this there; or, if {there} never comes back: batchio recover "
+                f"job {job.id} runs on the computer where it was submitted, {there}; this "
+                f"computer is {socket.gethostname()}",
+                hint=f"run the command there; or, if {there} is gone for good: batchio recover "
                 f"{job.id} --elsewhere",
             )
 

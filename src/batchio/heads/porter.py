@@ -24,10 +24,19 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ROOM = 200 << 20
 """Bytes that a head takes on its host, with room for its log."""
+
+CHECKED = "checked.json"
+"""The file in which a head writes down what it reaches."""
+
+CHECK_S = 100.0
+"""Seconds that it may take for that."""
 
 END_S = 10.0
 """Seconds that a head has to end before it is killed."""
@@ -57,10 +66,11 @@ def look(order: dict[str, Any], _: BinaryIO) -> dict[str, Any]:
 
 
 def bring(order: dict[str, Any], more: BinaryIO) -> dict[str, Any]:
-    """Unpack the bundle, try what it reaches from here, and start the head of a job.
+    """Unpack the bundle, and start the head of a job.
 
     Returns `placed`, whether the bundle could be fetched by its URL; what is wrong with the
-    `workspace`, or ""; and the `hosts` that are not reached. When nothing is, nothing is started.
+    `workspace`, or ""; and the `hosts` that are not reached, as the head found it. One that
+    cannot work from here is taken away again.
     """
     new = Path(own_folder(order["base"]), f"head-{order['job']}.new")
     shutil.rmtree(new, ignore_errors=True)
@@ -72,12 +82,7 @@ def bring(order: dict[str, Any], more: BinaryIO) -> dict[str, Any]:
             if not order["url"]:
                 raise
             return {"placed": False, "why": str(err)}
-        order["head"]["environ"] = {**_known(), **order["head"]["environ"]}
-        found = _check(order, new / "bundle")
-        lost = len(found["hosts"]) == len(order["hosts"]) > 0
-        if not found["workspace"] and not lost:
-            _start(order, new)
-        return {"placed": True, **found}
+        return {"placed": True, **_start(order, new)}
     finally:
         shutil.rmtree(new, ignore_errors=True)
         with suppress(OSError):
@@ -104,42 +109,46 @@ def _place(order: dict[str, Any], more: BinaryIO, new: Path) -> None:
     packed.unlink()
 
 
-def _check(order: dict[str, Any], bundle: Path) -> dict[str, Any]:
-    """Ask the head's own program what it reaches from here."""
-    said = {
-        "workspace": order["head"]["workspace"],
-        "provider": order["provider"],
-        "hosts": order["hosts"],
-        "environ": order["head"]["environ"],
-    }
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(bundle), "check"],
-        input=json.dumps(said) + "\n", capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise OSError(f"the head's program does not run here: {done.stderr.strip()[-SHOWN:]}")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def _start(order: dict[str, Any], new: Path) -> None:
+def _start(order: dict[str, Any], new: Path) -> dict[str, Any]:
     """Start a head from the bundle that was placed, instead of one that may run."""
-    job = order["job"]
+    job, head = order["job"], order["head"]
     folder = new.with_suffix("")
     _remove(job, folder)
     new.rename(folder)
+    head["environ"] = {**_known(), **head["environ"]}
+    head["secrets"] = secrets_file(job)
     try:
-        order["head"]["secrets"] = secrets_file(job)
-        _write(folder / "order.json", json.dumps(order["head"]))
-        command = [sys.executable, "-I", "-S", str(folder / "bundle"), "lead", str(folder)]
+        _write(folder / "order.json", json.dumps(head))
+        command = [sys.executable, "-I", "-S", str(folder / "bundle"), str(folder)]
         if keeper():
             _write(Path(secrets_file(job)), json.dumps(order["secrets"]))
             _start_unit(job, _filled(order["unit"], command, folder))
         else:
             _start_process(folder, command, order["secrets"])
+        found = _checked(folder, job)
     except BaseException:
         _remove(job, folder)
         raise
+    if not is_enough(found, head):
+        _remove(job, folder)
+    return found
+
+
+def _checked(folder: Path, job: str) -> dict[str, Any]:
+    """Return what the head found that it reaches."""
+    limit = time.monotonic() + CHECK_S
+    while not (folder / CHECKED).exists():
+        if not runs(folder, job) or time.monotonic() > limit:
+            raise OSError(f"its program does not run here: {_words(folder).strip()}")
+        time.sleep(0.02)
+    found: dict[str, Any] = json.loads((folder / CHECKED).read_text())
+    return found
+
+
+def is_enough(found: dict[str, Any], head: Mapping[str, Any]) -> bool:
+    """Return whether a head can work with what it reaches: its workspace, and some host."""
+    lost, hosts = found["hosts"], head["hosts"]
+    return not found["workspace"] and (not hosts or len(lost) < len(hosts))
 
 
 def _known() -> dict[str, str]:
@@ -175,7 +184,7 @@ def _machine() -> str:
 
 def end(order: dict[str, Any], _: BinaryIO) -> dict[str, Any]:
     """End a job's head, and remove all there is of it: unit, process, secrets, folder."""
-    base, job = own_folder(order["base"]), order["job"]
+    base, job = user_folder(order["base"]), order["job"]
     folder = Path(base, f"head-{job}")
     words = _words(folder)
     _remove(job, folder)
@@ -195,13 +204,16 @@ def _remove(job: str, folder: Path) -> None:
 
 def ask(order: dict[str, Any], _: BinaryIO) -> dict[str, Any]:
     """Tell whether a job's head runs, and the end of what it wrote."""
-    folder = Path(own_folder(order["base"]), f"head-{order['job']}")
+    folder = Path(user_folder(order["base"]), f"head-{order['job']}")
+    return {"runs": runs(folder, order["job"]), "words": _words(folder)}
+
+
+def runs(folder: Path, job: str) -> bool:
+    """Return whether a head runs, or is about to be started again."""
     if keeper():
-        said = systemctl("is-active", unit_name(order["job"])).stdout.strip()
-        runs = said in ("active", "activating", "reloading")
-    else:
-        runs = _process(folder) > 0
-    return {"runs": runs, "words": _words(folder)}
+        said = systemctl("is-active", unit_name(job)).stdout.strip()
+        return said in ("active", "activating", "reloading")
+    return _process(folder) > 0
 
 
 # --- who keeps a head up -------------------------------------------------------------
@@ -242,22 +254,25 @@ def secrets_file(job: str) -> str:
 
 
 def _start_unit(job: str, text: str) -> None:
-    file = unit_files(job)[0]
+    file, link = unit_files(job)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(file)  # what `systemctl enable` does, too, with a reload of its own
     systemctl("daemon-reload")
-    done = systemctl("enable", "--now", unit_name(job))
+    done = systemctl("start", unit_name(job))
     if done.returncode:
         raise OSError(f"systemd does not start it: {done.stderr.strip()[-SHOWN:]}")
 
 
 def _forget_unit(job: str) -> None:
     """Stop a unit and remove it; quiet when there is none."""
-    file = unit_files(job)[0]
-    if not file.exists():
+    files = [file for file in reversed(unit_files(job)) if os.path.lexists(file)]
+    if not files:
         return
-    systemctl("disable", "--now", unit_name(job))
-    file.unlink(missing_ok=True)
+    systemctl("stop", unit_name(job))
+    for file in files:
+        file.unlink(missing_ok=True)
     systemctl("daemon-reload")
     systemctl("reset-failed", unit_name(job))
 
@@ -283,6 +298,8 @@ def _start_process(folder: Path, command: list[str], secrets: dict[str, str]) ->
     head.stdin.write(json.dumps(secrets).encode() + b"\n")
     head.stdin.close()
     _write(folder / "pid", str(head.pid))
+    while head.poll() is None and not _process(folder):
+        time.sleep(0.001)  # amid execve(2) a process has no arguments to be known by
 
 
 def _process(folder: Path) -> int:
@@ -305,9 +322,14 @@ def _end_process(folder: Path) -> None:
 # --- files ---------------------------------------------------------------------------
 
 
+def user_folder(base: str) -> str:
+    """Return the path of this user's folder of batchio, the agents' as well."""
+    return f"{base}/batchio-{os.getuid()}"
+
+
 def own_folder(base: str) -> str:
     """Return this user's folder, which is made; refuse one that others could have put there."""
-    folder = f"{base}/batchio-{os.getuid()}"
+    folder = user_folder(base)
     with suppress(FileExistsError):
         os.mkdir(folder, 0o700)
     info = os.lstat(folder)

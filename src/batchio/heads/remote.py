@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 LIMIT_S: Final = 120.0
 """Seconds that a hand-over may take, from the head's start to its first sign in the journal."""
 
+JOB_LIMIT_S: Final = 60.0
+"""Seconds for which a head that stands by waits for its job, whose journal is written next."""
+
 PATIENCE_S: Final = 180.0
 """Seconds that one order to the porter may take: a bundle is sent, hosts are tried."""
 
@@ -126,7 +129,11 @@ def start(
         after = past.last()
         fold = Fold(past, lenient=True)
         fold.catch_up()
-    stand_by(kind, workspace, secrets, job, fold.machine.running_job.spec)
+    try:
+        stand_by(kind, workspace, secrets, job, fold.machine.running_job.spec)
+    except NodeError as err:
+        err.hint = f"this computer goes on with the job: batchio recover {job} --head local"
+        raise
     await_lead(kind, store, after)
 
 
@@ -144,12 +151,13 @@ async def _stand_by(
             "digest": bundle.digest,
             "unit": units.unit(job),
             "secrets": secrets,
-            "provider": spec.provider,
-            "hosts": list(spec.hosts),
             "head": {
                 "job": job,
                 "workspace": workspace.url,
                 "kind": kind,
+                "patience": JOB_LIMIT_S,
+                "provider": spec.provider,
+                "hosts": list(spec.hosts),
                 "environ": credentials(os.environ),
             },
         }
@@ -220,7 +228,7 @@ async def _await_lead(kind: str, store: JobStore, after: int) -> None:
             pause = min(pause * 1.2, slow)
     said = await asyncio.to_thread(store.last_words) or await take_away(kind, store.id)
     raise HeadGone(
-        f"no head would start on {kind} for job {store.id}: {_last(said)}",
+        f"no head started on {kind} for job {store.id}: {_last(said)}",
         hint=f"what was started there is removed; try there: ssh {kind}",
     )
 
@@ -253,7 +261,7 @@ async def take_away(kind: str, job: str) -> str:
 
 def _last(said: str) -> str:
     lines = said.strip().splitlines()
-    return lines[-1] if lines else "it does not say why"
+    return lines[-1] if lines else "it gives no reason"
 
 
 class _Host:

@@ -1,11 +1,11 @@
 """The program of a head on another computer, which runs from its bundle alone.
 
-    python -I -S BUNDLE check          what the host reaches; the order is on standard input
-    python -I -S BUNDLE lead FOLDER    be the head of the job of that folder; see `porter.py`
+    python -I -S BUNDLE FOLDER    be the head of the job of that folder; see `porter.py`
 
-`lead` may begin before the job is there: whoever submits starts it first, so that a job which
-is there has a head, whatever becomes of him. It goes on where the journal ends, and when the job
-is done, or another head has taken over, it removes itself.
+First it tries what it reaches, and writes that down for the porter. It begins before the job is
+there: whoever submits starts it first, so that a job which is there has a head, whatever becomes
+of him. It goes on where the journal ends, and when the job is done, or another head has taken
+over, it removes itself.
 """
 
 from __future__ import annotations
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from batchio.core.spec import JobSpec
     from batchio.ports import JobStore
 
-JOB_LIMIT_S: Final = 120.0
-"""Seconds to wait for the job that this head was started for."""
-
 CARD_LIMIT_S: Final = 3.0
 """Seconds to wait for the job's card, which is written just behind its journal: the head's own
 comes after that."""
@@ -49,34 +46,32 @@ A lease in a bucket ends a minute after its last sign of life."""
 LOOK_S: Final = 0.25
 """Seconds between two looks for a job, a lease, or secrets."""
 
+TRY_S: Final = 45.0
+"""Seconds for which hosts are tried, all of them together."""
+
 AT_ONCE: Final = 32
 """Most hosts that are tried at a time."""
 
 
 def main() -> int:
-    """Do what the arguments say; return the exit code."""
-    match sys.argv[1:]:
-        case ["check"]:
-            order = json.loads(sys.stdin.buffer.readline())
-            os.environ.update(order["environ"])
-            sys.stdout.write(json.dumps(asyncio.run(check(order))) + "\n")
-            return 0
-        case ["lead", folder]:
-            return lead(Path(folder))
-        case words:
-            sys.stderr.write(f"no such order: {words}\n")
-            return 2
+    """Be a head as long as there is need; return the exit code."""
+    [folder] = sys.argv[1:]
+    return lead(Path(folder))
 
 
 # --- before there is a job -----------------------------------------------------------
 
 
-async def check(order: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is wrong with the workspace, as seen from here, and with each host."""
-    return {
-        "workspace": await asyncio.to_thread(_workspace_trouble, order["workspace"]),
-        "hosts": await _unreached(order["provider"], order["hosts"]),
-    }
+def _check(folder: Path, order: Mapping[str, Any]) -> bool:
+    """Try, once, what is reached from here; write it down, and return whether it is enough."""
+    file = folder / porter.CHECKED
+    if not file.exists():
+        trouble = _workspace_trouble(order["workspace"])
+        lost = [] if trouble else asyncio.run(_unreached(order["provider"], order["hosts"]))
+        part = file.with_suffix(".part")
+        part.write_text(json.dumps({"workspace": trouble, "hosts": lost}))
+        part.replace(file)
+    return porter.is_enough(json.loads(file.read_text()), order)
 
 
 def _workspace_trouble(url: str) -> str:
@@ -101,12 +96,14 @@ async def _unreached(provider: str, hosts: Sequence[str]) -> list[tuple[str, str
     source, gate = providers.load(spec), asyncio.Semaphore(AT_ONCE)
 
     async def one(host: str) -> tuple[str, str] | None:
-        async with gate:
-            try:
+        try:
+            async with asyncio.timeout(TRY_S), gate:
                 await (await source.connect(host)).close()
-            except BatchioError as err:
-                return host, err.message
-            return None
+        except TimeoutError:
+            return host, f"not within {TRY_S:.0f} s"
+        except BatchioError as err:
+            return host, err.message
+        return None
 
     found = await asyncio.gather(*map(one, hosts))
     await source.aclose()
@@ -127,11 +124,14 @@ def lead(folder: Path) -> int:
     kept = bool(os.environ.get("NOTIFY_SOCKET"))
     line = "" if kept else sys.stdin.readline()
     sys.stdin.close()
+    enough = _check(folder, order)
     units.tell("READY=1")
+    if not enough:
+        return 0  # the porter removes what is here
     job = order["job"]
     store = open_workspace(order["workspace"]).job(job)
     try:
-        if not _wait(lambda: _exists(store), JOB_LIMIT_S):
+        if not _wait(lambda: _exists(store), order["patience"]):
             raise NoSuchJob(f"there is no job {job}: whoever submitted it did not go on")
         _wait(lambda: bool(store.shown(TOPIC)), CARD_LIMIT_S)
         machine = _replayed(store)

@@ -45,6 +45,7 @@ RestartSec=2
 RestartPreventExitStatus=0
 WatchdogSec={WATCHDOG_S}
 WatchdogSignal=SIGKILL
+TimeoutStartSec=150
 TimeoutStopSec=10
 LimitCORE=0
 UMask=0077

@@ -67,4 +67,4 @@ def _called(platform: Platform) -> str:
 def _why(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
     wrong = [line for line in lines if "ERROR" in line or "error" in line or "×" in line]
-    return (wrong or lines or ["it does not say why"])[-1].removeprefix("ERROR: ").strip()
+    return (wrong or lines or ["it gives no reason"])[-1].removeprefix("ERROR: ").strip()

@@ -8,7 +8,9 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_NO_PACKAGES: Final = "batchio does not copy packages; tasks use the interpreter given by --python"
+_EXACT: Final = "packages travel as they are installed, so their versions are always these"
+_NO_CONDA: Final = "only what is installed travels; install them into your environment"
+_NEEDS: Final = {Trait.REMOTE: "tasks on this computer use your Python where it is"}
 
 _TASKS: Final = (
     Option(
@@ -132,8 +134,8 @@ _SOFTWARE: Final = (
         name="python",
         kind="text",
         group="Software",
-        help="The interpreter for .py scripts (default: the one that runs batchio, or "
-        "python3 on other computers).",
+        help="The interpreter for .py scripts (default: that of the environment you are in); "
+        "on other computers one that is there, and no packages are sent.",
         unit="PATH",
     ),
     Option(
@@ -146,12 +148,27 @@ _SOFTWARE: Final = (
         requirement=True,
     ),
     Option(
+        name="package-sync",
+        kind="tri",
+        group="Software",
+        help="Send the Python environment that you are in to other computers (default: where "
+        "the command runs Python).",
+    ),
+    Option(
+        name="keep-software",
+        kind="flag",
+        group="Software",
+        help="Let other computers keep the packages that were sent, for the next job.",
+        default=True,
+        spec="keep_software",
+    ),
+    Option(
         name="package-sync-strict",
         kind="flag",
         group="Software",
         help="Require the exact package versions of this computer.",
         default=False,
-        never=_NO_PACKAGES,
+        never=_EXACT,
     ),
     Option(
         name="package-sync-conda-extras",
@@ -160,7 +177,7 @@ _SOFTWARE: Final = (
         help="Conda packages to add to the environment of the tasks.",
         default=(),
         unit="NAMES",
-        never=_NO_PACKAGES,
+        never=_NO_CONDA,
     ),
     Option(
         name="package-sync-ignore",
@@ -169,7 +186,7 @@ _SOFTWARE: Final = (
         help="Packages to leave out of the environment of the tasks.",
         default=(),
         unit="NAMES",
-        never=_NO_PACKAGES,
+        needs=_NEEDS,
     ),
     Option(
         name="dask-container",
@@ -323,10 +340,9 @@ _FILES: Final = (
         name="output-filestore",
         kind="text",
         group="Files",
-        help="Bucket or shared folder for the output files of the tasks.",
+        help="Bucket (s3://, gs://, az://) or folder (file://) for the files that the tasks "
+        "leave: each goes to URL/JOB/TASK/PATH, straight from its node.",
         unit="URL",
-        never="not supported yet; --download copies the output files to this computer",
-        requirement=True,
     ),
     Option(
         name="keep-on-host",

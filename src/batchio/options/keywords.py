@@ -92,10 +92,15 @@ class RunOptions(TypedDict, total=False):
     run_on_host: bool | None
     """Run tasks directly on the node, not in a container."""
     python: PathText | None
-    """The interpreter for .py scripts (default: the one that runs batchio, or python3 on other
-    computers)."""
+    """The interpreter for .py scripts (default: that of the environment you are in); on other
+    computers one that is there, and no packages are sent."""
     software: PathText | None
     """Name of a prebuilt software environment."""
+    package_sync: bool | None
+    """Send the Python environment that you are in to other computers (default: where the
+    command runs Python)."""
+    keep_software: bool | None
+    """Let other computers keep the packages that were sent, for the next job."""
     package_sync_strict: bool | None
     """Require the exact package versions of this computer."""
     package_sync_conda_extras: str | Iterable[str] | None
@@ -147,7 +152,8 @@ class RunOptions(TypedDict, total=False):
     """Bucket (s3://, gs://, az://) or shared folder (file://) from which the nodes fetch the
     uploaded files, rather than through this computer."""
     output_filestore: PathText | None
-    """Bucket or shared folder for the output files of the tasks."""
+    """Bucket (s3://, gs://, az://) or folder (file://) for the files that the tasks leave: each
+    goes to URL/JOB/TASK/PATH, straight from its node."""
     keep_on_host: bool | None
     """Keep the working directories of the tasks on the nodes."""
     job_timeout: Amount | timedelta | None

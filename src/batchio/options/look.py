@@ -28,7 +28,7 @@ LOOK_OPTIONS: Final = (
         default=False,
         short="-q",
         surfaces=TYPED_ONLY,
-        commands=frozenset(("run", "wait", "cancel", "retry", "recover", "rm", "prune")),
+        commands=frozenset(("run", "wait", "cancel", "retry", "recover", "rm", "prune", "report")),
     ),
     Option(
         name="yes",

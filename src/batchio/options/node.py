@@ -247,7 +247,7 @@ _RUNNING: Final = (
         name="wait",
         kind="flag",
         group="Running",
-        help="Wait for the job to end; the exit code tells how it ended.",
+        help="Wait for the job to end; the exit code says how it ended.",
         default=False,
         surfaces=SUBMIT_ONLY,
     ),
@@ -369,7 +369,7 @@ _WHERE: Final = (
         unit="PLACE",
         aliases=("account",),
         commands=frozenset(("run", "status", "list", "wait", "logs", "cancel", "retry", "explain"))
-        | {"recover", "ssh", "rm", "prune", "dashboard"},
+        | {"recover", "ssh", "rm", "prune", "dashboard", "report"},
     ),
     Option(
         name="head",

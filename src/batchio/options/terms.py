@@ -43,7 +43,7 @@ _METHODS: Final[dict[str, dict[str, str]]] = {
     "logs": {"task": "task="},
     "cancel": {"task": ""},
     "retry": {"task": "", **_SECRETS},
-    "recover": {"elsewhere": "elsewhere=True", **_SECRETS},
+    "recover": {"elsewhere": "elsewhere=True", "head": "head=", **_SECRETS},
 }
 """Methods of `Job` by their command, and what stands for an option of it."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import TaskIds
-from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile
+from batchio.core.spec import SCRIPT_NAME, Inputs, JobSpec, SentFile, Software
 from batchio.errors import UsageError
 from batchio.options.naming import program_name
 from batchio.options.table import OPTIONS, get
@@ -32,6 +32,8 @@ class ResolvedJob:
     """The image to run in."""
     input_filestore: str | None = None
     """URL of the store from which nodes fetch the bundle."""
+    output_filestore: str | None = None
+    """URL of the store for output files."""
     hosts: tuple[str, ...] = ()
     """The hosts of --hosts and of the hosts file."""
     host_setup: str | None = None
@@ -59,6 +61,7 @@ def build(
     count: int | None = None,
     inputs: Inputs = "none",
     bundle: str | None = None,
+    software: Software | None = None,
 ) -> JobSpec:
     """Return the spec of the job that was asked for.
 
@@ -69,6 +72,7 @@ def build(
         count: How many inputs a map has; None when the job maps over nothing.
         inputs: What the inputs are.
         bundle: Digest of the bundle that holds the files.
+        software: The Python environment that travels, once it is packed.
 
     Raises:
         UsageError: no inputs to map over, or tasks for the head that do not exist.
@@ -78,14 +82,15 @@ def build(
     on_head = value("scheduler-task-array")
     if on_head and (missing := [i for i in on_head.ids if i not in tasks]):
         raise UsageError(f"scheduler-task-array: the job has no task {missing[0]}")
-    memory, cpu = value("memory"), value("cpu")
     env = effective.with_file("env", resolved.env_file)
     return JobSpec(
         **{option.spec: value(option.name) for option in OPTIONS if option.spec},
+        **_hardware(resolved),
         provider=resolved.provider,
         python=resolved.python,
         container=resolved.container,
         input_filestore=resolved.input_filestore,
+        output_filestore=resolved.output_filestore,
         name=value("name") or default_name(resolved.command),
         argv=resolved.command.argv,
         shell=resolved.command.shell,
@@ -93,21 +98,29 @@ def build(
         scheduler_tasks=on_head.ids if on_head else None,
         inputs=inputs,
         at_once=at_once,
-        cpu=cpu.low if cpu else None,
-        cpu_max=cpu.high if cpu else None,
-        memory=int(memory.low) if memory else None,
-        memory_max=int(memory.high) if memory else None,
-        gpu=int(effective.value("gpu")),  # this computer has some, or the job was refused
         hosts=resolved.hosts,
         host_setup=resolved.host_setup or value("host-setup-script-content"),
         env={key: text for key, text in env.items() if key not in resolved.secrets},
         secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,
+        software=software,
         collect=_absolute(folder, value("download")),
         sync=_absolute(folder, value("sync")),
         options={row.name: (row.text, row.origin) for row in effective.rows(short=True)},
     )
+
+
+def _hardware(resolved: ResolvedJob) -> dict[str, Any]:
+    """Return the fields of the spec that say what a task's node must have."""
+    memory, cpu = resolved.value("memory"), resolved.value("cpu")
+    return {
+        "cpu": cpu.low if cpu else None,
+        "cpu_max": cpu.high if cpu else None,
+        "memory": int(memory.low) if memory else None,
+        "memory_max": int(memory.high) if memory else None,
+        "gpu": int(resolved.effective.value("gpu")),  # there are some, or the job was refused
+    }
 
 
 def default_name(command: Command) -> str:
@@ -128,7 +141,7 @@ def _tasks(effective: Effective, count: int | None) -> tuple[TaskIds, int | None
         return TaskIds.count(effective.value("ntasks") or 1), None
     if count == 0:
         name = next((n for n in _MAPS if effective.is_set(n)), "map-over-values")
-        raise UsageError(f"{name}: there are no values to map over")
+        raise UsageError(f"{name}: no values given")
     return TaskIds.count(count), None
 
 

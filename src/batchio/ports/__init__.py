@@ -7,7 +7,7 @@ contract suites.
     keep   workspace, journal   blobs   file stores             outputs   what came back
 """
 
-from batchio.ports.blobs import FileStore, Stored
+from batchio.ports.blobs import FileStore, ObjectStore, Stored, Stores
 from batchio.ports.keep import (
     Draft,
     Holder,
@@ -19,7 +19,15 @@ from batchio.ports.keep import (
     Workspace,
 )
 from batchio.ports.logs import LogSink, LogStore
-from batchio.ports.outputs import Brought, BroughtFiles, PlacedFiles, Stamped
+from batchio.ports.outputs import (
+    Brought,
+    BroughtFiles,
+    KeptOutputs,
+    Part,
+    PartStore,
+    PlacedFiles,
+    Stamped,
+)
 from batchio.ports.reach import ByteReader, ByteWriter, Completed, Transport
 from batchio.ports.rent import (
     Finding,
@@ -49,18 +57,23 @@ __all__ = [
     "JobStore",
     "Journal",
     "JournalReader",
+    "KeptOutputs",
     "Line",
     "LogSink",
     "LogStore",
     "NodeOrder",
     "Notice",
+    "ObjectStore",
     "Pace",
+    "Part",
+    "PartStore",
     "PlacedFiles",
     "Provider",
     "Refused",
     "Rented",
     "Stamped",
     "Stored",
+    "Stores",
     "Timer",
     "Transport",
     "Waiting",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
     from pathlib import Path
 
 
@@ -15,6 +15,32 @@ class Stored(NamedTuple):
     digest: str
     size: int
     modified: float
+
+
+class ObjectStore(Protocol):
+    """A store of objects under keys, such as `results/0/model.bin`.
+
+    Every verb may raise as those of `FileStore`.
+    """
+
+    url: str
+
+    @property
+    def signs_writes(self) -> bool:
+        """Whether it has URLs that allow to write without credentials."""
+        ...
+
+    async def send(self, key: str, source: AsyncIterable[bytes], size: int) -> None:
+        """Store a stream of `size` bytes, whole or, when `source` raises, not at all."""
+        ...
+
+    async def sign(self, key: str, seconds: float, method: str = "GET") -> str:
+        """Return a URL that allows this method for so many seconds, to anybody who knows it.
+
+        Raises:
+            UsageError: this kind of store has no such URLs.
+        """
+        ...
 
 
 class FileStore(Protocol):
@@ -77,3 +103,13 @@ class FileStore(Protocol):
     async def get_named(self, name: str) -> bytes | None:
         """Return the data that was written under a name, or None when nothing was."""
         ...
+
+
+class Stores(NamedTuple):
+    """Functions that open the stores of URLs.
+
+    They raise UsageError: it is no such URL, or what it needs is not installed or not said.
+    """
+
+    files: Callable[[str], FileStore]
+    objects: Callable[[str], ObjectStore]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchio.core.events import Event
     from batchio.ports.logs import LogSink, LogStore
-    from batchio.ports.outputs import BroughtFiles, PlacedFiles
+    from batchio.ports.outputs import BroughtFiles, PartStore, PlacedFiles
 
 
 class Pace(NamedTuple):
@@ -44,8 +44,8 @@ class Holder(NamedTuple):
     """The kind, as in `JobSpec.head`: `local`, `inline`, …"""
     where: str = ""
     """The head's own node, for a head that has one."""
-    until: float = 0.0
-    """Unix seconds until which the lease is good; 0.0: for as long as the process lives."""
+    left: float = 0.0
+    """Seconds for which the lease is good, unless renewed; 0.0: as long as the process lives."""
 
 
 class JournalReader(Protocol):
@@ -231,8 +231,19 @@ class JobStore(Protocol):
         """Return the file of this computer that holds the job's files, to be uploaded."""
         ...
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle for so many seconds at most.
+
+        None: there is none.
+        """
+        ...
+
     def outputs(self) -> Path:
         """Return the folder of this computer where outputs of tasks go; it need not exist."""
+        ...
+
+    def parts(self) -> PartStore | None:
+        """Return where outputs are kept as parts; None: they are files in `outputs()`."""
         ...
 
     def placed(self) -> PlacedFiles:
@@ -309,6 +320,16 @@ class Draft(Protocol):
 
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
         """Show onlookers these facts about a topic, from the job's beginning. Never fails."""
+        ...
+
+    def send(self) -> None:
+        """Send the inputs and the bundle to where the job is kept, which may take long.
+
+        `commit` does it, too: this is for whoever wants it done before.
+
+        Raises:
+            JournalDown, WorkspaceError: they were not sent.
+        """
         ...
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:

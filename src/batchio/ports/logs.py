@@ -26,7 +26,15 @@ class LogSink(Protocol):
         ...
 
     def size(self) -> int:
-        """Return how many bytes are safely kept, which is the offset to go on at."""
+        """Return how many bytes are kept here, which is the offset to go on at."""
+        ...
+
+    def safe(self) -> int:
+        """Return how many bytes are where readers find them: the agent may forget these."""
+        ...
+
+    async def settle(self) -> None:
+        """Return when all bytes that were written, here or by a local agent, are safe."""
         ...
 
     async def write(self, offset: int, data: memoryview) -> None:
@@ -45,6 +53,14 @@ class LogStore(Protocol):
     changes; old ones may be gone, and a killed writer may have left a part of a record, or a
     gap, before the next.
     """
+
+    def catch_up(self, *, over: bool = False) -> None:
+        """Look for what was printed since the last time; before, a store far away knows nothing.
+
+        Args:
+            over: Nothing more will be printed, or nobody asks again: leave nothing out.
+        """
+        ...
 
     def nodes(self) -> list[int]:
         """Return the numbers of the nodes that have logs, rising."""

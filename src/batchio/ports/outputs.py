@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Stamped = tuple[int, int, int]
 """A file's stamp: kind (`stat.S_IFMT`), bytes, last change in nanoseconds since 1970."""
@@ -29,6 +29,64 @@ class PlacedFiles(Protocol):
 
         Raises:
             OSError: the record cannot be written.
+        """
+        ...
+
+
+class Part(NamedTuple):
+    """A part of an attempt's tar stream that is stored: its bytes, and their CRC-32."""
+
+    size: int
+    crc32: int
+
+
+class KeptOutputs(NamedTuple):
+    """The outputs of a task: which attempt's they are, and the parts of its tar stream."""
+
+    attempt: int
+    parts: tuple[Part, ...]
+
+
+class PartStore(Protocol):
+    """The outputs of a job's tasks where they are kept as parts of tar streams.
+
+    Tasks are named by their ids. Every verb blocks, and may raise JournalDown (it does not
+    answer) and WorkspaceError (a person has to change something).
+    """
+
+    direct: bool
+    """Whether it has URLs that allow to write without credentials."""
+
+    @property
+    def where(self) -> str:
+        """How people call the place."""
+        ...
+
+    def sign(self, task: int, attempt: int, part: int, seconds: float) -> str:
+        """Return a URL that allows to PUT a part, for so many seconds at most."""
+        ...
+
+    def put(self, task: int, attempt: int, part: int, data: bytes) -> None:
+        """Store a part."""
+        ...
+
+    def keep(self, task: int, kept: KeptOutputs) -> None:
+        """Record that these, which are stored, are the outputs of a task."""
+        ...
+
+    def kept(self) -> dict[int, KeptOutputs]:
+        """Return the outputs of each task that has some, by rising id.
+
+        Raises:
+            JournalCorrupt: a record is damaged.
+        """
+        ...
+
+    def read(self, task: int, attempt: int, part: int, start: int = 0) -> Iterator[bytes]:
+        """Yield the bytes of a part from offset `start` on; none behind its end.
+
+        Raises:
+            WorkspaceError: there is no such part.
         """
         ...
 

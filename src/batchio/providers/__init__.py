@@ -32,6 +32,9 @@ _PROVIDERS: Final[dict[str, tuple[str, frozenset[Trait]]]] = {
 
 NAMES: Final = tuple(_PROVIDERS)
 
+HEADS_HERE: Final = ("local", "inline")
+"""The kinds of heads that run on this computer; any other is the word of a host."""
+
 
 def _no_seed() -> bytes:
     raise UsageError("nothing is rented before there is a job")
@@ -44,6 +47,27 @@ def traits(name: str) -> frozenset[Trait]:
         UsageError: there is no such provider.
     """
     return _row(name)[1]
+
+
+def check_head(kind: str, provider: str, *, shared: bool) -> None:
+    """Check that a head of this kind can lead a job with nodes of this provider.
+
+    Args:
+        shared: The workspace can be reached from other computers than this.
+
+    Raises:
+        UsageError: it cannot, or the kind is no host.
+    """
+    if kind in HEADS_HERE:
+        return
+    from batchio.providers.hosts import parse_host
+
+    parse_host(kind)
+    if Trait.HOSTS not in traits(provider) or not shared:
+        raise UsageError(
+            "a head on another computer needs the ssh provider and a workspace that both reach",
+            hint="name hosts, and a bucket: --hosts gpu1,gpu2 --workspace s3://mine/batchio",
+        )
 
 
 def load(spec: JobSpec, seed: Callable[[], bytes] = _no_seed) -> Provider:

@@ -148,7 +148,7 @@ def read(path: str | Path) -> list[str]:
         text = "\n".join([first.message, *map(str, others)])
         raise UsageError(text, where=first.where, hint=first.hint)
     if not placed:
-        raise UsageError("no host in it", where=str(path), hint="write one host a line")
+        raise UsageError("it contains no host", where=str(path), hint="write one host per line")
     _refuse_duplicates(placed)
     return [host.word for _, host in placed]
 
@@ -236,7 +236,7 @@ def _range(item: str, pattern: str) -> list[str]:
     first, last = int(bounds[1]), int(bounds[2])
     if not first <= last < first + _MOST:
         raise UsageError(
-            f"{item} in {pattern} is no range of hosts", hint=f"at most {_MOST:,}, upwards"
+            f"{item} in {pattern} is not a range of hosts", hint=f"at most {_MOST:,}, upwards"
         )
     return [str(number).zfill(len(bounds[1])) for number in range(first, last + 1)]
 
@@ -255,20 +255,24 @@ def _host(name: str, pairs: Sequence[tuple[str, str]], where: str | None) -> Hos
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, 1)
             hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(_KEYS)}"
-            raise UsageError(f"a host has no {key!r}", where=where or name, hint=hint)
+            raise UsageError(f"a host has no setting {key!r}", where=where or name, hint=hint)
         if given.get(key) is not None:
             raise UsageError(f"{key} is listed twice", where=where or name)
         if key == "key" and not value.startswith(("/", "~")):
-            hint = "write it from / or ~: the job may go on from another folder"
+            hint = "write it with / or ~ at the start: the job may continue from another folder"
             raise UsageError(f"the key's path is relative: {value}", where=where or name, hint=hint)
         if key == "python" and "/" in value and not value.startswith("/"):
-            hint = "write it from /, as it is on the host"
+            hint = "write the full path on the host, with / at the start"
             raise UsageError(f"python is relative: {value}", where=where or name, hint=hint)
         if key == "work" and not value.startswith("/"):
-            hint = "write it from /, as it is on the host"
-            raise UsageError(f"work is no absolute path: {value!r}", where=where or name, hint=hint)
+            hint = "write the full path on the host, with / at the start"
+            raise UsageError(
+                f"work is not an absolute path: {value!r}", where=where or name, hint=hint
+            )
         if key == "work" and len(value.encode()) > _LONGEST_WORK:
-            hint = f"{_LONGEST_WORK} bytes at most: a socket lies in it; a link may be shorter"
+            hint = (
+                f"{_LONGEST_WORK} bytes at most, because it contains a socket; you can use a link"
+            )
             raise UsageError(f"work is too long: {value}", where=where or name, hint=hint)
         given[key] = _number(key, value, where or name) if key in ("port", "slots") else value
     shown = f"[{address}]" if ":" in address else address
@@ -291,7 +295,9 @@ def _split(name: str, where: str | None) -> tuple[str, str | None, int | None]:
     # A host that begins with a dash would be an option to the ssh command in our hints.
     if bad or host.startswith("-"):
         raise UsageError(
-            f"{name!r} is no host", where=where, hint="a host is [USER@]HOST[:PORT], or an alias"
+            f"{name!r} is not a host",
+            where=where,
+            hint="write [USER@]HOST[:PORT], or an alias of ~/.ssh/config",
         )
     return host, user or None, None if port is None else _number("port", port, where or name)
 
@@ -311,5 +317,5 @@ def _refuse_duplicates(placed: Sequence[tuple[str, Host]]) -> None:
         if first != where:
             raise UsageError(
                 f"{host.name} is listed twice: at {first} and at {where}",
-                hint="name each host once; slots=N runs more tasks at a time on it",
+                hint="list each host once; to run more tasks at a time on it: slots=N",
             )

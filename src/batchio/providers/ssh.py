@@ -43,7 +43,7 @@ class SshProvider(Lent):
         if not self._hosts:
             raise UsageError(
                 "the ssh provider needs hosts",
-                hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+                hint="give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
             )
         return [
             Offer(host.name, slots=host.slots, labels=host.labels, group="hosts")

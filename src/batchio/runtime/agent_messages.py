@@ -1,13 +1,13 @@
-"""Messages between head and agent: here they get names, and those of agents are checked.
+"""Messages of agents: here they get names, and are checked.
 
 On the wire each message is an array that begins with its tag; docs/design/agent.md says
-what they mean. `read` gives those of an agent their names, and lets nothing pass that the
-machine, the journal or people could not take: behind this door nothing is checked again.
+what they mean. `read` gives them their names, and lets nothing pass that the machine, the
+journal or people could not take: behind this door nothing is checked again.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from batchio.core.checks import LARGEST, flag, integer, items, moment, number, text
 from batchio.core.reports import Ended, Facts, Limits
@@ -15,72 +15,6 @@ from batchio.errors import ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-# --- the head's --------------------------------------------------------------
-
-
-class Container(TypedDict):
-    """Settings for attempts that run in a container."""
-
-    image: str
-    entrypoint: bool
-    """Whether to keep the entrypoint of the image."""
-    gpu: bool
-
-
-class Setup(TypedDict, total=False):
-    """Settings that all attempts on a node share."""
-
-    argv: list[str]
-    shell: bool
-    """Whether `argv[0]` is a command line for `/bin/sh -c`."""
-    python: str | None
-    """The interpreter that replaces the word `{python}`."""
-    env: dict[str, str]
-    secrets: dict[str, str]
-    """Variables like `env`, but never written to a disk nor shown."""
-    slots: int
-    cpus: float
-    """CPUs of one slot."""
-    pin: bool
-    """Whether each slot has CPUs of its own."""
-    memory: int | None
-    """Bytes that one attempt may use; None: no limit."""
-    gpus: int
-    grace: float
-    """Seconds between TERM and KILL."""
-    timeout: float | None
-    """Seconds that one attempt may run; None: no limit."""
-    input_var: str | None
-    """Name of a variable that also holds the task's input."""
-    job_id: str
-    job_name: str
-    task_count: int
-    node_id: str
-    address: str
-    """Address of this node."""
-    pipe_to_files: bool
-    files: bool
-    """Whether attempts begin with the uploaded files."""
-    container: Container | None
-    lease: float
-    """Seconds without a head after which an agent lets its tasks finish and leaves."""
-
-
-class Members(TypedDict, total=False):
-    """Changes of the ready nodes since an agent was last told."""
-
-    all: bool
-    """Whether the agent must forget what it knew: `joined` are all ready nodes."""
-    joined: list[tuple[int, str]]
-    """Numbers and addresses of nodes that became ready."""
-    left: list[int]
-    scheduler: tuple[int, str] | None
-    """Number and address of the node that runs the scheduler's tasks."""
-
-
-# --- the agent's -------------------------------------------------------------
 
 
 class Hello(NamedTuple):
@@ -143,6 +77,45 @@ class Fetched(NamedTuple):
     crc32: int
 
 
+class Listed(NamedTuple):
+    """Some of an attempt's outputs."""
+
+    task: int
+    attempt: int
+    first: int
+    """Number of outputs that were named before these."""
+    rows: list[tuple[str, int | None]]
+    """Path and bytes of each file; without bytes, a link or an empty folder."""
+    more: bool
+    """Whether another message with further ones follows."""
+
+
+class Piece(NamedTuple):
+    """A piece of an attempt's outputs that is in a store."""
+
+    path: str | None
+    """The file that it is a piece of; None: the tar stream of all."""
+    offset: int
+    size: int
+    crc32: int
+
+
+class PiecesStored(NamedTuple):
+    """Pieces of an attempt's outputs are in their store."""
+
+    task: int
+    attempt: int
+    pieces: list[Piece]
+
+
+class Unstored(NamedTuple):
+    """The node cannot put an attempt's outputs into their store."""
+
+    task: int
+    attempt: int
+    why: str
+
+
 class Pong(NamedTuple):
     """How busy the node is."""
 
@@ -163,7 +136,20 @@ class Bye(NamedTuple):
 
 
 Heard = (
-    Hello | Refused | Prepared | Imaged | Started | Done | Returned | Fetched | Pong | Trouble | Bye
+    Hello
+    | Refused
+    | Prepared
+    | Imaged
+    | Started
+    | Done
+    | Returned
+    | Fetched
+    | Listed
+    | PiecesStored
+    | Unstored
+    | Pong
+    | Trouble
+    | Bye
 )
 
 
@@ -307,6 +293,37 @@ def _fetched(
     return Fetched(*_pair(tasks, task, attempt), *rest)
 
 
+def _listed(
+    tasks: int, task: object, attempt: object, first: object, rows: object, more: object
+) -> Listed:
+    named = [
+        (_path(path), None if size is None else integer(size))
+        for path, size in map(items, items(rows))
+    ]
+    return Listed(*_pair(tasks, task, attempt), integer(first), named, flag(more))
+
+
+def _path(said: object) -> str:
+    """Return the path of an output below its attempt's folder; it leads nowhere else."""
+    path = text(said)
+    if len(path) > LONG or {"", ".", ".."}.intersection(path.split("/")) or "\0" in path:
+        raise ValueError("an output with a path that leads elsewhere")
+    return path
+
+
+def _pieces(tasks: int, task: object, attempt: object, rows: object) -> PiecesStored:
+    pieces = [
+        Piece(
+            None if path is None else _path(path),
+            integer(offset),
+            integer(size),
+            integer(crc, 0, 0xFFFF_FFFF),
+        )
+        for path, offset, size, crc in map(items, items(rows))
+    ]
+    return PiecesStored(*_pair(tasks, task, attempt), pieces)
+
+
 def _pong(tasks: int, count: object, said: object) -> Pong:
     if not isinstance(said, dict):
         raise TypeError("a pong without numbers")
@@ -326,6 +343,11 @@ _READERS: Final[dict[str, Callable[..., Heard]]] = {
     "done": _done,
     "returned": _returned,
     "fetched": _fetched,
+    "listed": _listed,
+    "stored": _pieces,
+    "unstored": lambda tasks, task, attempt, why: Unstored(
+        *_pair(tasks, task, attempt), text(why, SHORT)
+    ),
     "pong": _pong,
     "trouble": lambda _, said: Trouble(text(said, LONG)),
     "bye": lambda _, left="": Bye(text(left, LONG)),

@@ -58,5 +58,5 @@ class Attendance:
         said = (await in_thread(self._store.last_words) or "").splitlines()
         why = f": {said[0]}" if said else ""
         job = self._store.id
-        remedy = said[1] if len(said) > 1 else f"go on with: batchio recover {job}"
-        return HeadGone(f"job {job} is not done, and no process runs it{why}", hint=remedy)
+        remedy = said[1] if len(said) > 1 else f"to continue it: batchio recover {job}"
+        return HeadGone(f"job {job} is not done, but no process runs it{why}", hint=remedy)

@@ -163,10 +163,10 @@ async def _agent(
         raise broken
     place = f" at {transport.python}" if transport.python else ""
     raise Unfit(
-        f"no python3 (>= 3.8) found{place}" + (f": {', '.join(old)}" if old else ""),
+        f"no python3 (3.8 or newer) found{place}" + (f": {', '.join(old)}" if old else ""),
         where=transport.where,
-        hint="install it there, for example: apt-get install python3; "
-        "or say where it is: HOST?python=PATH",
+        hint="install it there, for example: apt-get install python3; or set its path: "
+        "HOST?python=PATH",
     )
 
 
@@ -193,12 +193,12 @@ def _garbled(transport: Transport, said: str) -> NodeError:
 
 def _failure(transport: Transport, base: str, stderr: bytes) -> NodeError:
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    why, hint = lines[-1].removeprefix("agent: ") if lines else "it did not say why", None
-    other = "" if transport.local else ", or name another folder: HOST?work=PATH"
+    why, hint = lines[-1].removeprefix("agent: ") if lines else "it gave no reason", None
+    other = "" if transport.local else ", or use another folder: HOST?work=PATH"
     if "space" in why or "quota" in why.lower():
-        hint = f"make room under {base}" + other
+        hint = f"free some space in {base}" + other
     elif "No such file" in why or "Permission denied" in why or "Read-only" in why:
         hint = f"batchio works under {base}" + other
     elif "somebody else" in why:
-        hint = "have its administrator remove that folder"
+        hint = "ask its administrator to remove that folder"
     return NodeError(f"the agent cannot start: {why}", where=transport.where, hint=hint)

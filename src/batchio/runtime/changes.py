@@ -51,7 +51,7 @@ class Changes:
             if gone:
                 raise await live.why_gone()
             if now >= self._until:
-                raise TimeoutError(f"job {live._store.id} goes on, and the time to wait is up")
+                raise TimeoutError(f"job {live._store.id} goes on, but the time to wait is over")
 
     def _slow_down(self, moved: bool) -> None:
         quick, slow = self._live._store.pace.news

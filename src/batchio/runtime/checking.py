@@ -20,6 +20,8 @@ from batchio.runtime.breaks import BROKEN, why_broken
 from batchio.runtime.conversation import GREET_LIMIT_S
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from batchio.core.plan import Offer
     from batchio.core.reports import Facts
     from batchio.core.spec import JobSpec
@@ -60,19 +62,31 @@ async def check_nodes(provider: Provider, spec: JobSpec) -> list[Finding]:
 async def _facts(provider: Provider, spec: JobSpec, offer: Offer) -> Facts:
     """Take a node of the offer, start an agent there, and return its hello."""
     home = f"check-{secrets.token_hex(8)}"
-    order = NodeOrder(home, home, (Line(offer, (0,)),))
+    async with on_node(provider, offer, home) as transport:
+        return await _greeted(transport, home, spec)
+
+
+@contextlib.asynccontextmanager
+async def on_node(provider: Provider, offer: Offer, name: str) -> AsyncIterator[Transport]:
+    """Take a node of the offer under a name, connect to it, and give it back at the end.
+
+    Raises:
+        NodeError, ProviderError: there is none, or it cannot be reached.
+    """
+    order = NodeOrder(name, name, (Line(offer, (0,)),))
     async for answer in provider.create(order):
         if isinstance(answer, Refused):
             raise answer.error
         try:
             transport = await provider.connect(answer.handle)
             try:
-                return await _greeted(transport, home, spec)
+                yield transport
             finally:
                 await transport.close()
         finally:
             await provider.delete([answer.handle])
-    raise NodeError("nobody knows whether there is a node", where=offer.id)
+        return
+    raise NodeError("it is unknown whether there is a node", where=offer.id)
 
 
 async def _greeted(transport: Transport, home: str, spec: JobSpec) -> Facts:

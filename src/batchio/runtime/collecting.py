@@ -1,27 +1,31 @@
-"""Downloads of attempts' output files; they resume when a node's connection is back.
+"""Bringing attempts' output files to where they are kept; it resumes when a connection is back.
 
-Files that this computer cannot keep are no fault of the node or of the task: they stay on the
-node and are asked for again, until there is room or a user gives them up.
+Where a node can keep them itself, it does; else they come through this computer. Files that
+cannot be kept are no fault of the node or of the task: they stay on the node and are asked for
+again, until there is room or a user gives them up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
 from batchio.errors import Unreachable
-from batchio.runtime.outputs import Outputs, Unsaved
-from batchio.runtime.placing import Refused
+from batchio.runtime.outputs import Outputs
+from batchio.runtime.placing import Refused, Unsaved
 from batchio.runtime.untar import Garbled
+from batchio.runtime.upload import Unstorable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.machine import Machine
     from batchio.runtime.context import JobContext
-    from batchio.runtime.outputs import Landing
+    from batchio.runtime.outputs import Destination
     from batchio.runtime.session import Session
 
 logger = logging.getLogger(__name__)
@@ -31,6 +35,12 @@ FETCHES: Final = 8
 
 AGAIN_S: Final = (1, 2, 4, 8, 16, 30)
 """Seconds before the next try when this computer could not keep files; the last one repeats."""
+
+AT_ONE_NODE: Final = 4
+"""Number of attempts whose outputs a node keeps itself at the same time, as it has couriers."""
+
+UNABLE_S: Final = 600.0
+"""Seconds for which a node that could not keep outputs itself is not asked to."""
 
 NAMED: Final = 3
 """Number of files of one attempt that notes name."""
@@ -45,7 +55,7 @@ class Collector:
 
     Args:
         machine: Only read here: ids of tasks, and which are being stopped.
-        landing: The folder in which outputs arrive.
+        destination: Where outputs go.
         session: Returns the session with a node; None when there is none.
     """
 
@@ -53,15 +63,20 @@ class Collector:
         self,
         job: JobContext,
         machine: Machine,
-        landing: Landing,
+        destination: Destination,
         session: Callable[[int], Session | None],
     ) -> None:
         self._job = job
         self._machine = machine
-        self._landing = landing
+        self._destination = destination
         self._session = session
         self._fetching = asyncio.Semaphore(FETCHES)
         self._coming: dict[tuple[int, int], Outputs] = {}
+        self._storing: defaultdict[int, asyncio.Semaphore] = defaultdict(
+            partial(asyncio.Semaphore, AT_ONE_NODE)
+        )
+        self._unable: dict[int, float] = {}
+        """Until when a node is not asked to keep outputs itself."""
         self._said = False
         """Whether a note said that outputs cannot be kept, and none was kept since."""
 
@@ -72,7 +87,7 @@ class Collector:
         twice; then the second call waits for the first one and finds nothing to do.
         """
         key = task, attempt
-        outputs = Outputs(node, self._landing, self._id(task), key)
+        outputs = Outputs(node, self._destination, self._id(task), key)
         outputs = self._coming.setdefault(key, outputs)
         async with outputs.turn:
             end = await self._end(outputs) if self._is_wanted(outputs) else None
@@ -97,7 +112,7 @@ class Collector:
         for outputs in self._coming.values():
             outputs.stop()
         if self._coming:
-            self._landing.sweep()
+            self._destination.sweep()
 
     def _is_wanted(self, outputs: Outputs) -> bool:
         return self._coming.get(outputs.key) is outputs
@@ -112,18 +127,50 @@ class Collector:
             try:
                 if tries:
                     await outputs.look()
+                if await self._kept_by_node(outputs):
+                    return SAVED
                 async with self._fetching:
                     return await self._bring(outputs)
+            except Unreachable:
+                return None
             except Refused as err:
-                return f"its outputs were refused: {err}", ev.TASK
+                return f"its output files were refused: {err}", ev.TASK
             except Unsaved as err:
                 if await self._given_up(outputs, str(err), AGAIN_S[min(tries, len(AGAIN_S) - 1)]):
                     return _unsaved(err)
             except Exception as err:  # a fault of ours: it costs this attempt, and not the head
                 logger.exception("outputs of task %d", self._id(outputs.key[0]))
-                return _unsaved(f"batchio itself failed ({type(err).__name__}: {err})")
+                return _unsaved(f"batchio failed ({type(err).__name__}: {err})")
             tries += 1
         return None
+
+    async def _kept_by_node(self, outputs: Outputs) -> bool:
+        """Have the node keep outputs itself; return False when they have to come through here.
+
+        Raises:
+            Unreachable: the connection ended before the end.
+            Refused, Unsaved: as `Destination.store`.
+        """
+        node, task = outputs.node, outputs.task
+        direct = self._destination.direct and self._now() >= self._unable.get(node, 0.0)
+        if not direct or outputs.through_here:
+            return False
+        async with self._storing[node]:
+            session = self._session(node)
+            upload = session.upload(*outputs.key) if session else None
+            if upload is None:
+                raise Unreachable("there is no connection")
+            try:
+                lacking = await self._destination.store(upload, task, outputs.key[1])
+            except Unstorable as err:
+                outputs.through_here = True
+                if err.lasting:
+                    self._unable[node] = self._now() + UNABLE_S
+                name = self._machine.nodes[node].name
+                self._job.note(f"{name}: outputs come through the head instead: {err}")
+                return False
+        self._tell(task, lacking)
+        return True
 
     async def _bring(self, outputs: Outputs) -> End | None:
         """Download all outputs once; return None when the connection ended before the end.
@@ -145,7 +192,7 @@ class Collector:
                 if await outputs.receive(stream):
                     await self._place(outputs)
                     return SAVED
-                why = "they did not arrive as they were sent"
+                why = "they were damaged on the way"
             except Unreachable:
                 return None
             except Garbled as err:
@@ -154,15 +201,16 @@ class Collector:
                 stream.drop()
             if not begun:
                 return _unsaved(why)
-            await self._begin_again(outputs, task, "they are not what they were before")
+            await self._begin_again(outputs, task, "they have changed since")
 
     async def _given_up(self, outputs: Outputs, why: str, pause: float) -> bool:
         """Wait before outputs are asked for again; return True when the task is to end instead."""
         if not (self._said or outputs.said):
             self._said = outputs.said = True
             self._job.note(
-                f"outputs cannot be saved in {self._landing.root}: {why}; they stay on their "
-                f"nodes and are asked for again; batchio cancel {self._job.job} gives them up"
+                f"output files cannot be saved in {self._destination.where}: {why}; they stay on "
+                f"their nodes, and batchio tries again; to give them up: batchio cancel "
+                f"{self._job.job}"
             )
         await outputs.clear()
         until = self._now() + pause
@@ -176,19 +224,22 @@ class Collector:
 
     async def _begin_again(self, outputs: Outputs, task: int, why: str) -> None:
         """Remove what has arrived, and wait until no more of it comes, to begin from byte 0."""
-        self._job.note(f"the outputs of task {self._id(task)} are sent from the beginning: {why}")
+        self._job.note(f"the output files of task {self._id(task)} are sent again: {why}")
         await outputs.clear()
         while outputs.stream and not outputs.stream.ended:
             await self._job.clock.sleep(0.1)
 
     async def _place(self, outputs: Outputs) -> None:
-        kept = await outputs.place(self._machine.running_job.submitted)
+        said = await outputs.place(self._machine.running_job.submitted)
         self._said = False
-        for said in kept[:NAMED]:
-            self._job.note(said)
-        if more := len(kept[NAMED:]):
-            task = self._id(outputs.key[0])
-            self._job.note(f"{more} more files of task {task} were in the way, and are kept so")
+        self._tell(outputs.task, said)
+
+    def _tell(self, task: int, said: list[str]) -> None:
+        """Note what is to be said about files of a task, or about the first few of them."""
+        for sentence in said[:NAMED]:
+            self._job.note(sentence)
+        if more := len(said[NAMED:]):
+            self._job.note(f"the same of {more} more files of task {task}")
 
     def _id(self, task: int) -> int:
         return self._job.spec.tasks.at(task)
@@ -198,4 +249,4 @@ class Collector:
 
 
 def _unsaved(why: object) -> End:
-    return f"its outputs could not be saved: {why}", ""
+    return f"its output files could not be saved: {why}", ""

@@ -7,7 +7,9 @@ the machine says all of it again once the node is heard. Nothing is decided here
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from batchio.core import events as ev
 from batchio.errors import BatchioError, NodeError, ProtocolError
@@ -16,6 +18,7 @@ from batchio.runtime import frames
 from batchio.runtime.fetch import Fetch
 from batchio.runtime.roster import Told
 from batchio.runtime.silence import SilenceMeter
+from batchio.runtime.upload import Upload
 
 if TYPE_CHECKING:
     from batchio.core.reports import Ended, Facts
@@ -69,6 +72,7 @@ class Conversation:
         """What the agent knows of other nodes."""
         self._asked: dict[type[messages.Heard], asyncio.Future[Any]] = {}
         self._fetches: dict[tuple[int, int], Fetch] = {}
+        self._uploads: WeakValueDictionary[tuple[int, int], Upload] = WeakValueDictionary()
         self._heard = 0
         """Number of batches of results that came over this connection."""
         self._log_end = 0
@@ -155,6 +159,11 @@ class Conversation:
         self.tell(["fetch", task, attempt, known] if known else ["fetch", task, attempt])
         return stream
 
+    def upload(self, task: int, attempt: int) -> Upload:
+        """Return what gives orders about storing an attempt's outputs; it has given none yet."""
+        upload = self._uploads[task, attempt] = Upload(task, attempt, self.tell)
+        return upload
+
     async def ask(self, message: list[Any], kind: type[T]) -> T:
         """Send a message and return the answer of this kind; `listen` goes on meanwhile."""
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -215,11 +224,11 @@ class Conversation:
             self._no_room = True
             why = err.strerror or type(err).__name__
             self._remarks.add(
-                f"{self._name}: what its tasks print cannot be kept here for now: {why}"
+                f"{self._name}: the output of its tasks cannot be saved here for now: {why}"
             )
             return
         self._logged.set()
-        self.tell(["logged", self._sink.size()])
+        self.tell(["logged", self._sink.safe()])
         self._pull()
 
     def _read(self, message: object) -> messages.Heard | None:
@@ -245,6 +254,9 @@ class Conversation:
             case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
+            case messages.Listed() | messages.PiecesStored() | messages.Unstored():
+                if upload := self._uploads.get((message.task, message.attempt)):
+                    upload.hear(message)
             case messages.Pong(_, stats):
                 self._loads.show(node, stats)
             case messages.Bye(left):
@@ -290,16 +302,21 @@ class Conversation:
                 async with asyncio.timeout(STALL_LIMIT_S):
                     await self._logged.wait()
         except TimeoutError:
-            left = "its last output did not arrive"
+            left = "its last lines of output did not arrive"
+        with suppress(TimeoutError):  # what is kept here is copied by a later head
+            async with asyncio.timeout(STALL_LIMIT_S):
+                await self._sink.settle()
         self.tell(["bye", keep])
         return left
 
     def close(self) -> None:
-        """Close the connection, and end the downloads over it."""
+        """Close the connection, and end the downloads and uploads over it."""
         self._writer.close()
         for stream in self._fetches.values():
             stream.end()
         self._fetches.clear()
+        for upload in list(self._uploads.values()):
+            upload.end()
 
 
 def _unanswered(seconds: float) -> TimeoutError:

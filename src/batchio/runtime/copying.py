@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchio.errors import UsageError, WorkspaceError
 from batchio.runtime.brought import clean as remove_brought
 from batchio.runtime.brought import standing
-from batchio.runtime.outputs import Landing, known_as_ours, stamps_in
+from batchio.runtime.landing import Landing, known_as_ours, stamps_in
 from batchio.runtime.placing import Placing, Room, finish, write
 from batchio.runtime.tree import Tree, new_folder
 from batchio.runtime.untar import CHUNK
@@ -73,18 +73,23 @@ def copy_outputs(
                 kept += _copy_task(here, landing, name, job.submitted)
                 count += 1
         except OSError as err:
-            said = f"{err.strerror}: {err.filename}" if err.filename else err.strerror
-            raise WorkspaceError(f"{target} cannot be written: {said}") from err
+            raise unwritable(target, err) from err
         finally:
             landing.sweep()
     return Download(count, tuple(kept), tuple(others))
+
+
+def unwritable(target: Path, err: OSError) -> WorkspaceError:
+    """Return the error for a folder that outputs cannot be brought to."""
+    said = f"{err.strerror}: {err.filename}" if err.filename else err.strerror
+    return WorkspaceError(f"{target} cannot be written: {said}")
 
 
 def _one_in_the_other(source: Path, target: Path) -> bool:
     """Return whether both are the same folder. Raises UsageError: target is inside source."""
     one, other = os.path.realpath(source), os.path.realpath(target)
     if one != other and other.startswith(one + os.sep):
-        raise UsageError(f"{target} is inside {source}", hint="name a folder that is not")
+        raise UsageError(f"{target} is inside {source}", hint="choose another folder")
     return one == other
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from batchio.core.errands import ERRANDS, Files, HostSetup, Image
+from batchio.core.errands import ERRANDS, Files, HostSetup, Image, Packages
 from batchio.errors import SetupFailed
 from batchio.runtime import agent_messages as messages
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from batchio.ports import Transport
     from batchio.runtime.context import JobContext
     from batchio.runtime.conversation import Conversation
+    from batchio.runtime.environment import Environment
     from batchio.runtime.files import Sender
+    from batchio.runtime.head_messages import Setup
     from batchio.runtime.live_status import LiveStatus
 
 ANSWER_S: Final = 30.0
@@ -35,6 +37,8 @@ class Place(NamedTuple):
     home: str
     """Path of the agent's folder on the node."""
     facts: Facts
+    setup: Setup
+    """What the agent was told that all attempts share."""
 
 
 class Errands:
@@ -43,11 +47,20 @@ class Errands:
     Args:
         bundle: The tar file of the uploaded files.
         sender: Sends it to a node.
+        environment: Makes the user's Python environment on a node.
         seen: Shows people what a node does.
     """
 
-    def __init__(self, job: JobContext, bundle: Path, sender: Sender, seen: LiveStatus) -> None:
+    def __init__(
+        self,
+        job: JobContext,
+        bundle: Path,
+        sender: Sender,
+        environment: Environment,
+        seen: LiveStatus,
+    ) -> None:
         self._job = job
+        self._environment = environment
         self._bundle = bundle
         self._sender = sender
         self._seen = seen
@@ -63,7 +76,7 @@ class Errands:
         for errand in ERRANDS:
             if errand.needed(spec, place.facts):
                 limit = errand.limit(spec)
-                if not isinstance(errand, Files):
+                if not isinstance(errand, Files | Packages):
                     self._seen.show(place.node, errand.words(spec))
                 try:
                     async with asyncio.timeout(limit + ANSWER_S) as timer:
@@ -84,6 +97,17 @@ class Errands:
         await self._sender(place.transport, place.home, python, sent)
         sent(size)
 
+    async def _packages(self, place: Place, limit: float) -> None:
+        words = Packages().words(self._job.spec)
+
+        def sent(count: int, size: int) -> None:
+            part = f"receiving packages, {count / size:.0%}".replace("%", " %")
+            self._seen.show(place.node, part if count < size else words)
+
+        python = place.facts.get("executable", "python3")
+        await self._environment.make(place.transport, place.home, python, sent)
+        place.talk.tell(["setup", place.setup])  # again: it looks for the environment then
+
     async def _host_setup(self, place: Place, limit: float) -> None:
         asked = ["prepare", self._job.spec.host_setup, limit]
         answer = await place.talk.ask(asked, messages.Prepared)
@@ -96,12 +120,13 @@ class Errands:
         image = self._job.spec.container
         answer = await place.talk.ask(["image", image], messages.Imaged)
         if not answer.there:
-            why = f"no image {image}: {answer.said}".rstrip(": ")
+            why = f"the image {image} is not available: {answer.said}".rstrip(": ")
             raise SetupFailed(why, where=place.transport.where)
 
 
 DEEDS: Final[dict[type[Errand], Callable[[Errands, Place, float], Coroutine[Any, Any, None]]]] = {
     Files: Errands._files,
+    Packages: Errands._packages,
     HostSetup: Errands._host_setup,
     Image: Errands._image,
 }

@@ -50,4 +50,4 @@ class Fetch:
             if chunk is not None:
                 yield chunk
         if self.whole is None:
-            raise Unreachable("the outputs broke off on their way")
+            raise Unreachable("the connection broke while output files were copied")

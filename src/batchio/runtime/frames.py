@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from batchio.ports import ByteReader
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the protocol; an agent of another one refuses heads of this one."""
 
 MESSAGES, LOG, OUTPUT = 0, 1, 2

@@ -11,12 +11,13 @@ import socket
 import sys
 from contextlib import closing, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.cards import TOPIC, card_of
 from batchio.core.node import NodeState
 from batchio.errors import BatchioError, JobMoved, JournalFull, UsageError
+from batchio.ports import Stores
 from batchio.runtime.cards import CardKeeper
 from batchio.runtime.clock import RealClock
 from batchio.runtime.loop import EngineLoop
@@ -30,22 +31,25 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
     from batchio.core.task import Outcome
-    from batchio.ports import Clock, FileStore, JobStore, Journal, Provider
+    from batchio.ports import Clock, JobStore, Journal, Provider
 
+
+def _no_store(url: str) -> Any:
+    raise UsageError(f"this head opens no stores, such as {url}")
+
+
+NO_STORES: Final = Stores(files=_no_store, objects=_no_store)
+"""For heads of jobs that name no stores."""
 
 TIDY_S: Final = (0.0, 2.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 60.0)
 """Seconds before each try to remove what was made for a job beside its nodes."""
-
-
-def _no_file_store(url: str) -> FileStore:
-    raise UsageError(f"this head opens no file stores, such as {url}")
 
 
 async def lead(
     store: JobStore,
     provider: Callable[[JobSpec], Provider],
     *,
-    open_store: Callable[[str], FileStore] = _no_file_store,
+    stores: Stores = NO_STORES,
     secrets: dict[str, str] | None = None,
     clock: Clock | None = None,
     kind: str = "local",
@@ -54,7 +58,7 @@ async def lead(
 
     Args:
         provider: Called once, with the spec of the job.
-        open_store: Opens the file store of a URL, if the spec names one.
+        stores: Open the stores of URLs, if the spec names any.
         secrets: Values by name; they go to nodes and are written nowhere.
         kind: Kind of this head, as in `JobSpec.head`.
 
@@ -80,7 +84,7 @@ async def lead(
         first = [*_takeover(machine, journal.epoch, kind, clock), *asked]
         lender = provider(machine.running_job.spec)
         try:
-            runner = partial(EffectRunner, machine, store, lender, open_store)
+            runner = partial(EffectRunner, machine, store, lender, stores)
             await _run(store, machine, journal, requests, first, runner, secrets or {}, clock)
             await _tidied(lender, machine.running_job.id, clock)
         finally:
@@ -161,7 +165,7 @@ def _takeover(machine: Machine, epoch: int, kind: str, clock: Clock) -> list[ev.
         ev.HeadStarted(now, epoch, host, os.getpid(), kind, boot=clock.boot, booted=clock.booted),
     ]
     first += [
-        ev.NodeSilent(now, node.number, "a new head took over")
+        ev.NodeSilent(now, node.number, "another head took over")
         for node in machine.nodes
         if node.state is NodeState.READY
     ]

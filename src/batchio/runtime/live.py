@@ -22,9 +22,10 @@ from batchio.core.table import position_of
 from batchio.runtime.attendance import Attendance
 from batchio.runtime.changes import Changes
 from batchio.runtime.host import HostClock, in_thread, lock
-from batchio.runtime.live_status import LOADS, PREPARING, REACHING, read_live_status
+from batchio.runtime.live_status import LOADS, PREPARING, REACHING, kept_in, read_live_status
 from batchio.runtime.news import Change as Change
-from batchio.runtime.news import News
+from batchio.runtime.news import News, standing
+from batchio.runtime.patience import Patience
 from batchio.runtime.replay import PORTION, SLICE_S, Fold
 from batchio.runtime.seeking import Marks, folded
 
@@ -103,6 +104,7 @@ class Live:
         }
         self._status_at = 0.0
         self._attendance = Attendance(store, self._clock)
+        self._patience = Patience(self._clock)
 
     async def __aenter__(self) -> Live:
         self._turn = lock()
@@ -239,10 +241,14 @@ class Live:
             UsageError: the job has no such task.
         """
         position = position_of(self._machine, task)
+        return list((await self.history()).attempts(self._machine, position))
+
+    async def history(self) -> History:
+        """Return all attempts of the job; the first call reads the journal from its beginning."""
         async with self._turn:
             if self._history is None:
                 self._history = await self._marks.history(self.position)
-        return list(self._history.attempts(self._machine, position))
+            return self._history
 
     async def seek(self, moment: float | None) -> None:
         """Show the job as it was at another moment.
@@ -302,11 +308,12 @@ class Live:
 
     @property
     def _seen(self) -> dict[str, Any]:
-        """Facts that do not stand in the journal, about a job that runs now."""
+        """Facts that do not stand in the journal, most of them only about a job that runs now."""
         job, attendance, seen = self._machine.running_job, self._attendance, self._nodes_seen
         if not self._at_now or job.closed or attendance.is_young(job):
-            return {}
+            return {"outputs": kept_in(self._store, job.spec)}
         return {
+            "outputs": kept_in(self._store, job.spec),
             "loads": seen[LOADS],
             "preparing": seen[PREPARING],
             "reaching": seen[REACHING],
@@ -321,8 +328,10 @@ class Live:
     async def _step(self) -> bool:
         """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
-            moved = await self._read()
-            return await self._look_around(moved=moved) or moved
+            with self._patience:
+                moved = await self._read()
+                return await self._look_around(moved=moved) or moved
+            return False  # the store does not answer
 
     def _tell(self, *, empty: bool = False) -> Change | None:
         """Return the news as a change, or None without news; `empty`: then an empty change."""
@@ -344,9 +353,9 @@ class Live:
         rows = await in_thread(partial(fold.read, limit))
         self._behind = len(rows) == limit
         if rows:
-            before = _standing(fold.machine)
+            before = standing(fold.machine)
             await folded(fold, rows, self._see)
-            self._news.job |= self._at_now and before != _standing(fold.machine)
+            self._news.job |= self._at_now and before != standing(fold.machine)
         return bool(rows)
 
     def _see(self, event: Event) -> None:
@@ -386,11 +395,3 @@ class Live:
     async def why_gone(self) -> BatchioError:
         """Return the error for a job that nobody runs; a damaged journal tells more than that."""
         return self.damage or await self._attendance.why_gone()
-
-
-def _standing(machine: Machine) -> tuple[object, ...]:
-    """Return the values of which any change is a change of the job as a whole."""
-    job = machine.job
-    if job is None:
-        return ()
-    return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch

@@ -14,6 +14,7 @@ from batchio.runtime.showing import Showing
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from batchio.core.spec import JobSpec
     from batchio.ports import Clock, JobStore
 
 LOADS: Final = "loads"
@@ -92,3 +93,9 @@ _CHECKS: Final[dict[str, Callable[[object], Any]]] = {
     PREPARING: _preparing,
     REACHING: _reaching,
 }
+
+
+def kept_in(store: JobStore, spec: JobSpec) -> str:
+    """Return how people call the place where a job's outputs are, as its workspace has them."""
+    parts = store.parts()
+    return parts.where if parts else spec.collect or str(store.outputs())

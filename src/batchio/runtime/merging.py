@@ -15,9 +15,11 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from batchio.errors import WorkspaceError
+from batchio.runtime.bringing import bring_outputs
 from batchio.runtime.brought import FOLDER
 from batchio.runtime.copying import copy_file
-from batchio.runtime.outputs import Landing
+from batchio.runtime.landing import Landing
 from batchio.runtime.placing import Room, Stamp
 from batchio.runtime.tree import NO_FOLDER, Names, Tree
 from batchio.runtime.untar import CHUNK
@@ -48,20 +50,26 @@ async def merged(context: JobContext, machine: Machine, store: JobStore) -> str:
     to write, it is tried again for a minute.
     """
     job = machine.running_job
-    source = Path(job.spec.collect) if job.spec.collect else store.outputs()
+    parts = store.parts()
+    source = Path(job.spec.collect) if job.spec.collect and not parts else store.outputs()
     target = Path(job.spec.sync or "")
     why = ""
     for pause in AGAIN_S:
         await context.clock.sleep(pause)
         try:
+            if parts:
+                await asyncio.to_thread(bring_outputs, store, parts, job, source)
             said = await asyncio.to_thread(merge, store, job, source, target)
+        except WorkspaceError as err:
+            why = str(err)
+            continue
         except OSError as err:
             why = f"{err.strerror}: {err.filename}" if err.filename else str(err.strerror)
             continue
         for sentence in said:
             context.note(sentence)
         return ""
-    return f"outputs could not be brought to {target} ({why}); they are in {source}"
+    return f"output files could not be copied to {target} ({why}); they are in {source}"
 
 
 def merge(store: JobStore, job: Job, source: Path, target: Path) -> list[str]:
@@ -231,16 +239,16 @@ class _Merge:
     def _sentences(self) -> list[str]:
         top, source = self._there.top, self._here.top
         return [
-            *_named(self._differ, f"was written by several tasks: each one's is in {top}/ID"),
-            *_named(self._yours, f"is yours: what tasks wrote there is in {top}/ID"),
-            *_named(self._left, f"stays in {source}: something is in its place"),
+            *_named(self._differ, f"was written by several tasks; their versions are in {top}/ID"),
+            *_named(self._yours, f"is yours; what tasks wrote there is in {top}/ID"),
+            *_named(self._left, f"stays in {source}: something else has its place"),
         ]
 
 
 def _named(paths: list[str], what: str) -> list[str]:
     more = len(paths) - NAMED
     said = [f"{path} {what}" for path in paths[:NAMED]]
-    return [*said, f"{more} more: the like"] if more > 0 else said
+    return [*said, f"{more} more files like these"] if more > 0 else said
 
 
 def _is_open(names: Names) -> bool:

@@ -72,3 +72,11 @@ class News:
         tasks = frozenset(self.tasks) if self.all is None else self.all
         nodes = frozenset(self.nodes)
         return Change(self.at or now, upto, tasks, nodes, self.job, tuple(self.events))
+
+
+def standing(machine: Machine) -> tuple[object, ...]:
+    """Return the values of which any change is a change of the job as a whole."""
+    job = machine.job
+    if job is None:
+        return ()
+    return machine.state, machine.outcome, job.why, len(machine.notes), job.epoch

@@ -15,11 +15,14 @@ from batchio.core import events as ev
 from batchio.core.traits import Trait
 from batchio.runtime.collecting import Collector
 from batchio.runtime.context import JobContext
+from batchio.runtime.environment import Environment
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
+from batchio.runtime.landing import Landing
 from batchio.runtime.live_status import LOADS, PREPARING, REACHING, LiveStatus
 from batchio.runtime.merging import merged
-from batchio.runtime.outputs import Landing
+from batchio.runtime.objects import ObjectsOutputs
+from batchio.runtime.parts import PartsOutputs
 from batchio.runtime.renting import Renting
 from batchio.runtime.roster import Roster
 from batchio.runtime.session import Session, SessionContext
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
-    from batchio.ports import Clock, FileStore, JobStore, Provider
+    from batchio.ports import Clock, JobStore, Provider, Stores
+    from batchio.runtime.outputs import Destination
 
 
 class EffectRunner:
@@ -38,7 +42,7 @@ class EffectRunner:
     Args:
         machine: Only read here: ids of tasks, ready nodes.
         store: The job's store.
-        open_store: Opens the file store of a URL.
+        stores: Open the stores of URLs.
         secrets: Values for the tasks' environment; they stay in memory.
         epoch: Number of heads the job has had; agents obey the newest.
     """
@@ -48,7 +52,7 @@ class EffectRunner:
         machine: Machine,
         store: JobStore,
         provider: Provider,
-        open_store: Callable[[str], FileStore],
+        stores: Stores,
         post: Callable[[ev.Event], None],
         clock: Clock,
         group: asyncio.TaskGroup,
@@ -65,20 +69,30 @@ class EffectRunner:
         self._group = group
         self._merging = asyncio.Lock()
         self._sessions: dict[int, Session] = {}
+        self._inherited = frozenset(node.number for node in machine.nodes)
+        """Nodes on which an earlier head may have begun: an agent of the job may run there."""
         self._renting = Renting(machine, provider, post, clock, self._spawn)
         self._loads = LiveStatus(store, LOADS, clock, self._spawn)
         self._preparing = LiveStatus(store, PREPARING, clock, self._spawn)
         self._reaching = LiveStatus(store, REACHING, clock, self._spawn)
         self._roster = Roster(machine, hosts=Trait.HOSTS in provider.traits)
         self._job = JobContext(job.spec, job.id, epoch, self._renting, clock, post, secrets)
-        sender = Sender(store.bundle(), job.spec.input_filestore, open_store, self._job.note)
-        errands = Errands(self._job, store.bundle(), sender, self._preparing)
+        sender = Sender(
+            store.bundle(),
+            job.spec.input_filestore,
+            stores.files,
+            self._job.note,
+            store.sign_bundle,
+            job.spec.bundle or "",
+        )
+        environment = Environment(job.spec)
+        errands = Errands(self._job, store.bundle(), sender, environment, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching
         )
-        landing = _landing(job.spec, store)
-        landing.sweep()
-        self._collector = Collector(self._job, machine, landing, self._sessions.get)
+        destination = _destination(job.spec, store, stores)
+        destination.sweep()
+        self._collector = Collector(self._job, machine, destination, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:
         """Begin to perform one effect."""
@@ -130,7 +144,8 @@ class EffectRunner:
     # --- nodes ---------------------------------------------------------------
 
     def _connect(self, node: int, handle: str) -> None:
-        session = self._sessions[node] = self._session(node, handle)
+        touched = node in self._inherited
+        session = self._sessions[node] = self._session(node, handle, touched=touched)
         session.work = self._group.create_task(session.run())
 
     def _session(self, node: int, handle: str, *, touched: bool = False) -> Session:
@@ -174,6 +189,17 @@ class EffectRunner:
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._group.create_task(work)
+
+
+def _destination(spec: JobSpec, store: JobStore, stores: Stores) -> Destination:
+    """Return where the job's outputs go. Raises UsageError: what that needs is not here."""
+    parts = store.parts()
+    if parts and spec.output_filestore is None:
+        return PartsOutputs(parts, spec.max_output)
+    landing = _landing(spec, store)
+    if spec.output_filestore is None:
+        return landing
+    return ObjectsOutputs(stores.objects(spec.output_filestore), store.id, landing)
 
 
 def _landing(spec: JobSpec, store: JobStore) -> Landing:

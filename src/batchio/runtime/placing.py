@@ -37,6 +37,10 @@ class Refused(Exception):
     """Outputs are such as no task may have; trying again is no use."""
 
 
+class Unsaved(Exception):
+    """Outputs could not be kept now: no room, no right, something in the way; later they may."""
+
+
 class Stamp(NamedTuple):
     """What identifies a file, also where it was copied together with its time."""
 
@@ -82,7 +86,7 @@ class Room:
             if whole and free - size < reserve:
                 raise OSError(
                     errno.ENOSPC,
-                    f"No space left on device ({format_bytes(reserve)} of it are kept free)",
+                    f"No space left on device ({format_bytes(reserve)} are kept free)",
                 )
             self._left = _LOOK_EVERY
 
@@ -100,11 +104,13 @@ def unpack(archive: Archive, part: Tree) -> None:
         try:
             _unpack_one(archive, member, part, room)
         except FileExistsError as err:
-            raise Refused(f"two files have one name here: {'/'.join(member.names)}") from err
+            raise Refused(f"two files have the same name here: {'/'.join(member.names)}") from err
         except OSError as err:
             if err.errno in NO_FOLDER:
                 path = "/".join(member.names)
-                raise Garbled(f"a task left something that is no file of its own: {path}") from err
+                raise Garbled(
+                    f"a task wrote something that is not a file of its own: {path}"
+                ) from err
             raise
 
 

@@ -30,5 +30,5 @@ class Remarks:
             return
         self._said.add(text)
         if len(self._said) > MOST:
-            text = f"{self._name} has more to say than {MOST} notes; the rest is left out"
+            text = f"{self._name} has more than {MOST} notes; the rest is left out"
         self._note(text)

@@ -40,7 +40,7 @@ def remove(workspace: Workspace, job: str, clock: Waiting) -> Removed:
         card = {}  # its journal is damaged, and says nothing of what it holds
     if is_card(card) and not card["finished"] and _may_hold_nodes(card, clock):
         raise UsageError(
-            f"job {job} is not done, and may still hold nodes",
+            f"job {job} is not done and may still use nodes",
             hint=f"cancel it first: batchio cancel {job}",
         )
     removed = Removed(job, store.name(), store.size(), card.get("finished"))

@@ -106,7 +106,7 @@ class Renting:
         order = NodeOrder(effect.token, self._job, tuple(self._lines(effect)))
         waiting, tries = dict.fromkeys(order.nodes), 0
         while waiting:
-            why = "its provider has not answered about it yet"
+            why = "its provider has not answered yet"
             try:
                 await self._call(self._take(order, waiting))
             except BatchioError as err:
@@ -152,7 +152,7 @@ class Renting:
             if nodes[n].state is not NodeState.GONE and n not in given.values()
         ]  # fmt: skip
         if not free:
-            self._note(f"{self._provider.name} gave {one.handle} beyond what was ordered")
+            self._note(f"{self._provider.name} started {one.handle}, which was not ordered")
             self._spawn(self._delete({-1: (one.handle, "")}))
             return
         node = given[one.handle] = free[0]
@@ -207,7 +207,9 @@ class Renting:
             if not told and self._now() - since >= LONG_S:
                 told = True
                 names = ", ".join(handle for handle, _ in batch.values())
-                self._note(f"still held by {self._provider.name}, and may cost: {names}: {why}")
+                self._note(
+                    f"still running at {self._provider.name} and may cost money: {names}: {why}"
+                )
             await self._delayed([node for node in batch if node >= 0], why, tries)
             tries += 1
 
@@ -265,7 +267,7 @@ class Renting:
             else:
                 for node in silent:
                     if node.handle not in there:
-                        self._vanished(node, "its provider says that it is gone")
+                        self._vanished(node, "its provider says it is gone")
             await self._clock.sleep(LOOK_EVERY_S)
 
     def _vanished(self, node: Node, why: str) -> None:

@@ -142,7 +142,7 @@ def _left_out(positions: list[int]) -> str:
         if len(positions) == 1
         else (f"events {few} of the journal are")
     )
-    return f"{which} damaged, and left out here"
+    return f"{which} damaged and left out here"
 
 
 def _raise(_: int, damage: JournalCorrupt) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 MOST_WHY: Final = 1000
-"""Most characters that are kept of the reason for a cancellation."""
+"""Most characters that are kept of the reason for a cancellation, and of a note."""
 
 
 class Requests:
@@ -59,13 +59,13 @@ class Requests:
                 continue
             now = self._clock.now()
             if self._first and is_left_over(request.get("by")):
-                said = f"a request that nobody waits for was ignored: {request.get('kind')!r:.80}"
+                said = f"a request nobody waits for was ignored: {request.get('kind')!r:.80}"
                 out += [ev.Noted(now, said), ev.RequestTaken(now, name)]
                 continue
             try:
                 asked_for = self._events(request, now)
             except (ValueError, RecursionError) as err:
-                asked_for = [ev.Noted(now, f"a request that makes no sense was ignored: {err}")]
+                asked_for = [ev.Noted(now, f"an invalid request was ignored: {err}")]
             out += [*asked_for, ev.RequestTaken(now, name)]
         self._first = False
         return out
@@ -78,7 +78,7 @@ class Requests:
                 why = text(request.get("why", ""), MOST_WHY)
                 return [ev.CancelRequested(now, tasks, why)]
             case "retry" if self._lacking:
-                said = f"no task runs again: this head was not given {self._lacking}"
+                said = f"no task runs again: this head does not have {self._lacking}"
                 return [ev.Noted(now, said)]
             case "retry":
                 chosen = [
@@ -87,6 +87,8 @@ class Requests:
                     if self._machine.tasks.state[task] == TaskState.DONE
                 ]
                 return [ev.TasksRequeued(now, chosen)] if chosen else []
+            case "note":
+                return [ev.Noted(now, text(request.get("text"), MOST_WHY))]
             case other:
                 return [ev.Noted(now, f"a request of an unknown kind was ignored: {other!r:.80}")]
 

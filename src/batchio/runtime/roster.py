@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchio.core.machine import Machine
     from batchio.core.plan import Offer
     from batchio.core.reports import Facts
-    from batchio.runtime.agent_messages import Members
+    from batchio.runtime.head_messages import Members
 
 _MEMBERSHIP: Final = (
     ev.NodeGreeted,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from batchio.runtime.fetch import Fetch
     from batchio.runtime.live_status import LiveStatus
     from batchio.runtime.roster import Roster
+    from batchio.runtime.upload import Upload
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +122,10 @@ class Session:
         """Ask for an attempt's outputs from byte `known` on; None without a connection."""
         return None if self._talk is None else self._talk.fetch(task, attempt, known)
 
+    def upload(self, task: int, attempt: int) -> Upload | None:
+        """Return what gives orders about storing outputs; None without a connection."""
+        return None if self._talk is None else self._talk.upload(task, attempt)
+
     # --- staying connected -----------------------------------------------------
 
     async def run(self) -> None:
@@ -172,7 +177,7 @@ class Session:
     def _failed(self, err: Exception) -> str:
         """Log an error of batchio itself at this node; return for people why the node is lost."""
         logger.error("node %d, %s", self._node, self._offer.id, exc_info=err)
-        return f"batchio itself failed at it ({type(err).__name__}: {err}); see head.log"
+        return f"batchio failed there ({type(err).__name__}: {err}); see head.log"
 
     def _give_up(self, why: str, *, final: bool) -> None:
         self._step(Fact.GAVE_UP)
@@ -253,7 +258,7 @@ class Session:
         self._left = await talk.say_goodbye(keep=self._keep)
         await self._job.clock.sleep(ANSWER_LIMIT_S + self._job.spec.grace)
         self._disown()
-        raise Unreachable("its agent does not say good-bye", where=transport.where)
+        raise Unreachable("its agent did not confirm the end", where=transport.where)
 
     async def _prepare(self, talk: Conversation, transport: Transport, facts: Facts) -> None:
         """Run the node's errands, and post that it is ready, back, or restarted."""
@@ -262,17 +267,20 @@ class Session:
             why = f"{TWIN}{twin}; it is used once"
             raise NodeError(why, where=self._offer.id)
         slots, warning = roster.slots(self._node, self._offer, facts)
-        talk.tell(["setup", setup_for(job, self._node, slots, facts)])
+        setup = setup_for(job, self._node, slots, facts)
+        talk.tell(["setup", setup])
         if facts["instance"] != self.agent:  # a known agent has had its errands
             folder = os.path.dirname(self._socket)
-            await self._context.errands.run(Place(self._node, talk, transport, folder, facts))
+            await self._context.errands.run(
+                Place(self._node, talk, transport, folder, facts, setup)
+            )
         if not self._standing.known:
             if warning:
                 job.note(warning)
             if ahead := facts["ahead"]:
                 way = "ahead" if ahead > 0 else "behind"
                 off = f"its clock is {abs(ahead):.0f} s {way}"
-                job.note(f"{self._offer.id}: {off}; times are corrected")
+                job.note(f"{self._offer.id}: {off}; batchio corrects the times")
             job.post(ev.NodeGreeted(now(), self._node, slots, facts))
         elif facts["instance"] == self.agent:
             job.post(ev.NodeHeard(now(), self._node))
@@ -329,7 +337,7 @@ class Session:
                 break
             await self._pause()
         self._step(Fact.GAVE_UP)
-        self._left = f"{self.home} may be left there: {why}"
+        self._left = f"{self.home} may still be there: {why}"
 
     async def _clean_up(self) -> None:
         """Stop what runs on the node and remove its files, through the agent if it answers."""
@@ -349,7 +357,7 @@ class Session:
                 self._step(Fact.BROKE)
         if standing.known:
             self._disown()
-            self._left = "its last output did not arrive"
+            self._left = "its last lines of output did not arrive"
         if standing.remains is not Remains.NOTHING and not self._keep:
             async with self._reach() as transport:
                 await remove(transport, self.home, python=self._job.spec.python)

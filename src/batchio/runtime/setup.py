@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from batchio.runtime.agent_messages import Container, Setup
+from batchio.runtime.head_messages import Container, Setup
 
 if TYPE_CHECKING:
     from batchio.core.reports import Facts
@@ -40,6 +40,7 @@ def setup_for(job: JobContext, node: int, slots: int, facts: Facts) -> Setup:
         pipe_to_files=spec.pipe_to_files,
         files=bool(spec.files),
         container=container_for(spec),
+        software=spec.software is not None,
         lease=LEASE_S,
     )
     if job.secrets:

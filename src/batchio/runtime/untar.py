@@ -102,7 +102,7 @@ class Archive:
         path = extra.get(b"GNU.sparse.name") or extra.get(b"path") or _ustar_path(header)
         if kind not in (b"0", b"\0", b"2", b"5"):
             shown = path.decode("utf-8", "backslashreplace")
-            raise Garbled(f"a task left something that is no file of its own: {shown}")
+            raise Garbled(f"a task wrote something that is not a file of its own: {shown}")
         names = _names(path)
         stored = _number(extra[b"size"]) if b"size" in extra else _octal(header[124:136])
         if kind in (b"2", b"5"):
@@ -178,7 +178,7 @@ def _names(path: bytes) -> tuple[str, ...]:
     names = path.removesuffix(b"/").split(b"/")
     if len(path) > LONGEST_PATH or b"\0" in path or {b"", b".", b".."}.intersection(names):
         shown = path[:200].decode("utf-8", "backslashreplace")
-        raise Garbled(f"a task left something that is no file of its own: {shown}")
+        raise Garbled(f"a task wrote something that is not a file of its own: {shown}")
     return tuple(map(os.fsdecode, names))
 
 

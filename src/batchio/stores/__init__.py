@@ -26,7 +26,7 @@ def open_workspace(place: str | Path | None = None) -> Workspace:
         if text.partition("://")[0] not in REMOTE:
             known = ", ".join(SCHEMES[each] for each in REMOTE)
             scheme = text.partition("/")[0]
-            raise UsageError(f"no workspace is kept under {scheme}", hint=f"FOLDER, {known}")
+            raise UsageError(f"a workspace cannot be at {scheme}", hint=f"FOLDER, {known}")
         from batchio.stores.bucket import BucketWorkspace
 
         return BucketWorkspace(text)

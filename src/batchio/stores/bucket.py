@@ -7,6 +7,8 @@
     jobs/<id>/journal.all/, snapshot, lease           `bucket_reader.py`, `bucket_lease.py`
     jobs/<id>/inbox/, bell         what other processes ask of the head: `bucket_inbox.py`
     jobs/<id>/shown/<topic>, stopped                  for people who look on
+    jobs/<id>/live/, logs/, watch  what nodes print: `log_packs.py`
+    jobs/<id>/heads/<epoch>.log    what heads say: `head_words.py`
     tried/<name>                   whether it may be used: `bucket_rights.py`
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
@@ -33,7 +35,6 @@ from batchio.errors import BatchioError, JournalDown, NoSuchJob
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore, card_key, facts_in, name_in
-from batchio.stores.bucket_journal import random_name
 from batchio.stores.bucket_lease import BucketLease
 from batchio.stores.bucket_rights import need_rights
 from batchio.stores.folder import default_root, home, new_id
@@ -116,7 +117,7 @@ class BucketWorkspace:
             NoAccess: the bucket cannot be used; says which right is missing.
             JournalDown, WorkspaceError: see the port.
         """
-        claim = random_name().encode()
+        claim = segments.random_name().encode()
         need_rights(self._bucket, claim.decode())
         while True:
             job = self.new_id(now)
@@ -159,7 +160,7 @@ class BucketDraft:
         self._bucket = bucket
         self._copy = copy
         self._shown: dict[str, Mapping[str, Any]] = {}
-        self._committed = False
+        self._sent = self._committed = False
 
     def put_inputs(self, inputs: Iterable[bytes], what: str) -> int:
         """Write all inputs of the tasks, and return their number. See the port."""
@@ -173,13 +174,19 @@ class BucketDraft:
         """Keep the job's first facts about a topic, for people."""
         self._shown[topic] = facts
 
+    def send(self) -> None:
+        """Upload the inputs and the bundle, once."""
+        if not self._sent:
+            for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
+                if (self._copy / file).exists():
+                    key = f"jobs/{self.id}/{file}"
+                    _again(partial(self._bucket.upload, key, self._copy / file))
+            self._sent = True
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""
-        about = {"name": name, "batchio": made_by, "by": random_name()}
-        for file in (DATA_FILE, INDEX_FILE, BUNDLE_FILE):
-            if (self._copy / file).exists():
-                key = f"jobs/{self.id}/{file}"
-                _again(partial(self._bucket.upload, key, self._copy / file))
+        about = {"name": name, "batchio": made_by, "by": segments.random_name()}
+        self.send()
         claim = json.dumps(about).encode()
         _again(partial(self._bucket.put, f"jobs/{self.id}/claim", claim))
         first = segments.pack(0, str(about["by"]), 1, events)

@@ -19,10 +19,11 @@ from batchio.ports import Pace
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_inbox import BucketInbox
-from batchio.stores.bucket_journal import BucketJournal
 from batchio.stores.bucket_lease import holder
+from batchio.stores.bucket_logs import BucketLogs
+from batchio.stores.bucket_outputs import BucketOutputs
 from batchio.stores.bucket_reader import BucketReader
-from batchio.stores.folder_logs import FolderLogs
+from batchio.stores.head_words import HEAD_LOG, said
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, FolderInputs
 from batchio.stores.placed import FolderPlacedFiles
 from batchio.stores.trouble import answering, unusable
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchio.buckets.blocking import Bucket
-    from batchio.ports import Holder
-    from batchio.stores.log_sink import FolderSink
+    from batchio.ports import Holder, LogSink
+    from batchio.stores.bucket_journal import BucketJournal
+    from batchio.stores.bucket_mirror import Mirror
 
 BUNDLE_FILE: Final = "bundle.tar"
-HEAD_LOG: Final = "head.log"
 
 PACE: Final = Pace(requests=1.0, news=(0.25, 2.0), leader=2.0, shown=10.0)
 """Pace for buckets, where a look takes tens of milliseconds, and costs money."""
@@ -61,6 +62,8 @@ class BucketJobStore:
         self._inbox = BucketInbox(bucket, job)
         self._card: str | None = None
         """Key of the job's card, once it is known."""
+        self._mirror: Mirror | None = None
+        """What this store's head copies, once it leads."""
 
     def name(self) -> str:
         """Return the job's name, which is in the key of its card; may be empty."""
@@ -92,9 +95,18 @@ class BucketJobStore:
 
     def lead(self, kind: str = "local") -> BucketJournal:
         """Take the job over, to write its journal. Raises as `BucketJournal` does."""
+        from batchio.stores.bucket_journal import BucketJournal
+        from batchio.stores.bucket_mirror import Mirror
+
         journal = BucketJournal(self._bucket, self.id, kind)
-        with answering():
-            self._bucket.delete([self._key("stopped")])
+        try:
+            with answering():
+                self._bucket.delete([self._key("stopped")])
+                self._mirror = Mirror(self._bucket, self.id, self._folder(), journal.epoch)
+        except BaseException:
+            journal.give_up()
+            raise
+        journal.mirror = self._mirror
         return journal
 
     def leader(self) -> Holder | None:
@@ -142,9 +154,20 @@ class BucketJobStore:
         """Return the path of the tar file that is sent to nodes, in the local copy."""
         return self._need(BUNDLE_FILE)
 
+    def sign_bundle(self, seconds: float) -> str | None:
+        """Return a URL from which nodes may GET the bundle; None where a bucket has none."""
+        if not self._bucket.signs_writes:
+            return None
+        with answering():
+            return self._bucket.sign(self._key(BUNDLE_FILE), seconds)
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self._copy / "outputs"
+
+    def parts(self) -> BucketOutputs:
+        """Return where the tasks' outputs are kept."""
+        return BucketOutputs(self._bucket, self.id)
 
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that were put in place on this computer."""
@@ -154,15 +177,19 @@ class BucketJobStore:
         """Return this computer's record of what was brought to a folder of the user's."""
         return FolderBroughtFiles(self._records, folder)
 
-    def log_sink(self, node: int, *, local: bool) -> FolderSink:
-        """Open the sink for one node's log bytes."""
+    def log_sink(self, node: int, *, local: bool) -> LogSink:
+        """Open the sink for one node's log bytes; the head of this store copies what is new."""
+        from batchio.stores.bucket_mirror import BucketSink
         from batchio.stores.log_sink import FolderSink
 
-        return FolderSink(self._folder() / "logs" / str(node), local=local)
+        folder = self._folder() / "logs" / str(node)
+        if self._mirror is None:
+            return FolderSink(folder, local=local)
+        return BucketSink(self._mirror, node, folder, local=local)
 
-    def logs(self) -> FolderLogs:
-        """Return the store of the nodes' log bytes."""
-        return FolderLogs(self._copy / "logs")
+    def logs(self) -> BucketLogs:
+        """Return a reader of the nodes' log bytes."""
+        return BucketLogs(self._bucket, self.id, self._copy)
 
     # --- for people who look on ----------------------------------------------
 
@@ -197,11 +224,9 @@ class BucketJobStore:
         return self._folder() / HEAD_LOG
 
     def head_words(self) -> str:
-        """Return what heads on this computer wrote to stderr so far; may be empty."""
-        try:
-            return (self._copy / HEAD_LOG).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
+        """Return what heads wrote to stderr so far, on whichever computer; may be empty."""
+        with answering():
+            return said(self._bucket, self.id, self._copy)
 
     # --- keys and copies -----------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batchio.buckets.blocking import Bucket
+    from batchio.stores.bucket_mirror import Mirror
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def create_journal(bucket: Bucket, job: str, events: Sequence[str]) -> None:
     Raises:
         JournalDown, WorkspaceError: the bucket does not take it.
     """
-    segments.put(bucket, job, 1, segments.pack(0, random_name(), 1, events))
+    segments.put(bucket, job, 1, segments.pack(0, segments.random_name(), 1, events))
 
 
 class BucketJournal:
@@ -48,11 +48,13 @@ class BucketJournal:
     """
 
     epoch: int
+    mirror: Mirror | None = None
+    """What is copied beside the journal for people who look on."""
 
     def __init__(self, bucket: Bucket, job: str, kind: str = "local") -> None:
         self._bucket = bucket
         self._job = job
-        self._by = random_name()
+        self._by = segments.random_name()
         self._lease = BucketLease(bucket, job, kind, self._by)
         tip = BucketReader(bucket, job).tip()
         self.epoch = tip.epoch + 1
@@ -79,7 +81,19 @@ class BucketJournal:
         await self._do(lambda: self._snapshot(state))
 
     async def keep(self) -> None:
-        """Give a sign of life again and again, until it is cancelled. See the port."""
+        """Give signs of life, and copy for onlookers, until it is cancelled. See the port."""
+        if self.mirror is None:
+            await self._beat()
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                copying = group.create_task(self.mirror.run())
+                await self._beat()
+                copying.cancel()
+        except BaseExceptionGroup as err:
+            raise err.exceptions[0] from None
+
+    async def _beat(self) -> None:
         silent = False
         while True:
             await asyncio.sleep(BEAT_S)
@@ -100,8 +114,15 @@ class BucketJournal:
     async def close(self) -> None:
         """Release the lease. Repeatable."""
         if self._open:
+            if self.mirror is not None and self._lost is None:
+                await self._do(self.mirror.close)
             await self._do(self._release)
             self._open = False
+
+    def give_up(self) -> None:
+        """Release the lease of a head that could not begin. Blocks."""
+        self._open = False
+        self._release()
 
     # --- in a thread -------------------------------------------------------
 
@@ -160,8 +181,3 @@ class BucketJournal:
                 return work()
 
         return await asyncio.to_thread(in_turn)
-
-
-def random_name() -> str:
-    """Return a name that nobody else has."""
-    return os.urandom(8).hex()

@@ -44,7 +44,8 @@ def holder(bucket: Bucket, job: str) -> Holder | None:
     said = _read(found.data)
     if said.get("released") or is_gone(str(said.get("process", ""))):
         return None
-    return Holder(_number(said, "pid"), str(said.get("host", "")), str(said.get("kind", "")))
+    host, kind = str(said.get("host", "")), str(said.get("kind", ""))
+    return Holder(_number(said, "pid"), host, kind, left=LIMIT_S - found.age)
 
 
 class BucketLease:
@@ -58,8 +59,8 @@ class BucketLease:
     def __init__(self, bucket: Bucket, job: str, kind: str, by: str) -> None:
         if who := holder(bucket, job):
             raise LeaseHeld(
-                f"another head runs job {job} (process {who.pid} on {who.host})",
-                hint=f"look on with: batchio status {job}",
+                f"another process runs job {job} (process {who.pid} on {who.host})",
+                hint=f"to see its state: batchio status {job}",
             )
         self._bucket = bucket
         self._job = job

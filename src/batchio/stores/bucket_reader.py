@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from batchio.stores.segments import Segment
 
 SNAPSHOT_HEAD: Final = struct.Struct("<8sQQQI")
-"""Layout of a snapshot's head: magic, last segment, last event, epoch, CRC-32 of the rest."""
-SNAPSHOT_MAGIC: Final = b"BATCHIO1"
+"""Layout of a snapshot's head: magic, last segment, last event, epoch, CRC-32 of all else."""
+SNAPSHOT_MAGIC: Final = b"BATCHIO2"
 
 AT_ONCE: Final = 16
 """Objects that are read at the same time."""
@@ -233,21 +233,27 @@ class BucketReader:
             return None
         magic, number, event, epoch, known = SNAPSHOT_HEAD.unpack_from(found.data)
         packed = found.data[SNAPSHOT_HEAD.size :]
-        if magic != SNAPSHOT_MAGIC or zlib.crc32(packed) != known:
+        tip = Tip(number, event, epoch)
+        if magic != SNAPSHOT_MAGIC or _sum(tip, packed) != known:
             return None
         try:
-            return Snapshot(Tip(number, event, epoch), zlib.decompress(packed))
+            return Snapshot(tip, zlib.decompress(packed))
         except zlib.error:
             return None
 
     def _corrupt(self, why: str) -> JournalCorrupt:
         return JournalCorrupt(
             f"the journal of job {self._job} in {self._bucket.url} is damaged: {why}",
-            hint="logs and outputs are not concerned; submit the job again",
+            hint="logs and output files are fine; submit the job again",
         )
 
 
 def pack_snapshot(tip: Tip, state: bytes) -> bytes:
     """Return the bytes of a snapshot of the state behind this end of the journal."""
     packed = zlib.compress(state)
-    return SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, *tip, zlib.crc32(packed)) + packed
+    return SNAPSHOT_HEAD.pack(SNAPSHOT_MAGIC, *tip, _sum(tip, packed)) + packed
+
+
+def _sum(tip: Tip, packed: bytes) -> int:
+    """Return the checksum of a snapshot: of the place that it names, too."""
+    return zlib.crc32(packed, zlib.crc32(struct.pack("<QQQ", *tip)))

@@ -39,5 +39,5 @@ def find(workspace: Workspace, text: str | None = None) -> str:
         some = [(job, workspace.job(job).name()) for job in begun[:CANDIDATES]]
         listed = ", ".join(f"{job} {name}".strip() for job, name in some)
         more = f" and {len(begun) - CANDIDATES} more" if len(begun) > CANDIDATES else ""
-        raise NoSuchJob(f'{len(begun)} jobs begin with "{text}"', hint=listed + more)
+        raise NoSuchJob(f'{len(begun)} jobs start with "{text}"', hint=listed + more)
     raise NoSuchJob(f'no job has the id or name "{text}"', hint="see: batchio list")

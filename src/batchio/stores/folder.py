@@ -153,6 +153,9 @@ class FolderDraft:
         """Write the job's first facts about a topic, for people."""
         show(self._draft, topic, facts)
 
+    def send(self) -> None:
+        """Do nothing: they are there already."""
+
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Make the job, whole or not at all. See the port."""
         try:
@@ -204,8 +207,8 @@ def home() -> Path:
         return Path.home()
     except RuntimeError:
         raise WorkspaceError(
-            "there is no home folder: HOME is not set, and this user has no passwd entry",
-            hint="say where jobs are kept: BATCHIO_WORKSPACE=FOLDER",
+            "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
+            hint="set a folder for jobs: BATCHIO_WORKSPACE=FOLDER",
         ) from None
 
 

@@ -127,9 +127,15 @@ class FolderJobStore:
         """Return the path of the tar file that is sent to nodes."""
         return self.folder / BUNDLE_FILE
 
+    def sign_bundle(self, seconds: float) -> None:
+        """Return None: nodes cannot fetch from here."""
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self.folder / "outputs"
+
+    def parts(self) -> None:
+        """Return None: outputs are files in `outputs()`."""
 
     def placed(self) -> FolderPlacedFiles:
         """Return the record of output files that the job has put in place."""

@@ -82,15 +82,15 @@ def corrupt(path: Path, why: object) -> JournalCorrupt:
     """Return the error for a journal at `path` that cannot be read because of `why`."""
     return JournalCorrupt(
         f"the journal {path} is damaged: {why}",
-        hint=f"logs and outputs in {path.parent} are not concerned; keep a copy of that "
-        "folder, then submit the job again",
+        hint=f"logs and output files in {path.parent} are fine; keep a copy of that folder, then "
+        f"submit the job again",
     )
 
 
 def full(path: Path, why: object) -> JournalFull:
     """Return the error for a journal at `path` for which the disk has no room."""
     return JournalFull(
-        f"no room left for {path}: {why}",
+        f"no space left for {path}: {why}",
         hint="free some space on that disk, then: batchio recover " + path.parent.name,
     )
 
@@ -107,7 +107,7 @@ def translated(path: Path, err: sqlite3.Error) -> WorkspaceError:
     if code == sqlite3.SQLITE_IOERR and _little_room(path):
         return full(path, err)
     if code == sqlite3.SQLITE_BUSY:
-        return JournalDown(f"another program holds the journal {path} locked: {err}")
+        return JournalDown(f"another program has locked the journal {path}: {err}")
     if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
         return WorkspaceError(f"cannot use the journal {path}: {err}")
     if code in (sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY):

@@ -53,7 +53,7 @@ def read_last_words(folder: Path) -> str | None:
 
 
 def clear_last_words(folder: Path) -> None:
-    """Delete the last head's words, and make the reserve anew, as a new head took over."""
+    """Delete the last head's words, and make the reserve anew, as another head took over."""
     with suppress(OSError):
         (folder / STOPPED_FILE).unlink(missing_ok=True)
     keep_reserve(folder)

@@ -84,8 +84,8 @@ def _lock(file: int, kind: int) -> bool:
         return False
     except OSError as err:
         raise WorkspaceError(
-            f"the file system of the workspace locks no files ({err.strerror})",
-            hint="keep the workspace on a disk of this computer: BATCHIO_WORKSPACE=FOLDER",
+            f"the file system of the workspace does not support file locks ({err.strerror})",
+            hint="use a workspace on a disk of this computer: BATCHIO_WORKSPACE=FOLDER",
         ) from err
     return True
 
@@ -99,6 +99,6 @@ def _read(file: int) -> Holder:
 def _held(job: str, who: Holder) -> LeaseHeld:
     known = f" (process {who.pid} on {who.host})" if who.pid else ""
     return LeaseHeld(
-        f"another head runs job {job}{known}",
-        hint=f"look on with: batchio status {job}",
+        f"another process runs job {job}{known}",
+        hint=f"to see its state: batchio status {job}",
     )

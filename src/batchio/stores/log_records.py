@@ -122,6 +122,20 @@ def read_records(
         position, rest = position + done, data[done:]
 
 
+def whole(data: bytes) -> int:
+    """Return how many of these bytes are whole records; all of them where they are damaged."""
+    at, length = 0, len(data)
+    while at + HEADER.size <= length:
+        size, _, _, stream, _, _ = HEADER.unpack_from(data, at)
+        if size > MOST_PAYLOAD or stream not in (STDOUT, STDERR):
+            return length
+        after = at + HEADER.size + size
+        if after > length:
+            break
+        at = after
+    return at
+
+
 def _next_record(data: bytes, at: int) -> int:
     """Return where the next record may begin: one that is sound, and so is what follows it.
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING, Final
+
+from batchio.stores.log_packs import Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +45,7 @@ class FolderSink:
         last = max((path.name for path in folder.iterdir() if path.name.isdecimal()), default="0")
         self._file = folder / last.zfill(20)
         self._size = int(last) + (self._file.stat().st_size if self._file.exists() else 0)
-        self._instance, self.shift = self._origin()
+        self._instance, self.shift = origin_in(folder) or Origin("", 0)
         self._writing = threading.Lock()
         self._room = 0
         """Bytes that may be written before somebody looks at the disk again."""
@@ -57,20 +60,18 @@ class FolderSink:
             self._file = self._folder / f"{self._size:020d}"
             self._file.touch()
         self._instance = instance
-        draft = self._folder / f".{ORIGIN}"
-        draft.write_text(f"{self.shift} {instance}")
-        draft.replace(self._folder / ORIGIN)
-
-    def _origin(self) -> tuple[str, int]:
-        try:
-            shift, _, instance = (self._folder / ORIGIN).read_text().partition(" ")
-            return instance, int(shift)
-        except (OSError, ValueError):
-            return "", 0
+        _write_origin(self._folder, Origin(instance, self.shift))
 
     def size(self) -> int:
         """Return how many bytes of the agent's spool are safe already."""
         return self._size - self.shift
+
+    def safe(self) -> int:
+        """Return `size`: what is on this disk is where it belongs."""
+        return self.size()
+
+    async def settle(self) -> None:
+        """Do nothing: what was written is safe."""
 
     async def write(self, offset: int, data: memoryview) -> None:
         """Append the new bytes of `data`, which begins at `offset`. See the port."""
@@ -110,3 +111,31 @@ class FolderSink:
             self._room = 0
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._room = LOOK_EVERY
+
+
+def origin_in(folder: Path) -> Origin | None:
+    """Return which agent's spool the segments in a folder are of; None when nobody said."""
+    try:
+        shift, _, instance = (folder / ORIGIN).read_text().partition(" ")
+        return Origin(instance, int(shift))
+    except (OSError, ValueError):
+        return None
+
+
+def _write_origin(folder: Path, origin: Origin) -> None:
+    draft = folder / f".{ORIGIN}"
+    draft.write_text(f"{origin.shift} {origin.instance}")
+    draft.replace(folder / ORIGIN)
+
+
+def go_on_at(folder: Path, end: int, origin: Origin | None) -> None:
+    """Let the segments of a node go on at an offset, whatever was kept here of it before.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / f"{end:020d}").touch()
+    if origin is not None:
+        _write_origin(folder, origin)

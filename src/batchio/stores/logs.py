@@ -15,6 +15,7 @@ from collections import deque
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Generic, Literal, NamedTuple, TypeVar
 
+from batchio.errors import JournalDown
 from batchio.stores.log_records import ALL, BLOCK, STDERR, Record, Select, read_records
 
 if TYPE_CHECKING:
@@ -151,19 +152,34 @@ class LogFollower(Generic[P]):
             most: About how many bytes of each node to read; the rest is for the next call.
         """
         found: list[P] = []
+        self._logs.catch_up(over=nodes is None)
         for node in self._logs.nodes() if nodes is None else nodes:
-            end = self._logs.end(node)
-            if end == self._ends.get(node, 0):
-                continue
-            joiner = self._joiners.setdefault(node, _Joiner())
-            start = self._positions.get(node, 0)
-            pieces = self._shape.joined(joiner, self._records(node, start, most))
-            ahead = self._ahead(node)
-            found += [self._shape.made(node, piece, ahead) for piece in pieces]
-            more = self._positions[node] - start >= most
-            self._ends[node] = self._positions[node] if more else end
+            try:
+                found += self._new(node, most)
+            except JournalDown:  # what is found by now is given now, the rest by the next call
+                if not found:
+                    raise
+                break
         found.sort(key=attrgetter("time"))
         return found
+
+    def _new(self, node: int, most: int) -> list[P]:
+        """Return what a node has printed since the last time; all of it, or none and an error."""
+        end = self._logs.end(node)
+        if end == self._ends.get(node, 0):
+            return []
+        start = self._positions.get(node, 0)
+        try:
+            records = list(self._records(node, start, most))
+        except JournalDown:
+            self._positions[node] = start
+            raise
+        more = self._positions[node] - start >= most
+        self._ends[node] = self._positions[node] if more else end
+        joiner, ahead = self._joiners.setdefault(node, _Joiner()), self._ahead(node)
+        return [
+            self._shape.made(node, piece, ahead) for piece in self._shape.joined(joiner, records)
+        ]
 
     def last(self, count: int) -> list[P]:
         """Skip all output there is, and return only its last lines, at most `count`.

@@ -13,6 +13,7 @@ each head, so no two heads ever write the same bytes. `sums` are checksums of th
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -45,6 +46,11 @@ class Segment(NamedTuple):
     by: str
     first: int
     events: list[str]
+
+
+def random_name() -> str:
+    """Return a name that nobody else has, for a writer."""
+    return os.urandom(8).hex()
 
 
 def key(job: str, number: int) -> str:

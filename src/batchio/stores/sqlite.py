@@ -177,7 +177,7 @@ class SqliteJournal:
         if _identity(self._folder) != self._place:
             raise JobMoved(
                 f"{self._folder} was moved or deleted",
-                hint="when it was moved, go on there: batchio recover --workspace FOLDER "
+                hint="if it was moved, continue there: batchio recover --workspace FOLDER "
                 + self._folder.name,
             )
         run = self._connection.execute

@@ -26,10 +26,10 @@ NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 def unusable(path: Path, err: OSError) -> WorkspaceError:
     """Return the error to raise when `path` could not be used because of `err`."""
     if err.errno in NO_ROOM:
-        return JournalFull(f"no room left in {path}", hint="free some space on that disk")
+        return JournalFull(f"no space left in {path}", hint="free some space on that disk")
     return WorkspaceError(
         f"cannot use {err.filename or path}: {err.strerror or err}",
-        hint="--workspace, or BATCHIO_WORKSPACE, names another folder",
+        hint="to use another folder: --workspace, or BATCHIO_WORKSPACE",
     )
 
 

@@ -5,7 +5,7 @@
 
 Files that travel: the script and the files that its command line names (`options.command`),
 and those that --upload and --sync name (`files`, `walk`), less those that ignore files exclude
-(`ignore`).
+(`ignore`). To other computers the user's Python environment travels, too (`environment`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from batchio.providers import traits
 from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
+from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
+from batchio.submit.interpreter import notes, users_python
 from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
+    from batchio.submit.environment import Environment
 
 __all__ = ["Plan", "Prepared", "dashboard_keys", "prepare", "workspace_of"]
 
@@ -64,16 +67,19 @@ def prepare(
     resolved = resolve_job(command, options, typed, here)
     workspace = _opened(resolved.effective, here)
     bundle = bundle_for(resolved, here, workspace)
+    avoided = [os.path.abspath(workspace.local)] if workspace.local else []
+    environment, said = environment_for(resolved, here, avoided)
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     noted = earlier.notes(resolved.effective, here, workspace)
-    warnings = [*resolved.warnings, *bundle.warnings, *noted]
+    said += notes(resolved.command, here)
+    warnings = [*resolved.warnings, *bundle.warnings, *said, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
     warnings += unfilled(resolved.command, tasks)
     if Trait.REMOTE not in traits(resolved.provider):
         warnings += _fewer_at_once(resolved.effective)
-    return Prepared(resolved, tasks, bundle, workspace, here, warnings)
+    return Prepared(resolved, tasks, bundle, environment, workspace, here, warnings)
 
 
 def _fewer_at_once(effective: Effective) -> list[str]:
@@ -88,8 +94,8 @@ def _fewer_at_once(effective: Effective) -> list[str]:
     most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)
     if asked <= most:
         return []
-    have = f"--slots {slots}" if slots else f"this computer has {cpus} processors"
-    return [f"{most} at a time, not {asked}: {have}; --slots {asked} runs more"]
+    have = f"--slots {slots}" if slots else f"this computer has {cpus} CPUs"
+    return [f"{most} tasks run at a time, not {asked}: {have}; to run more: --slots {asked}"]
 
 
 def dashboard_keys(actions: Collection[str], names: Collection[str]) -> dict[str, str]:
@@ -112,6 +118,29 @@ def workspace_of(given: str | None) -> Workspace:
     return _opened(resolve([top, *below], here.environ), here)
 
 
+def users_environment(typed: Mapping[str, Any]) -> tuple[Environment, list[str]]:
+    """Return the Python environment that would travel with a job, and warnings.
+
+    Args:
+        typed: The options of a command line: name to text.
+
+    Raises:
+        UsageError: its Python cannot be asked, or a folder of it cannot be read.
+    """
+    here = CallerContext(os.getcwd(), os.environ)
+    layers = [typed_layer(typed), environment_layer(here.environ), *config.layers(here)]
+    effective = resolve(layers, here.environ)
+    python = users_python(effective.value("python"), here)
+    return look(python, here, effective.value("package-sync-ignore"))
+
+
+def clean_packages() -> int:
+    """Remove the packed packages of this user from this computer; return how many bytes."""
+    from batchio.software.cache import Cache, cache_folder
+
+    return Cache(cache_folder(os.environ)).clean()
+
+
 def _check_target(effective: Effective, here: CallerContext) -> None:
     """Raise UsageError when outputs could not be put where they shall: now, not after the work."""
     for option in ("download", "sync"):
@@ -119,11 +148,11 @@ def _check_target(effective: Effective, here: CallerContext) -> None:
             continue
         path = Path(here.path(typed))
         there = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
-        why = None if there.is_dir() else "is no folder"
+        why = None if there.is_dir() else "is not a folder"
         if why is None and not os.access(there, os.W_OK | os.X_OK):
-            why = "cannot be written: outputs of tasks are to be put there"
+            why = "is not writable, but output files of tasks go there"
         if why:
-            wrong = UsageError(f"{here.shown(str(there))} {why}", hint="name another one")
+            wrong = UsageError(f"{here.shown(str(there))} {why}", hint="choose another folder")
             raise blamed(effective, option, wrong)
 
 

@@ -84,7 +84,7 @@ class Bundle:
             return
         raise UsageError(
             f"{other.said} and {item.said} would both be copied to {arrival}",
-            hint="rename one of them, or send only one",
+            hint="rename one of them, or upload only one",
         )
 
     def check(self) -> None:
@@ -101,7 +101,7 @@ class Bundle:
                 if other is not None and not other.is_folder:
                     raise UsageError(
                         f"{other.said} would be copied to {above}, and {item.said} below it",
-                        hint="rename one of them, or send only one",
+                        hint="rename one of them, or upload only one",
                     )
                 folders.add(above)
                 above = above.rpartition("/")[0]
@@ -138,12 +138,12 @@ class Bundle:
             now = os.fstat(file)
             if not tar.file(arrival, item.mode, file, now.st_size, int(now.st_mtime)):
                 raise UsageError(
-                    f"{item.said} became shorter while it was read",
-                    hint="submit again, or name it in .batchioignore",
+                    f"{item.said} became shorter while batchio read it",
+                    hint="submit the job again, or list the file in .batchioignore",
                 )
             if os.fstat(file).st_size > now.st_size:
-                first = f"its first {format_bytes(now.st_size)} are sent"
-                self.warnings.append(f"{item.said} grew while it was read: {first}")
+                first = f"only its first {format_bytes(now.st_size)} are sent"
+                self.warnings.append(f"{item.said} grew while batchio read it: {first}")
         finally:
             os.close(file)
         self.items[arrival] = item._replace(size=now.st_size)

@@ -37,21 +37,21 @@ def notes(effective: Effective, here: CallerContext, workspace: Workspace) -> li
     lines, folders = [], list(_folders(effective))
     clean = effective.value("download-clean")
     if clean and not folders:
-        wrong = UsageError("no folder is named", hint="add --download FOLDER")
+        wrong = UsageError("no folder given", hint="add --download FOLDER")
         raise blamed(effective, "download-clean", wrong)
     for name in folders:
         jobs = dict.fromkeys(one.job for one in brought(effective, name, here, workspace).values())
         typed = effective.value(name)
         if busy := clean and next((job for job in jobs if _runs(workspace.job(job))), None):
             wrong = UsageError(
-                f"job {busy} still runs, and has brought files to {typed}",
-                hint="wait for it, or name another folder",
+                f"job {busy} is still running and writes to {typed}",
+                hint="wait for it, or choose another folder",
             )
             raise blamed(effective, "download-clean", wrong)
         if jobs and not clean and name == "download":
             lines.append(
-                f"{typed} holds files of job {list(jobs)[-1]}; those that are not written again "
-                "stay; --download-clean removes them first"
+                f"{typed} contains files of job {list(jobs)[-1]}, and this job keeps those it "
+                f"does not overwrite; to remove them first: --download-clean"
             )
     return lines
 

@@ -86,7 +86,7 @@ def _buffer(given: Any, where: str) -> tuple[str, bytes]:
     """Return the path and the content of one item of buffers_to_upload."""
     shape = 'write {"relative_path": "hello.txt", "buffer": io.BytesIO(b"hello")}'
     if not isinstance(given, Mapping) or not {"relative_path", "buffer"} <= given.keys():
-        raise UsageError("not a relative_path and a buffer", where=where, hint=shape)
+        raise UsageError("not a dictionary with relative_path and buffer", where=where, hint=shape)
     path, data = str(given["relative_path"]), given["buffer"]
     arrival = posixpath.normpath(path)
     if arrival.split("/")[0] in ("", ".", ".."):

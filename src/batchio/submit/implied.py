@@ -34,8 +34,8 @@ MOST: Final = 100 << 20
 NAMED: Final = 3
 """Number of files that a message names."""
 
-_PYTHON = re.compile(r"(?:.*/)?(?:python|pypy)[\d.]*t?")
-_PYTHON_LINE = re.compile(rb"#!.*\b(?:python|pypy)[\d.]*t?\b")
+PYTHON_WORD = re.compile(r"(?:.*/)?(?:python|pypy)[\d.]*t?")
+PYTHON_LINE = re.compile(rb"#!.*\b(?:python|pypy)[\d.]*t?\b")
 _SHELL_LINE = re.compile(rb"#!.*\b(?:sh|bash|dash|ash|zsh|ksh)\b")
 _SHELL_SUFFIXES: Final = (".sh", ".bash", ".zsh", ".ksh")
 _WITH_VALUE: Final = "WX"
@@ -49,7 +49,7 @@ def add_implied(bundle: Bundle, command: Command, here: CallerContext) -> None:
         UsageError: a file cannot be read, or all together are larger than MOST.
     """
     needs = _Needs(bundle, here)
-    words = _split(command.argv[0]) if command.shell else command.argv
+    words = split_line(command.argv[0]) if command.shell else command.argv
     needs.words(words, "the command line")
     if command.text is not None:
         text = command.text.encode("utf-8", "surrogateescape")
@@ -74,7 +74,7 @@ class _Needs:
     def words(self, words: Sequence[str], by: str) -> None:
         """Add what `python -m MODULE` and `python -c PROGRAM` find in the current folder."""
         for at, word in enumerate(words):
-            if word != PYTHON and not _PYTHON.fullmatch(word):
+            if word != PYTHON and not PYTHON_WORD.fullmatch(word):
                 continue
             option, value = _python_option(words[at + 1 :])
             folder = self._folder(self._here.folder)
@@ -99,7 +99,7 @@ class _Needs:
 
     def program(self, text: bytes, arrival: str, folder: str, shown: str) -> None:
         """Add what a program in `folder` needs, whose text is Python or for a shell."""
-        if shown.lower().endswith(SOURCE) or _PYTHON_LINE.match(text):
+        if shown.lower().endswith(SOURCE) or PYTHON_LINE.match(text):
             self._python(text, self._folder(folder), os.path.dirname(arrival), shown)
         elif (
             shown.lower().endswith(_SHELL_SUFFIXES)
@@ -157,7 +157,7 @@ class _Needs:
     def _shell(self, text: bytes, shown: str) -> None:
         """Add the files that a shell script names, as seen from the current folder."""
         for number, line in enumerate(text.decode("utf-8", "surrogateescape").splitlines(), 1):
-            words = _split(line)
+            words = split_line(line)
             by = f"{shown}:{number}"
             self.words(words, by)
             for before, word in zip(["", *words], words, strict=False):
@@ -168,7 +168,8 @@ class _Needs:
     def _named(self, word: str, arrival: str, why: str) -> None:
         size = self._here.look(word).size
         if size > MOST - self._found.size:
-            said = f"{word} ({why}): not sent, it is {format_bytes(size)}; --upload {word} sends it"
+            large = f"{word} ({why}) was not sent: it is {format_bytes(size)}"
+            said = f"{large}; to send it: --upload {word}"
             self._found.warnings.append(said)
             return
         if arrival not in self._found.items and arrival not in self._bundle.items:
@@ -211,7 +212,7 @@ def _python_option(words: Sequence[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _split(line: str) -> list[str]:
+def split_line(line: str) -> list[str]:
     """Return the words and signs of a line for a shell; [] where a quote is open."""
     words = shlex.shlex(line, posix=True, punctuation_chars=True)
     words.whitespace_split = True
@@ -227,6 +228,6 @@ def _too_much(items: Mapping[str, Item]) -> UsageError:
     size = format_bytes(sum(item.size for item in items.values()))
     return UsageError(
         f"the modules that the command imports are {size}; the largest files are {named}",
-        hint="name what tasks do not need in .batchioignore, send the folder with --upload, "
-        "or send only the script with --no-implicit-upload",
+        hint="list what tasks do not need in .batchioignore, or send the folder with --upload, or "
+        "send only the script with --no-implicit-upload",
     )

@@ -17,10 +17,13 @@ _UNPACKS: Final = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\x00": "lzma"}
 """The module that reads a packed file, by how the file begins."""
 
 _FOREIGN: Final = {
-    b"\x28\xb5\x2f\xfd": ("packed by zstd", "unpack it: zstd -d FILE"),
-    b"PK\x03\x04": ("a zip archive, as .xlsx files are too", "unpack it, or save it as CSV"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "decompress it: zstd -d FILE"),
+    b"PK\x03\x04": (
+        "a zip archive (.xlsx files are zip archives, too)",
+        "unpack it, or save it as CSV",
+    ),
     b"PAR1": ("a Parquet file", "save it as CSV or JSONL"),
-    b"%PDF": ("a PDF file", "give a text file"),
+    b"%PDF": ("a PDF file", "use a text file"),
     b"SQLite": ("an SQLite database", "save the table as CSV"),
 }
 """What is no list of inputs, by how the file begins: what it is, and what helps."""
@@ -101,6 +104,6 @@ def closing(file: IO[bytes], name: str, inputs: Iterator[bytes]) -> Iterator[byt
     except OSError as err:
         raise UsageError(f"cannot read {name}: {err.strerror or err}") from err
     except _damage() as err:
-        raise UsageError(f"it is packed, and damaged: {err}", where=name) from err
+        raise UsageError(f"it is compressed, and damaged: {err}", where=name) from err
     finally:
         _close(file)

@@ -23,12 +23,13 @@ from batchio.submit import earlier
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchio.core.spec import JobSpec
+    from batchio.core.spec import JobSpec, Software
     from batchio.options.resolve import Effective
     from batchio.options.to_spec import ResolvedJob
     from batchio.ports import Draft, Workspace
     from batchio.submit.bundle import Bundle
     from batchio.submit.caller import CallerContext
+    from batchio.submit.environment import Environment
     from batchio.submit.tasks import Source, Survey
 
 
@@ -67,6 +68,8 @@ class PlanDocument(TypedDict):
     """Size of all files together."""
     implied: dict[str, str]
     """Why files travel that nobody named: "imported by process.py:2", by path."""
+    packages: str
+    """The Python environment that travels, in one line; "" when none does."""
     options: list[PlannedOption]
     warnings: list[str]
 
@@ -81,6 +84,7 @@ class Plan:
         bytes: Their size together.
         implied: Why files travel that nobody named, by path; that of a package ends in `/`.
         sends: Both in one line, for people.
+        packages: The Python environment that travels, in one line; "" when none does.
     """
 
     name: str
@@ -94,6 +98,7 @@ class Plan:
     bytes: int
     implied: Mapping[str, str]
     sends: str
+    packages: str
     options: tuple[tuple[str, str, str], ...]
     warnings: tuple[str, ...]
 
@@ -112,6 +117,7 @@ class Plan:
             "files": list(self.files),
             "bytes": self.bytes,
             "implied": dict(self.implied),
+            "packages": self.packages,
             "options": [
                 {"option": name, "value": value, "origin": origin}
                 for name, value, origin in self.options
@@ -128,6 +134,7 @@ class Prepared:
         resolved: ResolvedJob,
         source: Source | None,
         bundle: Bundle,
+        environment: Environment | None,
         workspace: Workspace,
         here: CallerContext,
         warnings: list[str],
@@ -140,6 +147,7 @@ class Prepared:
         self._resolved = resolved
         self._source = source
         self._bundle = bundle
+        self._environment = environment
         self._here = here
         self._survey: Survey | None = None
         self._spec: JobSpec | None = None
@@ -160,6 +168,11 @@ class Prepared:
         return str(self._bundle)
 
     @property
+    def packages(self) -> str:
+        """The Python environment that travels, for people; "" when none does."""
+        return "" if self._environment is None else str(self._environment)
+
+    @property
     def spec(self) -> JobSpec:
         """The job's spec. Before `create`, asking for it reads all inputs once.
 
@@ -168,7 +181,7 @@ class Prepared:
         """
         if self._spec is None:
             survey = self._surveyed()
-            self._spec = self._built(survey.count if survey else None, None)
+            self._spec = self._built(survey.count if survey else None, None, None)
         return self._spec
 
     def plan(self) -> Plan:
@@ -190,6 +203,7 @@ class Prepared:
             bytes=self._bundle.size,
             implied=dict(self._bundle.implied),
             sends=self.sends,
+            packages=self.packages,
             options=tuple(self.effective.rows(short=True)),
             warnings=tuple(self.warnings),
         )
@@ -208,8 +222,8 @@ class Prepared:
         """Create the job, whole or not at all, and return its id. No head runs it yet.
 
         Args:
-            first: Called with the job's id and spec before it is there; returns warnings. What
-                it raises leaves no job.
+            first: Called with the job's id and spec just before it is there; returns warnings.
+                What it raises leaves no job.
 
         Raises:
             UsageError: something is wrong with the inputs, or a file has changed.
@@ -217,14 +231,16 @@ class Prepared:
                 cannot be removed.
         """
         now = time.time()
+        software = self._environment.pack(self._here) if self._environment else None
         with self.workspace.draft(now) as draft:
             count = None
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
-            spec = self._spec = self._built(count, self._packed(draft))
+            spec = self._spec = self._built(count, self._packed(draft), software)
             submitted = _storable(encode(JobSubmitted(now, draft.id, spec.to_json())))
             draft.show(TOPIC, first_card(draft.id, spec, now))
             if first:
+                draft.send()
                 self.warnings += first(draft.id, spec)
             earlier.clean(self.effective, self._here, self.workspace)
             draft.commit([submitted], name=spec.name, made_by=__version__)
@@ -247,7 +263,7 @@ class Prepared:
         finally:
             self.warnings += self._bundle.warnings[known:]
 
-    def _built(self, count: int | None, digest: str | None) -> JobSpec:
+    def _built(self, count: int | None, digest: str | None, software: Software | None) -> JobSpec:
         return build(
             self._resolved,
             folder=self._here.folder,
@@ -255,6 +271,7 @@ class Prepared:
             count=count,
             inputs=self._source.kind if self._source else "none",
             bundle=digest,
+            software=software,
         )
 
 

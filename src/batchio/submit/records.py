@@ -52,9 +52,9 @@ def encode_record(record: object, where: str) -> bytes:
     """
     if not isinstance(record, Mapping):
         raise UsageError(
-            f"{_short(record)} is not an object of variables",
+            f"{_short(record)} is not an object with variables",
             where=where,
-            hint='one object a task, such as {"NAME": "value"}',
+            hint='one object per task, such as {"NAME": "value"}',
         )
     out: dict[str, str] = {}
     for name, value in record.items():
@@ -77,7 +77,7 @@ def encode_record(record: object, where: str) -> bytes:
 def from_csv(file: IO[bytes], name: str, comma: str) -> Iterator[bytes]:
     """Yield the records of CSV as spreadsheets write it (RFC 4180); its first row is names."""
     if len(comma) != 1:
-        raise UsageError(f"{comma!r} cannot separate columns", hint="give one character")
+        raise UsageError(f"{comma!r} cannot separate columns", hint="use one character")
     import csv
 
     text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
@@ -129,7 +129,9 @@ def _header(row: list[str], where: str, comma: str) -> list[str]:
             other = next((sign for sign in ";\t|," if sign in name), None)
             if not name:
                 why = "a column has no name"
-                raise UsageError(why, where=where, hint="pandas writes none with index=False")
+                raise UsageError(
+                    why, where=where, hint="in pandas, write the file with index=False"
+                )
             if len(names) == 1 and other:
                 sign = "\\t" if other == "\t" else other
                 raise _bad_name(name, where, f"--map-over-delimiter '{sign}'")
@@ -167,7 +169,7 @@ def read_json(file: IO[bytes], name: str) -> list[Any]:
     try:
         items = json.loads(file.read().removeprefix(codecs.BOM_UTF8), **_AS_WRITTEN)
     except ValueError as err:
-        hint = "for one value a line: --map-over-format jsonl, or lines"
+        hint = "for one value per line: --map-over-format jsonl, or lines"
         raise UsageError(f"not JSON: {err}", where=name, hint=hint) from err
     if not isinstance(items, list):
         raise UsageError("not a JSON array", where=name, hint='write [1, 2] or [{"NAME": 1}]')
@@ -216,9 +218,9 @@ def plain_text(value: object, where: str) -> str | None:
             return None
         case _:
             raise UsageError(
-                f"{_short(value)} is not a plain value",
+                f"{_short(value)} is not a simple value",
                 where=where,
-                hint="give a text, a number, true, false or null",
+                hint="use a string, a number, true, false or null",
             )
 
 
@@ -230,18 +232,18 @@ def no_nul(data: bytes, where: str, nul: bytes = b"\0") -> bytes:
 
 def nul_error(where: str) -> UsageError:
     return UsageError(
-        "a NUL byte, which no environment variable can hold",
+        "a NUL byte, which an environment variable cannot contain",
         where=where,
-        hint=r"for values that NUL separates: --map-over-delimiter '\0'",
+        hint=r"for values separated by NUL: --map-over-delimiter '\0'",
     )
 
 
 def too_long(where: str) -> UsageError:
     """Return the error for a value that no environment variable can hold."""
     return UsageError(
-        "longer than the 128 KiB that a variable can hold; is the delimiter right?",
+        "longer than 128 KiB, the limit of an environment variable; is the delimiter right?",
         where=where,
-        hint="give the tasks files, and map over their names",
+        hint="put the values in files, and map over the file names",
     )
 
 

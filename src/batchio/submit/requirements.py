@@ -50,17 +50,17 @@ def check(effective: Effective, provider: str, nodes: int, coiled: AbstractSet[s
         lacks |= _lacking_here(effective)
     least = effective.value("min-workers") or 1
     if Trait.RENTS not in able and least > nodes:
-        lacks["min-workers"] = f"{least} nodes are asked for, there are {nodes}"
+        lacks["min-workers"] = f"the job needs {least} nodes, but there are {nodes}"
     apart = effective.value("task-on-scheduler") is False
     if Trait.RENTS not in able and Trait.REMOTE in able and apart and nodes < 2:
-        lacks["task-on-scheduler"] = "no task may run on the first node, and there is only one"
+        lacks["task-on-scheduler"] = "no task may run on the first node, but it is the only one"
     if not lacks:
         return
     first, *more = (blamed(effective, name, UsageError(why)) for name, why in lacks.items())
     places = {place for name in lacks for place in effective.origin(name).split(", ")}
-    hint = f"to run all the same, without: --ignore {','.join(lacks)}"
+    hint = f"to run without it: --ignore {','.join(lacks)}"
     if places & coiled:
-        hint = f"written for Coiled; to run all the same: --provider {provider} --ignore "
+        hint = f"this script is for Coiled; to run it here anyway: --provider {provider} --ignore "
         hint += ",".join(lacks)
     message = "; ".join([first.message, *map(str, more)])
     raise UsageError(message, where=first.where, hint=hint)
@@ -110,11 +110,15 @@ def check_program(resolved: ResolvedJob, here: CallerContext) -> None:
     if shutil.which(program, path=path):
         return
     if os.path.exists(program) and program.startswith("/"):
-        kind = "is a folder" if os.path.isdir(program) else "may not be executed (chmod +x?)"
+        kind = "is a folder" if os.path.isdir(program) else "is not executable (chmod +x?)"
         raise UsageError(f"{program} {kind}", where=where)
     if program.startswith("/") and not where:
         raise UsageError(f"no such file: {program}")
-    hint = None if where else f"what only a shell knows: --shell {shlex.quote(command.shown)}"
+    hint = None
+    if not where and here.look(program).is_file:
+        hint = f"for the file of that name in this folder: batchio run ./{program}"
+    elif not where:
+        hint = f"if it is an alias or a shell command: --shell {shlex.quote(command.shown)}"
     raise UsageError(f"{program}: no such program on this computer", where=where, hint=hint)
 
 

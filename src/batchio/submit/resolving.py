@@ -5,8 +5,6 @@ Reads; makes nothing.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.spec import SCRIPT_NAME
@@ -28,10 +26,11 @@ from batchio.options.table import get, suggestion
 from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
-from batchio.providers import NAMES, traits
+from batchio.providers import HEADS_HERE, NAMES, check_head, traits
 from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
+from batchio.submit.interpreter import users_python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,7 +71,7 @@ def resolve_job(
     planned = _planned(command, effective, here)
     coiled = frozenset(f"{name}:{item.line}" for item in directives if item.tag == "COILED")
     container, said = _container(effective, provider, coiled, here)
-    filestore, unknown = _filestore(effective, provider, coiled)
+    filestore, unknown = _input_filestore(effective, provider, coiled)
     warnings = [
         *notes,
         *effective.notes,
@@ -90,6 +89,7 @@ def resolve_job(
         python=_python(effective, provider, container, here),
         container=container,
         input_filestore=filestore,
+        output_filestore=_output_filestore(effective),
         hosts=hosts,
         ignored=effective.ignored(provider, traits(provider)),
         host_setup=_file_text(effective, "host-setup-script", here),
@@ -180,8 +180,8 @@ def _with_provider(effective: Effective, layers: Sequence[Layer], here: CallerCo
         setting.option.name == "hosts" for setting in layers[0].settings
     ):
         # An empty list, as of `--hosts "$UNSET"`: this computer is not what was meant.
-        hint = "name some, or say that this computer is meant: --provider local"
-        raise blamed(effective, "hosts", UsageError("it names no host", hint=hint))
+        hint = "name a host, or use this computer: --provider local"
+        raise blamed(effective, "hosts", UsageError("it is empty", hint=hint))
     return effective
 
 
@@ -195,7 +195,7 @@ def _provider(effective: Effective) -> str:
     if name not in NAMES:
         known = ", ".join(NAMES)
         close = suggestion(name, NAMES)
-        hint = close if close.startswith("did") else f"providers are {known}"
+        hint = close if close.startswith("did") else f"the providers are {known}"
         raise blamed(effective, "provider", UsageError(f'there is no provider "{name}"', hint=hint))
     return name
 
@@ -225,26 +225,18 @@ def _hosts(effective: Effective, provider: str, here: CallerContext) -> tuple[st
     if not words:
         raise UsageError(
             "the ssh provider needs hosts",
-            hint="name them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
+            hint="give them: --hosts alice@gpu1,gpu2, or --hosts-file FILE",
         )
     return tuple(words)
 
 
 def _check_head(effective: Effective, provider: str) -> None:
     """Raise UsageError when the head cannot be where it shall be."""
-    head = effective.value("head")
-    if head in ("local", "inline"):
+    head, place = effective.value("head"), effective.value("workspace") or ""
+    if head in HEADS_HERE:
         return
     try:
-        from batchio.providers.hosts import parse_host
-
-        parse_host(head)
-        place = effective.value("workspace") or ""
-        if Trait.HOSTS not in traits(provider) or not is_bucket(place):
-            raise UsageError(
-                "a head on another computer needs the ssh provider and a workspace that it reaches",
-                hint="name hosts, and a bucket: --hosts gpu1,gpu2 --workspace s3://mine/batchio",
-            )
+        check_head(head, provider, shared=is_bucket(place))
         if effective.value("sync"):
             raise UsageError(
                 "--sync brings outputs to this computer, and the head is on another one",
@@ -276,11 +268,11 @@ def _container(
     if origin in coiled:
         note = f"--container {image} ({origin}): ignored, {missing}; tasks run without it"
         return None, [note]
-    hint = "--run-on-host runs it without the container"
+    hint = "to run it without the container: --run-on-host"
     raise blamed(effective, "container", UsageError(missing, hint=hint))
 
 
-def _filestore(
+def _input_filestore(
     effective: Effective, provider: str, coiled: AbstractSet[str]
 ) -> tuple[str | None, list[str]]:
     """Return the URL of the store for inputs, if any, and warnings about it."""
@@ -289,12 +281,32 @@ def _filestore(
         return None, []
     origin = effective.origin("input-filestore")
     if origin in coiled and "://" not in url:
-        return None, [f"--input-filestore {url} ({origin}): ignored, it is one of Coiled's"]
+        return None, [f"--input-filestore {url} ({origin}): ignored, it is a filestore of Coiled's"]
+    return _store(effective, "input-filestore"), []
+
+
+def _output_filestore(effective: Effective) -> str | None:
+    """Return the URL of the store for output files, if any."""
+    url = _store(effective, "output-filestore")
+    for other in ("download", "sync"):
+        if url and effective.value(other):
+            twice = UsageError(
+                f"output files go to one place, but --output-filestore {url} is another",
+                hint="leave out one of them",
+            )
+            raise blamed(effective, other, twice)
+    return url
+
+
+def _store(effective: Effective, name: str) -> str | None:
+    """Return the URL that an option gives, if any; it may be that of a file store."""
+    url: str | None = effective.value(name)
     try:
-        check(url)
+        if url:
+            check(url)
     except UsageError as err:
-        raise blamed(effective, "input-filestore", err) from None
-    return url, []
+        raise blamed(effective, name, err) from None
+    return url.rstrip("/") if url else None
 
 
 def _python(
@@ -302,15 +314,13 @@ def _python(
 ) -> str | None:
     """Return the interpreter for .py scripts; None: the node chooses."""
     given: str | None = effective.value("python")
+    if not _here(provider) and effective.value("package-sync"):
+        return None  # it names the environment that travels
     if not _here(provider) or container:
         return given
     if given:
         return here.path(given) if "/" in given else given
-    for variable in ("VIRTUAL_ENV", "CONDA_PREFIX"):
-        candidate = os.path.join(here.environ.get(variable, ""), "bin", "python")
-        if os.path.isabs(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    return sys.executable
+    return users_python(None, here).path
 
 
 # --- files that options name ---------------------------------------------------------

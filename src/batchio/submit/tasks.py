@@ -193,10 +193,10 @@ def unfilled(command: Command, source: Source | None) -> list[str]:
     named = next((found for word in command.argv if (found := _INPUT.search(word))), None)
     if named is None or (source is not None and source.kind == "values"):
         return []
-    why = "nothing is mapped over"
+    why = "there is no --map-over option"
     if source is not None:
-        why = "the columns of a table are variables of their own"
-    return [f"{named[0]} in the command stays as it is: {why}"]
+        why = "each column of a table is its own variable"
+    return [f"{named[0]} in the command is not replaced: {why}"]
 
 
 _INPUT: Final = re.compile(r"(?<!\\)\$\{?(?:BATCHIO_TASK_INPUT|COILED_BATCH_TASK_INPUT)\b\}?")
@@ -205,7 +205,7 @@ _INPUT: Final = re.compile(r"(?<!\\)\$\{?(?:BATCHIO_TASK_INPUT|COILED_BATCH_TASK
 def idle(effective: Effective) -> list[str]:
     """Return a line for each option about mapping, when there is nothing to map over."""
     return [
-        f"--{name} ({effective.origin(name)}): ignored, nothing is mapped over"
+        f"--{name} ({effective.origin(name)}): ignored, there is no --map-over option"
         for name in ("map-over-input-var", "map-over-delimiter", "map-over-format")
         if effective.value(name) is not None
     ]

@@ -80,13 +80,13 @@ class Walk:
         shown = os.path.normpath(typed)
         if not stat.S_ISDIR(found.st_mode):
             if typed.endswith("/"):
-                raise UsageError(f"{shown} is no folder", hint="leave out the / behind its name")
+                raise UsageError(f"{shown} is not a folder", hint="leave out the / at the end")
             self.file(path, arrival, shown, found)
             return
         if bare:
             arrival = ""
         elif not arrival:
-            raise UsageError(f"{typed} has no name to arrive under", hint="write a / behind it")
+            raise UsageError(f"{typed} has no folder name", hint="add a / at the end")
         self.folder(path, "" if arrival == os.curdir else arrival, shown)
 
     def folder(
@@ -137,7 +137,7 @@ class Walk:
         elif path in self._avoided or self._stays(entry, arrival, is_folder, rules):
             return
         elif is_folder and os.path.realpath(path) in above:
-            self._leave(shown, f"it is a link to {os.readlink(path)}, a folder that it stands in")
+            self._leave(shown, f"it is a link to {os.readlink(path)}, a folder that contains it")
         elif is_folder:
             self.folder(path, arrival, shown, rules, above)
         else:
@@ -178,7 +178,7 @@ class Walk:
         self._bundle.add(arrival, Item(path, found.st_size, mode, shown))
 
     def _leave(self, shown: str, why: str) -> None:
-        self._bundle.warnings.append(f"{shown}: not sent, {why}")
+        self._bundle.warnings.append(f"{shown} was not sent: {why}")
 
 
 def check_readable(path: str, shown: str) -> None:
@@ -204,8 +204,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_nowhere(shown: str, path: str, err: OSError) -> UsageError:
-    what = "which leads back to it" if err.errno == errno.ELOOP else "which does not exist"
+    what = "which links back to it" if err.errno == errno.ELOOP else "which does not exist"
     return UsageError(
         f"{shown} is a link to {os.readlink(path)}, {what}",
-        hint="remove it, or name it in .batchioignore",
+        hint="remove it, or list it in .batchioignore",
     )

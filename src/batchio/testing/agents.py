@@ -80,6 +80,8 @@ class ScriptedAgent:
         """The agent sends each of its messages twice, as after a broken connection."""
         self.breaks_after: int | None = None
         """Bytes of outputs after which a connection breaks, once."""
+        self.puts: Callable[[str, bytes], str] = lambda url, data: "Connection refused"
+        """How it puts bytes behind a URL: it returns why that cannot be, or ""."""
         self._script = script
         self._instance = 0
         self.forget()
@@ -164,6 +166,13 @@ class ScriptedAgent:
                 self._push()
             case ["fetch", task, number, *known]:
                 self._send_outputs(line, task, number, *known)
+            case ["list", task, number]:
+                rows = [
+                    [name, len(data)] for name, data in self._left.get((task, number), {}).items()
+                ]
+                line.say(["listed", task, number, 0, rows, False])
+            case ["store", task, number, pieces]:
+                self._store(line, (task, number), pieces)
             case ["discard", pairs]:
                 for task, number in pairs:
                     self._left.pop((task, number), None)
@@ -269,14 +278,30 @@ class ScriptedAgent:
             chunk = self._spool[offset : offset + limit]
             self._line.send(frames.LOG, frames.OFFSET.pack(offset) + chunk)
 
-    def _send_outputs(self, line: Line, task: int, number: int, known: int = 0) -> None:
-        left, out = self._left.get((task, number), {}), io.BytesIO()
+    def _store(self, line: Line, key: Pair, pieces: list[list[Any]]) -> None:
+        """Put pieces of outputs into a store, or say why that cannot be."""
+        for path, offset, size, url in pieces:
+            whole = self._tar(key) if path is None else self._left[key][path]
+            data = whole[offset : offset + size]
+            why = self.puts(url, data) if data or path else ""
+            if why:
+                line.say(["unstored", *key, why])
+                return
+            line.say(["stored", *key, [[path, offset, len(data), zlib.crc32(data)]]])
+
+    def _tar(self, key: Pair) -> bytes:
+        """Return the tar stream of an attempt's outputs."""
+        left, out = self._left.get(key, {}), io.BytesIO()
         with tarfile.open(fileobj=out, mode="w") as tar:
             for name, data in left.items():
                 info = tarfile.TarInfo(name)  # without a time: the same bytes each time
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
-        whole, limit = out.getvalue(), self.breaks_after
+        return out.getvalue()
+
+    def _send_outputs(self, line: Line, task: int, number: int, known: int = 0) -> None:
+        left, whole = self._left.get((task, number), {}), self._tar((task, number))
+        limit = self.breaks_after
         new = whole[known:] if limit is None else whole[known : known + limit]
         for at in range(0, len(new), OUTPUT_FRAME):
             line.send(

@@ -30,6 +30,8 @@ class MemoryEvents:
     """Whether the store has no more room."""
     down: bool = False
     """Whether the store does not answer."""
+    silent: bool = False
+    """Whether reads are not answered."""
     deaf: bool = False
     """Whether writes are carried out but their answers are lost."""
     seconds: float = 0.0
@@ -43,6 +45,8 @@ class MemoryEvents:
 
     def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
         """Return the events behind position `after`, at most `limit`: `(position, body)`."""
+        if self.silent:
+            raise JournalDown(f"nobody answers for job {self.job}")
         rows = self._rows[after:]
         return list(enumerate(rows[:limit], after + 1))
 
@@ -140,4 +144,4 @@ def refuse_second(past: MemoryEvents) -> None:
     """Raise LeaseHeld when a head has the lease."""
     if past.holder is not None:
         who = past.holder
-        raise LeaseHeld(f"another head runs job {past.job} (process {who.pid} on {who.host})")
+        raise LeaseHeld(f"another process runs job {past.job} (process {who.pid} on {who.host})")

@@ -152,9 +152,15 @@ class MemoryJobStore:
         """Return the file that holds the job's files, to be uploaded."""
         return self.folder / "bundle.tar"
 
+    def sign_bundle(self, seconds: float) -> None:
+        """Return None: nodes cannot fetch from here."""
+
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
+
+    def parts(self) -> None:
+        """Return None: outputs are files in `outputs()`."""
 
     def placed(self) -> MemoryPlacedFiles:
         """Return the record of the outputs that were put in their place."""
@@ -232,6 +238,9 @@ class MemoryDraft:
     def show(self, topic: str, facts: Mapping[str, Any]) -> None:
         """Show onlookers these facts about a topic, from the job's beginning."""
         self._shown[topic] = json.dumps(facts)
+
+    def send(self) -> None:
+        """Do nothing: they are there already."""
 
     def commit(self, events: Sequence[str], *, name: str = "", made_by: str = "") -> None:
         """Create the job; only this process knows it."""

@@ -25,6 +25,9 @@ class MemoryLogs:
         self.rows: dict[int, dict[int, bytearray]] = {}
         """The segments of each node, by the offset at which they begin."""
 
+    def catch_up(self, *, over: bool = False) -> None:
+        """Do nothing: every verb looks at what there is."""
+
     def nodes(self) -> list[int]:
         """Return the numbers of the nodes that have logs."""
         return sorted({*self.rows, *self._files.nodes()})
@@ -92,6 +95,13 @@ class MemorySink:
     def size(self) -> int:
         """Return how many bytes of the agent's spool are safely kept."""
         return self._end() - self.shift
+
+    def safe(self) -> int:
+        """Return `size`: what is kept is where it belongs."""
+        return self.size()
+
+    async def settle(self) -> None:
+        """Do nothing: what was written is safe."""
 
     async def write(self, offset: int, data: memoryview) -> None:
         """Store those bytes of `data` that are new."""

@@ -277,7 +277,7 @@ class ScriptedTransport:
                 said = self._node.start_agent()
             case ["/bin/sh", "-c", _, "sh", _, "batchio-agent", _, _, "down", *_]:
                 self._node.remove_agent()
-            case ["/bin/sh", "-c", _, "sh", _]:
+            case ["/bin/sh", "-c", _, "sh", _, _]:
                 return Completed(0, b"", b"")
             case _:
                 return Completed(127, b"", f"{argv[0]}: not found\n".encode())
@@ -287,7 +287,7 @@ class ScriptedTransport:
         """Connect to the agent. Raises Unreachable when it does not listen there."""
         self._check()
         if not self._node.listens(path):
-            raise Unreachable(f"nobody answers at {path}", where=self.where)
+            raise Unreachable(f"nothing answers at {path}", where=self.where)
         line = Line(self._node)
         self._lines.append(line)
         return line.reader, line

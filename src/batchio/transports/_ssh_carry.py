@@ -97,12 +97,14 @@ async def _why(process: Process, path: str, where: str) -> NodeError:
         return lost(where, error)
     said = done.stderr or b""
     lines = (said if isinstance(said, bytes) else said.encode()).decode("utf-8", "replace")
-    why = lines.strip().splitlines()[-1] if lines.strip() else "it did not say why"
+    why = lines.strip().splitlines()[-1] if lines.strip() else "it gave no reason"
     if done.returncode in (126, 127):
         return Unfit(
-            f"it forwards no sockets, and cannot carry one: {why}", where=where, hint=MISSING
+            f"it does not forward sockets, and batchio cannot work around that: {why}",
+            where=where,
+            hint=MISSING,
         )
-    return Unreachable(f"nobody answers at {path} ({why})", where=where)
+    return Unreachable(f"nothing answers at {path} ({why})", where=where)
 
 
 @functools.cache

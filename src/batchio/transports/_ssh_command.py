@@ -50,7 +50,7 @@ def command_line(argv: Sequence[str]) -> bytes:
     """
     words = [os.fsencode(shlex.quote(word)) for word in argv]
     if any(b"\0" in word for word in words):
-        raise ValueError("a word of a command cannot hold a NUL byte")
+        raise ValueError("a word of a command cannot contain a NUL byte")
     return b" ".join([b"exec /bin/sh -c", shlex.quote(_WRAPPER).encode(), b"sh", *words])
 
 
@@ -158,7 +158,7 @@ class Sessions:
                     raise Unfit(
                         f"its SSH server refuses to run anything ({error.reason})",
                         where=self._where,
-                        hint="look at MaxSessions in its sshd_config",
+                        hint="check MaxSessions in its sshd_config",
                     ) from error
             except BaseException:
                 self._leave()
@@ -185,4 +185,4 @@ class Sessions:
 
 def _last_line(said: bytes) -> str:
     lines = [line.strip() for line in said.decode("utf-8", "replace").split("\n")]
-    return next((line for line in reversed(lines) if line), "it did not say why")
+    return next((line for line in reversed(lines) if line), "it gave no reason")

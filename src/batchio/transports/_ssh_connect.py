@@ -281,7 +281,7 @@ def _way(login: Login, depth: int) -> tuple[SshTarget, ...]:
     """Return the jump hosts in their order; none where the only one is the host itself."""
     target = login.target
     if depth > _DEEPEST:
-        raise UsageError("ProxyJump goes round in a circle", where=target.where)
+        raise UsageError("ProxyJump leads in a circle", where=target.where)
     hops = []
     for hop in login.jumps.split(","):
         user, _, place = hop.removeprefix("ssh://").rstrip("/").rpartition("@")

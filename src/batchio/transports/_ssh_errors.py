@@ -45,12 +45,14 @@ def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
         case asyncssh.PermissionDenied():
             return _refused(login)
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported():
-            return Unfit(f"its SSH server and we share no algorithm: {error.reason}", where=where)
+            return Unfit(
+                f"its SSH server supports none of our algorithms: {error.reason}", where=where
+            )
         case asyncssh.DisconnectError() if "authentication failures" in error.reason:
             return NotAuthorised(
                 f"user {login.user} was refused after too many keys",
                 where=where,
-                hint="name the right one: IdentityFile and IdentitiesOnly yes in ~/.ssh/config",
+                hint="set the right one: IdentityFile and IdentitiesOnly yes in ~/.ssh/config",
             )
         case socket.gaierror(errno=socket.EAI_NONAME):
             return NodeError(
@@ -69,17 +71,17 @@ def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
             return Unreachable(
                 f"no answer from {login.host} port {port} within {limits.connect:g} s",
                 where=where,
-                hint="if it is only slow: ConnectTimeout in ~/.ssh/config",
+                hint="if it is only slow, raise ConnectTimeout in ~/.ssh/config",
             )
         case TimeoutError():
             return Unreachable(
                 f"{login.host} port {port} is open, but there was no SSH login "
                 f"within {limits.login:g} s",
                 where=where,
-                hint="if it is only slow: ConnectTimeout in ~/.ssh/config",
+                hint="if it is only slow, raise ConnectTimeout in ~/.ssh/config",
             )
         case asyncssh.DisconnectError() | asyncssh.ChannelOpenError():
-            return Unreachable(f"it hung up ({error.reason})", where=where)
+            return Unreachable(f"it closed the connection ({error.reason})", where=where)
         case _:
             number = getattr(error, "errno", None)
             why = os.strerror(number) if number else error
@@ -88,14 +90,14 @@ def explain(error: Exception, login: Login, limits: Limits) -> NodeError:
 
 def _refused(login: Login) -> NotAuthorised:
     methods = list(dict.fromkeys(login.methods))
-    takes = f"it takes {', '.join(methods)}" if methods else "it takes nothing that we have"
+    takes = f"it accepts {', '.join(methods)}" if methods else "it accepts nothing we have"
     passed_over = login.keys.passed_over
-    why = f"{takes}; passed over: {', '.join(passed_over)}" if passed_over else takes
+    why = f"{takes}; skipped: {', '.join(passed_over)}" if passed_over else takes
     hint = (
         f"this must work first: ssh -o BatchMode=yes -o ControlPath=none {_ssh_words(login)} true"
     )
     if methods and _ONLY_PEOPLE.issuperset(methods):
-        hint = f"batchio types no passwords and no codes: it needs a key there; {hint}"
+        hint = f"batchio cannot type passwords or codes, so you need an SSH key there; {hint}"
     return NotAuthorised(
         f"user {login.user} was refused ({why})", where=login.target.where, hint=hint
     )
@@ -109,22 +111,22 @@ def _bad_host_key(error: asyncssh.DisconnectError, login: Login) -> NotAuthorise
     shown = fingerprint(login.shown) if login.shown else error.reason
     if login.target.pinned is not None:
         return NotAuthorised(
-            f"it shows another host key than the one it was made with: {shown}",
+            f"its host key is not the one it was created with: {shown}",
             where=where,
-            hint="this is not the computer that was started; nothing was sent to it",
+            hint="this is not the computer that was started, so nothing was sent to it",
         )
     if "revoked" in error.reason:
         return NotAuthorised(
-            "its host key is revoked: somebody else may have it, and pose as this host",
+            "its host key is revoked: somebody else may have it and pretend to be this host",
             where=where,
-            hint="do not accept it; whoever runs the host has to give it a new key",
+            hint="do not accept it; the administrator of the host has to create a new key",
         )
     if login.known.keys:
         known = ", ".join(dict.fromkeys(map(fingerprint, login.known.keys)))
         return NotAuthorised(
-            f"its host key has changed: it shows {shown}, known is {known}",
+            f"its host key has changed: it is {shown}, but {known} is known",
             where=where,
-            hint=f"if that is right: {_forget(login)}, then {_accept(login)}",
+            hint=f"if this change is expected: {_forget(login)}, then {_accept(login)}",
         )
     return NotAuthorised(
         f"its host key is not known: {shown}", where=where, hint=_how_to_know(login)
@@ -139,8 +141,8 @@ def _how_to_know(login: Login) -> str:
     if not file:
         name = login.host_config.one("userknownhostsfile", "none")
         return (
-            f"its configuration keeps no host keys (UserKnownHostsFile {name}): "
-            f"name a file there, then {_accept(login)}{note}"
+            f"its configuration stores no host keys (UserKnownHostsFile {name}): set a file "
+            f"there, then {_accept(login)}{note}"
         )
     direct = not (login.alias or login.jumps or login.proxy)
     scan = login.host if login.port == 22 else f"-p {login.port} {login.host}"

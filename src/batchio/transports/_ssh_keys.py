@@ -251,5 +251,5 @@ def _unusable(path: str, error: Exception) -> UsageError:
         )
     return UsageError(
         f"the key {path} cannot be read: {_why(error)}",
-        hint="name another one, or none: your ssh-agent and OpenSSH's own places are asked too",
+        hint="choose another key, or none: batchio also tries your ssh-agent and the usual files",
     )

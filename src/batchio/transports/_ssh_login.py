@@ -195,7 +195,7 @@ def _without_revoked(login: Login, known: Known) -> Known:
         raise UsageError(
             f"RevokedHostKeys {path} cannot be read ({why}), so no host key can be trusted",
             where=login.target.where,
-            hint="name a file with one public key a line, as ssh takes it too",
+            hint="use a file with one public key per line, as ssh does",
         ) from error
 
 
@@ -286,7 +286,7 @@ def _chosen(login: Login, keyword: str, known: tuple[str, ...]) -> tuple[str, ..
     found = _both(said, known)
     if said and not found:
         raise UsageError(
-            f"batchio can use none of the {keyword} that its configuration allows: {said}",
+            f"batchio supports none of the {keyword} that its configuration allows: {said}",
             where=login.target.where,
         )
     return found

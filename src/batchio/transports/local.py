@@ -105,7 +105,7 @@ class LocalTransport:
             reader, writer = await asyncio.open_unix_connection(path, limit=_BUFFER)
         except OSError as error:
             raise Unreachable(
-                f"nobody answers at {path} ({error.strerror})", where=self.where
+                f"nothing answers at {path} ({error.strerror})", where=self.where
             ) from error
         return Reader(reader, self.where, _BROKEN), Writer(writer, self.where, _BROKEN)
 

@@ -179,7 +179,7 @@ def _home() -> str:
 
 def _refused(where: str, err: str) -> UsageError:
     lines = [line for line in err.splitlines() if line and not _NOISE.match(line)]
-    why = lines[-1] if lines else "it did not say why"
+    why = lines[-1] if lines else "it gave no reason"
     return UsageError(f"ssh refuses its configuration: {why}", where=where)
 
 

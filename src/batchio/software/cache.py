@@ -1,0 +1,125 @@
+"""The pieces and recipes that are kept on this computer: a folder of the user's cache.
+
+    pieces/<digest>     bytes, under their SHA-256
+    recipes/<digest>    JSON, as `core.recipe` has it
+    packed/<key>        which pieces files have become, by their paths, sizes and times
+
+Whoever uses something touches it; what nobody has used for KEPT_S goes. Everything blocks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from batchio.core.recipe import Recipe
+from batchio.errors import BatchioError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEPT_S: Final = 20 * 86_400
+"""Seconds after its last use for which something is kept."""
+
+PARTS: Final = ("pieces", "recipes", "packed")
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder in which pieces are kept, as the XDG Base Directory Specification says."""
+    given = environ.get("XDG_CACHE_HOME", "")
+    base = Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))
+    return base / "batchio" / "software"
+
+
+class Cache:
+    """The kept pieces and recipes of one user.
+
+    Args:
+        folder: It is made when something is to be kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self) -> None:
+        """Make the folder, and remove what was not used for KEPT_S.
+
+        Raises:
+            UsageError: it cannot be made.
+        """
+        try:
+            for part in PARTS:
+                (self.folder / part).mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as err:
+            raise UsageError(
+                f"packages cannot be packed below {self.folder}: {err.strerror}",
+                hint="set XDG_CACHE_HOME to another folder, or send none: --no-package-sync",
+            ) from None
+        self._sweep(time.time() - KEPT_S)
+
+    def clean(self) -> int:
+        """Remove all that is kept; return how many bytes that were."""
+        return self._sweep(float("inf"))
+
+    def piece(self, digest: str) -> Path:
+        """Return the path of a piece, which need not be there."""
+        return self.folder / "pieces" / digest
+
+    def put_recipe(self, recipe: Recipe) -> None:
+        """Keep a recipe under its digest."""
+        self._write(self.folder / "recipes" / recipe.digest, recipe.to_json())
+
+    def recipe(self, digest: str) -> Recipe:
+        """Return the recipe of this digest; all of its pieces are there, and count as used.
+
+        Raises:
+            BatchioError: the recipe or a piece is not there any more.
+        """
+        path = self.folder / "recipes" / digest
+        try:
+            recipe = Recipe.from_json(json.loads(path.read_bytes()))
+            for used in (path, *map(self.piece, recipe.pieces())):
+                os.utime(used)
+        except (OSError, ValueError, LookupError, TypeError):
+            raise BatchioError(
+                f"the packages of this job are not below {self.folder} any more",
+                hint="submit it again",
+            ) from None
+        return recipe
+
+    def packed(self, key: str) -> Any:
+        """Return what was noted under a key by `note`; None when nothing was."""
+        path = self.folder / "packed" / key
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_bytes())
+            os.utime(path)
+            return found
+        return None
+
+    def note(self, key: str, value: Any) -> None:
+        """Note a JSON value under a key."""
+        self._write(self.folder / "packed" / key, value)
+
+    def _write(self, path: Path, value: Any) -> None:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix="part-", delete=False
+        ) as part:  # another one for each of two that write at once
+            json.dump(value, part)
+        os.replace(part.name, path)
+
+    def _sweep(self, before: float) -> int:
+        size = 0
+        for part in PARTS:
+            with suppress(OSError), os.scandir(self.folder / part) as entries:
+                for entry in entries:
+                    with suppress(OSError):
+                        found = entry.stat()
+                        if found.st_mtime < before:
+                            os.unlink(entry.path)
+                            size += found.st_size
+        return size
