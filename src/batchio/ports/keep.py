@@ -206,10 +206,10 @@ class JobStore(Protocol):
         ...
 
     def seed(self) -> bytes:
-        """Return the job's secret, 32 random bytes that no other job has; made when first asked for.
+        """Return the job's secret, 32 random bytes that no other job has.
 
-        The keys of rented nodes are made from it, so it is shown to nobody, and it is the same for
-        all heads of the job.
+        It is made when it is first asked for, and is the same for all heads of the job. The keys
+        of rented nodes are made from it, so it is shown to nobody.
 
         Raises:
             JournalFull, WorkspaceError: it cannot be kept.

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -95,6 +96,8 @@ class Front:
         self.fleets: dict[str, tuple[str, bytes]] = {}
         """By token: what was asked, and the answer."""
         self.launched: dict[str, float] = {}
+        self.images: dict[str, str] = {}
+        """By architecture: the id of the image that is answered."""
         self.on_launch: Callable[[dict[str, Any], str], None] = lambda instance, user_data: None
         """Told of each new instance, as RunInstances answers, and of its user data."""
         self.on_end: Callable[[str], None] = lambda instance: None
@@ -116,6 +119,10 @@ class Front:
 
     def client(self) -> Any:
         """Return a client of moto itself, past the front."""
+        return self._client
+
+    @cached_property
+    def _client(self) -> Any:
         import boto3  # type: ignore[import-untyped]
 
         return boto3.client(
@@ -188,13 +195,14 @@ class _Handler(BaseHTTPRequestHandler):
             return answer
         market = asked["TargetCapacitySpecification.DefaultTargetCapacityType"]
         wanted = int(asked["TargetCapacitySpecification.TotalTargetCapacity"])
-        groups, errors = [], []
+        groups, errors, running = [], [], self._running()
         for kind, subnet, zone in self._pools(asked):
-            room = min(self._room(kind, zone, market), wanted)
+            room = min(self._room(running, kind, zone, market), wanted)
             if room > 0:
                 ids = self._run(asked, kind, subnet, room, market)
                 groups.append((kind, subnet, zone, ids))
                 wanted -= room
+                running[kind, zone] += room
             elif wanted:
                 errors.append((kind, subnet, self.front.cloud.refusal))
             if not wanted:
@@ -204,16 +212,16 @@ class _Handler(BaseHTTPRequestHandler):
         return answer
 
     def _pools(self, asked: dict[str, str]) -> list[tuple[str, str, str]]:
-        ec2, pools, at = self.front.client(), [], 1
+        subnets = self.front.client().describe_subnets()["Subnets"]
+        zones = {found["SubnetId"]: found["AvailabilityZone"] for found in subnets}
+        pools, at = [], 1
         while kind := asked.get(f"LaunchTemplateConfigs.1.Overrides.{at}.InstanceType"):
             subnet = asked[f"LaunchTemplateConfigs.1.Overrides.{at}.SubnetId"]
-            [found] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
-            pools.append((kind, subnet, found["AvailabilityZone"]))
+            pools.append((kind, subnet, zones[subnet]))
             at += 1
         return pools
 
-    def _room(self, kind: str, zone: str, market: str) -> int:
-        running = self._running()
+    def _room(self, running: Counter[tuple[str, str]], kind: str, zone: str, market: str) -> int:
         pool = self.front.cloud.capacity.get((kind, zone, market), 10**6)
         return min(pool - running[kind, zone], self.front.cloud.most - sum(running.values()))
 
@@ -277,9 +285,11 @@ class _Handler(BaseHTTPRequestHandler):
         return _terminate_answer(ids)
 
     def _image(self, arch: str) -> bytes:
-        filters = [{"Name": "architecture", "Values": [arch]}]
-        found = self.front.client().describe_images(Filters=filters)["Images"]
-        value = {"Value": found[0]["ImageId"], "Name": "image", "Type": "String"}
+        if arch not in self.front.images:
+            filters = [{"Name": "architecture", "Values": [arch]}]
+            found = self.front.client().describe_images(Filters=filters)["Images"]
+            self.front.images[arch] = found[0]["ImageId"]
+        value = {"Value": self.front.images[arch], "Name": "image", "Type": "String"}
         return json.dumps({"Parameter": value}).encode()
 
     def _without_young(self, data: bytes) -> bytes:

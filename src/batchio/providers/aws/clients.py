@@ -14,10 +14,10 @@ from typing import Any, Final
 from batchio.errors import UsageError
 from batchio.providers.aws.errors import translated
 
-_PATIENCE: Final = {
+_PATIENCE: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "read_timeout": 60,
-    "retries": {"mode": "standard", "max_attempts": 3},
+    "retries": {"mode": "standard", "total_max_attempts": 3},
 }
 """Seconds of the SDK itself; what it does not settle is asked again by the engine."""
 

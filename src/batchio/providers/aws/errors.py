@@ -55,7 +55,11 @@ SPOT_ROLE: Final = "aws iam create-service-linked-role --aws-service-name spot.a
 
 
 def code_of(error: BaseException) -> tuple[str, str]:
-    """Return code and words of AWS's answer, for an error of the SDK or one made of it; or "", ""."""
+    """Return code and words of AWS's answer to what failed, each "" when it gave none.
+
+    Args:
+        error: Of the SDK, or made of such a one.
+    """
     answer: Any = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
     said = answer.get("Error", {}) if isinstance(answer, dict) else {}
     return str(said.get("Code") or ""), str(said.get("Message") or "")
