@@ -84,15 +84,13 @@ def session() -> Callable[[], Any]:
 def front(
     moto: str, cache_folder: str, session: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Front]:
-    import urllib.request
-
-    urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST"))
     from batchio.providers.aws import clients
 
     monkeypatch.setattr(clients, "_session", session)
     # What the SDK repeats by itself takes seconds; that the engine repeats is what counts.
     monkeypatch.setitem(clients._PATIENCE, "retries", {"mode": "standard", "total_max_attempts": 1})
     with Front(moto) as front:
+        front.forget()
         for name, value in {
             "AWS_ENDPOINT_URL": front.url,
             "AWS_ACCESS_KEY_ID": "key",

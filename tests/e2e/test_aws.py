@@ -92,7 +92,7 @@ def test_nothing_is_left_of_a_job_whose_head_was_killed_and_recovered(
     until(lambda: shell.status()["state"] == "running")
     shell.kill_head()
 
-    shell("recover", "--wait")
+    shell("recover", shell.status()["id"], "--wait")
 
     assert shell.status()["counts"]["succeeded"] == 2
     assert ec2.living() == []

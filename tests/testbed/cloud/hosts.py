@@ -67,6 +67,7 @@ class Ec2:
         self.front = Front(f"http://{host}:{port}")
         self.front.__enter__()
         self.front.on_launch, self.front.on_end = self._launched, self._ended
+        self.front.forget()
         ec2 = self.front.client()
         vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
         made = ec2.create_subnet(
