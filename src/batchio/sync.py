@@ -13,6 +13,7 @@ from batchio import api
 from batchio.api import blocking, plainly
 from batchio.errors import JobFailed
 from batchio.sync_live import Live as Live
+from batchio.sync_live import LogPages as LogPages
 from batchio.sync_live import each
 
 if TYPE_CHECKING:
@@ -167,6 +168,22 @@ class Job:
         which = partial(self._job.raw_logs, task=task, attempt=attempt, stream=stream)
         return _iterate(which(follow=follow, since=since))
 
+    def log_pages(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        node: int | None = None,
+        at_once: bool = False,
+    ) -> LogPages:
+        """Return what the tasks printed by number of the line, however much it is.
+
+        `with job.log_pages() as pages`. Arguments: see `batchio.Job.log_pages`.
+        """
+        which = partial(self._job.log_pages, task=task, attempt=attempt, stream=stream)
+        return LogPages(which(node=node, at_once=at_once))
+
     def head_log(self) -> str:
         """Return what the job's head itself wrote to stderr; mostly nothing."""
         return plainly(self._job.head_log())
@@ -188,6 +205,13 @@ class Job:
         Errors: see `batchio.Job.report`.
         """
         return plainly(self._job.report())
+
+    def save_report(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the report of `report` to a file: whole, or not at all.
+
+        Arguments and errors: see `batchio.Job.save_report`.
+        """
+        plainly(self._job.save_report(path, force=force))
 
     def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
@@ -263,6 +287,24 @@ def list_jobs(
     One that cannot be read is `unreadable`, and says why.
     """
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
+
+
+def watch_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+    every: float = 1.0,
+) -> Iterator[list[JobSummary]]:
+    """Stream what `list_jobs` returns: at once, and then whenever it has changed, without end.
+
+    Arguments: see `batchio.watch_jobs`.
+    """
+    return _iterate(
+        api.watch_jobs(workspace, limit, states=states, tags=tags, name=name, every=every)
+    )
 
 
 def remove(job: str, *, workspace: str | None = None) -> Removed:

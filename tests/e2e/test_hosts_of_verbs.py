@@ -63,12 +63,19 @@ async def looked(job: api.Job) -> Any:
         return [row.id for row in rows], [a.exit_code for a in attempts], then, changes, live.why(1)
 
 
+async def paged(job: api.Job) -> tuple[int, list[str], int | None]:
+    """How many lines there are, one page, and where a text is."""
+    async with job.log_pages(task="1-2") as pages:
+        return len(pages), [line.text for line in await pages.page(0, 9)], await pages.find("ERR")
+
+
 READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "wait": lambda job, _: job.wait(),
     "status": lambda job, _: job.status(),
     "events": lambda job, _: all_of(job.events()),
     "logs": lambda job, _: all_of(job.logs(task=1, follow=True)),
     "raw_logs": lambda job, _: all_of(job.raw_logs(task="0,2")),
+    "log_pages": lambda job, _: paged(job),
     "head_log": lambda job, _: job.head_log(),
     "outputs": lambda job, _: job.outputs(),
     "download": lambda job, target: job.download(target),
@@ -81,6 +88,7 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "live": lambda job, _: looked(job),
     "reproduce": lambda job, _: job.reproduce(1),
     "report": lambda job, _: job.report(),
+    "save_report": lambda job, target: job.save_report(target),
 }
 """Verbs of a job that change nothing, but the folder that `download` is given."""
 
@@ -121,6 +129,12 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert (found[0]["event"], found[-1]["event"]) == ("job_submitted", "job_closed")
     elif verb == "download":
         assert found.tasks == 3
+    elif verb == "log_pages":
+        assert (found[0], sorted(found[1])) == (
+            4,
+            ["err", "err", "out 1", "out 2"],
+        )
+        assert found[1][found[2]] == "err"
     elif verb == "inputs":
         assert found == [None, None]
     elif verb == "attempts":
@@ -131,6 +145,8 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert "export BATCHIO_TASK_ID=1" in found
     elif verb == "report":
         assert found.startswith("<!DOCTYPE html>")
+    elif verb == "save_report":
+        assert (tmp_path / "mine").read_text().startswith("<!DOCTYPE html>")
     elif verb == "status":
         assert (found.state, found.counts.failed) == ("done", 1)
 
@@ -156,8 +172,17 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
             assert live.position > 1
             assert live.failures()[0].ids == "1"
             assert live.why(1)[0].startswith("Task 1 failed")
+    elif verb == "log_pages":
+        with job.log_pages(task=1) as pages:
+            assert (len(pages), pages.read(), pages.find("nothing")) == (2, 1.0, None)
+            assert [line.task for line in pages.page(pages.at(0.0), 9)] == [1, 1]
     elif verb in ("events", "logs", "raw_logs"):
         assert list(getattr(job, verb)())
+    elif verb == "save_report":
+        job.save_report(tmp_path / "mine")
+        with pytest.raises(batchio.UsageError, match="is there already") as raised:
+            job.save_report(tmp_path / "mine")
+        assert raised.value.hint == "force=True writes over it"
     elif verb == "download":
         assert job.download(tmp_path / "mine").tasks == 3
     elif verb == "inputs":
@@ -176,6 +201,8 @@ def test_verbs_of_the_workspace_run_in_the_loop_of_their_caller(
 
     async def work() -> None:
         assert [job.name for job in await batchio.list_jobs(workspace=place)] == ["mixed"]
+        async with batchio.watch_jobs(place) as seen:
+            assert [job.name for job in await anext(seen)] == ["mixed"]
         assert await batchio.unattended(workspace=place) == []
         assert (await batchio.status(workspace=place)).name == "mixed"
         assert (await batchio.wait(workspace=place)).outcome == "failed"

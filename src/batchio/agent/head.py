@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Obey = Callable[[Connection, list[Any]], None]
 
 HEARD = "/run/batchio-heard"  # made, where there is one, by what the node was booted with
+TOUCHED = 5.0  # seconds between two times that it is touched
 FLUSH = 0.015  # seconds between two flushes of messages
 OFFSET = Struct(">Q")
 TASK = Struct(">II")
@@ -93,7 +94,7 @@ class Head:
             if mask & (READABLE | BROKEN):
                 if peer is self.commander:
                     self.heard = self.loop.now
-                    if self.heard >= self.touched + 20.0:
+                    if self.heard >= self.touched + TOUCHED:
                         self.touch()
                 for message in peer.receive():
                     self.obey(peer, message)

@@ -20,6 +20,9 @@ SPEC_VERSION: Final = 1
 PYTHON: Final = "{python}"
 """Placeholder in argv for the node's Python interpreter; the provider replaces it."""
 
+HEADS_HERE: Final = ("local", "inline")
+"""The kinds of heads on the computer of whoever starts them; any other is the word of a host."""
+
 SHELL: Final = "/bin/sh"
 SCRIPT_NAME: Final = "script"
 """The file name of a script that was given as text."""
@@ -135,6 +138,8 @@ class JobSpec(Record):
     """The user's Python environment, which each node gets; None: none travels."""
     keep_software: bool = True
     """Whether nodes keep its pieces after the job, for the next one."""
+    max_cost: float | None = None
+    """US dollars that rented nodes may cost at most; None: any number."""
     regions: tuple[str, ...] = ()
     """Where nodes may be rented, in this order; (): the account's usual region."""
     vm_types: tuple[str, ...] = ()

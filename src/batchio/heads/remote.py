@@ -143,7 +143,7 @@ async def _stand_by(
     transport = await reach(kind)
     try:
         host = _Host(kind, transport)
-        looked = await host.look()
+        looked = await host.look(_sent_by(spec))
         bundle = await asyncio.to_thread(_bundle, looked)
         order = {
             "verb": "bring",
@@ -170,6 +170,12 @@ async def _stand_by(
         await transport.close()
 
 
+def _sent_by(spec: JobSpec) -> int:
+    """Return the bytes that a job's head sends to nodes, of which it has a copy."""
+    packages = spec.software.size if spec.software else 0
+    return packages + sum(file.size for file in spec.files)
+
+
 def _bundle(looked: Looked) -> Bundle:
     platform = platform_of(looked.version, looked.machine, looked.libc)
     return bundle_for(platform, default_copies(os.environ) / "heads")
@@ -194,7 +200,8 @@ def _judged(said: dict[str, Any], kind: str, workspace: Workspace, spec: JobSpec
     if lost and len(lost) == len(spec.hosts):
         raise UsageError(
             f"{kind} reaches none of the hosts: {lost[0][0]}: {lost[0][1]}",
-            hint=f"the head goes to them as `ssh` does on {kind}: try it there",
+            hint=f"the head goes to them as `ssh` does on {kind}, with its keys, not with yours; "
+            f"try it: ssh {kind} ssh {lost[0][0]}",
         )
     return [f"{kind} does not reach {host} now: {why}" for host, why in lost]
 
@@ -226,10 +233,14 @@ async def _await_lead(kind: str, store: JobStore, after: int) -> None:
                 break
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, slow)
-    said = await asyncio.to_thread(store.last_words) or await take_away(kind, store.id)
+    said = await asyncio.to_thread(store.last_words)
+    left = f"what was started there is removed; try there: ssh {kind}"
+    try:
+        words = await take_away(kind, store.id)
+    except BatchioError as err:
+        words, left = str(err), f"what was started there may still be there: ssh {kind}"
     raise HeadGone(
-        f"no head started on {kind} for job {store.id}: {_last(said)}",
-        hint=f"what was started there is removed; try there: ssh {kind}",
+        f"no head started on {kind} for job {store.id}: {_last(said or words)}", hint=left
     )
 
 
@@ -273,13 +284,16 @@ class _Host:
         named = parse_host(kind).python
         self._pythons = (named,) if named else PYTHONS
 
-    async def look(self) -> Looked:
+    async def look(self, room: int) -> Looked:
         """Ask what it is.
+
+        Args:
+            room: Bytes that the job's head needs there besides its own.
 
         Raises:
             UsageError: no head can run there.
         """
-        said = await self.tell({"verb": "look"})
+        said = await self.tell({"verb": "look", "room": room})
         known = ("executable", "system", "python", "machine", "libc")
         looked = Looked(*(text(said.get(name, "")) for name in known))
         if looked.system != "linux":
@@ -291,7 +305,7 @@ class _Host:
         """Have the porter carry out an order, and return its answer.
 
         Raises:
-            UsageError: there is no Python 3.11, or no room.
+            UsageError: there is no Python 3.11, or it cannot be used for a head.
             NodeError: it could not be carried out.
         """
         source = _porter()
@@ -306,8 +320,9 @@ class _Host:
             )
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = lines[-1].removeprefix("porter: ") if lines else f"exit code {done.exit_code}"
-        if done.exit_code and "no room" in why:
-            raise UsageError(f"{where}: {why}", hint="or another folder: HOST?work=PATH")
+        if done.exit_code and order["verb"] == "look":
+            hint = "to use another folder there: HOST?work=PATH"
+            raise UsageError(f"no head can run on {where}: {why}", hint=hint)
         if done.exit_code:
             raise NodeError(f"it cannot be given a head: {why}", where=where)
         try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from batchio.options.to_spec import ResolvedJob
+    from batchio.ports import PieceStore
     from batchio.software.capture import Captured
     from batchio.software.items import Items, SourceFile
     from batchio.submit.caller import CallerContext
@@ -64,16 +65,23 @@ class Environment:
         """The size of all its files, in bytes."""
         return sum(item.size for item in self.found.items)
 
-    def pack(self, here: CallerContext) -> Software:
+    def pack(self, here: CallerContext, pieces: PieceStore | None) -> Software:
         """Pack it, and return what the job's spec says of it.
+
+        Args:
+            pieces: Where it is kept besides, for heads on other computers.
 
         Raises:
             UsageError: a file cannot be read, or changed meanwhile; there is no room.
+            JournalDown, WorkspaceError: it cannot be kept there.
         """
         from batchio.software.cache import Cache, cache_folder
         from batchio.software.packing import pack
 
-        recipe = pack(self.captured, self.found, Cache(cache_folder(here.environ)))
+        cache = Cache(cache_folder(here.environ))
+        recipe = pack(self.captured, self.found, cache)
+        if pieces:
+            pieces.put(cache.files(recipe.digest))
         packages = len(recipe.packages)
         return Software(recipe.digest, self.captured.version, packages, recipe.size)
 

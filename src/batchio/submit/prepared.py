@@ -231,9 +231,11 @@ class Prepared:
                 cannot be removed.
         """
         now = time.time()
-        software = self._environment.pack(self._here) if self._environment else None
         with self.workspace.draft(now) as draft:
-            count = None
+            count = software = None
+            if self._environment:
+                pieces = self.workspace.job(draft.id).pieces()
+                software = self._environment.pack(self._here, pieces)
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft), software)
