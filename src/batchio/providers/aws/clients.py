@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from batchio.errors import UsageError
+from batchio.providers import check_installed
 from batchio.providers.aws.errors import translated
 
 _PATIENCE: Final[dict[str, Any]] = {
@@ -84,7 +85,8 @@ def _session() -> Any:
             return getattr(import_module(module), maker)()
         except ImportError:
             continue
-    raise UsageError("the aws provider needs the AWS SDK", hint='pip install "batchio[aws]"')
+    check_installed("aws")
+    raise AssertionError("one of both is installed, and none can be imported")
 
 
 async def pages(client: Any, verb: str, items: str, **asked: Any) -> list[Any]:
