@@ -49,7 +49,7 @@ _RENEW: Final = frozenset(
 _WRONG: Final = ("Invalid", "Missing", "Malformed", "Unknown", "VPCIdNotSpecified")
 """How codes begin that say that the request makes no sense."""
 
-QUOTAS: Final = "https://console.aws.amazon.com/servicequotas/home/services/ec2/quotas"
+QUOTAS: Final = "https://console.aws.amazon.com/servicequotas/"
 
 SPOT_ROLE: Final = "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com"
 
