@@ -39,6 +39,8 @@ class Teller:
                 self._tell(concern.text)
             elif number == MOST_TOLD + 1:
                 self._tell(f"the same holds for more nodes; see: batchio status {view.id}")
+        known = {concern.why for concern in view.concerns}
         for _, text in view.notes[self._notes :]:
-            self._tell(text)
+            if known.isdisjoint((text, text.partition(": ")[2])):
+                self._tell(text)
         self._notes = max(self._notes, len(view.notes))
