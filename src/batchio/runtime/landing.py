@@ -135,9 +135,11 @@ class Landing:
             raise meaning(err) from err
 
     def _look(self, size: int) -> None:
-        with self.enter() as waiting:
-            Room(waiting.fd).use(size)
-        self._remove_if_empty()
+        try:
+            with self.enter() as waiting:
+                Room(waiting.fd).use(size)
+        finally:
+            self._remove_if_empty()
 
     def sweep(self) -> None:
         """Remove incomplete outputs that a killed head left behind. Raises nothing."""
