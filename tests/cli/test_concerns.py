@@ -159,9 +159,13 @@ def test_who_waits_is_told_once_as_it_happens_and_again_at_the_end(kind: Kind) -
     teller.look(view)
 
     mine = [line for line in told if reason in line]
+    end = any(reason in line for line in ending_lines(view))
+    if kind is Kind.FEWER:  # run has said it before there was a job
+        assert (mine, end) == ([], False)
+        return
     assert len(mine) == 1
     assert name_of(kind) in mine[0]
-    assert any(reason in line for line in ending_lines(view))
+    assert end
 
 
 def out_of_reach() -> Story:
@@ -272,3 +276,26 @@ def test_notes_are_told_as_they_come_but_not_those_of_before() -> None:
     teller.look(job_view(story.tell(ev.Noted(T0 + 9, "its clock is behind")).machine, NOW))
 
     assert told == ["its clock is behind"]
+
+
+def test_notes_that_say_the_same_are_told_once_and_shown_once_at_the_end() -> None:
+    story, said = two(), "h1 was not used: cannot connect to port 22"
+    told: list[str] = []
+    teller = Teller(told.append, job_view(story.machine, NOW))
+
+    for at in range(4):
+        teller.look(job_view(story.tell(ev.Noted(T0 + 2 + at, said)).machine, NOW))
+
+    assert told == [said]
+    ended = ending_lines(job_view(story.machine, NOW))
+    assert sum(said in line for line in ended) == 1
+
+
+def test_the_end_and_status_say_what_to_do_about_a_missing_file(terminal: Terminal) -> None:
+    words = "FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"
+    story = Story("0-1").offers("h1").ready().start(0, 1).end(0, 1, code=1, tail=words).close()
+    terminal.keep(story)
+
+    for said in (terminal.type("wait", JOB).err, terminal.type("status", JOB).out):
+        assert said.count("    hint: The task looked for data.csv in its working folder") == 1
+        assert said.count("To send it: --upload data.csv") == 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.e2e import elsewhere
-from tests.e2e.elsewhere import head_host, left_on, on, until
+from tests.e2e.elsewhere import COUNTS, begun, head_host, head_pid, left_on, on, until
 from tests.testbed import images
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from tests.e2e.elsewhere import Computer
     from tests.testbed.client import Lab, Vm
     from tests.testbed.fixtures import MakeVms
-
-COUNTS: Final = "echo $BATCHIO_TASK_ID >> /root/began; until test -e /root/go; do sleep 0.05; done"
-"""A task that leaves a line each time it runs, and ends when it may."""
 
 
 @pytest.fixture
@@ -41,14 +38,6 @@ def laptop(inside_lab: Lab, tmp_path: Path, store: None) -> Computer:
 def node(vms: MakeVms) -> Vm:
     [vm] = vms(1)
     return vm
-
-
-def begun(lab: Lab, node: Vm) -> list[str]:
-    return on(lab, node, "cat /root/began 2>/dev/null").split()
-
-
-def head_pid(lab: Lab, host: Vm) -> int:
-    return int(on(lab, host, "pgrep -o -f '/bundle /var/tmp/batchio-'") or 0)
 
 
 def test_a_head_that_is_killed_or_hangs_is_started_again_and_nothing_runs_twice(

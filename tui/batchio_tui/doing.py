@@ -61,11 +61,10 @@ def choose(pane: JobPane, text: str) -> None:
 # --- looking ----------------------------------------------------------------------
 
 
-def filter_(pane: JobPane) -> None:
+def filter_(pane: JobPane) -> Awaitable[None] | None:
     """Ask for a filter, and use it while it is typed; in the logs, for what to search."""
     if isinstance(pane.view, Logs):
-        search(pane, pane.view)
-        return
+        return search(pane, pane.view)
     before = tasks_of(pane).filter
     if pane.shown not in ("tasks", "events"):
         pane.show("tasks")
@@ -85,27 +84,25 @@ def filter_(pane: JobPane) -> None:
         pane.view.focus()
 
     pane.field.open("filter:", before, typed, done)
+    return None
 
 
-def search(pane: JobPane, logs: Logs) -> None:
+async def search(pane: JobPane, logs: Logs) -> None:
     """Ask for a text, and move to the line before that has it: the newest are at the end."""
 
-    def done(text: str | None) -> None:
-        logs.focus()
-        if text and not (logs.search(text, back=True) or logs.search(text)):
-            pane.tell(f"no line has {text}")
-        pane.renew_bars()
-
-    pane.field.open("search:", logs.sought, lambda _: "", done)
+    text = await pane.line("search:", logs.sought)
+    if text and not (await logs.search(text, back=True) or await logs.search(text)):
+        pane.tell(f"no line has {text}")
+    pane.renew_bars()
 
 
 def again(*, back: bool) -> Doing:
     """Return what moves to the next line that was searched for."""
 
-    def doing(pane: JobPane) -> None:
+    async def doing(pane: JobPane) -> None:
         logs = pane.view
         if isinstance(logs, Logs) and logs.sought:
-            if not logs.search(logs.sought, back=back):
+            if not await logs.search(logs.sought, back=back):
                 pane.tell(f"no more lines {'above' if back else 'below'} have {logs.sought}")
             pane.renew_bars()
 

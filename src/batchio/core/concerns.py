@@ -14,6 +14,7 @@ from batchio.core.node import TWIN, NodeState
 from batchio.core.plan import least_nodes
 from batchio.core.record import View
 from batchio.core.sizes import format_bytes, format_duration
+from batchio.core.spec import HEADS_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +46,7 @@ class Kind(StrEnum):
     WAITING = "waiting"
     """Tasks wait until these nodes are ready."""
     FEWER = "fewer"
-    """Fewer tasks run at a time than was asked for."""
+    """Fewer tasks run at a time than was asked for: an opinion on the request, and no news."""
     BLOCKED = "blocked"
     """What tasks print or leave cannot be kept, so they wait."""
     NO_LIMIT = "no_limit"
@@ -144,9 +145,11 @@ def _times(number: object) -> str:
 def _unattended(m: Machine, attended: bool | None, last_words: str) -> Iterator[Concern]:
     job = m.running_job
     if attended is False and not job.closed:
-        why = f": {last_words}" if last_words else ""
+        was = "" if job.head in ("", *HEADS_HERE) else f"its head was on {job.head}"
+        said = last_words or was
+        why = f": {said}" if said else ""
         text = f"no process runs it{why}; to continue it: batchio recover {job.id}"
-        yield Concern(Kind.UNATTENDED, job.id, last_words, text)
+        yield Concern(Kind.UNATTENDED, job.id, said, text)
 
 
 def _provider(m: Machine) -> Iterator[Concern]:
