@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.errands import ready_limit
+from batchio.core.spec import HEADS_HERE
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -91,12 +92,17 @@ class Job:
         spec = self.spec
         if spec.output_filestore:
             return f"{spec.output_filestore}/{self.id}"
-        return spec.sync if spec.sync and not self.unmerged else ""
+        return (self.spec.sync or "") if self.merges and not self.unmerged else ""
+
+    @property
+    def merges(self) -> bool:
+        """Whether its head brings outputs to the folder of --sync; one elsewhere has it not."""
+        return self.spec.sync is not None and self.head in ("", *HEADS_HERE)
 
     @property
     def to_merge(self) -> bool:
-        """Whether outputs are still to be brought to the folder of --sync."""
-        return self.spec.sync is not None and (self.fresh or self.merging > self.merged)
+        """Whether its head still is to bring outputs to the folder of --sync."""
+        return self.merges and (self.fresh or self.merging > self.merged)
 
     @property
     def cut_short(self) -> bool:

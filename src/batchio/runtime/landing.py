@@ -141,6 +141,9 @@ class Landing:
         finally:
             self._remove_if_empty()
 
+    async def tidy(self) -> None:
+        """Return: what is not in its place is removed as soon as it is given up."""
+
     def sweep(self) -> None:
         """Remove incomplete outputs that a killed head left behind. Raises nothing."""
         with suppress(OSError), Tree(self.root) as root:
