@@ -126,7 +126,7 @@ def sentences(machine: Machine, now: float, known: Sequence[Concern]) -> Iterato
 def noted(machine: Machine) -> Iterator[str]:
     """Yield a sentence for each of the newest notes that are no concern."""
     for _, text in machine.notes[-MOST_NOTES:]:
-        if text not in machine.blocked.values():
+        if text not in machine.running_job.blocked.values():
             yield f"Note: {text}."
 
 
@@ -162,7 +162,7 @@ def _provider(m: Machine) -> Iterator[Concern]:
 
 def _blocked(m: Machine) -> Iterator[Concern]:
     if not m.running_job.closed:
-        for number, noted in m.blocked.items():
+        for number, noted in m.running_job.blocked.items():
             if number == "-1":
                 yield Concern(Kind.BLOCKED, m.running_job.id, noted, noted)
                 continue

@@ -36,7 +36,7 @@ def on_head(m: Machine, event: ev.HeadStarted) -> bool:
     job = m.running_job
     job.epoch, job.head = event.epoch, event.kind
     job.boot, job.booted = event.boot, event.booted
-    m.blocked.clear()  # it will hear, or see for itself
+    m.running_job.blocked.clear()  # it will hear, or see for itself
     return True
 
 
@@ -45,9 +45,9 @@ def on_noted(m: Machine, event: ev.Noted) -> bool:
         m.node(event.node)
     m.notes.append((event.at, event.text))
     if event.waits:
-        m.blocked[str(event.node)] = event.text
+        m.running_job.blocked[str(event.node)] = event.text
     elif event.waits is False:
-        m.blocked.pop(str(event.node), None)
+        m.running_job.blocked.pop(str(event.node), None)
     return True
 
 

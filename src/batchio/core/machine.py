@@ -70,8 +70,6 @@ class Machine:
         """Whether any task was ever assigned to a node."""
         self.notes: list[tuple[float, str]] = []
         """Notes for people: Unix seconds and text."""
-        self.blocked: dict[str, str] = {}
-        """By node's number, or "-1" for all output files: why nothing more can be kept now."""
         self.taken: set[str] = set()
         """Names of the inbox's requests that were answered."""
 

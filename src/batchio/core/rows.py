@@ -226,7 +226,7 @@ def node_rows(
             cpus=facts.get("cpus"),
             memory=facts.get("memory"),
             why=node.why
-            or machine.blocked.get(str(node.number), "").removeprefix(f"{node.name}: ")
+            or machine.running_job.blocked.get(str(node.number), "").removeprefix(f"{node.name}: ")
             or preparing(node, seen or {})
             or failing(node, reaching or {}),
             hostname=facts.get("hostname"),

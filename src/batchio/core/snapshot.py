@@ -33,7 +33,7 @@ VERSION: Final = 2
 
 PLAIN: Final = (
     "at", "scheduler", "mean", "dispatch_started", "live", "ready", "held", "capacity", "silent",
-    "used", "doomed", "blocked",
+    "used", "doomed",
     "replan", "resting", "reserved", "recall_at", "late_count",
 )  # fmt: skip
 """Attributes of the machine that are plain JSON values."""
