@@ -40,7 +40,7 @@ STORE: Final = {
 }
 COUNTS: Final = "echo $BATCHIO_TASK_ID >> /root/began; until test -e /root/go; do sleep 0.05; done"
 """A task that leaves a line each time it runs, and ends when it may."""
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Without it obstore opens no bucket, over http neither; the images have none."""
 
