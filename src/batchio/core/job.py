@@ -80,6 +80,8 @@ class Job:
     """Why the provider could not list its offers; "" when it could, or was not asked yet."""
     offers_again: float = 0.0
     """When the provider is asked for offers again; 0: never."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """By node's number, or "-1" for all output files: why nothing more can be kept now."""
     ready_limit: float = field(init=False)
     """Seconds that a node of the job may take from booting to being ready."""
 

@@ -135,9 +135,11 @@ class Landing:
             raise meaning(err) from err
 
     def _look(self, size: int) -> None:
-        with self.enter() as waiting:
-            Room(waiting.fd).use(size)
-        self._remove_if_empty()
+        try:
+            with self.enter() as waiting:
+                Room(waiting.fd).use(size)
+        finally:
+            self._remove_if_empty()
 
     async def tidy(self) -> None:
         """Return: what is not in its place is removed as soon as it is given up."""
