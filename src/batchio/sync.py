@@ -111,6 +111,13 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def bring_back(self, folder: str | Path) -> list[str]:
+        """Copy what tasks made or changed to the places that it had in a folder.
+
+        Arguments and errors: see `batchio.Job.bring_back`.
+        """
+        return plainly(self._job.bring_back(folder))
+
     def changed_files(self, folder: str | Path = ".") -> list[str]:
         """Return which files of the job are different here; see `batchio.Job.changed_files`."""
         return plainly(self._job.changed_files(folder))

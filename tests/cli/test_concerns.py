@@ -79,6 +79,12 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str]]] = {
     ),
     Kind.WAITING: (lambda: two(wait_for_ready=True), "1 of 2 nodes are ready"),
     Kind.FEWER: (crowded, "2 CPUs"),
+    Kind.BLOCKED: (
+        lambda: hello(two()).tell(
+            ev.Noted(T0 + 5, "typed: the log cannot be written (No space left)", True, 1)
+        ),
+        "No space left",
+    ),
     Kind.PROVIDER: (lambda: Story().tell(ev.OffersFailed(T0 + 1, "no quota", T0 + 9)), "no quota"),
 }  # fmt: skip
 """By kind, a job of which it is true, and part of the reason. The node was typed as `typed`."""

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.house.source import ROOT
 from tests.testbed import images
 from tests.testbed.network import GATEWAY
 
@@ -39,7 +40,7 @@ STORE: Final = {
 }
 COUNTS: Final = "echo $BATCHIO_TASK_ID >> /root/began; until test -e /root/go; do sleep 0.05; done"
 """A task that leaves a line each time it runs, and ends when it may."""
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Without it obstore opens no bucket, over http neither; the images have none."""
 
@@ -51,9 +52,13 @@ def store(bucket: str = "mine", address: str = GATEWAY) -> Iterator[str]:
     Gives its URL.
     """
     url = f"http://{address}:{PORT}"
-    command = [sys.executable, "-m", "moto.server", "-H", address, "-p", str(PORT)]
+    command = [sys.executable, "-m", "tests.contracts.s3", address, str(PORT)]
     server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | STORE
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=os.environ | STORE,
     )
     try:
         until(partial(_answers, address), "the store to answer")

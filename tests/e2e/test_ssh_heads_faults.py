@@ -64,7 +64,7 @@ def test_a_head_that_is_killed_or_hangs_is_started_again_and_nothing_runs_twice(
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
 
 
 def test_a_head_goes_on_after_a_reboot_and_waits_for_its_secrets(
@@ -93,7 +93,7 @@ def test_a_head_goes_on_after_a_reboot_and_waits_for_its_secrets(
     for each in (other, job):
         laptop.run("wait", each)
     assert sorted(begun(lab, node)) == ["0", "0", "1"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
     assert value.encode() not in laptop.everything()
 
 
@@ -126,7 +126,7 @@ def test_a_head_that_nobody_keeps_up_is_recovered_and_one_that_is_lost_goes_on_e
     newer.run("cancel", job)
     newer.run("wait", job, code=4)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, second), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, second), "the head's host to be as it was")
     assert not left_on(lab, node)
 
 

@@ -86,12 +86,16 @@ def test_a_users_own_systemd_keeps_a_head_up_where_he_lingers(
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
 
     on(lab, host, "mkdir -p /home/alice/.config; mount -t tmpfs -o ro none /home/alice/.config")
-    job = laptop.submit(*ours, "true")
-    laptop.run("wait", job)
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    (laptop.here / "project").mkdir()
+    (laptop.here / "project" / "input").write_text("one")
+    line = ("--sync", "project", *ours, "cat input input > made; echo two > input")
+    laptop.run("run", "--wait", *line)  # who waits brings it back, since the head cannot
+    made = {file.name: file.read_text() for file in (laptop.here / "project").iterdir()}
+    assert made == {"input": "two\n", "made": "oneone"}
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
 
 
 def test_a_host_that_keeps_no_head_up_and_reboots_is_told_and_recover_goes_on(
@@ -110,7 +114,7 @@ def test_a_host_that_keeps_no_head_up_and_reboots_is_told_and_recover_goes_on(
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
 
 
 SPOILT: Final = """
@@ -175,4 +179,4 @@ def test_a_head_that_was_started_too_often_is_given_up_and_recovered(
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")

@@ -74,4 +74,4 @@ def test_the_page_about_heads_elsewhere_is_true_word_by_word(
     assert second.status(job)["epoch"] == 2
     printed = sorted(second.run("logs", job, "--raw")[0].splitlines())
     assert printed == sorted(f"a package of mine {task}" for task in range(100))
-    until(lambda: not left_on(lab, other), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, other), "the head's host to be as it was")

@@ -138,6 +138,8 @@ def open_(pane: JobPane) -> None:
             open_task(pane, pane.positions_of([view.group.task])[0])
     elif isinstance(view, TaskView):
         log(pane)
+    elif isinstance(view, Logs) and view.line is not None:
+        open_task(pane, pane.positions_of([view.line.task])[0])
     elif isinstance(view, Nodes) and view.row is not None:
         choose(pane, f"node:{view.row.name}")
         pane.show("tasks", keep=True)
@@ -177,6 +179,8 @@ def why(pane: JobPane) -> None:
         return
     row = view.row if isinstance(view, Tasks | TaskView) else None
     told = live.why(None if row is None else row.id)
+    if live.damage is not None:
+        told = [*told, f"Where it is damaged: {live.damage}"]
     title = f"job {pane.job.id}" if row is None else f"task {row.id}"
     pane.app.push_screen(Telling(f"Why {title} is where it is", told))
 

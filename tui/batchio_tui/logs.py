@@ -11,7 +11,7 @@ from batchio.errors import BatchioError, HeadGone
 from batchio_tui import words
 from batchio_tui.beside import beside
 from batchio_tui.grid import Column, Grid
-from batchio_tui.paint import width_of
+from batchio_tui.page import parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,27 +274,13 @@ class Logs(Grid):
         seen = 0
         for row in range(self.top, self.count):
             cells = self.cells(row, row + 1)[0]
-            parts = _parts(cells[-1][0], column)
-            if len(out) + len(parts) > height and seen:
+            shares = parts(cells[-1][0], column)
+            if len(out) + len(shares) > height and seen:
                 break
-            for at, part in enumerate(parts):
+            for at, part in enumerate(shares):
                 cell = (part, cells[-1][1])
                 first = cells[:-1] if not at else (("", ""), ("", ""))
                 line = self._row(row, (*first, cell), shown)
                 out.append(self._barred(line, len(out), width, height))
             seen += 1
         return out[:height], seen
-
-
-def _parts(text: str, width: int) -> list[str]:
-    """Return a text in parts of at most `width` columns."""
-    if width_of(text) <= width:
-        return [text]
-    if text.isascii():
-        return [text[at : at + width] for at in range(0, len(text), width)]
-    parts, left = [], text
-    while left:
-        size = next(n for n in range(min(width, len(left)), 0, -1) if width_of(left[:n]) <= width)
-        parts.append(left[:size])
-        left = left[size:]
-    return parts

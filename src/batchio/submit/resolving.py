@@ -237,11 +237,6 @@ def _check_head(effective: Effective, provider: str) -> None:
         return
     try:
         check_head(head, provider, shared=is_bucket(place))
-        if effective.value("sync"):
-            raise UsageError(
-                "--sync brings outputs to this computer, and the head is on another one",
-                hint="--download FOLDER, with --wait or later",
-            )
     except UsageError as err:
         raise blamed(effective, "head", err) from None
 
