@@ -70,6 +70,13 @@ OPTION_OF: Final = {
 }
 """Names of options that rows are about, where their ids do not say it."""
 
+ABSENT: Final = {
+    "account": "there is no account",
+    "clouds": "`--provider aws` rents machines; it has no column here yet",
+    "web page": "`batchio dashboard` and `batchio report`",
+}
+"""Note of a row that is not there, by its reason in the table."""
+
 HARDWARE: Final = ("cpu", "memory", "gpu", "arm")
 
 
@@ -119,7 +126,7 @@ def _line(row: Row) -> str:
 def _note(row: Row, name: str) -> str:
     """Return why it is not as promised, in the words of the option's own warning; or ""."""
     if row.local == "absent":
-        return {"clouds": "waits for clouds", "web page": "`batchio dashboard`, `report`"}[row.why]
+        return ABSENT[row.why]
     option = find(OPTION_OF.get(row.id, name)) if OPTION_OF.get(row.id, name) else None
     if option is None or {row.local, row.ssh} <= {"works", "elsewhere"}:
         return ""
