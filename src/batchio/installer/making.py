@@ -13,6 +13,7 @@ from batchio.installer.building import Building
 from batchio.installer.node import check_libc, check_room, find_python, spare, usable
 from batchio.installer.pieces import lacking, receive
 from batchio.installer.sweeping import sweep
+from batchio.installer.wheels import take_wheels
 
 
 def make(store: str, home: str) -> dict[str, Any]:
@@ -31,6 +32,7 @@ def make(store: str, home: str) -> dict[str, Any]:
         building = Building(store, recipe, python)
         if not building.ready():
             receive(stream, store, asked["pieces"])
+            take_wheels(store, recipe, asked["wheels"], get=not asked["pieces"])
             missing = lacking(store, recipe)
             if missing:
                 check_room(store, missing)

@@ -78,6 +78,7 @@ class Environment:
         """Yield what the program reads: what is to be made, then the bytes of pieces."""
         asked: dict[str, Any] = {
             "recipe": {**recipe.to_json(), "digest": recipe.digest},
+            "wheels": await asyncio.to_thread(self._cache.wheels, recipe),
             "pieces": [[piece.digest, piece.size, piece.kind] for piece in pieces],
         }
         yield json.dumps(asked).encode() + b"\n"

@@ -92,6 +92,15 @@ class Cache:
             ) from None
         return recipe
 
+    def put_wheels(self, recipe: Recipe, wheels: Mapping[str, list[str]]) -> None:
+        """Keep where an index has packages of a recipe: SHA-256 and URL, by the package's name."""
+        self.note(f"{recipe.digest}-wheels", wheels)
+
+    def wheels(self, recipe: Recipe) -> dict[str, list[str]]:
+        """Return what `put_wheels` kept for a recipe; {} when it kept nothing."""
+        found = self.packed(f"{recipe.digest}-wheels")
+        return found if isinstance(found, dict) else {}
+
     def packed(self, key: str) -> Any:
         """Return what was noted under a key by `note`; None when nothing was."""
         path = self.folder / "packed" / key

@@ -41,6 +41,8 @@ class Item(NamedTuple):
     files: tuple[SourceFile, ...]
     why: str
     """For people: "as installed", "editable: /home/me/project"."""
+    tags: tuple[str, ...] = ()
+    """Of a package that is as an index has it: those of its wheel."""
 
     @property
     def size(self) -> int:
@@ -140,7 +142,8 @@ class _Sorting:
             name = package.name or LOOSE
             editable = package.origin == "editable"
             said = "metadata of the editable package" if editable else "as installed"
-            self._items.append(Item(name, package.version, "wheel", "", files, said))
+            tags = package.tags
+            self._items.append(Item(name, package.version, "wheel", "", files, said, tags))
 
     def _conda(self, package: CapturedPackage) -> None:
         """Add a package of conda, whose files lie anywhere in the prefix."""

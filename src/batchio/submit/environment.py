@@ -64,18 +64,24 @@ class Environment:
         """The size of all its files, in bytes."""
         return sum(item.size for item in self.found.items)
 
-    def pack(self, here: CallerContext) -> Software:
-        """Pack it, and return what the job's spec says of it.
+    def pack(self, here: CallerContext) -> tuple[Software, str]:
+        """Pack it, and return what the job's spec says of it, and a warning or "".
 
         Raises:
             UsageError: a file cannot be read, or changed meanwhile; there is no room.
         """
         from batchio.software.cache import Cache, cache_folder
+        from batchio.software.index import shortcuts
         from batchio.software.packing import pack
 
-        recipe = pack(self.captured, self.found, Cache(cache_folder(here.environ)))
+        cache = Cache(cache_folder(here.environ))
+        recipe = pack(self.captured, self.found, cache)
+        wheels, warning = shortcuts(
+            self.found.items, self.captured, cache, here.environ, here.folder
+        )
+        cache.put_wheels(recipe, wheels)
         packages = len(recipe.packages)
-        return Software(recipe.digest, self.captured.version, packages, recipe.size)
+        return Software(recipe.digest, self.captured.version, packages, recipe.size), warning
 
 
 def environment_for(

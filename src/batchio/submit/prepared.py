@@ -231,7 +231,10 @@ class Prepared:
                 cannot be removed.
         """
         now = time.time()
-        software = self._environment.pack(self._here) if self._environment else None
+        software = None
+        if self._environment:
+            software, warning = self._environment.pack(self._here)
+            self.warnings += [warning] if warning else []
         with self.workspace.draft(now) as draft:
             count = None
             if self._source is not None:
