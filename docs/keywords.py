@@ -23,6 +23,7 @@ _TYPES: Final[Mapping[Kind, str]] = {
     "disk": "Amount",
     "cpu": "Amount | Sequence[Amount]",
     "duration": "Amount | timedelta",
+    "dollars": "Amount",
     "path": "PathText",
     "paths": "PathText | Iterable[PathText]",
     "words": "str | Iterable[str]",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio.api import status as status
     from batchio.api import unattended as unattended
     from batchio.api import wait as wait
+    from batchio.api import watch_jobs as watch_jobs
     from batchio.core.cards import Removed as Removed
     from batchio.core.history import AttemptRow as AttemptRow
     from batchio.core.lens import Order as Order
@@ -85,7 +86,8 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Live check list_jobs open_job plan prune remove run status unattended wait",
+        "api": "Job Live check list_jobs open_job plan prune remove run status unattended wait "
+        "watch_jobs",
         "core.cards": "Removed",
         "core.history": "AttemptRow",
         "core.lens": "Order Where",

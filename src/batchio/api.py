@@ -29,6 +29,7 @@ from batchio.runtime.host import HostClock, in_thread
 from batchio.runtime.host import plainly as plainly
 from batchio.runtime.live import Live as Live
 from batchio.runtime.notices import Notices
+from batchio.runtime.streams import Stream as Stream
 from batchio.stores.finding import find
 from batchio.stores.logs import LogLine as LogLine
 from batchio.stores.logs import Printed as Printed
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from batchio.ports import Finding as Finding
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
-    from batchio.runtime.streams import Stream as Stream
     from batchio.submit import Plan as Plan
 
 
@@ -226,6 +226,29 @@ async def list_jobs(
     place = submit.workspace_of(workspace)
     wanted = Wanted(frozenset(states), tuple(tags), name)
     return await in_thread(partial(cards.list_cards, place, limit, HostClock(), wanted))
+
+
+def watch_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+    every: float = 1.0,
+) -> Stream[list[JobSummary]]:
+    """Stream what `list_jobs` returns: at once, and then whenever it has changed, without end.
+
+    Of a job that runs the duration changes all the time.
+
+    Args:
+        workspace, limit, states, tags, name: As of `list_jobs`.
+        every: Seconds between two looks.
+    """
+    place = submit.workspace_of(workspace)
+    wanted = Wanted(frozenset(states), tuple(tags), name)
+    verb = in_terms(cards.watch_cards)
+    return Stream(lambda: verb(place, limit, HostClock(), wanted, every))
 
 
 @in_terms

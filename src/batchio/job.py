@@ -338,6 +338,22 @@ class Job(JobLogs):
         return await in_thread(partial(page, found))
 
     @in_terms
+    async def save_report(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the report of `report` to a file: whole, or not at all.
+
+        Args:
+            force: Write over a file that is there.
+
+        Raises:
+            UsageError: it cannot be written there; or jinja2 is missing.
+        """
+        from batchio.report import saving  # few ask for it
+
+        await in_thread(partial(saving.check, Path(path), force=force))
+        text = await self.report()
+        await in_thread(partial(saving.save, text, Path(path), force=force))
+
+    @in_terms
     async def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
 

@@ -189,6 +189,13 @@ class Job:
         """
         return plainly(self._job.report())
 
+    def save_report(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the report of `report` to a file: whole, or not at all.
+
+        Arguments and errors: see `batchio.Job.save_report`.
+        """
+        plainly(self._job.save_report(path, force=force))
+
     def command_at(self, task: int | None, words: Sequence[str]) -> list[str]:
         """Return the command line that runs words, or a shell, where a task runs.
 
@@ -263,6 +270,24 @@ def list_jobs(
     One that cannot be read is `unreadable`, and says why.
     """
     return plainly(api.list_jobs(workspace, limit, states=states, tags=tags, name=name))
+
+
+def watch_jobs(
+    workspace: str | None = None,
+    limit: int | None = 10,
+    *,
+    states: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    name: str = "",
+    every: float = 1.0,
+) -> Iterator[list[JobSummary]]:
+    """Stream what `list_jobs` returns: at once, and then whenever it has changed, without end.
+
+    Arguments: see `batchio.watch_jobs`.
+    """
+    return _iterate(
+        api.watch_jobs(workspace, limit, states=states, tags=tags, name=name, every=every)
+    )
 
 
 def remove(job: str, *, workspace: str | None = None) -> Removed:

@@ -113,6 +113,7 @@ def _kill_all(attack: Attack) -> Hit:
     found = [one.pid for one in (*attack.place.agents(attack.job), *attack.place.tasks(attack.job))]
     pids = [*found, *([head] if head else [])]
     attack.rng.shuffle(pids)
+    processes.send_all(pids, signal.SIGSTOP)  # else a shell tells of its killed child
     processes.send_all(pids)
     clients = _kill_client(attack)
     return f"{len(pids)} processes, {clients or 'no client'}" if pids or clients else None

@@ -11,13 +11,16 @@ import pytest
 
 from batchio.cli.terminal import harmless
 from batchio.core.arrays import parse_array
-from batchio.errors import UsageError, WorkspaceError
+from batchio.errors import BatchioError, UsageError, WorkspaceError
 from batchio.options.command import FileFact, plan_text, plan_words
 from batchio.options.directives import parse
+from batchio.software.cache import cache_folder
 from batchio.stores import lease
+from batchio.stores.bucket import default_copies
 from batchio.stores.folder import default_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.terminal import Terminal
@@ -136,16 +139,24 @@ def test_a_file_system_that_locks_no_files_is_named(
         lease.Lease(tmp_path)
 
 
-def test_who_has_no_home_is_told_how_to_say_where_jobs_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("place", "variable"),
+    [
+        (default_root, "BATCHIO_WORKSPACE"),
+        (default_copies, "XDG_CACHE_HOME"),
+        (cache_folder, "XDG_CACHE_HOME"),
+    ],
+)
+def test_who_has_no_home_is_told_how_to_say_where_things_are_kept(
+    place: Callable[[dict[str, str]], Path], variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
 
-    with pytest.raises(WorkspaceError, match="there is no home folder") as told:
-        default_root({})
+    with pytest.raises(BatchioError, match="there is no home folder") as told:
+        place({})
     assert told.value.hint
-    assert "BATCHIO_WORKSPACE" in told.value.hint
+    assert variable in told.value.hint
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from batchio.buckets import check, open_bucket
+from batchio.buckets.azure import signed_by_name
 from batchio.errors import NotAuthorised, ProviderDown, ProviderError, UsageError
 from tests.contracts import sealed
-from tests.contracts.filestore_kinds import KINDS, Kind
+from tests.contracts.filestore_kinds import AZURE_KEY, KINDS, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,6 +128,17 @@ def test_a_listing_begins_behind_a_key_and_leaves_out_others(bucket: Bucket) -> 
     assert bucket.keys("j/", "j/2") == ["j/3", "j/deep/4"]
     assert bucket.keys("none/") == []
     assert bucket.sizes("j/") == 16
+
+
+def test_a_listing_marks_each_object_as_whoever_wrote_it_does(bucket: Bucket) -> None:
+    marks = {key: bucket.put(key, key.encode()).e_tag for key in ("i/1", "i/2")}
+    marks["i/1"] = bucket.put("i/1", b"another").e_tag
+
+    listed = bucket.listed("i/")
+    assert {one.key: one.e_tag.strip('"') for one in listed} == {
+        key: e_tag.strip('"') for key, e_tag in marks.items()
+    }
+    assert [one.size for one in listed] == [7, 3]
 
 
 def test_the_beginning_of_an_object_comes_with_its_size(bucket: Bucket) -> None:
@@ -244,3 +257,27 @@ def test_a_large_object_is_read_from_anywhere_and_a_url_names_just_its_object(
     if bucket.signs_writes:
         with urllib.request.urlopen(bucket.sign(key, 60)) as answer:
             assert answer.read() == data
+
+
+def test_a_name_that_is_no_plain_path_is_signed_as_its_store_wants_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "devstoreaccount1")
+    monkeypatch.setenv("AZURE_STORAGE_ENDPOINT", "http://127.0.0.1:9/devstoreaccount1")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", AZURE_KEY)
+    monkeypatch.setattr("batchio.buckets.connection.signed_by_name", lambda url, _: url)
+    bucket = open_bucket(check("az://container/x"), patience=0.1)
+    plain, odd = bucket.sign("a-b", 60), bucket.sign("a b", 60)
+
+    assert signed_by_name(plain, os.environ) == plain
+    assert signature(signed_by_name(odd, os.environ)) != signature(odd)
+    # obstore signs the path as it is written; so a name that is written so is signed alike
+    written = odd.replace("a%20b", "a%2520b")
+    assert signature(signed_by_name(written, os.environ)) == signature(odd)
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_KEY")
+    assert signed_by_name(odd, os.environ) == odd
+
+
+def signature(url: str) -> str:
+    [found] = parse_qs(urlsplit(url).query)["sig"]
+    return found

@@ -94,7 +94,7 @@ def gcs(_: Path) -> Iterator[Kind]:
 @contextmanager
 def azure(path: Path) -> Iterator[Kind]:
     port = "10011"
-    options = ["--silent", "--skipApiVersionCheck", "--inMemoryPersistence"]
+    options = ["--silent", "--skipApiVersionCheck", "--inMemoryPersistence", "--disableTelemetry"]
     server = subprocess.Popen(
         ["azurite-blob", "--blobHost", "127.0.0.1", "--blobPort", port, *options], cwd=path
     )

@@ -17,7 +17,7 @@ JOURNAL: Final = "tests/contracts/journal_suite.py"
 WORKSPACE: Final = "tests/contracts/workspace_suite.py"
 
 
-@pytest.mark.parametrize("kind", ["folder", "memory", "s3", "gcs"])
+@pytest.mark.parametrize("kind", ["folder", "memory or plain_path", "s3", "gcs"])
 def test_a_bucket_keeps_its_contract(kind: str) -> None:
     sealed.run_suite(SUITE, kind)
 

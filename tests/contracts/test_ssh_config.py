@@ -238,3 +238,46 @@ def test_without_an_ssh_program_a_mistake_names_file_and_line(config: Path) -> N
 
     with pytest.raises(UsageError, match="line 2"):
         read_config_without_ssh("a")
+
+
+# -- who is nobody -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be a user whom /etc/passwd does not have, and of whom the environment says nothing."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize(
+    ("known", "missing"),
+    [({}, "HOME"), ({"HOME": "/"}, "LOGNAME"), ({"LOGNAME": "eve"}, "HOME")],
+)
+def test_who_is_nobody_is_told_what_to_set_before_anybody_is_asked(
+    known: dict[str, str], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    login = login_for(SshTarget("gpu1", "eve"), HostConfig({}, "/"))
+
+    with pytest.raises(UsageError, match=f"and {missing} is not set") as told:
+        asyncio.run(login)
+    assert told.value.hint == f"set it: {missing}={'FOLDER' if missing == 'HOME' else 'NAME'}"
+
+
+@pytest.mark.usefixtures("nobody")
+def test_who_is_nobody_to_ssh_has_the_configuration_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOGNAME", "eve")
+    refuses = tmp_path / "ssh"
+    refuses.write_text("#!/bin/sh\necho 'No user exists for uid 4000000000' >&2; exit 255\n")
+    refuses.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    assert asyncio.run(read_config("gpu1")) is None
+    assert read_config_without_ssh("gpu1").files("userknownhostsfile")

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchio.core.cards import TOPIC
 from batchio.errors import LeaseHeld, NoSuchJob, UsageError
 from batchio.ports import Brought
+from batchio.stores.bucket import BucketWorkspace
 from batchio.stores.finding import find
 from batchio.stores.folder import FolderWorkspace
 from tests.contracts.store_kinds import AnyWorkspace, left_in, workspace
@@ -51,6 +53,29 @@ def test_nobody_sees_a_job_before_it_is_made_and_all_of_it_then(workspace: AnyWo
     store = workspace.job(draft.id)
     assert texts(store) == ["a", "b"]
     assert store.bundle().read_bytes() == b"tar"
+
+
+def test_packages_are_kept_for_heads_on_other_computers_where_there_can_be_any(
+    workspace: AnyWorkspace, tmp_path: Path
+) -> None:
+    pieces = workspace.job(A).pieces()
+    assert (pieces is not None) == isinstance(workspace, BucketWorkspace)
+    if pieces is None:
+        return
+    one, other, got = tmp_path / "one", tmp_path / "other", tmp_path / "got"
+    one.write_bytes(b"1" * 6_000_000)
+    other.write_bytes(b"22")
+    pieces.put({"a1": one})
+    one.write_bytes(b"it is not sent again")
+    pieces.put({"a1": one, "b2": other})
+    of_other = workspace.job(B).pieces()
+    assert of_other is not None
+    assert of_other.fetch("a1", got)
+    assert got.read_bytes() == b"1" * 6_000_000
+    assert of_other.fetch("b2", got)
+    assert got.read_bytes() == b"22"
+    assert not of_other.fetch("c3", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_was_not_committed_leaves_nothing(workspace: AnyWorkspace, tmp_path: Path) -> None:
@@ -122,6 +147,13 @@ def test_jobs_are_listed_newest_first_with_their_names(three: Workspace) -> None
     assert list(three.names()) == [(C, ""), (B, "train"), (A, "train")]
 
 
+def test_cards_come_newest_first_as_each_job_shows_it(three: Workspace) -> None:
+    three.job(B).show(TOPIC, {"state": "done", "ä": [1]})
+    three.job(A).show("another topic", {"state": "done"})
+
+    assert list(three.cards()) == [(C, {}), (B, {"state": "done", "ä": [1]}), (A, {})]
+
+
 @pytest.mark.parametrize(
     ("text", "job"),
     [(None, C), (A, A), ("2b7m", C), ("2b7l9lg", A), ("train", B)],
@@ -147,7 +179,7 @@ def test_a_job_that_is_not_there_is_named(three: Workspace, text: str) -> None:
 
 
 def test_in_an_empty_workspace_the_newest_job_is_an_error(workspace: AnyWorkspace) -> None:
-    assert (workspace.jobs(), list(workspace.names())) == ([], [])
+    assert (workspace.jobs(), list(workspace.names()), list(workspace.cards())) == ([], [], [])
     with pytest.raises(NoSuchJob) as err:
         find(workspace)
 

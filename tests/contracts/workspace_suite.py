@@ -49,7 +49,7 @@ def test_another_computer_sees_the_job_and_all_that_was_submitted(url: str, tmp_
     store = there.job(draft.id)
     assert draft.id in there.jobs()
     assert dict(there.names())[draft.id] == store.name() == "ä name/with ~ all"
-    assert there.shown("card", [draft.id]) == [store.shown("card")] == [{"state": "pending"}]
+    assert dict(there.cards())[draft.id] == store.shown("card") == {"state": "pending"}
     assert [body for _, body in store.reader().read()] == ['["first"]']
     assert [store.inputs().raw(n) for n in range(2)] == [b"a", b"b"]
     assert store.bundle().read_bytes() == b"tar" * 4_000_000

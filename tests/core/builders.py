@@ -83,6 +83,7 @@ def jobs(draw: st.DrawFn) -> JobSpec:
         min_workers=draw(st.sampled_from([None, None, 2])),
         wait_for_ready=draw(st.booleans()),
         job_timeout=draw(st.sampled_from([None, None, 50.0])),
+        max_cost=draw(st.sampled_from([None, None, None, 0.9, 3.0])),
         task_on_scheduler=draw(st.sampled_from([None, True, False])),
         scheduler_tasks=TaskIds.count(min(draw(some) or 0, tasks))
         if draw(st.integers(0, 9)) > 7

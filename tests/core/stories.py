@@ -47,16 +47,18 @@ class Story:
             self.events.append(event)
         return self
 
-    def offers(self, *names: str) -> Story:
-        """The provider says what it has."""
-        listed = [Offer(name).to_json() for name in names]
+    def offers(self, *names: str, rate: float = 0.0) -> Story:
+        """The provider says what it has; with a rate, for so many dollars an hour."""
+        listed = [Offer(name, rented=rate > 0, rate=rate).to_json() for name in names]
         return self.tell(ev.OffersListed(T0, listed))
 
     def booting(self, name: str = "laptop", at: float = 1) -> Story:
         """A node was asked for, and is on its way."""
-        number = len(self.machine.nodes)
+        number, offers = len(self.machine.nodes), self.machine.offers or {}
+        rate = offers[name].rate if name in offers else 0.0
         return self.tell(
-            ev.NodeWanted(T0 + at, number, name), ev.NodeCreated(T0 + at, number, f"handle-{name}")
+            ev.NodeWanted(T0 + at, number, name),
+            ev.NodeCreated(T0 + at, number, f"handle-{name}", rate=rate),
         )
 
     def ready(self, name: str = "laptop", slots: int = 2, at: float = 1) -> Story:

@@ -11,10 +11,12 @@ from batchio.core.sizes import (
     MIB,
     Span,
     format_bytes,
+    format_dollars,
     format_duration,
     parse_bytes,
     parse_cpu,
     parse_disk,
+    parse_dollars,
     parse_duration,
     parse_memory,
 )
@@ -191,3 +193,15 @@ def test_a_shown_duration_reads_back_nearly(seconds: float) -> None:
 def test_a_size_without_one_of_its_ends_is_named_whole(text: str) -> None:
     with pytest.raises(UsageError, match=f'^"{text}" is not a size$'):
         parse_memory(text)
+
+
+@pytest.mark.parametrize("text", ["five", "", "-1", "5 EUR", "1e3", "$", "nan"])
+def test_what_is_no_amount_of_money_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not an amount of money"):
+        parse_dollars(text)
+
+
+def test_small_amounts_of_money_are_shown_to_a_hundredth_of_a_cent() -> None:
+    shown = [format_dollars(amount) for amount in (0.0, 0.00204, 0.19206, 2.5, 1234.5)]
+
+    assert shown == ["$0.00", "$0.0020", "$0.1921", "$2.50", "$1,234.50"]

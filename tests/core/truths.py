@@ -186,7 +186,7 @@ class Truths(RuleBasedStateMachine):
             case Outcome.CANCELLED:
                 assert self.ended_early
             case Outcome.TIMED_OUT:
-                assert m.running_job.spec.job_timeout
+                assert m.running_job.spec.job_timeout or m.running_job.spec.max_cost
             case Outcome.LOST:
                 given_up = "available" in t.reasons[task] or m.running_job.spec.job_timeout
                 assert given_up or self.ended_early or again(m.running_job.spec, t, task) is None

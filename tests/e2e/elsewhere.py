@@ -42,7 +42,7 @@ ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @contextmanager
-def store() -> Iterator[None]:
+def store(bucket: str = "mine") -> Iterator[None]:
     """moto's S3 on the bridge of the lab, with one bucket; the caller is inside the lab."""
     command = [sys.executable, "-m", "moto.server", "-H", GATEWAY, "-p", str(PORT)]
     server = subprocess.Popen(
@@ -50,7 +50,7 @@ def store() -> Iterator[None]:
     )
     try:
         until(_answers, "the store to answer")
-        request = urllib.request.Request(f"{STORE['AWS_ENDPOINT_URL']}/mine", method="PUT")
+        request = urllib.request.Request(f"{STORE['AWS_ENDPOINT_URL']}/{bucket}", method="PUT")
         urllib.request.urlopen(request).close()
         yield
     finally:
@@ -102,9 +102,20 @@ class Computer:
 
     def python(self, text: str, *words: str) -> bytes:
         """Run a program in Python, which has the bucket as `bucket`; return what it wrote."""
-        opened = f"from batchio.stores import open_workspace as o; bucket = o({URL!r})._bucket\n"
+        url = self.environ["BATCHIO_WORKSPACE"]
+        opened = f"from batchio.stores import open_workspace as o; bucket = o({url!r})._bucket\n"
         command = [sys.executable, "-c", f"import sys\n{opened}{text}", *words]
         return subprocess.run(command, env=self.environ, capture_output=True, check=True).stdout
+
+    def types(self, line: str) -> tuple[str, str]:
+        """Have a shell run a line of a page; return what it wrote to stdout and stderr."""
+        programs = os.path.dirname(sys.executable)
+        done = subprocess.run(
+            ["bash", "-euc", line], cwd=self.here, capture_output=True, text=True, check=False,
+            env=self.environ | {"PATH": f"{programs}:{self.environ['PATH']}"}, timeout=150,
+        )  # fmt: skip
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        return done.stdout, done.stderr
 
     def forget_lease(self, job: str) -> None:
         """Let nobody hold the job any more, as if a minute had passed without a sign of him."""

@@ -81,6 +81,7 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "live": lambda job, _: looked(job),
     "reproduce": lambda job, _: job.reproduce(1),
     "report": lambda job, _: job.report(),
+    "save_report": lambda job, target: job.save_report(target),
 }
 """Verbs of a job that change nothing, but the folder that `download` is given."""
 
@@ -131,6 +132,8 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert "export BATCHIO_TASK_ID=1" in found
     elif verb == "report":
         assert found.startswith("<!DOCTYPE html>")
+    elif verb == "save_report":
+        assert (tmp_path / "mine").read_text().startswith("<!DOCTYPE html>")
     elif verb == "status":
         assert (found.state, found.counts.failed) == ("done", 1)
 
@@ -158,6 +161,11 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
             assert live.why(1)[0].startswith("Task 1 failed")
     elif verb in ("events", "logs", "raw_logs"):
         assert list(getattr(job, verb)())
+    elif verb == "save_report":
+        job.save_report(tmp_path / "mine")
+        with pytest.raises(batchio.UsageError, match="is there already") as raised:
+            job.save_report(tmp_path / "mine")
+        assert raised.value.hint == "force=True writes over it"
     elif verb == "download":
         assert job.download(tmp_path / "mine").tasks == 3
     elif verb == "inputs":
@@ -176,6 +184,8 @@ def test_verbs_of_the_workspace_run_in_the_loop_of_their_caller(
 
     async def work() -> None:
         assert [job.name for job in await batchio.list_jobs(workspace=place)] == ["mixed"]
+        async with batchio.watch_jobs(place) as seen:
+            assert [job.name for job in await anext(seen)] == ["mixed"]
         assert await batchio.unattended(workspace=place) == []
         assert (await batchio.status(workspace=place)).name == "mixed"
         assert (await batchio.wait(workspace=place)).outcome == "failed"

@@ -98,6 +98,7 @@ _SAMPLES: Final[dict[str, list[Any]]] = {
     "disk": ["10GiB", 10, 1.5],
     "cpu": ["2", 2, 0.5, (2, "4")],
     "duration": ["10m", 600, 90.5, timedelta(hours=1)],
+    "dollars": ["$5", 5, 2.5],
     "path": ["a"],
     "paths": ["a", ["a", "b"]],
     "words": ["a b", ["a", "b"]],

@@ -60,7 +60,7 @@ DOCS_PAGE_PYTHON = """
 OURS = """
     provider hosts hosts-file follow max-retries retry-on retry-delay max-infra-retries
     task-timeout slots head dry-run shell min-workers python grace keep-on-host
-    implicit-upload yes map-over-format
+    implicit-upload yes map-over-format max-cost
 """
 
 
@@ -171,6 +171,7 @@ SAME = [
     ("job-timeout", "90 minutes", timedelta(minutes=90)),
     ("job-timeout", "90", 90),
     ("task-timeout", "1.5", 1.5),
+    ("max-cost", "2.50", 2.5),
     ("upload", "data", ["data"]),
     ("upload", "data", PurePosixPath("data")),
     ("map-over-file", "in.txt", PurePosixPath("in.txt")),
@@ -202,6 +203,7 @@ def test_the_command_line_and_python_give_the_same(name: str, typed: str, passed
         ("memory", "16GB-32GB", Span(16e9, 32e9)),
         ("disk-size", "100", 100 * GIB),
         ("job-timeout", "30 minutes", 1800.0),
+        ("max-cost", "$1,200 USD", 1200.0),
         ("array", "0-3%2", Array(TaskIds.count(4), 2)),
         ("map-over-delimiter", "\\t", "\t"),
         ("map-over-delimiter", "\\\\n", "\\n"),

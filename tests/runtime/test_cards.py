@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -14,7 +14,8 @@ from batchio.core.job import JobState
 from batchio.core.task import Outcome
 from batchio.core.views import JobSummary, job_summary
 from batchio.errors import JournalFull
-from batchio.runtime.cards import EVERY_S, list_cards, read_card, unattended
+from batchio.runtime.cards import EVERY_S, list_cards, read_card, unattended, watch_cards
+from batchio.runtime.host import plainly
 from batchio.stores import journal_file
 from batchio.stores.folder import FolderWorkspace
 from batchio.stores.folder_job import FolderJobStore
@@ -217,3 +218,24 @@ def test_finished_tasks_count_although_the_head_died_with_an_older_card(tmp_path
     ended = sum(len(event.records) for event in job.journaled(TasksFinished))
     assert ended >= 3
     assert listed(job).counts.succeeded == ended
+
+
+def test_a_list_that_is_watched_is_told_when_it_changes_and_not_else(tmp_path: Path) -> None:
+    """Each look makes something happen, or nothing; only what happened is told."""
+    workspace = FolderWorkspace(tmp_path / "ws")
+    made = [encode(JobSubmitted(0.0, job, spec(1).to_json())) for job in (A, B)]
+
+    class Looks(FakeClock):
+        """Between looks: nothing, a job, nothing, another."""
+
+        left: ClassVar = [None, (A, made[0]), None, (B, made[1])]
+
+        async def sleep(self, seconds: float) -> None:
+            if (new := self.left.pop(0)) is not None:
+                make(workspace, new[0], [new[1]])
+
+    async def work() -> list[list[str]]:
+        watched = watch_cards(workspace, None, Looks())
+        return [[row.id for row in await anext(watched)] for _ in range(3)]
+
+    assert plainly(work()) == [[], [A], [B, A]]

@@ -76,6 +76,36 @@ def test_a_node_may_be_silent_for_a_minute_in_between(tmp_path: Path) -> None:
     assert arrived(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("still_there", "has"),
+    [
+        ({}, "0 of 1"),
+        ({"large": b""}, "0 of 3000000 bytes"),
+        ({"large": LARGE[:-1]}, "2999999 of 3000000 bytes"),
+    ],
+    ids=["a disk in memory", "what was never written down", "cut short"],
+)
+def test_what_a_reboot_took_is_made_again_and_never_taken_for_all(
+    tmp_path: Path, still_there: dict[str, bytes], has: str
+) -> None:
+    left = {"large": LARGE}
+    job = collecting(tmp_path, left)
+
+    def reboot() -> None:
+        job.provider.nodes["n0"].restart()
+        left.clear()
+        left.update(still_there)
+        job.clock.call_at(job.clock.now() + 1, lambda: left.update(large=LARGE))
+
+    assert job.lead((1.01, reboot)) is Outcome.SUCCEEDED
+    assert runs(job) == [(0, 1), (0, 2)]
+    assert arrived(tmp_path)
+    assert [said.why for said in job.journaled(ev.TasksCollected)] == [
+        f"its output files could not be saved: n0 had {has} when its agent was restarted",
+        "",
+    ]
+
+
 def test_a_new_agent_sends_all_of_it_and_that_is_said(tmp_path: Path) -> None:
     job = collecting(tmp_path)
 

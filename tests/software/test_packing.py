@@ -73,6 +73,36 @@ def test_a_piece_that_was_lost_is_packed_again(made: MadeEnvironment, cache: Cac
     assert cache.recipe(first.digest) == first
 
 
+def test_a_computer_that_packed_nothing_fetches_what_it_lacks_and_checks_it(
+    made: MadeEnvironment, cache: Cache, tmp_path: Path
+) -> None:
+    recipe, other = packed(made, cache), Cache(tmp_path / "other")
+    stored = {digest: file.read_bytes() for digest, file in cache.files(recipe.digest).items()}
+    assert stored.keys() == {recipe.digest, *recipe.pieces()}
+    fetched: list[str] = []
+
+    def fetch(digest: str, file: Path) -> bool:
+        fetched.append(digest)
+        return digest in stored and bool(file.write_bytes(stored[digest]))
+
+    damaged = next(iter(recipe.pieces()))
+    whole, stored[damaged] = stored[damaged], b"something else"
+    with pytest.raises(BatchioError, match=f"damaged: what is stored as {damaged}"):
+        other.fill(recipe.digest, fetch)
+    del stored[damaged]
+    other.fill(recipe.digest, fetch)
+    with pytest.raises(BatchioError, match="are not below"):
+        other.recipe(recipe.digest)
+    stored[damaged] = whole
+    other.fill(recipe.digest, fetch)
+    assert other.recipe(recipe.digest) == recipe
+    assert other.files(recipe.digest).keys() == stored.keys()
+    fetched.clear()
+    other.fill(recipe.digest, fetch)
+    assert fetched == []
+    assert not [path.name for path in other.folder.rglob("part-*")]
+
+
 @pytest.mark.parametrize("name", ["plain.py", "plain.bin"])
 def test_a_file_that_changes_while_it_is_packed_is_an_error(
     made: MadeEnvironment, cache: Cache, name: str

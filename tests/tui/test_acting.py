@@ -86,6 +86,64 @@ async def test_copying_shows_what_was_copied(tmp_path: Path) -> None:
         assert seat.app.clipboard == "ValueError: bad row"
 
 
+@pytest.mark.usefixtures("workspace")
+async def test_a_note_is_typed_and_stands_in_the_journal() -> None:
+    job = await api.run(["sh", "-c", "sleep 600"])
+    async with seated(job) as seat:
+        await seat.until("▶ running")
+        await seat.press("a")
+        await seat.type("asked ops")
+        await seat.press("enter", "5")
+        await seat.until("note: asked ops")
+    await job.cancel()
+
+
+async def test_what_a_done_job_cannot_do_is_said(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, Story("0").close())) as seat:
+        await seat.until("1 task")
+        await seat.press("a")
+        await seat.type("x")
+        await seat.press("enter")
+        await seat.until("writes its journal any more")
+
+
+async def test_the_report_is_saved_where_one_says(tmp_path: Path) -> None:
+    target = tmp_path / "r.html"
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("failed")
+        await seat.press("p")
+        await seat.until("report to: batchio-")
+        seat.pane.field._input.value = str(target)
+        await seat.press("enter")
+        await seat.until("the report is")
+        target.write_text("mine")
+        await seat.press("p")
+        seat.pane.field._input.value = str(target)
+        await seat.until("Enter writes over it")
+        await seat.press("escape")
+        assert target.read_text() == "mine"
+
+
+async def test_the_commands_that_run_a_task_by_hand_are_shown_and_copied(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("failed")
+        await seat.press("down", "down", "e")
+        await seat.until("export BATCHIO_TASK_ID=5", "process.py")
+        await seat.press("escape")
+        assert seat.app.clipboard == await seat.pane.job.reproduce(5, 1)
+
+
+async def test_a_line_that_is_asked_for_gives_way_to_another(tmp_path: Path) -> None:
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.until("failed")
+        await seat.press("a")
+        await seat.until("note:")
+        seat.pane.act("filter")
+        await seat.until("filter:")
+        await seat.type("bad")
+        await seat.until("bad: 2 of 6")
+
+
 async def test_read_only_offers_and_does_nothing(tmp_path: Path) -> None:
     async with seated(kept(tmp_path, mixed()), read_only=True) as seat:
         await seat.until("failed")

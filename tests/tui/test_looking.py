@@ -21,6 +21,7 @@ async def test_the_lines_above_tell_name_state_counts_and_what_is_urgent(tmp_pat
 
         assert JOB in seat.lines[0]
         assert "process.py" in seat.lines[0]
+        assert "~" not in seat.lines[2], "what nobody runs has no end"
         assert seat.lines[1].split() == ["!", "No", "process", "runs", "it", "v", "recover"]
         assert "✗2 tries" in seat.lines[2]
         assert seat.lines[-1].split() == (
@@ -123,6 +124,29 @@ async def test_a_number_shows_its_view(tmp_path: Path, key: str, texts: tuple[st
         await seat.until(*texts)
 
 
+async def test_events_are_filtered_as_tasks_are_and_by_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchio_tui.events.SCANNED", 2)  # several looks, the newest events first
+    async with seated(kept(tmp_path, mixed())) as seat:
+        await seat.press("5")
+        await seat.until("the job was submitted")
+        await seat.press("f")
+        await seat.until("bad: 3 events", "2 of them failed")
+        assert "was submitted" not in seat.text
+        await seat.press("slash", *["backspace"] * 3)
+        await seat.type("greet")
+        await seat.until("no event fits")
+        await seat.press(*["backspace"] * 5)
+        await seat.type("ready")
+        await seat.press("enter")
+        await seat.until("ready: 1 event", "laptop is ready with 2 slots")
+        await seat.press("1")
+        await seat.until("ready: 0 of 6")
+        await seat.press("escape", "5")
+        await seat.until("was submitted")
+
+
 async def test_w_says_why_in_the_words_of_explain(tmp_path: Path) -> None:
     job = kept(tmp_path, mixed())
     told = await job.explain()
@@ -146,3 +170,22 @@ async def test_the_list_of_jobs_opens_one_and_escape_returns_to_it(tmp_path: Pat
 async def test_an_empty_workspace_says_how_to_start_a_job(tmp_path: Path) -> None:
     async with seated(None, workspace=str(tmp_path / "ws")) as seat:
         await seat.until("batchio run")
+
+
+async def test_lanes_say_what_each_node_did_busiest_first_and_idlest_when_turned(
+    tmp_path: Path,
+) -> None:
+    story = Story("0-3").offers("busy", "idle").ready("idle").ready("busy").start(0, 1, node=1)
+    story.start(2, node=0, at=8).end(0, 1, at=8, node=1).end(2, at=9, code=3).close(10)
+    async with seated(kept(tmp_path, story)) as seat:
+        await seat.press("3", "L")
+        await seat.until("Over time▼", "× failed", "█", "×")
+        rows = [line.split() for line in seat.lines if "gone" in line]
+        assert rows[1][0] == "idle"
+        assert "×" in rows[1][-1]
+        assert "█" in rows[0][-1]
+        await seat.press("S")
+        first = next(line for line in seat.lines if "gone" in line)
+        assert first.lstrip("› ").startswith("idle")
+        await seat.press("L")
+        await seat.until("Disk free")

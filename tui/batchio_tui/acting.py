@@ -13,6 +13,7 @@ from batchio.core.arrays import compact
 from batchio_tui import words
 from batchio_tui.dialogs import Asked, Choose, Confirm, Telling
 from batchio_tui.failures import Failures
+from batchio_tui.logs import Logs
 from batchio_tui.task import TaskView
 from batchio_tui.tasks import Tasks
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from batchio.core.rows import TaskRow
     from batchio_tui.pane import JobPane
+
+MOST_NOTE: Final = 1000
+"""Most characters of a note."""
 
 SHOWN: Final = 60
 """Most characters of ids in a question."""
@@ -133,6 +137,18 @@ async def cancel_job(pane: JobPane) -> None:
         pane.tell("the job is being cancelled")
 
 
+async def note(pane: JobPane) -> None:
+    """Write a note into the job's journal."""
+    text = await pane.line("note:", "", _too_long)
+    if text and text.strip():
+        await pane.job.note(text.strip())
+        pane.tell("the note stands in the journal: 5 shows it")
+
+
+def _too_long(text: str) -> str:
+    return "" if len(text) <= MOST_NOTE else f"a note has at most {MOST_NOTE:,} characters"
+
+
 async def recover(pane: JobPane) -> None:
     """Go on with a job that nobody runs."""
 
@@ -182,6 +198,15 @@ async def outputs(pane: JobPane) -> None:
     pane.app.push_screen(Telling("Outputs", [f"{words.plain(str(folder))}{there}"]))
 
 
+async def reproduce(pane: JobPane) -> None:
+    """Show the commands that run a task by hand, and copy them."""
+    for row in chosen(pane)[:1]:
+        text = await pane.job.reproduce(row.id, row.attempt or None)
+        pane.app.copy_to_clipboard(text)
+        told = [words.plain(line) for line in text.splitlines()]
+        pane.app.push_screen(Telling(f"Task {row.id} by hand (copied)", told))
+
+
 async def copy(pane: JobPane) -> None:
     """Copy something to the clipboard of the terminal, and show it for those that have none."""
     rows = chosen(pane)
@@ -193,11 +218,35 @@ async def copy(pane: JobPane) -> None:
             things["error"] = ": ".join(filter(None, (row.reason, row.last_words)))
         things["logs"] = f"batchio logs {pane.job.id} --task {row.id}"
         things["retry"] = f"batchio retry {pane.job.id} --task {row.id}"
+        things["by hand"] = "the commands that run it by hand"
+    if isinstance(pane.view, Logs) and pane.view.line is not None:
+        things["line"] = pane.view.line.text
     choices = [(name, words.plain(text)) for name, text in things.items()]
     name = await pane.ask(Choose("Copy", choices))
-    if name in things:
+    if name == "by hand":
+        await reproduce(pane)
+    elif name in things:
         pane.app.copy_to_clipboard(things[name])
         pane.tell(f"copied: {words.plain(things[name])}")
+
+
+def _path(text: str) -> str:
+    """Return the path that a person typed, from the root on."""
+    return os.path.abspath(os.path.expanduser(text.strip()))
+
+
+async def report(pane: JobPane) -> None:
+    """Write the report of the job to a file that is asked for."""
+
+    def told(text: str) -> str:
+        there = os.path.isfile(_path(text))
+        return "this file is there: Enter writes over it" if there else ""
+
+    name = await pane.line("report to:", f"batchio-{pane.job.id}.html", told)
+    if name and name.strip():
+        target = _path(name)
+        await pane.job.save_report(target, force=True)
+        pane.tell(f"the report is {target}")
 
 
 DOES: Final[dict[str, Callable[[JobPane], Awaitable[object] | None]]] = {
@@ -209,5 +258,8 @@ DOES: Final[dict[str, Callable[[JobPane], Awaitable[object] | None]]] = {
     "shell": shell,
     "outputs": outputs,
     "copy": copy,
+    "reproduce": reproduce,
+    "note": note,
+    "report": report,
 }
 """By action: what it does."""

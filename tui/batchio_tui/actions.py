@@ -64,12 +64,20 @@ ACTIONS: Final = (
     Action("recover", ("v",), "recover", "Go on with a job that nobody runs.", changes=True),
     Action("shell", ("x",), "shell", "Open a shell where the task runs.", changes=True),
     Action("outputs", ("o",), "outputs", "Show the folder of the task's outputs, or open it."),
-    Action("copy", ("y",), "copy", "Copy id, line, error, or the command that runs it again."),
+    Action("copy", ("y",), "copy", "Copy id, line, error, or the commands that run it by hand."),
+    Action(
+        "reproduce", ("e",), "by hand", "Show and copy the commands that run this task by hand.",
+        TASKS,
+    ),
+    Action("note", ("a",), "add a note", "Write a note into the job's journal.", changes=True),
+    Action("report", ("p",), "save the report", "Write a report of the job: one HTML file."),
     Action("mark", ("space",), "mark", "Mark this row for retry or cancel, or unmark it."),
     Action("sort", ("s",), "sort", "Sort by the next column.", frozenset(("tasks", "nodes"))),
     Action(
         "reverse", ("S",), "reverse", "Turn the order around.", frozenset(("tasks", "nodes"))
     ),
+    Action("lanes", ("L",), "lanes", "Show what each node did over time, or its figures.",
+           frozenset(("nodes",)), foot=2),
     Action("next", ("n",), "next", "Go to the next line that was searched for.",
            frozenset(("logs",)), foot=2),
     Action("before", ("N",), "before", "Go to the line before that was searched for.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from batchio_tui.actions import ACTIONS, VIEWS
-from batchio_tui.paint import Painted, pieces_wide, spread
+from batchio_tui.paint import Painted, fitted, pieces_wide, spread, width_of
 
 if TYPE_CHECKING:
     from textual import events
@@ -44,13 +44,14 @@ class ViewBar(Painted):
         for view in VIEWS:
             text = f" {self._keys.shown(view)} {view.title()}{self.sums.get(view, '')} "
             line.append((text, "tab" if view == self.current else "dim"))
-        if pieces_wide(line) > width:
+        about = fitted(self.about, min(width_of(self.about), max(width // 3, 1)))
+        if pieces_wide(line) + width_of(about) + 2 > width:
             line = [
                 (f" {self._keys.shown(view)} " + (view.title() + " ") * (view == self.current),
                  "tab" if view == self.current else "dim")
                 for view in VIEWS
             ]  # fmt: skip
-        return [spread(line, [(f"{self.about} ", "wait")] if self.about else [], width)]
+        return [spread(line, [(f"{about} ", "wait")] if about else [], width)]
 
     def on_click(self, event: events.Click) -> None:
         """Show the view that was clicked."""

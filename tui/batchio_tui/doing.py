@@ -9,10 +9,10 @@ from batchio.errors import UsageError
 from batchio_tui import acting
 from batchio_tui.actions import ACTIONS, BY_NAME, VIEWS
 from batchio_tui.dialogs import Help, Telling
+from batchio_tui.events import Events
 from batchio_tui.failures import Failures
 from batchio_tui.grid import Grid
 from batchio_tui.logs import SHIFT, Logs
-from batchio_tui.nodes import SORTS as NODE_SORTS
 from batchio_tui.nodes import Nodes
 from batchio_tui.task import TaskView
 from batchio_tui.tasks import SORTS, Tasks
@@ -47,6 +47,17 @@ def tasks_of(pane: JobPane) -> Tasks:
     return found
 
 
+def choose(pane: JobPane, text: str) -> None:
+    """Show the tasks that fit a filter, and the events about them.
+
+    Raises:
+        UsageError: the filter makes no sense; what was shown stays.
+    """
+    for view in (pane.views["tasks"], pane.views["events"]):
+        assert isinstance(view, Tasks | Events)
+        view.choose(text)
+
+
 # --- looking ----------------------------------------------------------------------
 
 
@@ -55,14 +66,13 @@ def filter_(pane: JobPane) -> None:
     if isinstance(pane.view, Logs):
         search(pane, pane.view)
         return
-    tasks = tasks_of(pane)
-    before = tasks.filter
-    if pane.shown != "tasks":
+    before = tasks_of(pane).filter
+    if pane.shown not in ("tasks", "events"):
         pane.show("tasks")
 
     def typed(text: str) -> str:
         try:
-            tasks.choose(text)
+            choose(pane, text)
         except UsageError as err:
             return f"{err}" + (f"; {err.hint}" if err.hint else "")
         pane.renew_bars()
@@ -70,9 +80,9 @@ def filter_(pane: JobPane) -> None:
 
     def done(text: str | None) -> None:
         if text is None or typed(text):
-            tasks.choose(before)
+            choose(pane, before)
         pane.renew_bars()
-        tasks.focus()
+        pane.view.focus()
 
     pane.field.open("filter:", before, typed, done)
 
@@ -112,10 +122,9 @@ def wrap(pane: JobPane) -> None:
 
 def failed(pane: JobPane) -> None:
     """Show only what failed, or all again."""
-    tasks = tasks_of(pane)
-    if pane.shown != "tasks":
+    if pane.shown not in ("tasks", "events"):
         pane.show("tasks")
-    tasks.choose("" if tasks.filter == BAD_WORD else BAD_WORD)
+    choose(pane, "" if tasks_of(pane).filter == BAD_WORD else BAD_WORD)
     pane.renew_bars()
 
 
@@ -126,14 +135,14 @@ def open_(pane: JobPane) -> None:
         open_task(pane, view.current)
     elif isinstance(view, Failures) and view.group is not None:
         if view.group.ids:
-            tasks_of(pane).choose("id:" + view.group.ids)
+            choose(pane, "id:" + view.group.ids)
             pane.show("tasks", keep=True)
         elif view.group.task is not None:
             open_task(pane, pane.positions_of([view.group.task])[0])
     elif isinstance(view, TaskView):
         log(pane)
     elif isinstance(view, Nodes) and view.row is not None:
-        tasks_of(pane).choose(f"node:{view.row.name}")
+        choose(pane, f"node:{view.row.name}")
         pane.show("tasks", keep=True)
 
 
@@ -179,8 +188,8 @@ def sort(pane: JobPane) -> None:
     """Sort by the next column."""
     view = pane.view
     if isinstance(view, Tasks | Nodes):
-        names = list(SORTS if isinstance(view, Tasks) else NODE_SORTS)
-        at = names.index(view.order[0]) + 1
+        names = list(SORTS if isinstance(view, Tasks) else view.sorts)
+        at = names.index(view.order[0]) + 1 if view.order[0] in names else 0
         view.sort(names[at % len(names)], backwards=False)
 
 
@@ -190,6 +199,13 @@ def reverse(pane: JobPane) -> None:
     if isinstance(view, Tasks | Nodes):
         column, backwards = view.order
         view.sort(column, backwards=not backwards)
+
+
+def lanes(pane: JobPane) -> None:
+    """Show what each node did over time, or its figures."""
+    if isinstance(pane.view, Nodes):
+        pane.view.turn()
+        pane.renew_bars()
 
 
 def mark(pane: JobPane) -> None:
@@ -296,6 +312,7 @@ DOES: Final[dict[str, Doing]] = {
     "sort": sort,
     "reverse": reverse,
     "mark": mark,
+    "lanes": lanes,
     "help": help_,
     "theme": theme,
     "next": again(back=False),

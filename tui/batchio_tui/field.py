@@ -58,8 +58,11 @@ class Field(Vertical):
         Args:
             value: What stands there at first.
             typed: Called with each change; returns what is wrong with it, or "".
-            done: Called with the line when Enter ends it; with None when Escape does.
+            done: Called with the line when Enter ends it; with None when Escape does, or when
+                another line is asked for.
         """
+        if self.has_class("open"):
+            self._close(None)
         self._typed, self._done = typed, done
         self._ask.update(ask)
         self._tell("")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from textual.geometry import Offset
 from textual.message import Message
@@ -40,7 +40,7 @@ class Grid(View, can_focus=True):
     """A table with a cursor that keeps its row's key when rows come, go and change places."""
 
     COLUMNS: Sequence[Column] = ()
-    EMPTY: ClassVar[str] = "nothing here"
+    EMPTY: str = "nothing here"
 
     class Opened(Message):
         """The row under the cursor was chosen."""

@@ -133,13 +133,17 @@ class JobsPane(Widget):
     async def _watch(self) -> None:
         while True:
             try:
-                self.table.jobs = await api.list_jobs(self._workspace, MOST)
-                self._title.line = self._about()
+                async with api.watch_jobs(self._workspace, MOST, every=EVERY_S) as seen:
+                    async for self.table.jobs in seen:
+                        self._show(self._about())
             except (BatchioError, OSError) as err:
-                self._title.line = [(" ! ", "alert"), (f" {words.plain(str(err))}", "bad")]
-            self._title.repaint()
-            self.table.settle()
+                self._show([(" ! ", "alert"), (f" {words.plain(str(err))}", "bad")])
             await asyncio.sleep(EVERY_S)
+
+    def _show(self, line: Line) -> None:
+        self._title.line = line
+        self._title.repaint()
+        self.table.settle()
 
     def _about(self) -> Line:
         jobs = self.table.jobs

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from textual.message import Message
-
 from batchio.errors import BatchioError, HeadGone
 from batchio_tui import words
 from batchio_tui.beside import beside
@@ -41,13 +39,6 @@ class Logs(Grid):
     )
     EMPTY = "nothing was printed yet"
 
-    class Grown(Message):
-        """Lines have come."""
-
-        def __init__(self, logs: Logs) -> None:
-            super().__init__()
-            self.logs = logs
-
     def __init__(self, job: Job) -> None:
         super().__init__(id="logs")
         self._job = job
@@ -70,6 +61,11 @@ class Logs(Grid):
     def count(self) -> int:
         """Number of lines that have been drawn."""
         return len(self.lines)
+
+    @property
+    def line(self) -> LogLine | None:
+        """The line under the cursor."""
+        return self.lines[self.cursor] if self.cursor < self.count else None
 
     @property
     def at_end(self) -> bool:
@@ -101,7 +97,7 @@ class Logs(Grid):
         self.lines, self.shift = [], 0
         self._come.clear()
         self.move(0)
-        self.post_message(self.Grown(self))
+        self.post_message(self.Renewed())
         beside(self, "logs", self._read, exclusive=True)
 
     def renew(self, change: Change | None) -> None:
@@ -128,7 +124,7 @@ class Logs(Grid):
             del self.lines[:spare]
             self.top -= spare
             self.move(self.count - 1 if following else self.cursor - spare)
-            self.post_message(self.Grown(self))
+            self.post_message(self.Renewed())
 
     # --- searching ----------------------------------------------------------------
 

@@ -110,7 +110,8 @@ class Overview(Painted):
         tries = view.retries + counts.bad
         if tries:
             told.append((f"  ✗{words.number(tries)} {'try' if tries == 1 else 'tries'}", "bad"))
-        if self.chart is not None and self.chart.per_second:
+        goes_on = view.finished is None and view.attended is not False
+        if goes_on and self.chart is not None and self.chart.per_second:
             told.append((f"  {words.rate(self.chart.per_second)}", ""))
         if view.verdict.expected is not None:
             told.append((f"  ~{self._until(view.verdict.expected)}", "busy"))

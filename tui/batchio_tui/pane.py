@@ -24,7 +24,7 @@ from batchio_tui.timeline import Timeline
 from batchio_tui.views import make_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from textual import events
     from textual.app import ComposeResult
@@ -241,8 +241,8 @@ class JobPane(Widget):
             self.call("time")
         elif self.trail:
             self._show(self.trail.pop())
-        elif self.shown == "tasks" and tasks.filter:
-            tasks.choose("")
+        elif self.shown in ("tasks", "events") and tasks.filter:
+            doing.choose(self, "")
             self.renew_bars()
         elif self.shown != "tasks":
             self.show("tasks")
@@ -275,8 +275,8 @@ class JobPane(Widget):
         event.stop()
         self.act(event.action)
 
-    def on_logs_grown(self) -> None:
-        """Say how many lines are below."""
+    def on_view_renewed(self) -> None:
+        """Say what is shown of how much."""
         self.renew_bars()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
@@ -316,6 +316,20 @@ class JobPane(Widget):
     async def ask(self, dialog: Dialog) -> str:
         """Show a dialog and return its answer; "" when it was closed."""
         return await self.app.push_screen_wait(dialog) or ""
+
+    async def line(
+        self, ask: str, value: str = "", typed: Callable[[str], str] = lambda _: ""
+    ) -> str | None:
+        """Ask for a line and return it; None when it was left. Arguments: see `Field.open`."""
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+
+        def done(text: str | None) -> None:
+            self.view.focus()
+            if not answer.done():
+                answer.set_result(text)
+
+        self.field.open(ask, value, typed, done)
+        return await answer
 
     def tell(self, text: str, *, bad: bool = False) -> None:
         """Say something for a few seconds."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.message import Message
+
 from batchio_tui.paint import Painted
 
 if TYPE_CHECKING:
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 class View(Painted):
     """One side of a job. It is told of changes while it is seen, and catches up when it is not."""
+
+    class Renewed(Message):
+        """What is said about the view has changed beside the keys."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

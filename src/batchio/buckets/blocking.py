@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError, NotModifiedError, PreconditionError
 
-from batchio.buckets.connection import key_to_sign, no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket, signed
 from batchio.errors import ProviderDown, UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ class Mark(NamedTuple):
 
     e_tag: str
     version: str = ""
+
+
+class Listed(NamedTuple):
+    """An object as a listing has it."""
+
+    key: str
+    e_tag: str
+    """As `Mark.e_tag`, though some stores leave out its quotes here."""
+    size: int
 
 
 class Found(NamedTuple):
@@ -213,23 +222,29 @@ class Bucket:
                 return
             yield bytes(chunk)
 
-    def keys(self, folder: str, after: str = "") -> list[str]:
-        """Return the keys below `folder` that sort behind `after`, sorted."""
+    def listed(self, folder: str, after: str = "") -> list[Listed]:
+        """Return the objects below `folder` whose keys sort behind `after`, sorted by key."""
         with self._translating():
             try:
                 batches = obstore.list(self._store, folder, offset=after or None)
-                found = [item["path"] for batch in batches for item in batch]
+                found = [
+                    Listed(item["path"], item["e_tag"] or "", item["size"])
+                    for batch in batches
+                    for item in batch
+                ]
             except FileNotFoundError as err:
                 if no_bucket(err):
                     raise
                 return []
-        return sorted(key for key in found if key > after)  # not all stores know where to begin
+        return sorted(one for one in found if one.key > after)  # not all know where to begin
+
+    def keys(self, folder: str, after: str = "") -> list[str]:
+        """Return the keys below `folder` that sort behind `after`, sorted."""
+        return [one.key for one in self.listed(folder, after)]
 
     def sizes(self, folder: str) -> int:
         """Return the bytes of all objects below `folder`."""
-        with self._translating():
-            batches = obstore.list(self._store, folder)
-            return sum(item["size"] for batch in batches for item in batch)
+        return sum(one.size for one in self.listed(folder))
 
     def dated(self, key: str) -> Dated | None:
         """Return an object and its age, or None when there is none.
@@ -271,9 +286,10 @@ class Bucket:
         if isinstance(signer, str):
             return signer
         with self._translating():
-            verb = cast("HTTP_METHOD", method)
-            named = key_to_sign(self._connection.scheme, key)
-            return obstore.sign(signer, verb, named, self._connection.life(seconds))
+            verb, scheme = cast("HTTP_METHOD", method), self._connection.scheme
+            life = self._connection.life(seconds)
+            url = obstore.sign(signer, verb, key_to_sign(scheme, key), life)
+        return signed(scheme, url)
 
 
 def _mark(said: Mapping[str, Any]) -> Mark:

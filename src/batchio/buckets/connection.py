@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from batchio.buckets.azure import signed_by_name
 from batchio.errors import BatchioError, NotAuthorised, ProviderDown, ProviderError, UsageError
 
 if TYPE_CHECKING:
@@ -209,6 +210,11 @@ def key_to_sign(scheme: str, key: str) -> str:
     with `%`, `?` or `#` would be signed for another object. Found by trying obstore 0.12.
     """
     return quote(key, safe="/!$&'()*+,;=:@~") if scheme == "gs" else key
+
+
+def signed(scheme: str, url: str) -> str:
+    """Return the URL that obstore signed, as a store of this scheme accepts it."""
+    return signed_by_name(url, os.environ) if scheme == "az" else url
 
 
 def no_bucket(err: Exception) -> bool:

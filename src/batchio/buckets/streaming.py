@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import obstore
 from obstore.exceptions import AlreadyExistsError
 
-from batchio.buckets.connection import key_to_sign, no_bucket
+from batchio.buckets.connection import key_to_sign, no_bucket, signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -129,6 +129,7 @@ class AsyncBucket:
         if isinstance(signer, str):
             return signer
         with self._translating():
-            verb = cast("HTTP_METHOD", method)
-            named = key_to_sign(self._connection.scheme, key)
-            return await obstore.sign_async(signer, verb, named, self._connection.life(seconds))
+            verb, scheme = cast("HTTP_METHOD", method), self._connection.scheme
+            life = self._connection.life(seconds)
+            url = await obstore.sign_async(signer, verb, key_to_sign(scheme, key), life)
+        return signed(scheme, url)

@@ -1,4 +1,4 @@
-"""Commands that look at jobs and change nothing: status, list, nodes."""
+"""Commands that look at jobs and change nothing: status, list."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from batchio.cli.common import JobArgument, finished, found
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.place import with_place
-from batchio.cli.summary import concern_line, failure_lines, header_lines
-from batchio.cli.words import clock, done_of, lasted, stamp, standing, zone
+from batchio.cli.summary import failure_lines, header_lines
+from batchio.cli.words import clock, dollars, done_of, lasted, stamp, standing, zone
 from batchio.core.lens import ALL, COLUMNS, Order
 from batchio.core.record import SCHEMA
 from batchio.core.select import Filter
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchio.api import Job
     from batchio.cli.output import Format
-    from batchio.core.views import JobSummary, JobView, NodeRow, TaskRow
+    from batchio.core.views import JobSummary, JobView, TaskRow
 
 AT_ONCE: Final = 1000
 """Number of tasks whose inputs are read at once."""
@@ -282,79 +282,9 @@ def _job_cells(job: JobSummary) -> tuple[Cell | str, ...]:
         done_of(job.counts) if job.counts.total else "",
         stamp(job.submitted),
         stamp(job.finished),
-        "-" if job.cost is None else f"${job.cost:.2f}",
+        dollars(job.cost) or "-",
         " ".join(job.tags),
         job.command or job.why,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodesArgs:
-    """Arguments of `batchio nodes`."""
-
-    job: str | None
-    format: Format
-    workspace: str | None
-
-
-def show_nodes(args: NodesArgs) -> int:
-    """Show the nodes of a job; without JOB, of the newest job.
-
-    \b
-      batchio nodes hello
-    """
-
-    async def look() -> JobView:
-        return await (await found(args.job, args.workspace)).status()
-
-    view = finished(look())
-    nodes = view.nodes
-    match args.format:
-        case "json":
-            output.json_list({"schema": SCHEMA, **node.to_json()} for node in nodes)
-        case "jsonl":
-            output.json_lines({"schema": SCHEMA, **node.to_json()} for node in nodes)
-        case _ if not nodes:
-            diagnostics.say("no nodes yet; batchio explain says why")
-        case _:
-            output.table(NODE_COLUMNS, map(_node_cells, nodes))
-            for concern in view.concerns:
-                output.line(concern_line(concern))
-    return 0
-
-
-NODE_COLUMNS: Final = (
-    Column("Node", right=True),
-    Column("Name"),
-    Column("State"),
-    Column("Slots", right=True),
-    Column("Running", right=True),
-    Column("Queued", right=True),
-    Column("Ended", right=True),
-    Column("Load", right=True),
-    Column("Address", spare=1),
-    Column("CPUs", right=True, spare=3),
-    Column("Memory", right=True, spare=2),
-    Column("Disk Free", right=True, spare=4),
-    Column("Note"),
-)
-
-
-def _node_cells(node: NodeRow) -> tuple[Cell | str, ...]:
-    return (
-        str(node.number),
-        node.name,
-        standing(node.state),
-        "" if node.slots is None else str(node.slots),
-        str(node.running),
-        str(node.queued),
-        str(node.ended),
-        "" if node.load is None else f"{node.load:.2f}",
-        node.address or "",
-        "" if node.cpus is None else f"{node.cpus:g}",
-        "" if node.memory is None else format_bytes(node.memory),
-        "" if node.disk_free is None else format_bytes(node.disk_free),
-        node.why,
     )
 
 
@@ -396,4 +326,3 @@ list_command = command(
         help="Only jobs with this name; a pattern such as 'train*' works, too.",
     ),
 )
-nodes_command = command("nodes", show_nodes, NodesArgs, JobArgument(), like="explain")

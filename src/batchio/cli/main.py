@@ -21,7 +21,7 @@ COMMANDS: Final = {
     "wait": ("batchio.cli.waiting:wait", "Wait for a job to end; the exit code says how it ended."),
     "logs": ("batchio.cli.logs:logs", "Show what tasks printed."),
     "explain": ("batchio.cli.explain:explain", "Explain why a job or a task is in its state."),
-    "nodes": ("batchio.cli.look:nodes_command", "Show the nodes of a job."),
+    "nodes": ("batchio.cli.nodes:nodes_command", "Show the nodes of a job."),
     "dashboard": ("batchio.cli.dashboard:dashboard", "Show a job live, in the whole terminal."),
     "report": ("batchio.cli.report:report", "Write a report of a job as one HTML file."),
     "ssh": ("batchio.cli.shell:ssh", "Open a shell where a task runs."),

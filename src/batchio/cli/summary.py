@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.terminal import painted, visible
-from batchio.cli.words import COLOURS, clock, lasted, outcomes, plural, stamp, zoned
+from batchio.cli.words import COLOURS, clock, dollars, lasted, outcomes, plural, stamp, zoned
 from batchio.core.explain import clip
 from batchio.core.verdict import tells
 
@@ -38,6 +38,8 @@ def header_lines(view: JobView) -> Iterator[str]:
         yield f"retries    {view.retries} after failures, {view.infra_retries} after lost nodes"
     yield f"submitted  {zoned(view.submitted)}, {_age(view)}"
     yield f"provider   {view.provider}{_nodes(view)}"
+    if view.cost is not None:
+        yield f"cost       {_cost(view)}"
     if view.packages:
         yield f"packages   {view.packages}"
     if view.leaving:
@@ -78,6 +80,15 @@ def _nodes(view: JobView) -> str:
     return f", {plural(len(alive), 'node')} with {plural(slots, 'slot')}: {names}{more}"
 
 
+def _cost(view: JobView) -> str:
+    """Return what the job's nodes cost so far, and cost each hour while there are some."""
+    told = [dollars(view.cost)]
+    if view.hourly:
+        told.append(f"so far, {dollars(view.hourly)} an hour now")
+    wasted = f"; {dollars(view.wasted)} of it went to attempts in vain" if view.wasted else ""
+    return " ".join(told) + wasted
+
+
 def failure_lines(view: JobView) -> Iterator[str]:
     """Yield lines about groups of tasks that ended badly: how many, how, ids, last words."""
     groups = view.failures(attempts=True)
@@ -111,12 +122,13 @@ def ending_lines(view: JobView) -> Iterator[str]:
     word = view.standing
     shown = painted(word.replace("_", " "), COLOURS.get(word, ""), sys.stderr)
     took, counts = lasted(_took(view)), view.counts
+    paid = "" if view.cost is None else f", for {dollars(view.cost)}"
     if word == "succeeded":
-        yield f"{shown}: {plural(counts.total, 'task')} in {took}"
+        yield f"{shown}: {plural(counts.total, 'task')} in {took}{paid}"
         yield from _concerned(view)
         return
     why = f" ({visible(view.why)})" if view.why and view.why != word else ""
-    yield f"{shown}{why}: {outcomes(counts)} of {plural(counts.total, 'task')}, in {took}"
+    yield f"{shown}{why}: {outcomes(counts)} of {plural(counts.total, 'task')}, in {took}{paid}"
     for line in failure_lines(view):
         yield f"  {line}"
     yield from _concerned(view)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from batchio.cli.output import Cell
-from batchio.core.sizes import format_duration, parse_duration
+from batchio.core.sizes import format_dollars, format_duration, parse_duration
 from batchio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,11 @@ def _second(whole: int) -> str:
 def lasted(seconds: float | None) -> str:
     """Write a duration in seconds for people; "" for None."""
     return "" if seconds is None else format_duration(seconds)
+
+
+def dollars(amount: float | None) -> str:
+    """Write US dollars for people; "" for None."""
+    return "" if amount is None else format_dollars(amount)
 
 
 def plural(number: int, noun: str) -> str:

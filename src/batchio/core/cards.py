@@ -130,6 +130,11 @@ def is_card(found: Mapping[str, Any]) -> bool:
     return True
 
 
+def is_final(found: Mapping[str, Any]) -> bool:
+    """Return whether `found` is the card of a job that is done, and that no head leads."""
+    return is_card(found) and bool(found["finished"]) and not found["open"]
+
+
 def _layout(value: object) -> None:
     if value != LAYOUT:
         raise ValueError("of another layout")

@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
+from batchio.core.budget import run_out, within
 from batchio.core.dispatch import horizon, window
 from batchio.core.node import TWIN, NodeState
 from batchio.core.plan import choose, least_nodes, orders, shortage
@@ -130,9 +131,11 @@ def _take_nodes(m: Machine, now: float) -> Iterator[ev.Event]:
     if not need.slots and not need.nodes:
         m.resting = False
         return
-    taken, m.resting = choose(need, m.offers.values(), m.used, m.trouble, spec, now)
+    chosen, m.resting = choose(need, m.offers.values(), m.used, m.trouble, spec, now)
+    taken = within(m, chosen, now)
     for rows in orders(taken, m.offers):
         yield ev.NodesOrdered(now, len(m.nodes), [[*row] for row in rows])
+    yield from run_out(m, now, refused=bool(chosen) and not taken)
 
 
 def _abandon(m: Machine, now: float) -> Iterator[ev.Event]:

@@ -83,23 +83,30 @@ class Endings:
         """Number of attempts that have ended."""
         self.of: dict[int, int] = {}
         """By task: the group of its present attempt, where that ended badly."""
+        self.wasted: dict[int, float] = {}
+        """By task: US dollars of its attempts that ended badly, or that were run again."""
         self._by_key: dict[Key, int] = {}
 
-    def add(self, tasks: Tasks, task: int, at: float) -> None:
-        """Add the present attempt of a task, which has its outcome, at `at` (Unix seconds)."""
+    def add(self, tasks: Tasks, task: int, at: float, paid: float = 0.0) -> None:
+        """Add the present attempt of a task, which has its outcome, at `at` (Unix seconds).
+
+        `paid`: US dollars that it cost.
+        """
         node, outcome = tasks.node[task], Outcome(tasks.outcome[task])
         self.count += 1
         number = self._grouped(tasks, task, outcome, at) if outcome in BAD else -1
         self.recent.append(Ending(at, node, number))
         if number >= 0:
             self.of[task] = number
+            self._waste(task, paid)
             group = self.groups[number]
             group.count += 1
             group.nodes[node] = group.nodes.get(node, 0) + 1
 
-    def forget(self, task: int) -> None:
-        """Note that a task's next attempt begins."""
-        self.of.pop(task, None)
+    def forget(self, task: int, paid: float = 0.0) -> None:
+        """Note that a task's next attempt begins; the present one cost `paid` US dollars."""
+        if self.of.pop(task, None) is None:
+            self._waste(task, paid)
 
     def lately(self) -> Counter[int]:
         """Count the newest endings by group."""
@@ -108,6 +115,10 @@ class Endings:
     def span(self) -> float:
         """Return the seconds between the oldest and the newest of the newest endings."""
         return max(self.recent[-1].at - self.recent[0].at, 0.0) if self.recent else 0.0
+
+    def _waste(self, task: int, paid: float) -> None:
+        if paid:
+            self.wasted[task] = self.wasted.get(task, 0.0) + paid
 
     def _grouped(self, tasks: Tasks, task: int, outcome: Outcome, at: float) -> int:
         reason, words = tasks.reasons.get(task, ""), tasks.tails.get(task, "")
@@ -133,6 +144,7 @@ class Endings:
             "groups": [list(self._values(group)) for group in self.groups],
             "recent": [list(ending) for ending in self.recent],
             "of": [list(self.of), list(self.of.values())],
+            "wasted": [list(self.wasted), list(self.wasted.values())],
         }
 
     @staticmethod
@@ -153,4 +165,5 @@ class Endings:
             made.groups.append(group)
         made.recent.extend(Ending(*ending) for ending in data["recent"])
         made.of = dict(zip(*data["of"], strict=True))
+        made.wasted = dict(zip(*data["wasted"], strict=True))
         return made

@@ -100,6 +100,17 @@ class JobTimedOut(Event):
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class MoneyGone(Event):
+    """The money of --max-cost (`limit`, US dollars) is spent or reserved: what is not done is
+    stopped. `spent` is what the nodes had cost."""
+
+    tag: ClassVar[str] = "money"
+
+    limit: float
+    spent: float
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class JobClosed(Event):
     """Every task is done and every node given back."""
 

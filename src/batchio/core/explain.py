@@ -332,9 +332,9 @@ def _causes(row: TaskRow) -> Iterator[str]:
 
 
 def _which_timeout(m: Machine) -> str:
-    spec = m.running_job.spec
-    if m.running_job.timed_out or not spec.task_timeout:
-        return "the job reached its --job-timeout"
+    spec, job = m.running_job.spec, m.running_job
+    if job.timed_out or not spec.task_timeout:
+        return job.why or "the job reached its --job-timeout"
     return f"it ran longer than --task-timeout {format_duration(spec.task_timeout)}"
 
 

@@ -9,6 +9,7 @@ from batchio.core import events as ev
 from batchio.core.dispatch import Queue, pinned
 from batchio.core.job import Job
 from batchio.core.plan import Offer
+from batchio.core.sizes import format_dollars
 from batchio.core.spec import JobSpec
 from batchio.core.task import Outcome, TaskFact, Tasks, TaskState
 from batchio.errors import IllegalEvent
@@ -76,6 +77,12 @@ def on_cancel(m: Machine, event: ev.CancelRequested) -> bool:
 
 def on_timeout(m: Machine, event: ev.JobTimedOut) -> bool:
     return _end_job(m, Outcome.TIMED_OUT, "the job reached its --job-timeout")
+
+
+def on_money_gone(m: Machine, event: ev.MoneyGone) -> bool:
+    limit, spent = format_dollars(event.limit), format_dollars(event.spent)
+    why = f"the job reached its --max-cost of {limit}: {spent} spent, the rest kept in reserve"
+    return _end_job(m, Outcome.TIMED_OUT, why)
 
 
 def on_abandoned(m: Machine, event: ev.TasksAbandoned) -> bool:
@@ -196,6 +203,7 @@ FOLDS: Final[dict[type[ev.Event], Callable[[Machine, Any], bool]]] = {
     ev.OffersFailed: on_offers_failed,
     ev.CancelRequested: on_cancel,
     ev.JobTimedOut: on_timeout,
+    ev.MoneyGone: on_money_gone,
     ev.TasksAbandoned: on_abandoned,
     ev.JobClosed: on_closed,
     ev.MergeBegan: on_merge_began,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
+from batchio.core.cost import attempt_cost
 from batchio.core.dispatch import keeps_away
 from batchio.core.fold_job import watch_job, watch_node
 from batchio.core.node import EDGES, LEAVING, Node, NodeState, step
@@ -204,7 +205,7 @@ def _lose(m: Machine, node: Node, lost: set[int], why: str, at: float) -> None:
         stopping = tasks.stopping[task]
         tasks.set_outcome(task, Outcome(stopping) if stopping else Outcome.LOST)
         tasks.reasons[task] = why
-        m.endings.add(tasks, task, at)
+        m.endings.add(tasks, task, at, attempt_cost(m, task, at))
         m.unsettled.add(task)
     node.collecting -= lost
     node.active.clear()

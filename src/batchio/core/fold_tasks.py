@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import effects as ef
 from batchio.core import events as ev
+from batchio.core.cost import attempt_cost
 from batchio.core.fold_job import reopen
 from batchio.core.retry import NODE_FAULT, QUARANTINED_BY, SUSPECT_LOSSES, Cause, verdict
 from batchio.core.task import Outcome, TaskFact
@@ -93,6 +94,7 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             continue
         changed = True
         node.collecting.discard(task)
+        tasks.coming.pop(task, None)
         if event.why:
             tasks.reasons[task] = event.why
             tasks.files[task] = 0
@@ -100,7 +102,7 @@ def on_collected(m: Machine, event: ev.TasksCollected) -> bool:
             bad = Outcome.FAILED if event.blame == ev.TASK else Outcome.LOST
             tasks.set_outcome(task, Outcome(tasks.stopping[task] or bad))
             m.unsettled.add(task)
-            m.endings.add(tasks, task, event.at)
+            m.endings.add(tasks, task, event.at, attempt_cost(m, task))
         else:
             _conclude(m, node, task, event.at)
     _freed(m, node)
@@ -153,8 +155,8 @@ def on_requeued(m: Machine, event: ev.TasksRequeued) -> bool:
         else:
             tasks.failures[task] = tasks.losses[task] = 0
             reopen(m, event.at, over=not undone)
+        m.endings.forget(task, attempt_cost(m, task))
         tasks.renew(task)
-        m.endings.forget(task)
         m.unsettled.discard(task)
         m.queue.add(task, not_before)
         m.replan = changed = True
@@ -170,7 +172,7 @@ def _conclude(m: Machine, node: Node, task: int, at: float) -> None:
     reason = tasks.reasons.get(task, "")
     outcome = verdict(tasks.exit[task], reason, tasks.stopping[task])
     tasks.set_outcome(task, outcome)
-    m.endings.add(tasks, task, at)
+    m.endings.add(tasks, task, at, attempt_cost(m, task))
     if outcome is Outcome.SUCCEEDED:
         return
     m.unsettled.add(task)

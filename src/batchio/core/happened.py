@@ -8,10 +8,10 @@ from batchio.core import events as ev
 from batchio.core.arrays import compact
 from batchio.core.news import name_of
 from batchio.core.rows import ended_by, worded
-from batchio.core.sizes import format_duration
+from batchio.core.sizes import format_dollars, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from batchio.core.arrays import TaskIds
     from batchio.core.machine import Machine
@@ -34,8 +34,18 @@ def sentence(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> 
     return _of_job(event, ids, node_name)
 
 
-def told_of(machine: Machine, rows: Iterable[tuple[int, str]]) -> list[tuple[int, float, str]]:
-    """Return number, Unix seconds and sentence of each event in `rows`, which the journal gave."""
+def told_of(
+    machine: Machine,
+    rows: Iterable[tuple[int, str]],
+    tasks: Container[int] | None = None,
+    words: Sequence[str] = (),
+) -> list[tuple[int, float, str]]:
+    """Return number, Unix seconds and sentence of each event in `rows`, which the journal gave.
+
+    Args:
+        tasks: Only events about tasks at these positions, and those that `words` choose; None: all.
+        words: Texts; a sentence that has one of them is returned whatever it is about.
+    """
     nodes, ids = machine.nodes, machine.running_job.spec.tasks
     found = []
 
@@ -45,10 +55,20 @@ def told_of(machine: Machine, rows: Iterable[tuple[int, str]]) -> list[tuple[int
     for number, body in rows:
         try:
             event = ev.decode(body)
-            found.append((number, event.at, sentence(event, ids, node_name)))
+            said = sentence(event, ids, node_name)
+            if tasks is None or is_about(event, tasks) or any(word in said for word in words):
+                found.append((number, event.at, said))
         except (ValueError, LookupError, TypeError):
             found.append((number, 0.0, "this event is damaged, and left out"))
     return found
+
+
+def is_about(event: ev.Event, tasks: Container[int]) -> bool:
+    """Return whether an event is about one of the tasks at these positions."""
+    if isinstance(event, ev.TasksFinished):
+        return any(record.task in tasks for record in event.records)
+    rows = getattr(event, "tasks", None) or ()
+    return any((row if isinstance(row, int) else row[0]) in tasks for row in rows)
 
 
 def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> str:
@@ -63,6 +83,9 @@ def _of_job(event: ev.Event, ids: TaskIds, node_name: Callable[[int], str]) -> s
             return f"{which} was cancelled: {event.why}"
         case ev.JobTimedOut():
             return "the job reached its --job-timeout"
+        case ev.MoneyGone():
+            limit, spent = format_dollars(event.limit), format_dollars(event.spent)
+            return f"the job reached its --max-cost of {limit}; {spent} were spent"
         case ev.JobClosed():
             return f"the job is done: {event.outcome.replace('_', ' ')}"
         case ev.Noted():

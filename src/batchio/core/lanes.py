@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from batchio.core.history import History
+
+PORTION: Final = 5000
+"""Attempts that are looked at without a pause: some 5 ms."""
 
 
 class Lane(NamedTuple):
@@ -32,6 +37,20 @@ class Lanes(NamedTuple):
 def lanes(history: History, since: float, until: float, bins: int) -> Lanes:
     """Return what the attempts of a job did in `bins` equal parts from `since` to `until`.
 
+    Arguments: see `woven`.
+    """
+    weaving = woven(history, since, until, bins)
+    while True:
+        try:
+            next(weaving)
+        except StopIteration as end:
+            found: Lanes = end.value
+            return found
+
+
+def woven(history: History, since: float, until: float, bins: int) -> Generator[None, None, Lanes]:
+    """Make what `lanes` returns, and yield after every PORTION attempts: others may work then.
+
     An attempt whose end is not known counts until `until` if it may still run, and not at all if
     it was lost.
 
@@ -44,6 +63,8 @@ def lanes(history: History, since: float, until: float, bins: int) -> Lanes:
     columns, reasons = history.columns, history.reasons
     rows = zip(*(columns[name] for name in ("node", "started", "ended", "exit")), strict=True)
     for row, (node, started, ended, code) in enumerate(rows):
+        if row % PORTION == PORTION - 1:
+            yield
         lane = whole.nodes.get(node)
         if lane is None:
             lane = whole.nodes[node] = Lane([0.0] * (bins + 1), [0] * bins)

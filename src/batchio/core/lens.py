@@ -105,7 +105,7 @@ def touched(machine: Machine, event: ev.Event) -> Touched:
             return Touched(tasks, _on(machine, tasks))
         case ev.TasksAssigned() | ev.TasksStarted() | ev.TasksReturned() | ev.TasksCollected():
             return Touched([row[0] for row in event.tasks], nodes)
-        case ev.CancelRequested() | ev.JobTimedOut() | ev.TasksAbandoned():
+        case ev.CancelRequested() | ev.JobTimedOut() | ev.MoneyGone() | ev.TasksAbandoned():
             return Touched(range(machine.tasks.count), range(len(machine.nodes)))
         case ev.NodesOrdered():
             return Touched((), range(event.first, event.first + sum(row[1] for row in event.rows)))

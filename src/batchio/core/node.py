@@ -154,6 +154,8 @@ class Node:
     silent_weight: int = 0
     """Slots that the machine's `silent` counts for this node."""
     greeted: float = 0.0
+    restarted: float = 0.0
+    """When another agent took the place of the one before; 0: never."""
     fed: float = 0.0
     """When the node last got tasks or reported finished ones."""
     ended: int = 0
@@ -270,7 +272,7 @@ def step(node: Node, event: ev.NodeEvent) -> bool:
         case ev.NodeGreeted():
             node.slots, node.facts, node.greeted = event.slots, event.facts, event.at
         case ev.NodeRestarted():
-            node.facts, node.why = event.facts, ""
+            node.facts, node.why, node.restarted = event.facts, "", event.at
         case ev.NodeHeard():
             node.why = ""
         case ev.NodeSilent():

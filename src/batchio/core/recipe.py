@@ -110,9 +110,13 @@ class Recipe(Record):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that the recipe says, in hexadecimal."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 of all that the recipe says, in hexadecimal: of its `text`."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """The recipe as JSON, the same for equal recipes."""
+        return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
     def pieces(self) -> dict[str, Piece]:
         """Return each piece once, by its digest, also those of the interpreter."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.arrays import compact
 from batchio.core.concerns import failing
+from batchio.core.cost import node_cost, task_cost
 from batchio.core.endings import BAD as BAD
 from batchio.core.moments import moment
 from batchio.core.record import View
@@ -69,6 +70,9 @@ class TaskRow(View):
     """User and system seconds."""
     last_words: str
     """The last line a failed task wrote to stderr, or else to stdout."""
+    cost: float | None = None
+    """US dollars: what its attempts took of their nodes, at their prices; None before they took
+    anything, and where nothing is rented."""
 
     @property
     def ending(self) -> str:
@@ -120,6 +124,13 @@ class NodeRow(View):
     """Load average of the last minute, as the node's last heartbeat said."""
     disk_free: int | None = None
     """Free bytes on the node's disk."""
+    rate: float | None = None
+    """US dollars an hour that the node costs, at most; None where nothing is rented."""
+    cost: float | None = None
+    """US dollars that it cost so far."""
+    spot: bool = False
+    """Whether it may be taken from us at any time."""
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -186,10 +197,12 @@ def node_rows(
     loads: Mapping[int, Any] | None = None,
     seen: Seen | None = None,
     reaching: Reaching | None = None,
+    now: float = 0.0,
 ) -> Iterator[NodeRow]:
     """Yield the rows of all nodes, also of those that left, in the order of their numbers.
 
     Args:
+        now: Unix seconds, until which costs are counted.
         loads: By node, what its heartbeat said lately: `load`, `disk_free`.
         seen: By node, what it does before it is ready, as `core.sending` has it.
         reaching: By node, why it could not be reached so far, as `core.concerns` has it.
@@ -216,6 +229,10 @@ def node_rows(
             hostname=facts.get("hostname"),
             load=said.get("load"),
             disk_free=said.get("disk_free"),
+            rate=node.rate or None,
+            cost=rounded(node_cost(node, now)),
+            spot=node.spot,
+            zone=node.zone,
         )
 
 
@@ -286,8 +303,9 @@ def row_at(machine: Machine, at: int, now: float) -> TaskRow:
     tasks = machine.tasks
     state, node = TaskState(tasks.state[at]), tasks.node[at]
     started, stopped = tasks.started[at] or None, tasks.ended[at] or None
+    running = state is TaskState.RUNNING
     duration = None
-    if started is not None and (stopped is not None or state is TaskState.RUNNING):
+    if started is not None and (stopped is not None or running):
         duration = max((stopped or now) - started, 0.0)
     code, killed_by = ended_by(tasks.exit[at] if stopped else None)
     return TaskRow(
@@ -305,7 +323,13 @@ def row_at(machine: Machine, at: int, now: float) -> TaskRow:
         memory=tasks.rss[at] or None,
         cpu=round(tasks.cpu[at], 6) if stopped else None,
         last_words=tasks.tails.get(at, ""),
+        cost=rounded(task_cost(machine, at, now if running else 0.0) or None),
     )
+
+
+def rounded(dollars: float | None) -> float | None:
+    """Return US dollars as they are shown: to a millionth."""
+    return None if dollars is None else round(dollars, 6)
 
 
 def ended_by(code: int | None) -> tuple[int | None, str | None]:

@@ -22,6 +22,11 @@ DURATION_FORMS: Final = (
     "write a duration such as 90s, 30 minutes, 1h30m, 2 days or 1:30:00; a plain number is seconds"
 )
 
+DOLLAR_FORMS: Final = "write an amount in US dollars such as 5, 2.50 or $20"
+
+CENTS_FROM: Final = 1.0
+"""US dollars from which on parts of a cent are not shown."""
+
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(?:e(\d{1,2}))?\s*([kmgtp]?)(i?)(b?)", re.I)
 _NUMBER = re.compile(r"\d+(?:\.\d*)?|\.\d+")
@@ -115,6 +120,18 @@ def parse_disk(text: str) -> int:
         raise UsageError(f'"{text}" is not a disk size', hint=DISK_FORMS) from None
 
 
+def parse_dollars(text: str) -> float:
+    """Return US dollars: "5", "$2.50", "1,200 USD".
+
+    Raises:
+        UsageError: it is no such amount.
+    """
+    plain = text.strip().upper().removeprefix("$").removesuffix("USD").strip().replace(",", "")
+    if not _NUMBER.fullmatch(plain):
+        raise UsageError(f'"{text}" is not an amount of money', hint=DOLLAR_FORMS)
+    return float(plain)
+
+
 def parse_duration(text: str) -> float:
     """Return the seconds that "90s", "30 minutes", "1h30m", "2 days", "1:30:00" or "600" means.
 
@@ -165,6 +182,11 @@ def format_bytes(size: float) -> str:
 def format_cpu(cores: float) -> str:
     """Write a number of cores without a needless ".0"."""
     return f"{cores:g}"
+
+
+def format_dollars(amount: float) -> str:
+    """Write US dollars to a cent, and small amounts to a hundredth of one."""
+    return f"${amount:,.2f}" if amount >= CENTS_FROM or not amount else f"${amount:.4f}"
 
 
 def format_duration(seconds: float) -> str:

@@ -28,7 +28,7 @@ from batchio.core.task import COLUMNS, Tasks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the layout; rises when this format or a field's meaning changes, not its name."""
 
 PLAIN: Final = (
@@ -62,6 +62,7 @@ def dump(machine: Machine) -> bytes:
         "by_state": tasks.by_state,
         "by_outcome": tasks.by_outcome,
         "tails": [list(tasks.tails), list(tasks.tails.values())],
+        "coming": [list(tasks.coming), list(tasks.coming.values())],
         "reasons": [list(tasks.reasons), list(tasks.reasons.values())],
         "endings": machine.endings.to_json(),
         "due": list(machine.queue._due.items()),
@@ -142,6 +143,7 @@ def _tasks(header: dict[str, Any], columns: memoryview) -> Tasks:
         at += size
     tasks.by_state, tasks.by_outcome = header["by_state"], header["by_outcome"]
     tasks.tails = dict(zip(*header["tails"], strict=True))
+    tasks.coming = dict(zip(*header["coming"], strict=True))
     tasks.reasons = dict(zip(*header["reasons"], strict=True))
     return tasks
 

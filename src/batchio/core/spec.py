@@ -135,6 +135,8 @@ class JobSpec(Record):
     """The user's Python environment, which each node gets; None: none travels."""
     keep_software: bool = True
     """Whether nodes keep its pieces after the job, for the next one."""
+    max_cost: float | None = None
+    """US dollars that rented nodes may cost at most; None: any number."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""

@@ -143,7 +143,7 @@ class Tasks:
     """All tasks of one job: a column a property, and counts by state and outcome."""
 
     __slots__ = (
-        *COLUMNS, "by_outcome", "by_state", "count", "reasons", "tails",
+        *COLUMNS, "by_outcome", "by_state", "coming", "count", "reasons", "tails",
     )  # fmt: skip
 
     state: array[int]
@@ -175,6 +175,8 @@ class Tasks:
         """By task: the last words of a failed one."""
         self.reasons: dict[int, str] = {}
         """By task: the cause of its end, where the exit code does not say it."""
+        self.coming: dict[int, int] = {}
+        """By task whose output files are being downloaded: their size in bytes."""
 
     def move(self, task: int, fact: TaskFact) -> bool:
         """Change a task's state as EDGES says; return False when STALE: nothing changed.
@@ -217,6 +219,8 @@ class Tasks:
         self.log_from[task] = ended.log_from
         self.log_to[task] = ended.log_to
         self.files[task] = ended.files
+        if ended.files:
+            self.coming[task] = ended.bytes
         if ended.reason:
             self.reasons[task] = ended.reason
         if ended.tail:
@@ -233,5 +237,6 @@ class Tasks:
         self.rss[task] = self.log_from[task] = self.log_to[task] = 0
         self.cpu[task] = 0.0
         self.files[task] = 0
+        self.coming.pop(task, None)
         self.tails.pop(task, None)
         self.reasons.pop(task, None)

@@ -117,7 +117,8 @@ def verdict(machine: Machine, now: float, known: Sequence[Concern] = ()) -> Verd
     for kind, condition in CONDITIONS.items():
         if said := condition(facts):
             text, command = said
-            urgent, ends = kind not in CALM and kind is not Kind.ENDING, expected(machine, now)
+            urgent = kind not in CALM and kind is not Kind.ENDING
+            ends = None if kind is Kind.UNATTENDED else expected(machine, now)
             return Verdict(kind, text[:1].upper() + text[1:], command, urgent, ends)
     raise AssertionError("the last condition always holds")
 

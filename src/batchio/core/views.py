@@ -22,7 +22,7 @@ from batchio.core.record import View, one_line
 from batchio.core.rows import FailureGroup as FailureGroup
 from batchio.core.rows import NodeRow as NodeRow
 from batchio.core.rows import TaskRow as TaskRow
-from batchio.core.rows import failure_groups, node_rows, urgent_rows
+from batchio.core.rows import failure_groups, node_rows, rounded, urgent_rows
 from batchio.core.select import select
 from batchio.core.spec import PYTHON, SHELL
 from batchio.core.table import TaskRows as TaskRows
@@ -163,6 +163,10 @@ class JobHeader(JobSummary):
     """Unix seconds and sentence of each thing to know that stopped nothing."""
     concerns: tuple[Concern, ...]
     """What people must know of the job's nodes: those that cannot be reached, are left out, …"""
+    hourly: float | None
+    """US dollars an hour that the job's nodes cost now; None where nothing is rented."""
+    wasted: float | None
+    """The part of `cost` that went to attempts which ended badly or were run again."""
     verdict: Verdict
     """The most urgent truth about the job in one sentence, and the command that helps."""
     outputs: str
@@ -261,14 +265,17 @@ def job_header(
     """
     tasks = machine.tasks
     known = concerns(machine, reaching=reaching, attended=attended, last_words=last_words)
+    paid = cost(machine, now)
     return JobHeader(
         **_values(job_summary(machine, now, attended=attended)),
-        nodes=tuple(node_rows(machine, loads, preparing, reaching)),
+        nodes=tuple(node_rows(machine, loads, preparing, reaching, now)),
         retries=_total(tasks.failures),
         infra_retries=_total(tasks.losses),
         epoch=machine.running_job.epoch,
         notes=tuple(machine.notes),
         concerns=known,
+        hourly=None if paid is None else rounded(paid.hourly),
+        wasted=None if paid is None else rounded(paid.wasted),
         verdict=verdict(machine, now, known),
         outputs=machine.running_job.outputs or outputs,
         packages=str(machine.running_job.spec.software or ""),
@@ -304,7 +311,7 @@ def job_summary(machine: Machine, now: float, *, attended: bool | None = None) -
         finished=job.closed or None,
         duration=max((job.closed or now) - job.submitted, 0.0),
         attended=None if job.closed else attended,
-        cost=None if paid is None else paid.spent,
+        cost=None if paid is None else rounded(paid.spent),
     )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOM = 200 << 20
-"""Bytes that a head takes on its host, with room for its log."""
+"""Bytes that a head takes on its host, with room for its log; what its job sends comes besides."""
 
 CHECKED = "checked.json"
 """The file in which a head writes down what it reaches."""
@@ -49,8 +49,9 @@ def look(order: dict[str, Any], _: BinaryIO) -> dict[str, Any]:
     """Tell what this host is, for the bundle and for the way a head is kept up."""
     base = order["base"]
     status = os.statvfs(base)
-    if status.f_bavail * status.f_frsize < ROOM:
-        raise OSError(f"no room for a head in {base}: it takes {ROOM >> 20} MB")
+    room = ROOM + order["room"]
+    if status.f_bavail * status.f_frsize < room:
+        raise OSError(f"no room for a head in {base}: it takes {room >> 20} MB")
     try:
         libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
     except (ValueError, OSError):

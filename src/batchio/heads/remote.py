@@ -143,7 +143,7 @@ async def _stand_by(
     transport = await reach(kind)
     try:
         host = _Host(kind, transport)
-        looked = await host.look()
+        looked = await host.look(_sent_by(spec))
         bundle = await asyncio.to_thread(_bundle, looked)
         order = {
             "verb": "bring",
@@ -168,6 +168,12 @@ async def _stand_by(
         return _judged(said, kind, workspace, spec)
     finally:
         await transport.close()
+
+
+def _sent_by(spec: JobSpec) -> int:
+    """Return the bytes that a job's head sends to nodes, of which it has a copy."""
+    packages = spec.software.size if spec.software else 0
+    return packages + sum(file.size for file in spec.files)
 
 
 def _bundle(looked: Looked) -> Bundle:
@@ -273,13 +279,16 @@ class _Host:
         named = parse_host(kind).python
         self._pythons = (named,) if named else PYTHONS
 
-    async def look(self) -> Looked:
+    async def look(self, room: int) -> Looked:
         """Ask what it is.
+
+        Args:
+            room: Bytes that the job's head needs there besides its own.
 
         Raises:
             UsageError: no head can run there.
         """
-        said = await self.tell({"verb": "look"})
+        said = await self.tell({"verb": "look", "room": room})
         known = ("executable", "system", "python", "machine", "libc")
         looked = Looked(*(text(said.get(name, "")) for name in known))
         if looked.system != "linux":

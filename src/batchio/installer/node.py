@@ -93,6 +93,8 @@ def usable(store: str, private: bool) -> str:
     """Return the folder to keep things in: `store`, or one below HOME where that is of no use."""
     why = ""
     for folder in [store] if private else [store, spare()]:
+        if not os.path.isabs(folder):
+            continue  # there is no HOME
         try:
             for name in ("pieces", "envs", "locks"):
                 os.makedirs(folder + "/" + name, mode=0o700, exist_ok=True)

@@ -77,6 +77,8 @@ class RunOptions(TypedDict, total=False):
     """Disk size of each node; a plain number is in GiB."""
     spot_policy: Literal["on-demand", "spot", "spot_with_fallback"] | None
     """Whether nodes may be spot instances."""
+    max_cost: Amount | None
+    """Rent no more than this pays for, in US dollars, and stop the job when it is used up."""
     allow_cross_zone: bool | None
     """Allow nodes in different availability zones."""
     allow_ssh_from: PathText | None

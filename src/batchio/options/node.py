@@ -124,6 +124,15 @@ _MACHINES: Final = (
         needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
     ),
     Option(
+        name="max-cost",
+        kind="dollars",
+        group="Machines",
+        help="Rent no more than this pays for, in US dollars, and stop the job when it is used up.",
+        minimum=0.01,
+        needs=_chosen(Trait.RENTS, "rents no machines: tasks run on this computer"),
+        spec="max_cost",
+    ),
+    Option(
         name="allow-cross-zone",
         kind="tri",
         group="Machines",

@@ -24,6 +24,7 @@ Kind = Literal[
     "disk",  # int: bytes; a plain number is GiB
     "cpu",  # sizes.Span of cores
     "duration",  # float: seconds
+    "dollars",  # float: US dollars
     "path",  # str: a path on the computer of the caller
     "paths",  # tuple[str, ...]: may be given several times
     "words",  # tuple[str, ...]: several times, or split at commas and blanks
@@ -74,6 +75,7 @@ _METAVARS: Final[Mapping[Kind, str]] = {
     "disk": "SIZE",
     "cpu": "CORES",
     "duration": "TIME",
+    "dollars": "DOLLARS",
     "path": "PATH",
     "paths": "PATH",
     "pairs": "KEY=VAL",

@@ -38,6 +38,8 @@ _COMMAND: Final = (
 _COROUTINE, _ASYNC_GENERATOR = 0x80, 0x200
 """Flags of a function's code, as `inspect` has them, which costs more to import than this room."""
 
+_ARGUMENTS: Final = {"force": "force=True"}
+"""Arguments of methods that are no options of a job."""
 _SECRETS: Final = {"secret-env": 'secrets={"NAME": "…"}'}
 _METHODS: Final[dict[str, dict[str, str]]] = {
     "logs": {"task": "task="},
@@ -133,7 +135,7 @@ def _keyword(found: re.Match[str]) -> str:
     name, value = found.groups()
     option = _known(name)
     if option is None:
-        return found[0]
+        return _ARGUMENTS.get(name, found[0])
     if option[0].kind in _FLAGS:
         return f"{option[0].keyword}={not option[1]}{f' {value}' if value else ''}"
     return f"{option[0].keyword}={_quoted(value or '')}"

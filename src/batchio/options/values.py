@@ -18,9 +18,11 @@ from batchio.core.sizes import (
     Span,
     format_bytes,
     format_cpu,
+    format_dollars,
     format_duration,
     parse_cpu,
     parse_disk,
+    parse_dollars,
     parse_duration,
     parse_memory,
 )
@@ -119,6 +121,8 @@ def show(option: Option, value: Any) -> str:
             return format_bytes(value)
         case "duration":
             return format_duration(value)
+        case "dollars":
+            return format_dollars(value)
         case "paths" | "words":
             return ", ".join(value)
         case "pairs" if option.name.startswith("secret"):
@@ -214,6 +218,7 @@ _TEXT: Final[Mapping[Kind, Callable[[str, Option], Any]]] = {
     "disk": lambda text, _: parse_disk(text),
     "cpu": lambda text, _: parse_cpu(text),
     "duration": lambda text, _: parse_duration(text),
+    "dollars": lambda text, _: parse_dollars(text),
     "path": lambda text, _: text,
     "paths": lambda text, _: (text,),
     "words": lambda text, _: tuple(text.replace(",", " ").split()),
@@ -349,6 +354,7 @@ _PYTHON: Final[Mapping[Kind, Callable[[Any, Option], Any]]] = {
     "disk": _py_disk,
     "cpu": lambda v, _: _py_span(v, parse_cpu, "a number of cores", CPU_FORMS),
     "duration": _py_duration,
+    "dollars": lambda value, _: parse_dollars(str(value)),
     "path": _py_text,
     "paths": _py_many,
     "words": _py_many,
@@ -365,7 +371,7 @@ def _checked(option: Option, value: Any, text: str) -> Any:
     """Return the value, when it is within the option's limits."""
     if option.kind in ("text", "path", "paths", "words", "pairs"):
         _passable(value)
-    if option.kind not in ("integer", "duration"):
+    if option.kind not in ("integer", "duration", "dollars"):
         return value
     if reason := option.forbids.get(value):
         raise UsageError(reason)

@@ -3,18 +3,18 @@
 Adapters implement these, the runtime calls them, fakes in `batchio.testing` pass the same
 contract suites.
 
-    time   the clock            reach   transports to nodes     rent   providers of nodes
-    keep   workspace, journal   blobs   file stores             outputs   what came back
+    time   the clock            reach   transports to nodes     rent      providers of nodes
+    keep   workspace, jobs      blobs   file stores             outputs   what came back
+    logs   of nodes             journal   events of a job
 """
 
-from batchio.ports.blobs import FileStore, ObjectStore, Stored, Stores
+from batchio.ports.blobs import FileStore, ObjectStore, PieceStore, Stored, Stores
+from batchio.ports.journal import Journal, JournalReader
 from batchio.ports.keep import (
     Draft,
     Holder,
     Inputs,
     JobStore,
-    Journal,
-    JournalReader,
     Pace,
     Workspace,
 )
@@ -67,6 +67,7 @@ __all__ = [
     "Pace",
     "Part",
     "PartStore",
+    "PieceStore",
     "PlacedFiles",
     "Provider",
     "Refused",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
     from pathlib import Path
 
 
@@ -102,6 +102,24 @@ class FileStore(Protocol):
 
     async def get_named(self, name: str) -> bytes | None:
         """Return the data that was written under a name, or None when nothing was."""
+        ...
+
+
+class PieceStore(Protocol):
+    """Where what environments are made of is kept, beside the jobs. Everything blocks.
+
+    Every verb may raise JournalDown, NoAccess, WorkspaceError.
+    """
+
+    def put(self, files: Mapping[str, Path]) -> None:
+        """Store files, each under its SHA-256 in hexadecimal; those that are there are not sent."""
+        ...
+
+    def fetch(self, digest: str, file: Path) -> bool:
+        """Write the bytes of this digest, unchecked, into a file, whole or not at all.
+
+        Returns False when there are none.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Where jobs are kept: the workspace, one job's store, and its journal.
+"""Where jobs are kept: the workspace, and one job's store.
 
 Every verb of a store that is far away may raise JournalDown: it does not answer.
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batchio.core.events import Event
+    from batchio.ports.blobs import PieceStore
+    from batchio.ports.journal import Journal, JournalReader
     from batchio.ports.logs import LogSink, LogStore
     from batchio.ports.outputs import BroughtFiles, PartStore, PlacedFiles
 
@@ -46,80 +47,6 @@ class Holder(NamedTuple):
     """The head's own node, for a head that has one."""
     left: float = 0.0
     """Seconds for which the lease is good, unless renewed; 0.0: as long as the process lives."""
-
-
-class JournalReader(Protocol):
-    """The reading side of a journal, while another process may be writing it."""
-
-    def snapshot(self) -> tuple[int, bytes] | None:
-        """Return position and bytes of the newest snapshot, or None."""
-        ...
-
-    def read(self, after: int = 0, limit: int | None = None) -> list[tuple[int, str]]:
-        """Return events behind position `after` as they were written, in order, at most `limit`.
-
-        One that is damaged or missing has an empty body.
-
-        Raises:
-            JournalCorrupt: the journal cannot be read; it is named.
-        """
-        ...
-
-    def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """Return events as `read` does, decoded.
-
-        Raises:
-            JournalCorrupt: also for one that is not in the vocabulary.
-        """
-        ...
-
-    def last(self) -> int:
-        """Return the position of the newest event."""
-        ...
-
-    def close(self) -> None:
-        """Close the journal. Repeatable."""
-        ...
-
-
-class Journal(Protocol):
-    """The one writer of one job's journal; its holder holds the job's lease."""
-
-    epoch: int
-    """Rises by one with each head that takes the lease; the first is 1."""
-
-    async def append(self, events: Sequence[str]) -> None:
-        """Write one batch, whole or not at all; durable when it returns.
-
-        Raises:
-            JournalDown: the store does not answer, and nobody knows whether the batch was
-                written. Append the same batch again: it stands in the journal once.
-            JournalFull: no room; nothing of the batch was written.
-            JobMoved: the job is not kept there any more; nothing was written.
-            LeaseHeld: the lease is no longer ours; nothing was written.
-        """
-        ...
-
-    async def snapshot(self, state: bytes) -> None:
-        """Store the state after all that was appended, as a cache.
-
-        The cache is never relied on, so one that cannot be stored is no error.
-        """
-        ...
-
-    async def keep(self) -> None:
-        """Keep the lease as long as this is not cancelled.
-
-        Returns at once where the lease lasts as long as the process.
-
-        Raises:
-            LeaseHeld: another head has taken over; nothing more may be begun.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Release the lease. Repeatable."""
-        ...
 
 
 class Inputs(Protocol):
@@ -221,10 +148,11 @@ class JobStore(Protocol):
         ...
 
     def sign_bundle(self, seconds: float) -> str | None:
-        """Return a URL from which nodes may GET the bundle for so many seconds at most.
+        """Return a URL from which nodes may GET the bundle for so long; None: there is none."""
+        ...
 
-        None: there is none.
-        """
+    def pieces(self) -> PieceStore | None:
+        """Return where the pieces of environments are kept; None: in this computer's cache only."""
         ...
 
     def outputs(self) -> Path:
@@ -366,16 +294,19 @@ class Workspace(Protocol):
         """Yield the id and the name of each job, newest first. Opens no journal."""
         ...
 
+    def cards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the id and the card of each job, newest first, as `JobStore.shown` has it.
+
+        Opens no journal, and reads no more of them ahead than costs little.
+        """
+        ...
+
     def job(self, job: str) -> JobStore:
         """Return the store of one job, which need not exist."""
         ...
 
     def brought(self, folder: Path) -> BroughtFiles:
         """Return the record of what jobs have brought to a folder of the user's."""
-        ...
-
-    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what each of these jobs shows about a topic, as `JobStore.shown` does."""
         ...
 
     def draft(self, now: float) -> Draft:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.cards import TOPIC, Wanted, card_of, is_card, summary_of, unreadable
+from batchio.core.cards import TOPIC, Wanted, card_of, is_card, is_final, summary_of, unreadable
 from batchio.core.record import one_line
 from batchio.errors import BatchioError, NoSuchJob
+from batchio.runtime.host import in_thread
 from batchio.runtime.replay import Fold
 from batchio.runtime.showing import Showing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 
     from batchio.core.events import Event
     from batchio.core.machine import Machine
@@ -23,6 +26,9 @@ EVERY: Final = Wanted()
 
 PORTION: Final = 200
 """Number of cards that are read at once while few jobs fit."""
+
+AT_ONCE: Final = 16
+"""Jobs that run and that are asked about at the same time."""
 
 START_LIMIT_S: Final = 15.0
 """Seconds a new job's first head has to begin."""
@@ -77,7 +83,9 @@ def read_card(store: JobStore) -> dict[str, Any]:
     Raises:
         WorkspaceError: the card is not valid, and the journal cannot be read.
     """
-    return _counting(store, store.shown(TOPIC))
+    card = store.shown(TOPIC)
+    led = bool(card.get("open")) and store.leader() is not None
+    return card if _counts(card, led) else card_from_journal(store)
 
 
 def is_young(epoch: int, submitted: float, clock: Waiting) -> bool:
@@ -92,44 +100,78 @@ def list_cards(
 
     One that cannot be read hides no other.
     """
-    jobs = workspace.jobs()
+    cards = workspace.cards()
     rows: list[JobSummary] = []
-    step = len(jobs) if limit is None else limit
-    while jobs and (limit is None or len(rows) < limit):
-        rows += filter(wanted.fits, _summaries(workspace, jobs[:step], clock))
-        jobs, step = jobs[step:], max(step, PORTION)
+    step = limit
+    while (limit is None or len(rows) < limit) and (some := list(islice(cards, step))):
+        rows += filter(wanted.fits, _summaries(workspace, some, clock))
+        step = step and max(step, PORTION)
     return rows[:limit]
 
 
-def _summaries(workspace: Workspace, jobs: Sequence[str], clock: Waiting) -> list[JobSummary]:
-    rows = []
-    for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
+async def watch_cards(
+    workspace: Workspace,
+    limit: int | None,
+    clock: Waiting,
+    wanted: Wanted = EVERY,
+    every_s: float = EVERY_S,
+) -> AsyncGenerator[list[JobSummary], None]:
+    """Yield what `list_cards` returns: at once, and then whenever it has changed. Never ends.
+
+    Args:
+        every_s: Seconds between two looks.
+    """
+    before: list[JobSummary] | None = None
+    while True:
+        seen = await in_thread(partial(list_cards, workspace, limit, clock, wanted))
+        if seen != before:
+            yield seen
+        before = seen
+        await clock.sleep(every_s)
+
+
+def _summaries(
+    workspace: Workspace, cards: Sequence[tuple[str, Mapping[str, Any]]], clock: Waiting
+) -> list[JobSummary]:
+    """Return a line for each job that is still there; those that run are asked about at once."""
+
+    def look(job: str, card: Mapping[str, Any]) -> JobSummary | None:
         store = workspace.job(job)
         try:
-            known = _counting(store, card)
-            boot, booted = known["boot"]
-            now = clock.time_of(boot, booted, known["submitted"])
-            led = store.leader() is not None
-            left = not known["finished"] and not led and is_left(store, clock)
-            attended = False if left else True if led and not known["finished"] else None
-            rows.append(summary_of(known, now, attended=attended))
+            return _summary(store, card, clock)
         except NoSuchJob:
-            continue  # removed meanwhile
+            return None  # removed meanwhile
         except BatchioError as err:
-            rows.append(unreadable(job, store.name(), str(err)))
-    return rows
+            return unreadable(job, store.name(), str(err))
+
+    from concurrent.futures import ThreadPoolExecutor  # those who list nothing do without
+
+    live = [(job, card) for job, card in cards if not is_final(card)]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        seen = {job: threads.submit(look, job, card) for job, card in live}
+        rows = [seen[job].result() if job in seen else look(job, card) for job, card in cards]
+    return [row for row in rows if row is not None]
+
+
+def _summary(store: JobStore, card: Mapping[str, Any], clock: Waiting) -> JobSummary:
+    """Return a job's line. Raises WorkspaceError: it cannot be read."""
+    led = not is_final(card) and store.leader() is not None
+    known = dict(card) if _counts(card, led) else card_from_journal(store)
+    boot, booted = known["boot"]
+    now = clock.time_of(boot, booted, known["submitted"])
+    left = not known["finished"] and not led and is_left(store, clock)
+    attended = False if left else True if led and not known["finished"] else None
+    return summary_of(known, now, attended=attended)
 
 
 def unattended(workspace: Workspace, limit: int | None, clock: Waiting) -> list[str]:
     """Return ids of those newest jobs that are not done and that no head leads. Blocks."""
-    jobs = workspace.jobs()[:limit]
     left = []
-    for job, card in zip(jobs, workspace.shown(TOPIC, jobs), strict=True):
-        store = workspace.job(job)
+    for job, card in islice(workspace.cards(), limit):
         if is_card(card) and card["finished"]:
             continue
         with suppress(BatchioError):  # whoever looks at that job is told
-            left += [job] if is_left(store, clock) else []
+            left += [job] if is_left(workspace.job(job), clock) else []
     return left
 
 
@@ -152,11 +194,9 @@ def is_left(store: JobStore, clock: Waiting) -> bool:
     return again["epoch"] == first["epoch"] and not again["finished"]
 
 
-def _counting(store: JobStore, card: Mapping[str, Any]) -> dict[str, Any]:
-    """Return this card if it is valid, else one made from the journal."""
-    if is_card(card) and (not card["open"] or store.leader() is not None):
-        return dict(card)
-    return card_from_journal(store)
+def _counts(card: Mapping[str, Any], led: bool) -> bool:
+    """Return whether a card is valid; one that its head left open is, while a head leads."""
+    return is_card(card) and (not card["open"] or led)
 
 
 def card_from_journal(store: JobStore) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.core import events as ev
 from batchio.errors import Unreachable
+from batchio.runtime.conversation import CLOCK_OFF_S
 from batchio.runtime.outputs import Outputs
 from batchio.runtime.placing import Refused, Unsaved
 from batchio.runtime.untar import Garbled
@@ -127,6 +128,8 @@ class Collector:
             try:
                 if tries:
                     await outputs.look()
+                if why := await self._lost(outputs):
+                    return _unsaved(why)
                 if await self._kept_by_node(outputs):
                     return SAVED
                 async with self._fetching:
@@ -143,6 +146,34 @@ class Collector:
                 return _unsaved(f"batchio failed ({type(err).__name__}: {err})")
             tries += 1
         return None
+
+    async def _lost(self, outputs: Outputs) -> str:
+        """Return what a node has lost of an attempt's outputs; "" when all of it is there.
+
+        Only one whose agent was restarted since is asked: after a reboot a disk in memory is
+        empty, and after a power cut files are cut short that were not written down yet.
+
+        Raises:
+            Unreachable: the connection ended before the end.
+        """
+        node, tasks, task = self._machine.nodes[outputs.node], self._machine.tasks, outputs.key[0]
+        if tasks.ended[task] > node.restarted + CLOCK_OFF_S:
+            return ""
+        session = self._session(outputs.node)
+        upload = session.upload(*outputs.key) if session else None
+        if upload is None:
+            raise Unreachable("there is no connection")
+        try:
+            found = await upload.outputs()
+        except Unstorable:
+            return ""  # who asks for them will be told why
+        told = tasks.files[task], tasks.coming.get(task, 0)
+        has = len(found), sum(size or 0 for _, size in found)
+        if has[0] < told[0]:
+            return f"{node.name} had {has[0]} of {told[0]} when its agent was restarted"
+        if has[1] < told[1]:
+            return f"{node.name} had {has[1]} of {told[1]} bytes when its agent was restarted"
+        return ""
 
     async def _kept_by_node(self, outputs: Outputs) -> bool:
         """Have the node keep outputs itself; return False when they have to come through here.

@@ -12,7 +12,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.checks import items, text
-from batchio.errors import SetupFailed
+from batchio.errors import JournalDown, SetupFailed
 from batchio.software import program
 from batchio.software.cache import Cache, cache_folder
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchio.core.recipe import Piece, Recipe
     from batchio.core.spec import JobSpec
-    from batchio.ports import Completed, Transport
+    from batchio.ports import Clock, Completed, PieceStore, Transport
 
     Sent = Callable[[int, int], object]
     """A function that is told how many bytes have been sent, and of how many."""
@@ -32,14 +32,24 @@ CHUNK: Final = 1 << 20
 TRIES: Final = 3
 """How often missing pieces are sent; others may remove some between two commands."""
 
+AGAIN_S: Final = 5.0
+"""Seconds after which a place that does not answer is asked for pieces again."""
+
 HINT: Final = "or use what the nodes have: --no-package-sync"
 
 
 class Environment:
-    """The environment of one job."""
+    """The environment of one job.
 
-    def __init__(self, spec: JobSpec) -> None:
+    Args:
+        pieces: Where it is kept, unless this computer packed it.
+    """
+
+    def __init__(self, spec: JobSpec, pieces: PieceStore | None, clock: Clock) -> None:
         self._software = spec.software
+        self._pieces = pieces
+        self._clock = clock
+        self._reading = asyncio.Lock()
         self._keep = spec.keep_software
         self._cache = Cache(cache_folder(os.environ))
         self._recipe: Recipe | None = None
@@ -52,7 +62,7 @@ class Environment:
             BatchioError: the packed packages are gone.
             Unreachable: the connection broke.
         """
-        recipe = await asyncio.to_thread(self._read)
+        recipe = await self._known()
         store = f"{os.path.dirname(home)}/software" if self._keep else f"{home}/packages"
         argv = program.command(python, "make", store, home)
         known = recipe.pieces()
@@ -66,10 +76,22 @@ class Environment:
             pieces = [known[digest] for digest in missing if digest in known]
         raise SetupFailed("packages vanish as they arrive", where=transport.where)
 
+    async def _known(self) -> Recipe:
+        """Return the recipe, once all of its pieces are on this computer."""
+        async with self._reading:
+            while True:
+                try:
+                    return await asyncio.to_thread(self._read)
+                except JournalDown:  # the errand's own limit ends this
+                    await self._clock.sleep(AGAIN_S)
+
     def _read(self) -> Recipe:
         if self._recipe is None:
             assert self._software is not None
-            self._recipe = self._cache.recipe(self._software.digest)
+            digest = self._software.digest
+            if self._pieces:
+                self._cache.fill(digest, self._pieces.fetch)
+            self._recipe = self._cache.recipe(digest)
         return self._recipe
 
     async def _stream(

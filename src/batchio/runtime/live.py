@@ -31,7 +31,7 @@ from batchio.runtime.seeking import Marks, folded
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Container, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from batchio.core.events import Event
@@ -222,15 +222,18 @@ class Live:
         """What the job was submitted as: its task ids, its options and where they came from."""
         return self._machine.running_job.spec
 
-    async def told(self, first: int, count: int) -> list[tuple[int, float, str]]:
+    async def told(
+        self, first: int, count: int, tasks: Container[int] | None = None, words: Sequence[str] = ()
+    ) -> list[tuple[int, float, str]]:
         """Return events as sentences: number, Unix seconds, and what happened.
 
         Args:
             first: Number of the first event, counted from 1; those that are damaged say so.
-            count: Most events to return.
+            count: Most events to look at.
+            tasks, words: As of `happened.told_of`: which of them to return.
         """
         rows = await in_thread(partial(self._past.read, first - 1, count))
-        return told_of(self._machine, rows)
+        return told_of(self._machine, rows, tasks, words)
 
     async def attempts(self, task: int) -> list[AttemptRow]:
         """Return all attempts of the task of this id, oldest first.

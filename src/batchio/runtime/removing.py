@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.cards import Removed, is_card
+from batchio.core.cards import Removed, is_card, is_final
 from batchio.errors import BatchioError, LeaseHeld, NoSuchJob, UsageError
 from batchio.runtime.cards import card_from_journal, is_young, read_card
 
@@ -60,10 +60,10 @@ def prune(workspace: Workspace, before: float, *, dry_run: bool = False) -> list
         dry_run: Remove nothing, only return which jobs would be removed.
     """
     gone = []
-    for job in workspace.jobs():
+    for job, shown in workspace.cards():
         store = workspace.job(job)
         try:
-            card = read_card(store)
+            card = shown if is_final(shown) else read_card(store)
             if not card["finished"] or card["finished"] > before or store.leader() is not None:
                 continue
             size = store.size()

@@ -9,6 +9,7 @@ Whoever uses something touches it; what nobody has used for KEPT_S goes. Everyth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -21,7 +22,7 @@ from batchio.core.recipe import Recipe
 from batchio.errors import BatchioError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 KEPT_S: Final = 20 * 86_400
 """Seconds after its last use for which something is kept."""
@@ -30,9 +31,18 @@ PARTS: Final = ("pieces", "recipes", "packed")
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder in which pieces are kept, as the XDG Base Directory Specification says."""
+    """Return the folder in which pieces are kept, as the XDG Base Directory Specification says.
+
+    Raises:
+        UsageError: there is no home folder to keep them in.
+    """
     given = environ.get("XDG_CACHE_HOME", "")
     base = Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~/.cache"))
+    if not base.is_absolute():
+        raise UsageError(
+            "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
+            hint="set a folder for packages: XDG_CACHE_HOME=FOLDER",
+        )
     return base / "batchio" / "software"
 
 
@@ -72,7 +82,7 @@ class Cache:
 
     def put_recipe(self, recipe: Recipe) -> None:
         """Keep a recipe under its digest."""
-        self._write(self.folder / "recipes" / recipe.digest, recipe.to_json())
+        self._write(self._recipe(recipe.digest), recipe.text)
 
     def recipe(self, digest: str) -> Recipe:
         """Return the recipe of this digest; all of its pieces are there, and count as used.
@@ -80,7 +90,7 @@ class Cache:
         Raises:
             BatchioError: the recipe or a piece is not there any more.
         """
-        path = self.folder / "recipes" / digest
+        path = self._recipe(digest)
         try:
             recipe = Recipe.from_json(json.loads(path.read_bytes()))
             for used in (path, *map(self.piece, recipe.pieces())):
@@ -101,6 +111,54 @@ class Cache:
         found = self.packed(f"{recipe.digest}-wheels")
         return found if isinstance(found, dict) else {}
 
+    def files(self, digest: str) -> dict[str, Path]:
+        """Return the files that a recipe and its pieces are, each by its digest.
+
+        Raises:
+            BatchioError: as `recipe`.
+        """
+        pieces = self.recipe(digest).pieces()
+        return {digest: self._recipe(digest)} | {piece: self.piece(piece) for piece in pieces}
+
+    def fill(self, digest: str, fetch: Callable[[str, Path], bool]) -> None:
+        """Fetch what is missing of a recipe and its pieces, as far as it is to be had.
+
+        Args:
+            fetch: Writes the bytes of a digest into a file; returns False when it has none.
+
+        Raises:
+            BatchioError: what was fetched is something else; or as `make`, or as `fetch`.
+        """
+        self.make()
+        path = self._recipe(digest)
+        if self._fetched(digest, path, fetch):
+            with suppress(ValueError, LookupError, TypeError):  # of another version
+                for piece in Recipe.from_json(json.loads(path.read_bytes())).pieces():
+                    self._fetched(piece, self.piece(piece), fetch)
+
+    def _fetched(self, digest: str, path: Path, fetch: Callable[[str, Path], bool]) -> bool:
+        """Return whether the bytes of a digest are here, or could be fetched."""
+        if path.exists():
+            return True
+        part = path.with_name(f"part-{os.getpid()}-{digest}")
+        try:
+            if not fetch(digest, part):
+                return False
+            with part.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != digest:
+                raise BatchioError(
+                    f"packages of this job are damaged: what is stored as {digest} is {found}",
+                    hint=f"delete sha256/{digest} in the workspace, and submit the job again",
+                )
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def _recipe(self, digest: str) -> Path:
+        return self.folder / "recipes" / digest
+
     def packed(self, key: str) -> Any:
         """Return what was noted under a key by `note`; None when nothing was."""
         path = self.folder / "packed" / key
@@ -112,13 +170,13 @@ class Cache:
 
     def note(self, key: str, value: Any) -> None:
         """Note a JSON value under a key."""
-        self._write(self.folder / "packed" / key, value)
+        self._write(self.folder / "packed" / key, json.dumps(value))
 
-    def _write(self, path: Path, value: Any) -> None:
+    def _write(self, path: Path, text: str) -> None:
         with tempfile.NamedTemporaryFile(
             "w", dir=path.parent, prefix="part-", delete=False
         ) as part:  # another one for each of two that write at once
-            json.dump(value, part)
+            part.write(text)
         os.replace(part.name, path)
 
     def _sweep(self, before: float) -> int:

@@ -1,6 +1,6 @@
 """The workspace in a bucket: where jobs are kept and found.
 
-    index/<id>/~<name>             a job's card, for lists; its name is quoted as in a URL
+    index/<id>/~<name>, cards      a job's card, and those of many, for lists: `bucket_index.py`
     jobs/<id>/claim                whoever has written it may make a job of this id
     jobs/<id>/inputs, inputs.index, bundle.tar        what was submitted
     jobs/<id>/journal/<number>     the events: `segments.py`. With the first there is the job
@@ -9,6 +9,7 @@
     jobs/<id>/shown/<topic>, stopped                  for people who look on
     jobs/<id>/live/, logs/, watch  what nodes print: `log_packs.py`
     jobs/<id>/heads/<epoch>.log    what heads say: `head_words.py`
+    sha256/<digest>                packages that travel: `bucket_pieces.py`; programs of heads
     tried/<name>                   whether it may be used: `bucket_rights.py`
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
@@ -22,7 +23,6 @@ import os
 import shutil
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio import buckets
 from batchio.core.cards import TOPIC
-from batchio.core.ids import is_job_id
 from batchio.errors import BatchioError, JournalDown, NoSuchJob
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
-from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore, card_key, facts_in, name_in
+from batchio.stores.bucket_index import BucketIndex, card_key, name_in
+from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore
 from batchio.stores.bucket_lease import BucketLease
 from batchio.stores.bucket_rights import need_rights
 from batchio.stores.folder import default_root, home, new_id
@@ -52,8 +52,8 @@ PATIENCE_S: Final = 10.0
 COMMIT_PAUSES_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses between the attempts to write what a new job is made of."""
 
-AT_ONCE: Final = 16
-"""Cards that are read at the same time."""
+_INSTEAD: Final = "a folder for copies: XDG_CACHE_HOME=FOLDER"
+"""What can be set where there is no home folder."""
 
 
 class BucketWorkspace:
@@ -76,17 +76,22 @@ class BucketWorkspace:
         """Makes a job id of the time of submission; it may make one twice."""
         self._bucket = buckets.open_bucket(parts, patience=PATIENCE_S)
         self.url = self._bucket.url
+        self._index = BucketIndex(self._bucket)
         name = hashlib.sha256(self.url.encode()).hexdigest()[:16]
         self._copies = (files or default_copies(os.environ)) / name
         self._records = (files or default_root(os.environ)) / name
 
     def jobs(self) -> list[str]:
         """Return the ids of all jobs, newest first. Opens no journal."""
-        return [job for job, _ in self._cards()]
+        return [card.job for card in self._index.listed()]
 
     def names(self) -> Iterator[tuple[str, str]]:
         """Yield id and name of each job, newest first; one listing."""
-        return ((job, name_in(key)) for job, key in self._cards())
+        return ((card.job, name_in(card.key)) for card in self._index.listed())
+
+    def cards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield id and card of each job, newest first. See `BucketIndex.cards`."""
+        return self._index.cards()
 
     def job(self, job: str) -> BucketJobStore:
         """Return the store of one job, which need not exist."""
@@ -95,20 +100,6 @@ class BucketWorkspace:
     def brought(self, folder: Path) -> FolderBroughtFiles:
         """Return this computer's record of what was brought to a folder of the user's."""
         return FolderBroughtFiles(self._records, folder)
-
-    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return each of these jobs' facts about a topic; many are read at once."""
-        if topic != TOPIC:
-            return [self.job(job).shown(topic) for job in jobs]
-        keys = dict(self._cards())
-
-        def read(job: str) -> dict[str, Any]:
-            with answering():
-                found = self._bucket.get(keys[job]) if job in keys else None
-            return facts_in(found.data if found else b"")
-
-        with ThreadPoolExecutor(AT_ONCE) as threads:
-            return list(threads.map(read, jobs))
 
     def draft(self, now: float) -> BucketDraft:
         """Begin a job under a new id; many computers may submit at the same instant.
@@ -142,13 +133,6 @@ class BucketWorkspace:
         BucketLease(self._bucket, job, "", "")  # refused when a head lives
         _delete(self._bucket, job)
         shutil.rmtree(self._copies / job, ignore_errors=True)
-
-    def _cards(self) -> list[tuple[str, str]]:
-        """Return id and key of all cards, newest first."""
-        with answering():
-            keys = self._bucket.keys("index/")
-        pairs = [(key.split("/")[1], key) for key in keys]
-        return sorted((pair for pair in pairs if is_job_id(pair[0])), reverse=True)
 
 
 class BucketDraft:
@@ -219,8 +203,8 @@ def default_copies(environ: Mapping[str, str]) -> Path:
     if os.path.isabs(given):
         return Path(given) / "batchio"
     if sys.platform == "darwin":
-        return home() / "Library" / "Caches" / "batchio"
-    return home() / ".cache" / "batchio"
+        return home(_INSTEAD) / "Library" / "Caches" / "batchio"
+    return home(_INSTEAD) / ".cache" / "batchio"
 
 
 def _again(write: Callable[[], object]) -> None:

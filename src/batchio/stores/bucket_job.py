@@ -10,17 +10,18 @@ import json
 import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
 
-from batchio.core.cards import TOPIC
+from batchio.core.cards import TOPIC, is_final
 from batchio.errors import BatchioError, NoSuchJob
 from batchio.ports import Pace
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
 from batchio.stores.bucket_inbox import BucketInbox
+from batchio.stores.bucket_index import FOLDER, BucketIndex, facts_in, name_in
 from batchio.stores.bucket_lease import holder
 from batchio.stores.bucket_logs import BucketLogs
 from batchio.stores.bucket_outputs import BucketOutputs
+from batchio.stores.bucket_pieces import BucketPieces
 from batchio.stores.bucket_reader import BucketReader
 from batchio.stores.head_words import HEAD_LOG, said
 from batchio.stores.inputs import DATA_FILE, INDEX_FILE, FolderInputs
@@ -147,6 +148,10 @@ class BucketJobStore:
         with answering():
             return self._bucket.sign(self._key(BUNDLE_FILE), seconds)
 
+    def pieces(self) -> BucketPieces:
+        """Return where the pieces of environments are kept."""
+        return BucketPieces(self._bucket)
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self._copy / "outputs"
@@ -184,6 +189,8 @@ class BucketJobStore:
         with suppress(BatchioError):
             if self.exists():
                 self._bucket.put(self._shown_key(topic), json.dumps(facts).encode())
+                if topic == TOPIC and is_final(facts):
+                    BucketIndex(self._bucket).gather()
 
     def shown(self, topic: str) -> dict[str, Any]:
         """Return the facts about a topic; {} when missing or damaged."""
@@ -227,7 +234,7 @@ class BucketJobStore:
         """Return the key of the job's card, which also holds its name; None without one."""
         if self._card is None:
             with answering():
-                found = self._bucket.keys(f"index/{self.id}/")
+                found = self._bucket.keys(f"{FOLDER}{self.id}/")
             self._card = found[0] if found else None
         return self._card
 
@@ -249,22 +256,3 @@ class BucketJobStore:
             except OSError as err:
                 raise unusable(file, err) from err
         return file
-
-
-def card_key(job: str, name: str) -> str:
-    """Return the key of a job's card; ids sort by time, so keys do."""
-    return f"index/{job}/~{quote(name, safe='')}"
-
-
-def name_in(key: str) -> str:
-    """Return the name in the key of a card."""
-    return unquote(key.partition("~")[2])
-
-
-def facts_in(data: bytes) -> dict[str, Any]:
-    """Return facts that were shown; {} when they are damaged."""
-    try:
-        said = json.loads(data)
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -73,6 +73,12 @@ class FolderWorkspace:
         """Yield id and name of each job, newest first; reads a small file for each."""
         return ((job, self.job(job).name()) for job in self.jobs())
 
+    def cards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield id and card of each job, newest first; reads a small file for each."""
+        from batchio.core.cards import TOPIC
+
+        return ((job, self.job(job).shown(TOPIC)) for job in self.jobs())
+
     def job(self, job: str) -> FolderJobStore:
         """Return the store of one job, which need not exist."""
         return FolderJobStore(self._jobs / job)
@@ -82,10 +88,6 @@ class FolderWorkspace:
         from batchio.stores.brought import FolderBroughtFiles
 
         return FolderBroughtFiles(self.root, folder)
-
-    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return each of these jobs' facts about a topic; reads a small file for each."""
-        return [self.job(job).shown(topic) for job in jobs]
 
     def draft(self, now: float) -> FolderDraft:
         """Begin a job under a new id; many processes may submit at the same instant."""
@@ -197,8 +199,8 @@ def default_root(environ: Mapping[str, str]) -> Path:
     return home() / ".local" / "share" / "batchio"
 
 
-def home() -> Path:
-    """Return the user's home folder.
+def home(instead: str = "a folder for jobs: BATCHIO_WORKSPACE=FOLDER") -> Path:
+    """Return the user's home folder; `instead` is what can be set where there is none.
 
     Raises:
         WorkspaceError: nobody says where that is.
@@ -208,7 +210,7 @@ def home() -> Path:
     except RuntimeError:
         raise WorkspaceError(
             "there is no home folder: HOME is not set, and this user is not in /etc/passwd",
-            hint="set a folder for jobs: BATCHIO_WORKSPACE=FOLDER",
+            hint=f"set {instead}",
         ) from None
 
 

@@ -124,6 +124,9 @@ class FolderJobStore:
     def sign_bundle(self, seconds: float) -> None:
         """Return None: nodes cannot fetch from here."""
 
+    def pieces(self) -> None:
+        """Return None: its jobs run where the user's cache is."""
+
     def outputs(self) -> Path:
         """Return the folder for the tasks' output files."""
         return self.folder / "outputs"

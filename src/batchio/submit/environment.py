@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from batchio.options.to_spec import ResolvedJob
+    from batchio.ports import PieceStore
     from batchio.software.capture import Captured
     from batchio.software.items import Items, SourceFile
     from batchio.submit.caller import CallerContext
@@ -64,11 +65,15 @@ class Environment:
         """The size of all its files, in bytes."""
         return sum(item.size for item in self.found.items)
 
-    def pack(self, here: CallerContext) -> tuple[Software, str]:
+    def pack(self, here: CallerContext, pieces: PieceStore | None) -> tuple[Software, str]:
         """Pack it, and return what the job's spec says of it, and a warning or "".
+
+        Args:
+            pieces: Where it is kept besides, for heads on other computers.
 
         Raises:
             UsageError: a file cannot be read, or changed meanwhile; there is no room.
+            JournalDown, WorkspaceError: it cannot be kept there.
         """
         from batchio.software.cache import Cache, cache_folder
         from batchio.software.index import shortcuts
@@ -76,6 +81,8 @@ class Environment:
 
         cache = Cache(cache_folder(here.environ))
         recipe = pack(self.captured, self.found, cache)
+        if pieces:
+            pieces.put(cache.files(recipe.digest))
         wheels, warning = shortcuts(
             self.found.items, self.captured, cache, here.environ, here.folder
         )

@@ -231,12 +231,12 @@ class Prepared:
                 cannot be removed.
         """
         now = time.time()
-        software = None
-        if self._environment:
-            software, warning = self._environment.pack(self._here)
-            self.warnings += [warning] if warning else []
         with self.workspace.draft(now) as draft:
-            count = None
+            count = software = None
+            if self._environment:
+                pieces = self.workspace.job(draft.id).pieces()
+                software, warning = self._environment.pack(self._here, pieces)
+                self.warnings += [warning] if warning else []
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft), software)

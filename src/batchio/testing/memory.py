@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from batchio.core.cards import TOPIC
 from batchio.core.events import JobSubmitted, encode
 from batchio.errors import JournalDown, NoSuchJob, UsageError, WorkspaceError
 from batchio.ports import Pace
@@ -149,6 +150,9 @@ class MemoryJobStore:
     def sign_bundle(self, seconds: float) -> None:
         """Return None: nodes cannot fetch from here."""
 
+    def pieces(self) -> None:
+        """Return None: its jobs run where the user's cache is."""
+
     def outputs(self) -> Path:
         """Return the folder where outputs go."""
         return self.folder / "outputs"
@@ -278,6 +282,10 @@ class MemoryWorkspace:
         """Yield the id and the name of each job, newest first."""
         return ((job, self._jobs[job].name) for job in self.jobs())
 
+    def cards(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the id and the card of each job, newest first."""
+        return ((job, self.job(job).shown(TOPIC)) for job in self.jobs())
+
     def job(self, job: str) -> MemoryJobStore:
         """Return the store of one job, which need not exist."""
         return MemoryJobStore(job, self._jobs.get(job), self.root / job, self)
@@ -285,10 +293,6 @@ class MemoryWorkspace:
     def brought(self, folder: Path) -> MemoryBroughtFiles:
         """Return the record of what was brought to a folder of the user's."""
         return self._brought.setdefault(Path(os.path.realpath(folder)), MemoryBroughtFiles())
-
-    def shown(self, topic: str, jobs: Sequence[str]) -> list[dict[str, Any]]:
-        """Return what each of these jobs shows about a topic."""
-        return [self.job(job).shown(topic) for job in jobs]
 
     def draft(self, now: float) -> MemoryDraft:
         """Begin a job under an id that nobody has."""

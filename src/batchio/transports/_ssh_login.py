@@ -6,7 +6,6 @@ The configuration's words become arguments of asyncssh, which reads no configura
 from __future__ import annotations
 
 import functools
-import getpass
 import hashlib
 import os
 import re
@@ -26,6 +25,7 @@ from asyncssh.public_key import (
 from batchio.errors import UsageError
 from batchio.transports._ssh_keys import Keys, keys_for
 from batchio.transports._ssh_known import Known, KnownHosts, known_hosts, revoked_keys
+from batchio.transports.ssh_config import login_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -130,7 +130,7 @@ class Login:
         return _TOKEN.sub(replaced, text)
 
     def _tokens(self) -> Mapping[str, str]:
-        here, user, port = socket.gethostname(), getpass.getuser(), str(self.port)
+        here, user, port = socket.gethostname(), login_name(), str(self.port)
         jumps = self.jumps
         digest = hashlib.sha1(  # %C of ssh_config(5)
             f"{here}{self.host}{port}{self.user}{jumps}".encode(), usedforsecurity=False
@@ -147,11 +147,13 @@ async def login_for(target: SshTarget, host_config: HostConfig) -> Login:
     """Decide a login: read the keys and the known hosts that the configuration names.
 
     Raises:
-        UsageError: a key that was asked for, or the configuration, cannot be used.
+        UsageError: a key that was asked for, or the configuration, cannot be used; this user has no
+            name.
     """
+    me = login_name()
     host = host_config.one("hostname", target.host)
     port = target.port or int(host_config.one("port", "22"))
-    user = target.user or host_config.one("user") or getpass.getuser()
+    user = target.user or host_config.one("user") or me
     login = Login(target, host_config, host, port, user)
     if target.pinned is not None:
         trusted = KnownHosts(target.pinned)

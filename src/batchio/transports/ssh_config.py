@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import os
 import pwd
 import re
@@ -42,7 +43,10 @@ _READ: Final = re.compile(r"^debug1: Reading configuration data (.+?)\r?$", re.M
 _UNMATCHED: Final = re.compile(r"^debug1: .* include (.+) matched no files\r?$", re.MULTILINE)
 _EXECUTES: Final = re.compile(r"^debug\d: Executing command", re.MULTILINE)
 _NOISE: Final = re.compile(r"debug\d: |OpenSSH_|Pseudo-terminal|.*: terminating, \d+ bad")
-_TOO_OLD: Final = re.compile(r"(?:unknown|illegal) option -- ?'?G")
+_NO_ANSWER: Final = re.compile(
+    r"(?:unknown|illegal) option -- ?'?G|^No user exists for uid", re.MULTILINE
+)
+"""An ssh that is too old, or that refuses whoever is not in /etc/passwd."""
 _INCLUDE: Final = re.compile(r"(\s*include(?:\s*=\s*|\s+))(.*)", re.IGNORECASE | re.DOTALL)
 _TILDE: Final = re.compile(r"""(?<=[\s="'])~(?=/)|(?<!%)%d""")
 
@@ -128,7 +132,7 @@ class _Desk:
 async def read_config(
     host: str, port: int | None = None, user: str | None = None, where: str = ""
 ) -> HostConfig | None:
-    """Return what the user's OpenSSH configuration says of a host; None: there is no `ssh`.
+    """Return what the user's OpenSSH configuration says of a host; None: no `ssh` answers.
 
     Args:
         host, port, user: As `ssh [-p PORT] [-l USER] HOST` has them.
@@ -156,7 +160,7 @@ async def _ask(
     ssh: str, question: Question, where: str, threads: ThreadPoolExecutor
 ) -> HostConfig | None:
     home, host, port, user = question
-    foreign = None if home == pwd.getpwuid(os.getuid()).pw_dir else _foreign(home)
+    foreign = None if home == _account_home() else _foreign(home)
     words = ["-F", "/dev/stdin"] if foreign else []
     words += ["-p", str(port)] if port else []
     words += ["-l", user] if user else []
@@ -164,7 +168,7 @@ async def _ask(
         code, out, err = await _run([ssh, "-T", "-v", *words, "-G", "--", host], stdin, threads)
     err = err.replace("/dev/stdin", f"{home}/.ssh/config")
     if code:
-        if _TOO_OLD.search(err):
+        if _NO_ANSWER.search(err):
             return None
         raise _refused(where, err)
     host_config = parse(out, home)
@@ -173,8 +177,32 @@ async def _ask(
     return host_config
 
 
+def login_name() -> str:
+    """Return the name of whoever runs this program, as `getpass.getuser` does.
+
+    Without it and a home folder asyncssh makes no connection, whoever the user is there.
+
+    Raises:
+        UsageError: neither the environment nor /etc/passwd has them.
+    """
+    nobody = f"uid {os.getuid()} is not in /etc/passwd, and %s is not set"
+    if not os.path.isabs(_home()):
+        raise UsageError(nobody % "HOME", hint="set it: HOME=FOLDER")
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # the second from Python 3.13 on
+        raise UsageError(nobody % "LOGNAME", hint="set it: LOGNAME=NAME") from None
+
+
 def _home() -> str:
     return os.path.expanduser("~")
+
+
+def _account_home() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _refused(where: str, err: str) -> UsageError:
@@ -191,9 +219,7 @@ def read_config_without_ssh(
     Raises:
         UsageError: it cannot be read.
     """
-    import getpass
-
-    import asyncssh
+    from batchio.transports._asyncssh import asyncssh  # isort: split
     from asyncssh.config import SSHClientConfig
 
     home = _home()
@@ -202,7 +228,7 @@ def read_config_without_ssh(
         "userknownhostsfile": (f"{home}/.ssh/known_hosts", f"{home}/.ssh/known_hosts2"),
         "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts",),
     }
-    me, files = getpass.getuser(), [*map(Path, config_files())]
+    me, files = login_name(), [*map(Path, config_files())]
     try:
         # its arguments: earlier options, reload, canonical, final, who and where
         read = SSHClientConfig.load(

@@ -1,4 +1,4 @@
-"""Writes golden journals once: together every kind of event, and what each must fold to.
+"""Writes the golden journals that are named: together every kind of event, and what each folds to.
 
 Never run again for a version that was released: the point of a golden journal is that it
 stays as it is while the code changes.
@@ -7,6 +7,7 @@ stays as it is while the code changes.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,20 @@ def merged_story() -> World:
     return w
 
 
+def paid_story() -> World:
+    """A job that reaches its --max-cost."""
+    offer = Offer("a", limit=9, slots=1, rented=True, rate=1.0)
+    w = World(spec(4, max_cost=2.0), [offer])
+    w.open()
+    w.go(2, lambda key: None)
+    w.wait(1900.0)
+    w.settle(lambda key: None)
+    return w
+
+
+STORIES = {"v2": story, "v2-sync": merged_story, "v2-money": paid_story}
+
 if __name__ == "__main__":
-    for name, world in (("v2", story()), ("v2-sync", merged_story())):
+    for name, world in ((name, STORIES[name]()) for name in sys.argv[1:]):
         (GOLDEN / f"{name}.jsonl").write_text("\n".join(world.journal) + "\n")
         (GOLDEN / f"{name}.json").write_text(json.dumps(told(world.machine), indent=1) + "\n")
