@@ -116,10 +116,16 @@ def launch(prepared: submit.Prepared) -> tuple[Job, Leading | None]:
 
     An inline head leads the job in a thread of this process from here on: it is returned, to
     be waited for, or cancelled.
+
+    Raises:
+        KeyboardInterrupt: so was the caller; it names the job if there is one by now.
     """
     first = heads.forerunner(prepared.head, prepared.workspace, prepared.secrets)
     job = prepared.create(first)
-    leading = heads.start(prepared.head, prepared.workspace, job, prepared.secrets, new=True)
+    try:
+        leading = heads.start(prepared.head, prepared.workspace, job, prepared.secrets, new=True)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"job {job} was submitted; see: batchio status {job}") from None
     return Job(prepared.workspace, job), leading
 
 

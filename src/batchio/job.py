@@ -17,6 +17,7 @@ from batchio.core.news import event_view
 from batchio.core.reproduce import reproduce
 from batchio.core.table import position_of
 from batchio.errors import JobFailed, UsageError
+from batchio.extras import how_to_install
 from batchio.heads import asking
 from batchio.job_logs import JobLogs
 from batchio.options.terms import in_terms, python_terms
@@ -323,7 +324,7 @@ class Job(JobLogs):
     async def report(self) -> str:
         """Return a report of the job as one HTML page, which asks nothing of a network.
 
-        It needs jinja2: `pip install 'batchio[report]'`.
+        It needs jinja2, which the extra `report` installs.
 
         Raises:
             UsageError: jinja2 is missing.
@@ -331,9 +332,8 @@ class Job(JobLogs):
         try:
             from batchio.report.gathering import gather
             from batchio.report.page import page
-        except ModuleNotFoundError as err:
-            hint = "pip install 'batchio[report]'"
-            raise UsageError(f"a report needs {err.name}", hint=hint) from None
+        except ModuleNotFoundError:
+            raise UsageError("a report needs jinja2", hint=how_to_install("report")) from None
         found = await gather(self._store, self.reproduce)
         return await in_thread(partial(page, found))
 

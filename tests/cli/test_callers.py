@@ -61,7 +61,7 @@ def test_commands_that_look_need_no_standard_stream(terminal: Terminal, closed: 
 
 
 def test_inputs_from_a_closed_standard_input_are_an_error_of_one_line(terminal: Terminal) -> None:
-    seen = shell("$B run --wait --map-over-file - -- true <&-")
+    seen = shell("$B run --wait --map-over-file - -- echo '$BATCHIO_TASK_INPUT' <&-")
 
     assert seen.returncode == 2
     assert seen.stderr.startswith("error: ")
@@ -174,6 +174,34 @@ def test_who_is_told_to_end_while_leading_a_job_cancels_it_and_says_so(
     assert "cancelled" in said.splitlines()[-1]
     assert "cancelled" in terminal.type("status", job).out
     assert not Path(f"/proc/{task}").exists()
+
+
+def test_ctrl_c_as_soon_as_there_is_a_job_says_that_it_goes_on(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batchio.cli.run.unattended", interrupted)
+    seen = terminal.type("run", "--wait", "--", "true")
+    (job,) = terminal.workspace.jobs()
+
+    assert seen.code == 130
+    assert f"job {job} keeps running\n  batchio wait {job}" in seen.err
+    assert terminal.type("wait", job).code == 0
+
+
+def test_ctrl_c_while_the_head_is_being_started_names_the_job(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batchio.heads.start", interrupted)
+    seen = terminal.type("run", "--wait", "--", "true")
+    (job,) = terminal.workspace.jobs()
+
+    assert (seen.code, seen.err) == (130, f"\njob {job} was submitted; see: batchio status {job}\n")
 
 
 def test_a_head_that_is_ended_by_sigint_says_so_without_a_traceback(terminal: Terminal) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.cli import dashboard
+from batchio.extras import how_to_install
 from tests.core.stories import JOB, mixed
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_without_textual_it_says_how_to_install_it(
     seen = terminal.type("dashboard")
 
     assert seen.code == 2
-    assert "pip install 'batchio[tui]'" in seen.err
+    assert f"hint: {how_to_install('tui')}" in seen.err
 
 
 @pytest.mark.usefixtures("on_a_terminal")

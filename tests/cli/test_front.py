@@ -104,6 +104,12 @@ def test_every_command_of_the_list_exists_under_its_name() -> None:
         (["hello.sh"], "no such command: hello.sh", "did you mean batchio run hello.sh?"),
         (["xyzzy"], "no such command: xyzzy", "see: batchio --help"),
         (["run", "--memry", "8GB", "a.sh"], "no such option: --memry", "did you mean --memory?"),
+        (["run", "-n", "3", "a.sh"], "no such option: -n", "did you mean --ntasks?"),
+        (
+            ["--wait", "run", "a.sh"],
+            "no such option: --wait",
+            "options of a command come after it, as in: batchio run --wait; see: batchio --help",
+        ),
         (["run", "--zzz"], "no such option: --zzz", "see: batchio run --help"),
         (["status", "--al"], "no such option: --al", "did you mean --all?"),
         (["run"], "no command given", "batchio run SCRIPT [ARGUMENTS]"),

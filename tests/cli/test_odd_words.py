@@ -248,6 +248,7 @@ def test_fewer_tasks_at_a_time_than_were_asked_for_are_said_before(
     assert said("--ntasks", "8", "-N", "8")
     assert said("--array", "0-99%8")
     assert not said("--ntasks", "8", "-N", "2")
+    assert not said("--ntasks", "2", "-N", "8")
     assert not said("--ntasks", "8", "-N", "8", "--slots", "8")
     assert not said("--ntasks", "8")
     assert not said("--ntasks", "8", "-N", "8", "--hosts", "a,b")

@@ -18,6 +18,7 @@ import pytest
 
 from batchio.core import events as ev
 from batchio.core.select import select
+from batchio.extras import how_to_install
 from batchio.report import packing
 from batchio.stores.folder_logs import FolderLogs
 from tests.core.stories import JOB, T0, Story, mixed
@@ -260,7 +261,7 @@ def test_without_jinja2_it_says_how_to_have_it(
     seen = terminal.type("report", JOB)
 
     assert seen.code == 2
-    assert "pip install 'batchio[report]'" in seen.err
+    assert f"hint: {how_to_install('report')}" in seen.err
 
 
 DRIVER: Final = """

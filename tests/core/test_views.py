@@ -224,3 +224,12 @@ def test_the_columns_of_a_finished_task_are_those_of_the_agents_record() -> None
 
     assert (told["task"], told["exit_code"], told["last_words"]) == (7, 3, "bad row")
     assert (told["memory"], told["cpu"], told["stopped"]) == (row.memory, row.cpu, row.stopped)
+
+
+def test_failures_on_one_computer_are_on_one_node_however_often_it_was_taken() -> None:
+    story = Story("0").offers("laptop").ready().start(0).end(0, code=1).lose()
+    story.ready().requeue(0).start(0, node=1).end(0, node=1, code=1)
+
+    (group,) = failure_groups(story.machine)
+
+    assert (group.attempts, group.nodes) == (2, ("laptop",))

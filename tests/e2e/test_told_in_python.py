@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import logging
 import os
+import queue
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +20,7 @@ from batchio.errors import NodeError
 from batchio.primitives import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("default::batchio.BatchioWarning")
@@ -83,14 +85,24 @@ def test_a_call_that_another_task_awaits_warns_all_the_same(place: str) -> None:
 
 
 def test_who_waits_is_warned_once_of_what_must_be_known(place: str) -> None:
-    job = batchio.sync.run("true", workspace=place, array="0-9%999")
-    with pytest.warns(batchio.BatchioWarning) as caught:
-        result = job.wait()
+    job = batchio.sync.run("true", workspace=place, hosts=["127.0.0.1:1"])  # nobody listens
+    told = queue.SimpleQueue[tuple[str, str]]()
+    with warnings.catch_warnings(), ThreadPoolExecutor() as threads:
+        warnings.showwarning = lambda said, _, file, *__: told.put((str(said), file))
+        waiting = threads.submit(lambda: job.wait())
+        first, file = told.get(timeout=60)
+        job.cancel()
+        result = waiting.result()
 
-    [told] = caught
-    assert "but array= asks for" in str(told.message)
-    assert told.filename == __file__
-    assert result.outcome == "succeeded"
+    assert "127.0.0.1:1 cannot be reached: cannot connect to port 1" in first
+    assert file == __file__
+    assert not [said for said in _all(told) if "cannot be reached" in said]
+    assert result.outcome == "cancelled"
+
+
+def _all(told: queue.SimpleQueue[tuple[str, str]]) -> Iterator[str]:
+    while not told.empty():
+        yield told.get()[0]
 
 
 @pytest.mark.parametrize("option", IGNORED)

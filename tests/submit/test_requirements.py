@@ -135,6 +135,15 @@ def test_a_program_that_is_nowhere_is_an_error_here_and_unknown_elsewhere(caller
     assert caller.typed("nosuch", container="debian").spec.argv == ("nosuch",)
 
 
+def test_python_is_python3_where_there_is_no_other(caller: Caller) -> None:
+    caller.environ["PATH"] = str(caller.bin)
+    caller.program("python3")
+    assert caller.refused("python", "-c", "1") == (
+        "python: no such program on this computer",
+        "did you mean python3?",
+    )
+
+
 def test_a_program_that_a_setup_script_may_install_is_tried(caller: Caller) -> None:
     caller.file("setup.sh", "#!/bin/sh\n")
     assert caller.typed("nosuch", host_setup_script="setup.sh").spec.argv == ("nosuch",)

@@ -6,7 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -159,4 +159,31 @@ def test_an_input_that_the_command_names_and_no_task_has_is_said(caller: Caller)
     ]
     [line] = caller.typed("echo", "$COILED_BATCH_TASK_INPUT").warnings
     assert line.endswith("is not replaced: there is no --map-over option")
+
+
+def test_inputs_that_nothing_uses_are_said_as_the_shell_may_have_replaced_the_variable(
+    caller: Caller,
+) -> None:
+    def warned(*words: str, **options: Any) -> list[str]:
+        return caller.typed(*words, map_over_values="a,b", **options).warnings
+
+    said = (
+        "the command does not use $BATCHIO_TASK_INPUT, so all tasks do the same; if your shell "
+        "replaced it, quote it: '$BATCHIO_TASK_INPUT'"
+    )
+    caller.file("argv.py", "import sys\nprint(sys.argv[1])\n")
+    caller.file("reads.py", "import os\nprint(os.environ['BATCHIO_TASK_INPUT'])\n")
+    caller.file("coiled.sh", "echo $COILED_BATCH_TASK_INPUT\n")
+    caller.file("own.sh", "echo $MINE\n")
+    caller.file("by_id.sh", "sed -n ${BATCHIO_TASK_ID}p list\n")
+    caller.file("data/a.txt")
+
+    assert warned("echo") == warned("argv.py") == [said]
+    assert warned("own.sh", map_over_input_var="MINE") == []
+    assert warned("argv.py", "$BATCHIO_TASK_INPUT") == []
+    assert warned("reads.py") == warned("coiled.sh") == warned("by_id.sh") == []
+    assert caller.called("echo", map_over_values="a,b").warnings == []  # no shell was between
+    assert warned("argv.py", upload=["data"]) == []  # what was sent may read it
+    caller.file("argv.py", "import reads\n")
+    assert warned("argv.py") == []
     assert caller.typed("echo", "$BATCHIO_TASK_INPUT", map_over_values="a").warnings == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from batchio.errors import UsageError
+from batchio.extras import how_to_install
 
 if TYPE_CHECKING:
     from batchio.buckets.blocking import Bucket
@@ -63,7 +64,7 @@ def check(url: str, what: str = "file store") -> SplitResult:
     if bucket and "//" in parts.path.rstrip("/"):
         raise UsageError(f"{url}: a folder in it has no name", hint="write one / between two names")
     if find_spec("obstore") is None:
-        raise UsageError(f"a {what} needs the package obstore", hint="pip install obstore")
+        raise UsageError(f"a {what} needs obstore", hint=how_to_install("store"))
     return parts
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from batchio.cli import diagnostics
 from batchio.cli.common import JobArgument, finished, found
@@ -15,8 +15,6 @@ from batchio.errors import UsageError
 
 if TYPE_CHECKING:
     from batchio.api import Job
-
-MISSING: Final = "pip install 'batchio[tui]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +53,9 @@ def ready() -> dict[str, str]:
                 hint="batchio status shows the same as text",
             )
     if find_spec("textual") is None:
-        raise UsageError("the dashboard needs textual", hint=MISSING)
+        from batchio.extras import how_to_install
+
+        raise UsageError("the dashboard needs textual", hint=how_to_install("tui"))
     from batchio import api
     from batchio_tui.actions import BY_NAME, KEYS
 

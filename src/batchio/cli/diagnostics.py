@@ -124,8 +124,9 @@ def report(problem: BaseException) -> int:
             error(visible(problem.format_message()))
             return ExitCode.INFRASTRUCTURE
         case click.exceptions.Abort() | KeyboardInterrupt():
-            if problem.args:
-                say(visible(str(problem)))
+            told = problem.__cause__ if isinstance(problem, click.exceptions.Abort) else problem
+            if told and str(told):
+                say(visible(str(told)))
             return ExitCode.INTERRUPTED
         case MemoryError():
             error("there is not enough memory")
@@ -143,12 +144,22 @@ def report(problem: BaseException) -> int:
             return ExitCode.INFRASTRUCTURE
 
 
+_SHORT: Final = {"-n": "--ntasks", "-j": "--max-workers", "-w": "--wait"}
+"""Short options of other programs, and what `run` calls them."""
+
+
 def _usage(problem: click.UsageError) -> tuple[str, str]:
     """Return what is wrong with the command line, and what to do about it."""
     command = problem.ctx.command_path if problem.ctx else "batchio"
     look = f"see: {command} --help"
     if isinstance(problem, click.NoSuchOption):
         close = problem.possibilities[0] if problem.possibilities else ""
+        if command == "batchio":
+            look = (
+                "options of a command come after it, as in: batchio run --wait; see: batchio --help"
+            )
+        elif command == "batchio run":
+            close = close or _SHORT.get(problem.option_name, "")
         text = f"no such option: {visible(problem.option_name)}"
         return text, f"did you mean {close}?" if close else look
     if isinstance(problem, click.MissingParameter) and problem.param is not None:

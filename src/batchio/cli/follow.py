@@ -52,7 +52,7 @@ def stay(
                 leading.result()
     except KeyboardInterrupt as told:
         code = told.args[0] if told.args else ExitCode.INTERRUPTED
-        return _cancelled(job, leading, code) if leading else let_go(job, code)
+        return stopped(job, leading, code)
     except TimeoutError:
         diagnostics.error(
             f"job {job.id} is not done after {round(timeout or 0.0, 1):g} s",
@@ -97,6 +97,11 @@ def _told_to_end() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
+
+
+def stopped(job: Job, leading: Leading | None, code: int = ExitCode.INTERRUPTED) -> int:
+    """End the waiting, or cancel a job that this process leads; return the exit code."""
+    return _cancelled(job, leading, code) if leading else let_go(job, code)
 
 
 def let_go(job: Job, code: int = ExitCode.INTERRUPTED) -> int:

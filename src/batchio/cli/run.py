@@ -22,7 +22,7 @@ from batchio.core.spec import PYTHON
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchio.api import Plan, Prepared
+    from batchio.api import Job, Plan, Prepared
     from batchio.cli.output import Format
 
 
@@ -89,18 +89,53 @@ def _note_behind(command: tuple[str, ...]) -> None:
 def _start(prepared: Prepared, form: Format) -> int:
     from batchio import api  # before any thread is, so that the head can be forked
 
-    value = prepared.effective.value
-    follow, wait = value("follow"), value("wait") or prepared.head == "inline"
-    keys = ready() if value("dashboard") else None
-    to_person = output.to_person() and form == "table"
+    keys = ready() if prepared.effective.value("dashboard") else None
     known = len(prepared.warnings)
-    (opened, leading), spec = api.launch(prepared), prepared.spec
-    for warning in prepared.warnings[known:]:  # of files that were not still
-        diagnostics.warn(visible(warning))
-    job = opened.id
+    job, leading = api.launch(prepared)
+    try:
+        for warning in prepared.warnings[known:]:  # of files that were not still
+            diagnostics.warn(visible(warning))
+        _announce(prepared, job, form, keys)
+        from batchio.cli import follow  # within, as it takes long enough for a Ctrl-C
+    except KeyboardInterrupt:
+        from batchio.cli import follow
+
+        return follow.stopped(job, leading)
+    value, spec = prepared.effective.value, prepared.spec
+    wait = value("wait") or prepared.head == "inline"
+    if keys is not None:
+        show(job, keys)
+        wait = wait or finished(job.status()).state == "done"
+    to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
+    if value("follow") or wait:
+        from batchio.cli.waiting import INTERRUPTED, fetch
+
+        code = follow.stay(job, lines=value("follow"), form=form, leading=leading)
+        if to_bring and code < INTERRUPTED:
+            fetch(job, to_bring, clean=False)  # the folder was cleaned before
+        return code
+    if form != "table":
+        record = Submitted(schema=SCHEMA, id=job.id, name=spec.name, tasks=len(spec.tasks))
+        output.json_document(record, form)
+        return 0
+    diagnostics.steps(
+        (
+            (f"batchio status {job.id}", "show its state"),
+            (f"batchio logs {job.id} --follow", "show its output"),
+            (f"batchio cancel {job.id}", "stop it"),
+            *_bringing(job.id, to_bring),
+        )
+    )
+    return 0
+
+
+def _announce(prepared: Prepared, job: Job, form: Format, keys: dict[str, str] | None) -> None:
+    """Say what was submitted; print the job's id on stdout where a program may read it."""
+    from batchio import api
+
+    value, spec = prepared.effective.value, prepared.spec
     if prepared.workspace.url != api.workspace_of(None).url:  # it may stand in the script
-        place.use(prepared.effective.value("workspace"))
-    about = f"{visible(spec.name)}, {plural(len(spec.tasks), 'task')} on {spec.provider}"
+        place.use(value("workspace"))
     for left in finished(unattended(prepared)):
         diagnostics.warn(
             f"no process runs job {left} any more; to continue it: batchio recover {left}"
@@ -109,36 +144,13 @@ def _start(prepared: Prepared, form: Format) -> int:
         diagnostics.say(f"sending {visible(prepared.sends)}")
     if prepared.packages:
         diagnostics.say(f"sending packages of {visible(prepared.packages)}")
-    if to_person or follow or keys is not None:
-        diagnostics.say(f"job {job}: {about}")
-    elif form == "table" and not (wait and diagnostics.is_quiet()):
-        output.line(job)
+    waits = value("wait") or prepared.head == "inline"
+    if (output.to_person() and form == "table") or value("follow") or keys is not None:
+        tasks = plural(len(spec.tasks), "task")
+        diagnostics.say(f"job {job.id}: {visible(spec.name)}, {tasks} on {spec.provider}")
+    elif form == "table" and not (waits and diagnostics.is_quiet()):
+        output.line(job.id)
         output.flush()
-    if keys is not None:
-        show(opened, keys)
-        wait = wait or finished(opened.status()).state == "done"
-    to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
-    if follow or wait:
-        from batchio.cli.follow import stay
-        from batchio.cli.waiting import INTERRUPTED, fetch
-
-        code = stay(opened, lines=follow, form=form, leading=leading)
-        if to_bring and code < INTERRUPTED:
-            fetch(opened, to_bring, clean=False)  # the folder was cleaned before
-        return code
-    if form != "table":
-        record = Submitted(schema=SCHEMA, id=job, name=spec.name, tasks=len(spec.tasks))
-        output.json_document(record, form)
-        return 0
-    diagnostics.steps(
-        (
-            (f"batchio status {job}", "show its state"),
-            (f"batchio logs {job} --follow", "show its output"),
-            (f"batchio cancel {job}", "stop it"),
-            *_bringing(job, to_bring),
-        )
-    )
-    return 0
 
 
 def _bringing(job: str, folder: str | None) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.cli.terminal import painted, visible
 from batchio.cli.words import COLOURS, clock, dollars, lasted, outcomes, plural, stamp, zoned
+from batchio.core.concerns import Kind
 from batchio.core.explain import clip
 from batchio.core.verdict import tells
 
@@ -136,10 +137,12 @@ def ending_lines(view: JobView) -> Iterator[str]:
 
 def _concerned(view: JobView) -> Iterator[str]:
     """Yield a line for each thing to know of the job's nodes; many of one reason are one line."""
-    for _, text in view.notes[-GROUPS_SHOWN:]:
+    for text in list(dict.fromkeys(text for _, text in view.notes))[-GROUPS_SHOWN:]:
         yield f"  note: {visible(text)}"
     groups: dict[tuple[str, str], list[Concern]] = {}
     for concern in view.concerns:
+        if concern.kind == Kind.FEWER:  # it was said before there was a job, and is no trouble
+            continue
         if concern.why and concern.why in view.why and concern.name in view.why:
             continue
         groups.setdefault((concern.kind, concern.why), []).append(concern)

@@ -45,7 +45,7 @@ class Kind(StrEnum):
     WAITING = "waiting"
     """Tasks wait until these nodes are ready."""
     FEWER = "fewer"
-    """Fewer tasks run at a time than was asked for."""
+    """Fewer tasks run at a time than was asked for: an opinion on the request, and no news."""
     NO_LIMIT = "no_limit"
     """The node does not enforce a limit that was asked for."""
     REMAINS = "remains"

@@ -282,7 +282,7 @@ def _group(machine: Machine, number: int, ids: list[int], *, going_on: bool) -> 
         attempts=group.count,
         first=group.first,
         last=group.last,
-        nodes=tuple(machine.nodes[node].name for node in group.nodes),
+        nodes=tuple(dict.fromkeys(machine.nodes[node].name for node in group.nodes)),
         going_on=going_on,
         task=machine.running_job.spec.tasks.at(group.task),
         attempt=group.attempt,

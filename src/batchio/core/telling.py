@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.concerns import Kind
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,7 @@ class Teller:
         """Tell what is new about the job."""
         for concern in view.concerns:
             key = concern.kind, concern.name
-            if key in self._told:
+            if key in self._told or concern.kind == Kind.FEWER:  # said before there was a job
                 continue
             self._told.add(key)
             number = self._kinds[concern.kind] = self._kinds.get(concern.kind, 0) + 1
@@ -39,6 +41,8 @@ class Teller:
                 self._tell(concern.text)
             elif number == MOST_TOLD + 1:
                 self._tell(f"the same holds for more nodes; see: batchio status {view.id}")
-        for _, text in view.notes[self._notes :]:
-            self._tell(text)
+        known = {text for _, text in view.notes[: self._notes]}
+        for text in dict.fromkeys(text for _, text in view.notes[self._notes :]):
+            if text not in known:
+                self._tell(text)
         self._notes = max(self._notes, len(view.notes))

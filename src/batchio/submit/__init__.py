@@ -28,7 +28,7 @@ from batchio.submit.interpreter import notes, users_python
 from batchio.submit.own_keys import own_keys
 from batchio.submit.prepared import Plan, Prepared
 from batchio.submit.resolving import resolve_job
-from batchio.submit.tasks import idle, source, unfilled
+from batchio.submit.tasks import idle, source, unfilled, unused
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -77,18 +77,24 @@ def prepare(
     if tasks is None:
         warnings += idle(resolved.effective)
     warnings += unfilled(resolved.command, tasks)
-    if Trait.REMOTE not in traits(resolved.provider):
-        warnings += _fewer_at_once(resolved.effective)
+    here_only = Trait.REMOTE not in traits(resolved.provider)
+    known = here_only and not resolved.effective.value("container")
+    if typed is not None and (resolved.command.files or known):
+        warnings += unused(resolved, tasks, bundle, here)
+    if here_only:
+        warnings += _fewer_at_once(resolved.effective, mapped=tasks is not None)
     return Prepared(resolved, tasks, bundle, environment, workspace, here, warnings)
 
 
-def _fewer_at_once(effective: Effective) -> list[str]:
+def _fewer_at_once(effective: Effective, *, mapped: bool) -> list[str]:
     """Return a line when this computer will run fewer tasks at a time than were asked for."""
     asked, slots = effective.value("max-workers"), effective.value("slots")
     array = effective.value("array")
     asked = (array.at_once if array else None) or asked
     if not asked or asked < 0:
         return []
+    if not mapped:
+        asked = min(asked, len(array.ids) if array else effective.value("ntasks") or 1)
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     each = effective.value("cpu")
     most = slots or max(int(cpus / ((each[0] if each else None) or 1.0)), 1)

@@ -117,6 +117,8 @@ def check_program(resolved: ResolvedJob, here: CallerContext) -> None:
     hint = None
     if not where and here.look(program).is_file:
         hint = f"for the file of that name in this folder: batchio run ./{program}"
+    elif program == "python" and shutil.which("python3", path=path):
+        hint = "did you mean python3?"
     elif not where:
         hint = f"if it is an alias or a shell command: --shell {shlex.quote(command.shown)}"
     raise UsageError(f"{program}: no such program on this computer", where=where, hint=hint)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from batchio.core.spec import Inputs
     from batchio.options.command import Command
     from batchio.options.resolve import Effective
+    from batchio.options.to_spec import ResolvedJob
+    from batchio.submit.bundle import Bundle
     from batchio.submit.caller import CallerContext
     from batchio.submit.input_sources import Format
 
@@ -200,6 +202,38 @@ def unfilled(command: Command, source: Source | None) -> list[str]:
 
 
 _INPUT: Final = re.compile(r"(?<!\\)\$\{?(?:BATCHIO_TASK_INPUT|COILED_BATCH_TASK_INPUT)\b\}?")
+
+
+def unused(
+    resolved: ResolvedJob, source: Source | None, bundle: Bundle, here: CallerContext
+) -> list[str]:
+    """Return a line when nothing that runs names the variable of an input, so it has no effect.
+
+    That is what is left when the caller's shell has replaced a `$BATCHIO_TASK_INPUT` without
+    quotes. Where more than the command and its scripts may read the variable, nothing is said.
+    """
+    command, effective = resolved.command, resolved.effective
+    if source is None or source.kind != "values":
+        return []
+    if not set(bundle.items) <= {file.path for file in command.files}:
+        return []
+    name = effective.value("map-over-input-var") or "BATCHIO_TASK_INPUT"
+    texts = [os.fsencode(text) for text in (*command.argv, command.text or "")]
+    for file in command.files:
+        if file.source is not None:
+            with open(here.path(file.source), "rb") as script:
+                texts.append(script.read(_LOOKED_AT))
+    wanted = (b"TASK_INPUT", b"TASK_ID", os.fsencode(name))
+    if any(word in text for text in texts for word in wanted):
+        return []
+    return [
+        f"the command does not use ${name}, so all tasks do the same; if your shell replaced it, "
+        f"quote it: '${name}'"
+    ]
+
+
+_LOOKED_AT: Final = 16 << 20
+"""Bytes of a script or program in which the variable of an input is looked for."""
 
 
 def idle(effective: Effective) -> list[str]:
