@@ -93,7 +93,7 @@ class Index:
         """Return status and body for a path."""
         kind, _, name = unquote(path).strip("/").partition("/")
         if kind == "simple":
-            hits = [each for each in self.wheels if each.split("-")[0] == name]
+            hits = [each for each in self.wheels if each.split("-")[0].replace("_", "-") == name]
             links = (
                 f'<a href="/files/{each}#sha256={hashlib.sha256(self.wheels[each]).hexdigest()}">'
                 f"{each}</a>"

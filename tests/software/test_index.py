@@ -61,7 +61,7 @@ def installed(made: MadeEnvironment, environ: dict[str, str], *names: str) -> No
     """Install packages as a user does."""
     uv = find_uv(environ, "/")
     assert uv
-    argv = [uv._path, "pip", "install", "--quiet", "--python", str(made.python), *names]
+    argv = [uv.path, "pip", "install", "--quiet", "--python", str(made.python), *names]
     subprocess.run(argv, env=environ, check=True)
 
 

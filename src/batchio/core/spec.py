@@ -137,6 +137,8 @@ class JobSpec(Record):
     """Whether nodes keep its pieces after the job, for the next one."""
     max_cost: float | None = None
     """US dollars that rented nodes may cost at most; None: any number."""
+    package_sync_strict: bool = False
+    """Whether a node of another kind gets no packages that differ from those of `software`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""

@@ -21,9 +21,17 @@ def make(store: str, home: str) -> dict[str, Any]:
     stream = Stream()
     asked = json.loads(stream.line())
     recipe = asked["recipe"]
-    python = find_python(recipe)
     own = recipe["interpreter"]
-    check_libc(recipe["needs"] + ([] if python else own[3]))
+    target: dict[str, str] = {}
+    try:
+        python = find_python(recipe, target)
+        if python:
+            target.update((key, recipe[key]) for key in ("abi", "python", "library"))
+        check_libc(recipe["needs"] + ([] if python else own[3]))
+    except Refused as error:
+        if own and own[1]:
+            raise
+        return {"refused": str(error), "target": target}
     if not python:
         recipe["packages"].append(["Python", "", own[2]])
     store = usable(store, store.startswith(home + "/"))

@@ -137,13 +137,8 @@ class _Sorting:
             return
         if package.mapping:
             self._map(package)
-        files = tuple(_in_wheel(package, file) for file in package.files)
-        if files:
-            name = package.name or LOOSE
-            editable = package.origin == "editable"
-            said = "metadata of the editable package" if editable else "as installed"
-            tags = package.tags
-            self._items.append(Item(name, package.version, "wheel", "", files, said, tags))
+        if package.files:
+            self._items.append(installed(package))
 
     def _conda(self, package: CapturedPackage) -> None:
         """Add a package of conda, whose files lie anywhere in the prefix."""
@@ -194,6 +189,15 @@ class _Sorting:
         number = sum(bool(item.into) for item in self._items)
         plain = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in name)
         return f"{SOURCES}/{number}-{plain[:40]}"
+
+
+def installed(package: CapturedPackage) -> Item:
+    """Return what travels of a package that lies in a folder of packages."""
+    files = tuple(_in_wheel(package, file) for file in package.files)
+    editable = package.origin == "editable"
+    said = "metadata of the editable package" if editable else "as installed"
+    name = package.name or LOOSE
+    return Item(name, package.version, "wheel", "", files, said, package.tags)
 
 
 def _in_wheel(package: CapturedPackage, file: CapturedFile) -> SourceFile:

@@ -59,7 +59,7 @@ class Uv:
     """
 
     def __init__(self, path: str, environ: Mapping[str, str], folder: str) -> None:
-        self._path = path
+        self.path = path
         self._environ = {**environ, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
         self._environ.setdefault("UV_HTTP_TIMEOUT", "10")
         self._folder = folder
@@ -117,7 +117,7 @@ class Uv:
     ) -> bytes:
         try:
             done = subprocess.run(
-                [self._path, *words],
+                [self.path, *words],
                 input=given.encode(),
                 capture_output=True,
                 cwd=self._folder,
@@ -126,7 +126,7 @@ class Uv:
                 check=False,
             )
         except OSError as err:
-            raise UsageError(f"{self._path} cannot be run: {err.strerror}", hint=HINT) from None
+            raise UsageError(f"{self.path} cannot be run: {err.strerror}", hint=HINT) from None
         except subprocess.TimeoutExpired:
             raise UsageError(f"uv was not ready in {patience:.0f} s") from None
         if done.returncode:
@@ -137,12 +137,12 @@ class Uv:
         return done.stdout
 
     def _check_age(self) -> None:
-        done = subprocess.run([self._path, "--version"], capture_output=True, check=False)
+        done = subprocess.run([self.path, "--version"], capture_output=True, check=False)
         found = re.match(rb"uv (\d+)\.(\d+)\.(\d+)", done.stdout)
         if found and tuple(map(int, found.groups())) < OLDEST:
             old = done.stdout.decode().split()[1]
             wanted = ".".join(map(str, OLDEST))
-            raise UsageError(f"uv {old} ({self._path}) is too old: {wanted} is needed", hint=HINT)
+            raise UsageError(f"uv {old} ({self.path}) is too old: {wanted} is needed", hint=HINT)
 
 
 def find_uv(environ: Mapping[str, str], folder: str) -> Uv | None:

@@ -76,6 +76,7 @@ class Environment:
             JournalDown, WorkspaceError: it cannot be kept there.
         """
         from batchio.software.cache import Cache, cache_folder
+        from batchio.software.elsewhere import known_of
         from batchio.software.index import shortcuts
         from batchio.software.packing import pack
 
@@ -87,6 +88,7 @@ class Environment:
             self.found.items, self.captured, cache, here.environ, here.folder
         )
         cache.put_wheels(recipe, wheels)
+        cache.put_known(recipe.digest, known_of(self.captured, self.found), here.folder)
         packages = len(recipe.packages)
         return Software(recipe.digest, self.captured.version, packages, recipe.size), warning
 
