@@ -19,6 +19,12 @@ def register() -> None:
     settings.register_profile("ci", max_examples=USUAL * THOROUGH, deadline=None, print_blob=True)
 
 
+def pytest_configure() -> None:
+    """Load a developer's profile, as a plug-in where no conftest does; before tests are read."""
+    register()
+    settings.load_profile("dev")
+
+
 def examples(count: int, **more: Any) -> settings:
     """Return settings for `count` examples on a developer's computer, and more where it counts."""
     share = settings().max_examples / USUAL

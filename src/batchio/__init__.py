@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from batchio import sync as sync
     from batchio.api import Job as Job
     from batchio.api import Live as Live
+    from batchio.api import LogPages as LogPages
     from batchio.api import check as check
     from batchio.api import list_jobs as list_jobs
     from batchio.api import open_job as open_job
@@ -86,8 +87,8 @@ __version__ = "0.1.0"
 _HOMES: Final = {
     name: home
     for home, names in {
-        "api": "Job Live check list_jobs open_job plan prune remove run status unattended wait "
-        "watch_jobs",
+        "api": "Job Live LogPages check list_jobs open_job plan prune remove run status unattended "
+        "wait watch_jobs",
         "core.cards": "Removed",
         "core.history": "AttemptRow",
         "core.lens": "Order Where",

@@ -38,6 +38,7 @@ from batchio.submit import dashboard_keys as dashboard_keys
 from batchio.submit import prepare as prepare
 from batchio.submit import users_environment as users_environment
 from batchio.submit import workspace_of as workspace_of
+from batchio.tasklogs import LogPages as LogPages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

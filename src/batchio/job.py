@@ -254,6 +254,21 @@ class Job(JobLogs):
         return await in_thread(bring)
 
     @in_terms
+    async def bring_back(self, folder: str | Path) -> list[str]:
+        """Copy what tasks made or changed to a folder, each file to the place that it had there.
+
+        A head on this computer does so for `local_sync_path`. Nothing of yours is replaced but
+        inputs as they were sent. Returns a sentence for each file that is below its task's id.
+
+        Raises:
+            UsageError, WorkspaceError: as `download`.
+        """
+        from batchio import taskoutputs
+
+        job = (await self._machine()).running_job
+        return await in_thread(partial(taskoutputs.bring_back, self._store, job, Path(folder)))
+
+    @in_terms
     async def explain(self, task: int | None = None) -> list[str]:
         """Explain in plain sentences why the job, or one task, is in its state."""
         async with Live(self._store) as live:

@@ -11,7 +11,7 @@ from batchio.runtime.host import in_thread
 from batchio.runtime.live import Live
 from batchio.runtime.streams import Stream
 from batchio.stores.logs import LINES, RAW
-from batchio.tasklogs import Lines, chosen
+from batchio.tasklogs import Lines, LogPages, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +70,27 @@ class JobLogs:
         which = Lines(chosen(task), attempt, stream, since)
         verb = in_terms(tasklogs.follow if follow else tasklogs.past)
         return Stream(lambda: verb(self._store, which, RAW))
+
+    def log_pages(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        node: int | None = None,
+        at_once: bool = False,
+    ) -> LogPages:
+        """Return what the tasks printed by number of the line, however much it is.
+
+        `async with job.log_pages() as pages`: `len(pages)` lines, of which `page(first, count)`
+        returns some; `find` and `at` say which have a text or a time.
+
+        Args:
+            task, attempt, stream: As of `logs`.
+            node: Only what was printed on the node of this number; None: on all.
+            at_once: Do not wait until all was read; `read` reads on.
+        """
+        return LogPages(self._store, Lines(chosen(task), attempt, stream), node, at_once=at_once)
 
     @in_terms
     async def head_log(self) -> str:

@@ -13,6 +13,7 @@ from batchio import api
 from batchio.api import blocking, plainly
 from batchio.errors import JobFailed
 from batchio.sync_live import Live as Live
+from batchio.sync_live import LogPages as LogPages
 from batchio.sync_live import each
 
 if TYPE_CHECKING:
@@ -110,6 +111,13 @@ class Job:
         """
         return plainly(self._job.download(folder, clean=clean))
 
+    def bring_back(self, folder: str | Path) -> list[str]:
+        """Copy what tasks made or changed to the places that it had in a folder.
+
+        Arguments and errors: see `batchio.Job.bring_back`.
+        """
+        return plainly(self._job.bring_back(folder))
+
     def changed_files(self, folder: str | Path = ".") -> list[str]:
         """Return which files of the job are different here; see `batchio.Job.changed_files`."""
         return plainly(self._job.changed_files(folder))
@@ -166,6 +174,22 @@ class Job:
         """Stream what the tasks printed, byte for byte. Arguments as of `logs`."""
         which = partial(self._job.raw_logs, task=task, attempt=attempt, stream=stream)
         return _iterate(which(follow=follow, since=since))
+
+    def log_pages(
+        self,
+        *,
+        task: str | int | None = None,
+        attempt: int | None = None,
+        stream: Literal["stdout", "stderr"] | None = None,
+        node: int | None = None,
+        at_once: bool = False,
+    ) -> LogPages:
+        """Return what the tasks printed by number of the line, however much it is.
+
+        `with job.log_pages() as pages`. Arguments: see `batchio.Job.log_pages`.
+        """
+        which = partial(self._job.log_pages, task=task, attempt=attempt, stream=stream)
+        return LogPages(which(node=node, at_once=at_once))
 
     def head_log(self) -> str:
         """Return what the job's head itself wrote to stderr; mostly nothing."""

@@ -1,4 +1,4 @@
-"""Looking at a job that goes on, blocking: `with job.live() as live`. No logic."""
+"""Looking at a job that goes on, and at its logs, blocking: `with job.live() as live`. No logic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from batchio import api
-    from batchio.api import Change
+    from batchio.api import Change, LogLine
     from batchio.core.history import AttemptRow, History
     from batchio.core.lens import Order, Where
     from batchio.core.rows import FailureGroup, TaskRow
@@ -136,3 +136,39 @@ def each(items: AsyncIterator[T]) -> Iterator[T]:
 
     while found := plainly(step()):
         yield found[0]
+
+
+class LogPages:
+    """What tasks printed, by number of the line; mirrors `batchio.LogPages`."""
+
+    def __init__(self, pages: api.LogPages) -> None:
+        self._pages = pages
+
+    def __enter__(self) -> LogPages:
+        plainly(self._pages.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        plainly(self._pages.__aexit__())
+
+    def __len__(self) -> int:
+        return len(self._pages)
+
+    def read(self) -> float:
+        """Read on; return how much of all there is was read. At 1.0 the newest lines count."""
+        return plainly(self._pages.read())
+
+    def page(self, first: int, count: int) -> list[LogLine]:
+        """Return lines by time from number `first` (from 0) on, at most `count`."""
+        return plainly(self._pages.page(first, count))
+
+    def find(self, text: str, start: int = -1, *, back: bool = False) -> int | None:
+        """Return the number of the next line after line `start` that has a text; None: none has.
+
+        Arguments: see `batchio.LogPages.find`.
+        """
+        return plainly(self._pages.find(text, start, back=back))
+
+    def at(self, time: float) -> int:
+        """Return the number of the first line that was printed at a time or later; Unix seconds."""
+        return self._pages.at(time)

@@ -11,7 +11,7 @@ from batchio.core.arrays import parse_ids
 from batchio.core.events import TasksFinished
 from batchio.errors import UsageError
 from batchio.runtime.changes import SLOWING
-from batchio.runtime.host import HostClock, in_thread
+from batchio.runtime.host import HostClock, in_thread, lock
 from batchio.runtime.live import Live
 from batchio.runtime.patience import Patience
 from batchio.stores.log_records import STDERR, STDOUT, Select
@@ -19,10 +19,12 @@ from batchio.stores.logs import LogFollower, LogLine, Printed, all_printed, last
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from batchio.core.machine import Machine
     from batchio.ports import JobStore, LogStore, Waiting
     from batchio.runtime.live import Change
+    from batchio.stores.log_index import LogIndex
     from batchio.stores.logs import Shape
 
 P = TypeVar("P", bound=LogLine | Printed)
@@ -170,6 +172,84 @@ async def follow(
                 await clock.sleep(pause)
 
 
+class LogPages:
+    """What tasks printed, by number of the line; `async with job.log_pages() as pages`.
+
+    All records are looked at once; only lines that are asked for are made. Lines that are
+    printed while it is open count after the next `read`.
+    """
+
+    def __init__(
+        self, store: JobStore, which: Lines, node: int | None = None, *, at_once: bool = False
+    ) -> None:
+        self._live = Live(store, nodes=False)
+        self._logs = store.logs()
+        self._which = which
+        self._node = node
+        self._at_once = at_once
+        self._turn: AbstractAsyncContextManager[object]
+        """Lock that is held while the index is read or grows."""
+        self._index: LogIndex
+        self._named: _Named
+
+    async def __aenter__(self) -> LogPages:
+        from batchio.stores.log_index import LogIndex  # few ask for it
+
+        self._turn = lock()
+        await self._live.__aenter__()
+        try:
+            machine, which = self._live._machine, self._which
+            self._named, takes = _Named(machine, which), _select(None, which).takes
+            self._index = LogIndex(
+                self._logs,
+                lambda *key: takes(*key) and self._named.wants(key[0]),
+                partial(_ahead, machine),
+                None if self._node is None else [self._node],
+            )
+            while not self._at_once and await self.read() < 1:
+                pass
+        except BaseException:
+            await self._live.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._live.__aexit__()
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    async def read(self) -> float:
+        """Read on; return how much of all there is was read. At 1.0 the newest lines count."""
+        await self._live.look()
+        async with self._turn:
+            return await in_thread(self._index.extend)
+
+    async def page(self, first: int, count: int) -> list[LogLine]:
+        """Return lines by time from number `first` (from 0) on, at most `count`."""
+        async with self._turn:
+            return list(self._named.of(await in_thread(partial(self._index.page, first, count))))
+
+    async def find(self, text: str, start: int = -1, *, back: bool = False) -> int | None:
+        """Return the number of the next line after line `start` that has a text; None: none has.
+
+        Args:
+            text: Capitals do not count.
+            start: Number of a line; -1: before the first.
+            back: Look for the line before it.
+        """
+        async with self._turn:
+            return await in_thread(partial(self._index.find, text, start, back=back))
+
+    def at(self, time: float) -> int:
+        """Return the number of the first line that was printed at a time or later.
+
+        Args:
+            time: Unix seconds.
+        """
+        return self._index.at(time)
+
+
 class _Watched(Generic[P]):
     """The nodes that may have printed something: only these are looked at.
 
@@ -234,6 +314,10 @@ class _Named:
         self._ids = machine.running_job.spec.tasks
         self._positions = range(len(self._ids)) if positions is None else frozenset(positions)
         """Of a damaged record the task may be one that the job has not."""
+
+    def wants(self, position: int) -> bool:
+        """Return whether lines of the task at this position are wanted."""
+        return position in self._positions
 
     def has(self, printed: LogLine | Printed) -> bool:
         """Return whether a line is wanted."""

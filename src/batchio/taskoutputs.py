@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from batchio.errors import UsageError
 from batchio.runtime.bringing import bring_outputs
 from batchio.runtime.copying import copy_outputs
+from batchio.runtime.merging import merge
+from batchio.stores.trouble import unusable
 
 if TYPE_CHECKING:
     from batchio.core.job import Job
@@ -33,6 +35,21 @@ def folder(store: JobStore, job: Job) -> Path:
         bring_outputs(store, parts, job, store.outputs())
         return store.outputs()
     return Path(job.spec.collect) if job.spec.collect else store.outputs()
+
+
+def bring_back(store: JobStore, job: Job, target: Path) -> list[str]:
+    """Copy what a job's tasks made or changed to a folder, each file to the place that it had.
+
+    Returns sentences about the files that are elsewhere.
+
+    Raises:
+        UsageError, WorkspaceError: as `bring`.
+    """
+    source = folder(store, job)
+    try:
+        return merge(store, job, source, target)
+    except OSError as err:
+        raise unusable(target, err) from err
 
 
 def bring(store: JobStore, job: Job, target: Path, *, clean: bool) -> Download:

@@ -275,9 +275,13 @@ def test_a_full_disk_holds_tasks_until_there_is_room(tiny: Path, tmp_path: Path)
         code = f"yes 0123456789 | head -c {size}; exit 3"
         head.setup("/bin/sh", "-c", code)
         head.start(0)
-        assert "the log cannot be written" in head.wait("trouble")[1]
+        why = ["trouble", "the log cannot be written (No space left on device); tasks wait", True]
+        assert head.wait("trouble") == why
         state = head.sync()
         assert state["running"] == 1
+    with Client(home, epoch=2) as head:
+        head.hello()
+        assert head.wait("trouble") == why, "each head is told"
         (home / "ballast").unlink(missing_ok=True)
         subprocess.run(
             ["mount", "-o", "remount,size=40m", str(tiny)], check=True, capture_output=True
@@ -286,6 +290,7 @@ def test_a_full_disk_holds_tasks_until_there_is_room(tiny: Path, tmp_path: Path)
         assert done.exit == 3
         expected = (b"0123456789\n" * (size // 11 + 1))[:size]
         assert text(head.log(done.log_to), 0) == expected
+        assert ["trouble", "the log is written again", False] in head.messages
         assert rss(pid) < 100 << 20
 
 

@@ -79,6 +79,12 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str]]] = {
     ),
     Kind.WAITING: (lambda: two(wait_for_ready=True), "1 of 2 nodes are ready"),
     Kind.FEWER: (crowded, "2 CPUs"),
+    Kind.BLOCKED: (
+        lambda: hello(two()).tell(
+            ev.Noted(T0 + 5, "typed: the log cannot be written (No space left)", True, 1)
+        ),
+        "No space left",
+    ),
     Kind.PROVIDER: (lambda: Story().tell(ev.OffersFailed(T0 + 1, "no quota", T0 + 9)), "no quota"),
 }  # fmt: skip
 """By kind, a job of which it is true, and part of the reason. The node was typed as `typed`."""
@@ -283,3 +289,13 @@ def test_notes_that_say_the_same_are_told_once_and_shown_once_at_the_end() -> No
     assert told == [said]
     ended = ending_lines(job_view(story.machine, NOW))
     assert sum(said in line for line in ended) == 1
+
+
+def test_the_end_and_status_say_what_to_do_about_a_missing_file(terminal: Terminal) -> None:
+    words = "FileNotFoundError: [Errno 2] No such file or directory: 'data.csv'"
+    story = Story("0-1").offers("h1").ready().start(0, 1).end(0, 1, code=1, tail=words).close()
+    terminal.keep(story)
+
+    for said in (terminal.type("wait", JOB).err, terminal.type("status", JOB).out):
+        assert said.count("    hint: The task looked for data.csv in its working folder") == 1
+        assert said.count("To send it: --upload data.csv") == 1

@@ -29,6 +29,7 @@ SAMPLES = {
     "pairs": "A=b",
     "array": "2,4-6",
     "codes": "1,3",
+    "dollars": "20",
     "variable": "NAME",
 }
 

@@ -52,22 +52,18 @@ def memory(_: Path) -> Iterator[Kind]:
 @contextmanager
 def s3(_: Path) -> Iterator[Kind]:
     import boto3  # type: ignore[import-untyped]
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ |= {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }
-    try:
+    from tests.contracts.s3 import S3
+
+    with S3() as url:
+        os.environ |= {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
         boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="bucket")
         yield Kind("s3", "s3://bucket/some/folder", "s3://no-such-bucket/folder")
-    finally:
-        server.stop()
 
 
 @contextmanager

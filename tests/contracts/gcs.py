@@ -12,9 +12,12 @@ import threading
 import time
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Object(NamedTuple):
@@ -44,6 +47,8 @@ class Gcs:
         self.objects: dict[str, Object] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.numbers = itertools.count(1000)
+        self.turn = threading.Lock()
+        """Held from the look at a condition until the write that depends on it."""
         handler = type("Handler", (_Handler,), {"gcs": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -76,8 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "uploadId" in query:
             self.gcs.uploads[query["uploadId"]][int(query["partNumber"])] = body
             self._answer(200, headers={"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
-        elif self._allowed(path):
-            self._answer(200, headers=self.gcs.store(path, body).headers)
+        elif stored := self._store(path, lambda: body):
+            self._answer(200, headers=stored.headers)
 
     def do_POST(self) -> None:
         path, query, _ = self._asked()
@@ -85,9 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
             upload = f"upload-{next(self.gcs.numbers)}"
             self.gcs.uploads[upload] = {}
             self._answer(200, _xml("InitiateMultipartUploadResult", _xml("UploadId", upload)))
-        elif self._allowed(path):
-            parts = self.gcs.uploads.pop(query["uploadId"])
-            made = self.gcs.store(path, b"".join(parts[number] for number in sorted(parts)))
+        elif made := self._store(path, lambda: self._joined(query["uploadId"])):
             text = _xml("CompleteMultipartUploadResult", _xml("ETag", escape(made.etag)))
             self._answer(200, text, made.headers)
 
@@ -141,13 +144,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _allowed(self, path: str) -> bool:
-        """Whether a write may go on; answers when it may not."""
-        found, wanted = self.gcs.objects.get(path), self.headers.get("x-goog-if-generation-match")
-        if wanted is not None and wanted != str(found.generation if found else 0):
-            self._answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
-            return False
-        return True
+    def _joined(self, upload: str) -> bytes:
+        """The parts of an upload, which is then over."""
+        parts = self.gcs.uploads.pop(upload)
+        return b"".join(parts[number] for number in sorted(parts))
+
+    def _store(self, path: str, data: Callable[[], bytes]) -> Object | None:
+        """Write where the condition holds; else answer that it does not."""
+        wanted = self.headers.get("x-goog-if-generation-match")
+        with self.gcs.turn:
+            found = self.gcs.objects.get(path)
+            if wanted is None or wanted == str(found.generation if found else 0):
+                return self.gcs.store(path, data())
+        self._answer(412, "<Error><Code>PreconditionFailed</Code></Error>")
+        return None
 
     def _answer(
         self, code: int, body: str | bytes = b"", headers: dict[str, str] | None = None

@@ -45,7 +45,7 @@ def run_suite(suite: str, choice: str) -> None:
     if why := missing():
         pytest.skip(f"NOT TESTED, {Path(suite).stem}: {why}")
     words = ["-q", "--noconftest", "-p", "no:cacheprovider", "--show-capture=no"]
-    words += ["-k", choice, suite]
+    words += ["-p", "tests.effort", "-k", choice, suite]
     done = subprocess.run(
         command([sys.executable, "-m", "pytest", *words]),
         cwd=Path(__file__).parent.parent.parent,

@@ -42,14 +42,28 @@ def url(front: Front, tmp_path: Path) -> Iterator[str]:
     front.mood = well
 
 
+CLOCK = """
+import time
+from batchio.runtime import steady
+now = time.time
+time.time = lambda: now() + {off}
+time.time_ns = lambda: int(time.time() * 1e9)
+steady.boot_id = lambda: "a boot of a computer whose clock is off by {off}"
+"""
+"""What makes Python's clock that of a computer whose clock is off."""
+
+
 class Computer:
     """One with nothing on it but batchio."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, clock: float = 0.0) -> None:
         folder.mkdir()
         self._folder = folder
+        if clock:
+            (folder / "sitecustomize.py").write_text(CLOCK.format(off=clock))
         kept = {name: text for name, text in os.environ.items() if not name.startswith("XDG_")}
-        self._environ = {**kept, "HOME": str(folder), "BATCHIO_WORKSPACE": url}
+        own = {"HOME": str(folder), "PYTHONPATH": str(folder), "BATCHIO_WORKSPACE": url}
+        self._environ = kept | own
 
     def type(self, *words: str, code: int = 0) -> str:
         """Run a command of batchio that ends with this code; return what it printed."""
@@ -127,6 +141,27 @@ def test_a_job_whose_head_was_killed_goes_on(here: Computer, url: str, tmp_path:
     here.type("recover", job)
     here.type("cancel", job)
     here.type("wait", job, code=4)
+
+
+def test_computers_whose_clocks_are_off_agree_on_who_leads_and_on_the_time(
+    url: str, tmp_path: Path
+) -> None:
+    fast = Computer(tmp_path / "fast", url, clock=3600.0)
+    slow = Computer(tmp_path / "slow", url, clock=-600.0)
+    job = begun(fast, tmp_path / "fifo")
+    assert "its head is running" in slow.type("recover", job)
+    leader = open_workspace(url).job(job).leader()
+    assert leader is not None
+    os.kill(leader.pid, signal.SIGKILL)
+    while open_workspace(url).job(job).leader() is not None:
+        pass
+
+    slow.type("recover", job)
+    fast.type("cancel", job)
+    slow.type("wait", job, code=4)
+    seen = json.loads(fast.type("status", job, "--format", "json"))
+    assert seen["outcome"] == "cancelled"
+    assert seen["submitted"] <= seen["started"] <= seen["finished"] < seen["submitted"] + 300
 
 
 def test_a_head_that_leads_a_job_in_a_bucket_is_a_program_of_its_own(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -319,3 +321,54 @@ async def test_a_journal_on_a_read_only_disk_is_read(
         with copy.job(JOB).reader() as reader:
             assert reader.read() == [(1, FIRST), (2, "a"), (3, "b")]
     await journal.close()
+
+
+def test_a_reader_is_closed_after_the_read_of_another_thread(workspace: FolderWorkspace) -> None:
+    """SQLite ends the whole process when a connection is closed that is at work."""
+    reader = workspace.job(JOB).reader()
+    asked, answer, closed = threading.Event(), threading.Event(), threading.Event()
+    usual, reader._connection = reader._connection, cast("Any", Slow(asked, answer, closed))
+    reader._turn = turns = cast("Any", Turns())
+    with ThreadPoolExecutor() as pool:
+        last = pool.submit(reader.last)
+        assert asked.wait(60)
+        closes = pool.submit(reader.close)
+        assert turns.second.wait(60)
+        assert not closed.is_set()
+        answer.set()
+        assert (last.result(60), closes.result(60)) == (0, None)
+    assert closed.is_set()
+    usual.close()
+
+
+class Turns:
+    """A lock that tells when a second thread wants it."""
+
+    def __init__(self) -> None:
+        self.first, self.second = threading.Event(), threading.Event()
+        self.lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+
+
+class Slow:
+    """A connection whose answer takes until it is let go."""
+
+    def __init__(self, *events: threading.Event) -> None:
+        self.asked, self.answer, self.closed = events
+
+    def execute(self, *_: object) -> Slow:
+        self.asked.set()
+        assert self.answer.wait(60)
+        return self
+
+    def fetchall(self) -> list[tuple[int]]:
+        return [(0,)]
+
+    def close(self) -> None:
+        self.closed.set()

@@ -5,24 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 from batchio.stores.bucket import BucketWorkspace
-from tests import effort
-from tests.contracts import sealed, test_job_store, test_removing, test_workspace
+from tests.contracts import sealed, test_job_store, test_parts, test_removing, test_workspace
 from tests.contracts.filestore_kinds import azure, gcs, s3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-sealed.enter()  # before anything loads obstore or moto
-effort.register()
-settings.load_profile("dev")
+    from batchio.stores.bucket_outputs import BucketOutputs
 
-for module in (test_job_store, test_removing, test_workspace):  # the same tests, in buckets
+sealed.enter()  # before anything loads obstore or moto
+
+for module in (
+    test_job_store,
+    test_parts,
+    test_removing,
+    test_workspace,
+):  # the same tests, in buckets
     for name, thing in vars(module).items():
-        if name.startswith("test_") or name in ("store", "missing", "three"):
+        if name.startswith("test_") or name in ("store", "missing", "three", "direct"):
             globals()[name] = thing
 
 
@@ -36,6 +39,11 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 @pytest.fixture
 def workspace(url: str, tmp_path: Path) -> BucketWorkspace:
     return BucketWorkspace(f"{url}/{tmp_path.name}", tmp_path / "workspace")
+
+
+@pytest.fixture
+def parts(workspace: BucketWorkspace) -> BucketOutputs:
+    return workspace.job(test_parts.JOB).parts()
 
 
 def test_another_computer_sees_the_job_and_all_that_was_submitted(url: str, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ class World:
             self.perform(effect)
         return None if performed is None else self.crash()
 
-    def crash(self, *wishes: ev.Event) -> None:
+    def crash(self, *wishes: ev.Event, kind: str = "local") -> None:
         """The head dies; another one goes on where the journal ends, and hears wishes."""
         self.inbox.clear()
         self.listing, self.merging = False, 0
@@ -101,7 +101,7 @@ class World:
         self.machine = replay(self.journal)
         self.replayed = fingerprint(self.machine)
         self.epoch += 1
-        first: list[ev.Event] = [ev.HeadStarted(self.now, self.epoch, "there", 2)]
+        first: list[ev.Event] = [ev.HeadStarted(self.now, self.epoch, "there", 2, kind)]
         first += wishes
         first += [
             ev.NodeSilent(self.now, node.number, "another head took over")

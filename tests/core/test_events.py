@@ -49,6 +49,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "list[int]": st.lists(NUMBER, max_size=3),
     "list[list[int]]": PAIRS,
     "list[list[Any]]": ROWS,
+    "bool | None": st.none() | st.booleans(),
     "list[int] | None": st.none() | st.lists(NUMBER, max_size=3),
 }
 KINDS = sorted(ev._TYPES.values(), key=lambda cls: cls.__name__)

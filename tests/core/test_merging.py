@@ -71,3 +71,15 @@ def test_tasks_that_run_again_meanwhile_have_theirs_brought_too() -> None:
     assert not world.machine.running_job.closed
     world.settle()
     assert (world.machine.running_job.merged, world.machine.outcome) == (2, Outcome.SUCCEEDED)
+
+
+def test_a_head_on_another_computer_leaves_it_to_who_waits() -> None:
+    world = ended("/project")
+    world.crash(kind="login")
+    assert (world.merging, world.machine.due()) == (0, [])
+    assert world.settle().outcome is Outcome.SUCCEEDED
+    job = world.machine.running_job
+    assert (job.merged, job.outputs) == (0, "")
+    assert "To bring its output files: batchio wait j1 --sync /project" in why_job(
+        world.machine, world.now
+    )

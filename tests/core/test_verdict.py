@@ -71,6 +71,10 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str, str]]] = {
     Kind.NO_NODE: (
         unreachable, "No node is ready: host1 cannot be reached: no route", f"batchio explain {JOB}"
     ),
+    Kind.BLOCKED: (
+        lambda: steady().tell(ev.Noted(T0 + 35, "a: the log cannot be written (full)", True, 0)),
+        "On a: the log cannot be written (full)", f"batchio nodes {JOB}",
+    ),
     Kind.BAD_NODE: (
         one_bad_node,
         "Everything fails on node-17: the last 15 attempts; other nodes are fine",
@@ -100,6 +104,32 @@ STORIES: Final[dict[Kind, tuple[Callable[[], Story], str, str]]] = {
     ),
 }  # fmt: skip
 """By kind, a job of which it is true, its sentence and its command."""
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        ev.Noted(T0 + 36, "a: the log is written again", False, 0),
+        ev.NodeRestarted(T0 + 36, 0, {"hostname": "a"}),
+        ev.NodeLost(T0 + 36, 0, "gone", False),
+        ev.HeadStarted(T0 + 36, 2, "vm", 1),
+    ],
+    ids=lambda event: event.tag,
+)
+def test_what_held_tasks_up_is_said_until_it_is_over(after: ev.Event) -> None:
+    story = steady().tell(ev.Noted(T0 + 35, "a: the log cannot be written (full)", True, 0))
+    assert said(story).kind == Kind.BLOCKED
+
+    story.tell(after)
+
+    assert said(story).kind != Kind.BLOCKED
+
+
+def test_output_files_that_nobody_can_keep_are_held_up_on_whichever_node_they_are() -> None:
+    story = steady().tell(ev.Noted(T0 + 35, "output files cannot be saved in /out", True))
+    held_up = said(story)
+
+    assert (held_up.text, held_up.urgent) == ("Output files cannot be saved in /out", True)
 
 
 def test_every_kind_has_a_condition_and_a_test_of_its_own() -> None:

@@ -15,9 +15,11 @@ import time
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.house.source import ROOT
 from tests.testbed import images
 from tests.testbed.network import GATEWAY
 
@@ -36,31 +38,41 @@ STORE: Final = {
     "AWS_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-PATIENCE_S: Final = 60.0
+COUNTS: Final = "echo $BATCHIO_TASK_ID >> /root/began; until test -e /root/go; do sleep 0.05; done"
+"""A task that leaves a line each time it runs, and ends when it may."""
+PATIENCE_S: Final = 120.0
 ROOTS: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Without it obstore opens no bucket, over http neither; the images have none."""
 
 
 @contextmanager
-def store(bucket: str = "mine") -> Iterator[None]:
-    """moto's S3 on the bridge of the lab, with one bucket; the caller is inside the lab."""
-    command = [sys.executable, "-m", "moto.server", "-H", GATEWAY, "-p", str(PORT)]
+def store(bucket: str = "mine", address: str = GATEWAY) -> Iterator[str]:
+    """moto's S3 at an address of the lab, with one bucket; the caller is inside the lab.
+
+    Gives its URL.
+    """
+    url = f"http://{address}:{PORT}"
+    command = [sys.executable, "-m", "tests.contracts.s3", address, str(PORT)]
     server = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | STORE
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=ROOT,
+        env=os.environ | STORE,
     )
     try:
-        until(_answers, "the store to answer")
-        request = urllib.request.Request(f"{STORE['AWS_ENDPOINT_URL']}/{bucket}", method="PUT")
+        until(partial(_answers, address), "the store to answer")
+        request = urllib.request.Request(f"{url}/{bucket}", method="PUT")
         urllib.request.urlopen(request).close()
-        yield
+        yield url
     finally:
         server.kill()
         server.wait()
 
 
-def _answers() -> bool:
+def _answers(address: str) -> bool:
     try:
-        socket.create_connection((GATEWAY, PORT), timeout=1).close()
+        socket.create_connection((address, PORT), timeout=1).close()
     except OSError:
         return False
     return True
@@ -185,3 +197,13 @@ def left_on(lab: Lab, vm: Vm) -> str:
         "test ! -d /run/systemd/system || systemctl list-units --all --no-legend 'batchio*'"
     )
     return on(lab, vm, look)
+
+
+def begun(lab: Lab, node: Vm) -> list[str]:
+    """The tasks that COUNTS has begun on a node, each time."""
+    return on(lab, node, "cat /root/began 2>/dev/null").split()
+
+
+def head_pid(lab: Lab, host: Vm) -> int:
+    """The pid of the head on a host; 0: there is none."""
+    return int(on(lab, host, "pgrep -o -f '/bundle /var/tmp/batchio-'") or 0)

@@ -63,12 +63,19 @@ async def looked(job: api.Job) -> Any:
         return [row.id for row in rows], [a.exit_code for a in attempts], then, changes, live.why(1)
 
 
+async def paged(job: api.Job) -> tuple[int, list[str], int | None]:
+    """How many lines there are, one page, and where a text is."""
+    async with job.log_pages(task="1-2") as pages:
+        return len(pages), [line.text for line in await pages.page(0, 9)], await pages.find("ERR")
+
+
 READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "wait": lambda job, _: job.wait(),
     "status": lambda job, _: job.status(),
     "events": lambda job, _: all_of(job.events()),
     "logs": lambda job, _: all_of(job.logs(task=1, follow=True)),
     "raw_logs": lambda job, _: all_of(job.raw_logs(task="0,2")),
+    "log_pages": lambda job, _: paged(job),
     "head_log": lambda job, _: job.head_log(),
     "outputs": lambda job, _: job.outputs(),
     "download": lambda job, target: job.download(target),
@@ -122,6 +129,12 @@ def test_a_verb_that_reads_runs_in_the_loop_of_its_caller(
         assert (found[0]["event"], found[-1]["event"]) == ("job_submitted", "job_closed")
     elif verb == "download":
         assert found.tasks == 3
+    elif verb == "log_pages":
+        assert (found[0], sorted(found[1])) == (
+            4,
+            ["err", "err", "out 1", "out 2"],
+        )
+        assert found[1][found[2]] == "err"
     elif verb == "inputs":
         assert found == [None, None]
     elif verb == "attempts":
@@ -159,6 +172,10 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
             assert live.position > 1
             assert live.failures()[0].ids == "1"
             assert live.why(1)[0].startswith("Task 1 failed")
+    elif verb == "log_pages":
+        with job.log_pages(task=1) as pages:
+            assert (len(pages), pages.read(), pages.find("nothing")) == (2, 1.0, None)
+            assert [line.task for line in pages.page(pages.at(0.0), 9)] == [1, 1]
     elif verb in ("events", "logs", "raw_logs"):
         assert list(getattr(job, verb)())
     elif verb == "save_report":

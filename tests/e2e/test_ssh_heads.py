@@ -51,7 +51,7 @@ def test_a_job_ends_well_without_the_computer_it_came_from(
     other = computers("other")
     other.run("wait", job)
     assert other.status(job)["counts"]["succeeded"] == 3
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 10)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
     assert not left_on(lab, nodes[0])
 
 
@@ -94,7 +94,7 @@ def test_another_computer_has_all_lines_and_outputs_of_a_job_whose_client_was_ki
     for task in range(9):
         kept = (other.here / "results" / str(task) / "numbers").read_text().split()
         assert kept == [str(n) for n in range(task, 3001)]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
     assert [left_on(lab, vm) for vm in nodes] == [""] * 3
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.e2e import elsewhere
-from tests.e2e.elsewhere import head_host, left_on, on, until
+from tests.e2e.elsewhere import COUNTS, begun, head_host, head_pid, left_on, on, until
 from tests.testbed import images
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from tests.e2e.elsewhere import Computer
     from tests.testbed.client import Lab, Vm
     from tests.testbed.fixtures import MakeVms
-
-COUNTS: Final = "echo $BATCHIO_TASK_ID >> /root/began; until test -e /root/go; do sleep 0.05; done"
-"""A task that leaves a line each time it runs, and ends when it may."""
 
 
 @pytest.fixture
@@ -41,14 +38,6 @@ def laptop(inside_lab: Lab, tmp_path: Path, store: None) -> Computer:
 def node(vms: MakeVms) -> Vm:
     [vm] = vms(1)
     return vm
-
-
-def begun(lab: Lab, node: Vm) -> list[str]:
-    return on(lab, node, "cat /root/began 2>/dev/null").split()
-
-
-def head_pid(lab: Lab, host: Vm) -> int:
-    return int(on(lab, host, "pgrep -o -f '/bundle /var/tmp/batchio-'") or 0)
 
 
 def test_a_head_that_is_killed_or_hangs_is_started_again_and_nothing_runs_twice(
@@ -75,7 +64,7 @@ def test_a_head_that_is_killed_or_hangs_is_started_again_and_nothing_runs_twice(
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
 
 
 def test_a_head_goes_on_after_a_reboot_and_waits_for_its_secrets(
@@ -104,7 +93,7 @@ def test_a_head_goes_on_after_a_reboot_and_waits_for_its_secrets(
     for each in (other, job):
         laptop.run("wait", each)
     assert sorted(begun(lab, node)) == ["0", "0", "1"]
-    until(lambda: not left_on(lab, host), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, host), "the head's host to be as it was")
     assert value.encode() not in laptop.everything()
 
 
@@ -137,7 +126,7 @@ def test_a_head_that_nobody_keeps_up_is_recovered_and_one_that_is_lost_goes_on_e
     newer.run("cancel", job)
     newer.run("wait", job, code=4)
     assert begun(lab, node) == ["0"]
-    until(lambda: not left_on(lab, second), "the head's host to be as it was", 15)
+    until(lambda: not left_on(lab, second), "the head's host to be as it was")
     assert not left_on(lab, node)
 
 

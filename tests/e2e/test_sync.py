@@ -196,6 +196,9 @@ async def test_a_folder_that_cannot_be_written_is_a_failure_with_its_reason(
     result = await asyncio.wait_for(job.wait(), 60)
     assert (result.outcome, result.exit_code) == ("failed", 1)
     said = f"output files could not be copied to {folder} (No such file or directory"
-    assert said in "".join(text for _, text in (await job.status()).notes)
+    first, *_ = notes = [text for _, text in (await job.status()).notes]
+    assert first.startswith(f"output files cannot be copied to {folder}: No such file")
+    assert first.endswith("; batchio tries again")
+    assert said in "".join(notes)
     assert said in "\n".join(await job.explain())
     assert (await job.outputs() / "0" / "out").read_text() == "1\n"

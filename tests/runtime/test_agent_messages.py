@@ -39,7 +39,9 @@ TRUE_MESSAGES: list[list[Any]] = [
     ["returned", [[0, 1], [4, 1]]],
     ["fetched", 0, 1, 2, 1024, 0xFFFFFFFF],
     ["pong", 4, {"load": 0.5, "running": 1, "queued": 0, "disk_free": 10**12, "spool": 0}],
-    ["trouble", "the disk is full"],
+    ["trouble", "the disk is full", None],
+    ["trouble", "the disk is full", True],
+    ["trouble", "there is room", False],
     ["bye", ""],
 ]
 

@@ -169,9 +169,29 @@ def test_what_this_computer_cannot_keep_is_asked_for_again_and_no_program_runs_t
 
     assert runs(job) == [(0, 1), (1, 1)]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0", "1"]
-    [said] = notes(job)
-    assert said.startswith(f"output files cannot be saved in {tmp_path / 'out'}: File exists")
-    assert f"to give them up: batchio cancel {job.id}" in said
+    first, last = job.journaled(ev.Noted)
+    where = f"{tmp_path / 'out'}"
+    assert first.text.startswith(f"output files cannot be saved in {where}: File exists")
+    assert f"to give them up: batchio cancel {job.id}" in first.text
+    assert last.text == f"output files are saved in {where} again"
+    assert (first.waits, last.waits) == (True, False)
+
+
+def test_a_cancel_while_there_is_no_room_leaves_nothing_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = os.statvfs(tmp_path)
+    full = os.statvfs_result([*disk[:3], 0, 0, *disk[5:]])
+    monkeypatch.setattr(os, "fstatvfs", lambda _: full)
+    monkeypatch.setattr(placing, "_LOOK_EVERY", 0)
+    wanted = spec(1, collect=str(tmp_path / "out"))
+    job = Job(tmp_path, wanted, lambda _: Ends(leaves={"large": LARGE}))
+
+    def cancel() -> None:
+        job.ask(kind="cancel", tasks=None, why="enough")
+
+    assert job.lead((100, cancel)) is Outcome.CANCELLED
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_cancel_gives_up_what_cannot_be_kept(tmp_path: Path) -> None:

@@ -160,9 +160,13 @@ def test_what_tasks_print_waits_on_the_node_while_there_is_no_room_here(
     assert job.lead() is Outcome.SUCCEEDED
     assert runs(job) == [(task, 1) for task in range(4)]
     assert not job.journaled(ev.NodeSilent)
-    [note] = job.journaled(ev.Noted)
+    notes = {(note.node, note.waits): note.text for note in job.journaled(ev.Noted)}
     why = "No space left on device"
-    assert f"the output of its tasks cannot be saved here for now: {why}" in note.text
+    for number, name in enumerate(job.provider.nodes):
+        told = f"{name}: the output of its tasks cannot be saved here for now: {why}"
+        assert notes.pop((number, True)) == told
+        assert notes.pop((number, False)) == f"{name}: the output of its tasks is saved again"
+    assert notes == {}
     printed = read_records(job.store.logs(), 0)
     assert [record.task for record in printed] == [0, 1, 2, 3]
 

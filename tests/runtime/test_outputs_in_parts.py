@@ -13,8 +13,7 @@ from batchio.errors import JournalDown, WorkspaceError
 from batchio.runtime import parts
 from batchio.runtime.bringing import bring_outputs
 from batchio.runtime.replay import Fold
-from batchio.stores.bucket_outputs import BucketOutputs
-from batchio.testing import Attempt, Ends
+from batchio.testing import Attempt, Ends, MemoryParts
 from tests.core.machines import spec
 from tests.runtime.test_head_in_bucket import BucketJob
 
@@ -26,20 +25,8 @@ if TYPE_CHECKING:
     from batchio.testing import ScriptedNode
 
 PART = 1 << 20
+WHOLE = MemoryParts.read
 LARGE = os.urandom(3_500_000)
-
-
-class SigningOutputs(BucketOutputs):
-    """Parts in a bucket in memory, to which nodes get URLs all the same."""
-
-    def __init__(self, job: BucketJob) -> None:
-        super().__init__(job.place._bucket, job.id)
-        self.direct = True
-        self.signed: list[str] = []
-
-    def sign(self, task: int, attempt: int, part: int, seconds: float) -> str:
-        self.signed.append(f"https://store/{task}.{attempt}/{part}")
-        return self.signed[-1]
 
 
 class PartsJob(BucketJob):
@@ -50,7 +37,7 @@ class PartsJob(BucketJob):
             return Ends(leaves={"large": LARGE, "id": b"%d" % attempt.task})
 
         super().__init__(root, spec(count, **options), leaves)
-        self.outputs = self.store.parts = SigningOutputs(self)  # type: ignore[attr-defined]
+        self.outputs = MemoryParts(direct=True)
         self.store.parts = lambda: self.outputs  # type: ignore[attr-defined]
         self.provider.on_node = self.prepare
         self.refuses: dict[str, str] = {}
@@ -62,8 +49,7 @@ class PartsJob(BucketJob):
     def put(self, url: str, data: bytes) -> str:
         if why := self.refuses.get(url, self.refuses.get("*", "")):
             return why
-        key = url.removeprefix("https://store/")
-        self.moody.put(f"jobs/{self.id}/outputs/{key}", data)
+        self.outputs.take(url, data)
         return ""
 
     def bring(self, to: Path, **more: Any) -> Download:
@@ -126,7 +112,7 @@ def test_after_a_broken_connection_to_the_node_it_is_asked_for_all_parts_again(
     broke: list[str] = []
 
     def put(url: str, data: bytes) -> str:
-        if url.endswith("/2") and not broke:
+        if url.endswith(".2") and not broke:
             broke.append(url)
             node[0].go_silent()
             job.clock.call_at(job.clock.now() + 20, node[0].come_back)
@@ -153,7 +139,7 @@ def test_while_the_store_refuses_the_head_too_outputs_wait_and_no_program_runs_t
     def keep(*about: Any) -> None:
         if down:
             raise WorkspaceError("no room", where="s3://mine")
-        BucketOutputs.keep(job.outputs, *about)
+        MemoryParts.keep(job.outputs, *about)
 
     monkeypatch.setattr(job.outputs, "keep", keep)
 
@@ -163,7 +149,7 @@ def test_while_the_store_refuses_the_head_too_outputs_wait_and_no_program_runs_t
 
     assert job.lead((100, up)) is Outcome.SUCCEEDED
     assert len(job.provider.began) == 1
-    assert "output files cannot be saved in memory:" in job.notes()[0]
+    assert "output files cannot be saved in memory:parts" in job.notes()[0]
     assert "no room" in job.notes()[0]
     job.bring(tmp_path / "out")
     assert arrived(tmp_path / "out")
@@ -176,6 +162,36 @@ def test_more_than_the_limit_is_refused_and_no_record_says_that_it_is_there(
 
     assert job.lead() is Outcome.FAILED
     assert job.outputs.kept() == {}
+
+
+def test_parts_of_attempts_that_were_given_up_are_gone_when_the_job_is_done(
+    tmp_path: Path,
+) -> None:
+    job = PartsJob(tmp_path, count=2, max_output=2_000_000)
+    assert job.lead() is Outcome.FAILED
+    assert job.outputs.stored() == []
+
+    job = PartsJob(tmp_path / "again", count=2)
+    assert job.lead() is Outcome.SUCCEEDED
+    first = job.outputs.stored()
+    job.store.ask({"kind": "retry", "tasks": [1], "all": True})
+    assert job.lead() is Outcome.SUCCEEDED
+    assert {(task, attempt) for task, attempt, _ in first} == {(0, 1), (1, 1)}
+    assert {(task, attempt) for task, attempt, _ in job.outputs.stored()} == {(0, 1), (1, 2)}
+
+
+def test_parts_that_cannot_be_deleted_do_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = PartsJob(tmp_path)
+
+    def sweep() -> None:
+        raise JournalDown("it does not answer")
+
+    monkeypatch.setattr(job.outputs, "sweep", sweep)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    assert "parts of outputs that nobody needs stay in memory:parts: it does not" in caplog.text
 
 
 # --- bringing them -----------------------------------------------------------
@@ -192,7 +208,7 @@ def done(tmp_path: Path) -> PartsJob:
 def test_a_damaged_part_is_named_and_nothing_of_that_task_is_put_in_place(
     done: PartsJob, tmp_path: Path
 ) -> None:
-    done.moody.put(f"jobs/{done.id}/outputs/1.1/1", bytes(PART))
+    done.outputs.put(1, 1, 1, bytes(PART))
 
     with pytest.raises(WorkspaceError, match="part 1 of the outputs of task 1 is not what was"):
         done.bring(tmp_path / "out")
@@ -207,14 +223,14 @@ def test_what_was_interrupted_goes_on_at_the_next_task(
     cut = True
 
     def reading(
-        self: BucketOutputs, task: int, attempt: int, part: int, start: int = 0
+        self: MemoryParts, task: int, attempt: int, part: int, start: int = 0
     ) -> Iterator[bytes]:
         read.append(task)
         if cut and task == 1:
             raise KeyboardInterrupt
-        yield from BucketOutputs.read(self, task, attempt, part, start)
+        yield from WHOLE(self, task, attempt, part, start)
 
-    monkeypatch.setattr(SigningOutputs, "read", reading)
+    monkeypatch.setattr(MemoryParts, "read", reading)
     with pytest.raises(KeyboardInterrupt):
         done.bring(tmp_path / "out")
     assert set(read) == {0, 1}
@@ -232,16 +248,16 @@ def test_what_breaks_off_is_read_from_where_it_broke(
     asked: list[tuple[int, int, int]] = []
 
     def reading(
-        self: BucketOutputs, task: int, attempt: int, part: int, start: int = 0
+        self: MemoryParts, task: int, attempt: int, part: int, start: int = 0
     ) -> Iterator[bytes]:
         asked.append((task, part, start))
-        data = b"".join(BucketOutputs.read(self, task, attempt, part, start))
+        data = b"".join(WHOLE(self, task, attempt, part, start))
         yield data[:1000]
         if len(asked) == 1:
             raise JournalDown("it does not answer")
         yield data[1000:]
 
-    monkeypatch.setattr(SigningOutputs, "read", reading)
+    monkeypatch.setattr(MemoryParts, "read", reading)
     done.bring(tmp_path / "out")
 
     assert asked[:3] == [(0, 0, 0), (0, 0, 1000), (0, 1, 0)]
@@ -256,7 +272,7 @@ def test_a_store_that_stays_away_ends_it_with_its_words(
         raise JournalDown("it does not answer")
         yield b""
 
-    monkeypatch.setattr(SigningOutputs, "read", reading)
+    monkeypatch.setattr(MemoryParts, "read", reading)
     with pytest.raises(JournalDown, match="it does not answer"):
         done.bring(tmp_path / "out")
 
@@ -270,15 +286,3 @@ def test_a_newer_file_of_the_users_is_kept_and_that_is_said(done: PartsJob, tmp_
     assert "id~" in said
     assert (tmp_path / "out/0/id~").read_text() == "mine"
     assert arrived(tmp_path / "out", 0)
-
-
-@pytest.mark.parametrize(
-    "damaged",
-    [b"", b"[]", b'{"attempt": 1}', b'{"attempt": 0, "parts": []}',
-     b'{"attempt": 1, "parts": [[1]]}', b'{"attempt": 1, "parts": [[-1, 0]]}', b"\xff"],
-)  # fmt: skip
-def test_a_damaged_record_is_named(done: PartsJob, tmp_path: Path, damaged: bytes) -> None:
-    done.moody.put(f"jobs/{done.id}/outputs/0", damaged)
-
-    with pytest.raises(WorkspaceError, match=r"record of outputs memory:.*/outputs/0 is damaged"):
-        done.bring(tmp_path / "out")

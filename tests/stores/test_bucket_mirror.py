@@ -196,6 +196,34 @@ def test_a_head_that_dies_while_it_seals_loses_nothing(
     assert fatal > 3, "sealing asks the bucket for several things"
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["first look", "later look"])
+def test_who_reads_while_logs_are_sealed_misses_no_line(tmp_path: Path, *, before: bool) -> None:
+    moment, asked = 1, 1
+    while moment <= asked:
+        bucket, folder = bucket_with_job(), tmp_path / str(moment)
+        spools = {0: bytearray(record(0, b"one\n"))}
+        head, moody = Head(bucket, folder / "here", 1, spools), MoodyBucket(bucket)
+        logs = BucketLogs(cast("Bucket", moody), JOB, folder / "there")
+        if before:
+            logs.catch_up()
+        moody.requests.clear()
+        head.pull(0)
+        head.mirror.flush()
+
+        def seal(*_: str, head: Head = head, moody: MoodyBucket = moody, at: int = moment) -> Mood:
+            if len(moody.requests) == at:
+                head.mirror.seal()
+            return "well"
+
+        moody.mood = seal
+        logs.catch_up(over=True)
+        asked = len(moody.requests)
+        assert texts(all_printed(logs, LINES)) == ["one"], f"sealed at request {moment}"
+        moment += 1
+
+    assert moment > 3
+
+
 @pytest.mark.asyncio
 async def test_an_agent_is_told_to_forget_only_what_is_in_the_bucket(tmp_path: Path) -> None:
     moody = MoodyBucket(bucket_with_job())

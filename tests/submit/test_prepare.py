@@ -80,8 +80,9 @@ def test_the_command_arrives_byte_for_byte(caller: Caller) -> None:
 def test_the_same_from_the_command_line_and_from_python(caller: Caller) -> None:
     caller.file("process.py", DOCS_PROCESS)
     caller.file("in.txt", "a\nb\n")
-    typed = caller.typed("process.py", "x", map_over_file="in.txt", max_workers="4", env=["A=1"])
-    called = caller.called(["process.py", "x"], map_over_file="in.txt", max_workers=4, env={"A": 1})
+    words = ["process.py", "$BATCHIO_TASK_INPUT"]
+    typed = caller.typed(*words, map_over_file="in.txt", max_workers="4", env=["A=1"])
+    called = caller.called(words, map_over_file="in.txt", max_workers=4, env={"A": 1})
     one, other = typed.spec.to_json(), called.spec.to_json()
     origins = [{name: row[0] for name, row in spec.pop("options").items()} for spec in (one, other)]
     assert one == other

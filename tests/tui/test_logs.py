@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import batchio_tui.logs
 from batchio import api
 from batchio_tui.logs import Logs
 from tests.tui.seeing import seated
@@ -63,6 +64,50 @@ async def test_lines_that_come_between_two_looks_take_nobody_from_where_they_wen
         await seat.press("end", "home")
         await seat.until("199 below")
         assert (logs.cursor, logs.top) == (0, 0)
+
+
+async def test_a_log_of_any_length_is_seen_from_its_first_line_on_and_searched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batchio_tui.logs, "TAIL", 100)
+    job = await done("echo needle; seq 2 9000; echo needle; seq 9002 10000")
+    async with seated(job) as seat:
+        await seat.press("4")
+        await seat.until("10000", "follows")
+        assert seat.pane.view.count == 100  # type: ignore[attr-defined]
+        await seat.press("home")
+        await seat.when(lambda: seat.pane.view.count == 10_000)  # type: ignore[attr-defined]
+        assert "9901" in next(line for line in seat.lines if "›" in line), "it stays on its line"
+        await seat.press("home")
+        await seat.until("9,999 below", "needle")
+        await seat.press("end")
+        await seat.until("follows", "10000")
+        await seat.press("slash")
+        await seat.type("needle")
+        await seat.press("enter")
+        await seat.until("999 below", "9002")
+        await seat.press("N")
+        await seat.until("9,999 below")
+        await seat.press("N")
+        await seat.until("no more lines above have needle")
+
+
+async def test_lines_by_number_are_followed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batchio_tui.logs, "TAIL", 20)
+    gate = tmp_path / "gate"
+    wait = 'seq 1 200; until test -e "$GATE"; do sleep 0.05; done; seq 201 400; sleep 600'
+    job = await api.run(["sh", "-c", wait], env={"GATE": str(gate)})
+    async with seated(job) as seat:
+        await seat.press("4")
+        await seat.until(" 200 ", "follows")
+        await seat.press("home")
+        await seat.when(lambda: seat.pane.view.count == 200)  # type: ignore[attr-defined]
+        await seat.press("end")
+        gate.touch()
+        await seat.until(" 400 ", "follows")
+    await job.cancel()
 
 
 async def test_a_text_is_searched_for_both_ways() -> None:

@@ -45,7 +45,8 @@ ACTIONS: Final = (
         "failed", ("f",), "failed", "Show only what failed, or all again.", TASKS | {"events"},
         foot=2,
     ),
-    Action("open", ("enter",), "open", "Open what the cursor is on.", foot=3),
+    Action("open", ("enter",), "open", "Open what the cursor is on.",
+           TABLES - {"events", "options"}, foot=3),
     Action("log", ("l",), "logs", "Show what this task, group or node printed.", foot=4),
     Action("why", ("w",), "why", "Say why the task, or the job, is where it is.", foot=5),
     Action(

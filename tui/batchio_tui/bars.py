@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from textual.message import Message
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from batchio_tui.actions import Keys
     from batchio_tui.paint import Line, Piece
+
+LEAST: Final = 16
+"""Columns that what a view is narrowed to is given, before names of other views are left out."""
 
 
 class Chosen(Message):
@@ -44,13 +47,15 @@ class ViewBar(Painted):
         for view in VIEWS:
             text = f" {self._keys.shown(view)} {view.title()}{self.sums.get(view, '')} "
             line.append((text, "tab" if view == self.current else "dim"))
-        about = fitted(self.about, min(width_of(self.about), max(width // 3, 1)))
-        if pieces_wide(line) + width_of(about) + 2 > width:
+        room = width - pieces_wide(line) - 2
+        if min(width_of(self.about), LEAST) > room:
             line = [
                 (f" {self._keys.shown(view)} " + (view.title() + " ") * (view == self.current),
                  "tab" if view == self.current else "dim")
                 for view in VIEWS
             ]  # fmt: skip
+            room = width - pieces_wide(line) - 2
+        about = fitted(self.about, min(width_of(self.about), max(room, 0)))
         return [spread(line, [(f"{about} ", "wait")] if about else [], width)]
 
     def on_click(self, event: events.Click) -> None:

@@ -61,11 +61,10 @@ def choose(pane: JobPane, text: str) -> None:
 # --- looking ----------------------------------------------------------------------
 
 
-def filter_(pane: JobPane) -> None:
+def filter_(pane: JobPane) -> Awaitable[None] | None:
     """Ask for a filter, and use it while it is typed; in the logs, for what to search."""
     if isinstance(pane.view, Logs):
-        search(pane, pane.view)
-        return
+        return search(pane, pane.view)
     before = tasks_of(pane).filter
     if pane.shown not in ("tasks", "events"):
         pane.show("tasks")
@@ -85,27 +84,25 @@ def filter_(pane: JobPane) -> None:
         pane.view.focus()
 
     pane.field.open("filter:", before, typed, done)
+    return None
 
 
-def search(pane: JobPane, logs: Logs) -> None:
+async def search(pane: JobPane, logs: Logs) -> None:
     """Ask for a text, and move to the line before that has it: the newest are at the end."""
 
-    def done(text: str | None) -> None:
-        logs.focus()
-        if text and not (logs.search(text, back=True) or logs.search(text)):
-            pane.tell(f"no line has {text}")
-        pane.renew_bars()
-
-    pane.field.open("search:", logs.sought, lambda _: "", done)
+    text = await pane.line("search:", logs.sought)
+    if text and not (await logs.search(text, back=True) or await logs.search(text)):
+        pane.tell(f"no line has {text}")
+    pane.renew_bars()
 
 
 def again(*, back: bool) -> Doing:
     """Return what moves to the next line that was searched for."""
 
-    def doing(pane: JobPane) -> None:
+    async def doing(pane: JobPane) -> None:
         logs = pane.view
         if isinstance(logs, Logs) and logs.sought:
-            if not logs.search(logs.sought, back=back):
+            if not await logs.search(logs.sought, back=back):
                 pane.tell(f"no more lines {'above' if back else 'below'} have {logs.sought}")
             pane.renew_bars()
 
@@ -141,6 +138,8 @@ def open_(pane: JobPane) -> None:
             open_task(pane, pane.positions_of([view.group.task])[0])
     elif isinstance(view, TaskView):
         log(pane)
+    elif isinstance(view, Logs) and view.line is not None:
+        open_task(pane, pane.positions_of([view.line.task])[0])
     elif isinstance(view, Nodes) and view.row is not None:
         choose(pane, f"node:{view.row.name}")
         pane.show("tasks", keep=True)
@@ -180,6 +179,8 @@ def why(pane: JobPane) -> None:
         return
     row = view.row if isinstance(view, Tasks | TaskView) else None
     told = live.why(None if row is None else row.id)
+    if live.damage is not None:
+        told = [*told, f"Where it is damaged: {live.damage}"]
     title = f"job {pane.job.id}" if row is None else f"task {row.id}"
     pane.app.push_screen(Telling(f"Why {title} is where it is", told))
 

@@ -53,6 +53,10 @@ class Overview(Painted):
         """What helps, as the verdict says: a key with its word, or a command."""
         self.trouble = ""
         """Why what is shown is old; "": it is not."""
+        self.old = ""
+        """Why what is shown may be old; "": it is not."""
+        self.damaged = False
+        """Whether a part of the journal could not be read."""
         self.reading = 1.0
         """How much of the journal was read."""
 
@@ -93,6 +97,8 @@ class Overview(Painted):
     def _truth(self, view: JobHeader, width: int) -> Line:
         if self.trouble:
             return [(" ! ", "alert"), (f" {words.plain(self.trouble)}", "bad")]
+        if self.old:
+            return [(" ! ", "alert"), (f" {words.plain(self.old)}", "bad")]
         if self.reading < 1:
             return [(f" … {self.reading:.0%} read, and reading on", "wait")]
         verdict = view.verdict
@@ -135,6 +141,9 @@ class Overview(Painted):
         return words.lasted(at - now) if at - now < SOON_S else words.minute(at, now)
 
     def _ended(self, width: int) -> Line:
+        if self.damaged:
+            text = " a part of the journal is damaged, and left out here"
+            return spread([(" ! ", "alert"), (text, "bad")], [("w says where ", "key")], width)
         if self.chart is None or not any(self.chart.parts):
             return []
         about = f"tasks ended, in {words.lasted(self.chart.seconds)} "

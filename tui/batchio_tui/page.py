@@ -42,10 +42,26 @@ class Page(Grid):
         return [(line,) for line in self.lines[first:last]]
 
 
+def parts(text: str, width: int) -> list[str]:
+    """Return a text in parts of at most `width` columns."""
+    if width_of(text) <= width:
+        return [text]
+    if text.isascii():
+        return [text[at : at + width] for at in range(0, len(text), width)]
+    found, left = [], text
+    while left:
+        sizes = range(min(width, len(left)), 0, -1)
+        size = next((size for size in sizes if width_of(left[:size]) <= width), 1)
+        found.append(left[:size])
+        left = left[size:]
+    return found
+
+
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:
     """Return a text in lines of at most `width` columns, broken at blanks where there are any."""
     lines, line = [], ""
-    for word in text.split(" "):
+    long = max(width - width_of(indent), 1)
+    for word in (part for whole in text.split(" ") for part in parts(whole, long)):
         if line and width_of(line) + 1 + width_of(word) > width:
             lines.append(line)
             line = indent + word

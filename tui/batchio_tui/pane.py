@@ -151,7 +151,8 @@ class JobPane(Widget):
         if change is None or abs(now - self._paced) >= PACE_S:
             self._paced = now
             over.chart = chart_of(live, view, now, max(self.size.width // 2 - 2, 8))
-        over.view, over.reading = view, live.reading
+        over.view, over.reading, over.old = view, live.reading, _oldness(live)
+        over.damaged = live.damage is not None
         over.past = self.timeline.told(live) if self.timeline.is_open else ""
         over.helps = doing.helping(self, view.verdict.command)
         over.repaint()
@@ -358,6 +359,13 @@ class JobPane(Widget):
         height = event.size.height
         self.overview.styles.height = 4 if height >= 16 else 2 if height >= 9 else 1
         self.view_bar.display = height >= 6
+
+
+def _oldness(live: Live) -> str:
+    """Say why what is shown may be old; "": it is not."""
+    if live.unanswered is None:
+        return ""
+    return f"the workspace has not answered since {words.clock(live.unanswered)}"
 
 
 __all__ = ["VIEWS", "JobPane"]

@@ -25,12 +25,14 @@ class Outbox:
         self.begun: dict[Key, float] = {}
         self.owed: list[list[Any]] = []
         self.troubled: set[str] = set()
+        self.held = ""  # why tasks wait now
 
     def greet(self, hello: list[Any], dones: Iterable[bytes]) -> None:
         """Begin with a new head: it gets the hello, all results, and what was kept for it."""
         self.listened = True
         self.follows = False
-        self.messages = [hello, *self.owed]
+        held = [["trouble", self.held, True]] if self.held else []
+        self.messages = [hello, *(one for one in self.owed if one not in held), *held]
         self.owed.clear()
         self.dones = list(dones)
 
@@ -54,6 +56,12 @@ class Outbox:
             self.troubled.add(text)
             say(text)
             self.tell(["trouble", text])
+
+    def hold(self, text: str, waits: bool) -> None:
+        """Tell that tasks wait from now on, or no longer, and why; each head hears the first."""
+        self.held = text if waits else ""
+        say(text)
+        self.tell(["trouble", text, waits])
 
     def started(self, key: Key, when: float) -> None:
         self.begun[key] = when

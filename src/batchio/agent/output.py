@@ -134,12 +134,14 @@ class Output:
             self.unheard.appendleft((0.0, attempt))
         self.heard.clear()
         if why != "backlog":
-            self.outbox.trouble("the log cannot be written (%s); tasks wait" % why)
+            self.outbox.hold("the log cannot be written (%s); tasks wait" % why, True)
         self.loop.at(self.loop.now + 1.0)
 
     def unchoke(self) -> None:
         """Go on reading and starting, when there is room again."""
         if self.choked and not self.log.full() and self.log.write():
+            if self.choked != "backlog":
+                self.outbox.hold("the log is written again", False)
             self.choked = ""
             self.loop.at(self.loop.now)
             self.outbox.dirty = True

@@ -52,6 +52,8 @@ class Listed(NamedTuple):
     e_tag: str
     """As `Mark.e_tag`, though some stores leave out its quotes here."""
     size: int
+    changed: float
+    """When it was written last by the store's clock, in Unix seconds."""
 
 
 class Found(NamedTuple):
@@ -228,7 +230,12 @@ class Bucket:
             try:
                 batches = obstore.list(self._store, folder, offset=after or None)
                 found = [
-                    Listed(item["path"], item["e_tag"] or "", item["size"])
+                    Listed(
+                        item["path"],
+                        item["e_tag"] or "",
+                        item["size"],
+                        item["last_modified"].timestamp(),
+                    )
                     for batch in batches
                     for item in batch
                 ]

@@ -17,7 +17,7 @@ from batchio.cli.output import Column
 from batchio.cli.terminal import STDIN, stdin_waits, visible
 from batchio.cli.words import plural
 from batchio.core.record import SCHEMA
-from batchio.core.spec import PYTHON
+from batchio.core.spec import HEADS_HERE, PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,12 +107,15 @@ def _start(prepared: Prepared, form: Format) -> int:
         show(job, keys)
         wait = wait or finished(job.status()).state == "done"
     to_bring = None if prepared.workspace.local else spec.collect  # by whoever waits
+    to_sync = None if prepared.head in HEADS_HERE else spec.sync
     if value("follow") or wait:
-        from batchio.cli.waiting import INTERRUPTED, fetch
+        from batchio.cli.waiting import INTERRUPTED, bring_back, fetch
 
         code = follow.stay(job, lines=value("follow"), form=form, leading=leading)
         if to_bring and code < INTERRUPTED:
             fetch(job, to_bring, clean=False)  # the folder was cleaned before
+        if to_sync and code < INTERRUPTED:
+            bring_back(job, to_sync)
         return code
     if form != "table":
         record = Submitted(schema=SCHEMA, id=job.id, name=spec.name, tasks=len(spec.tasks))
@@ -123,7 +126,8 @@ def _start(prepared: Prepared, form: Format) -> int:
             (f"batchio status {job.id}", "show its state"),
             (f"batchio logs {job.id} --follow", "show its output"),
             (f"batchio cancel {job.id}", "stop it"),
-            *_bringing(job.id, to_bring),
+            *_bringing(job.id, "--download", to_bring),
+            *_bringing(job.id, "--sync", to_sync),
         )
     )
     return 0
@@ -153,11 +157,11 @@ def _announce(prepared: Prepared, job: Job, form: Format, keys: dict[str, str] |
         output.flush()
 
 
-def _bringing(job: str, folder: str | None) -> list[tuple[str, str]]:
+def _bringing(job: str, option: str, folder: str | None) -> list[tuple[str, str]]:
     """Return the command that brings outputs to a folder, with its purpose, if there is one."""
     if folder is None:
         return []
-    return [(f"batchio wait {job} --download {shlex.quote(folder)}", "bring its files")]
+    return [(f"batchio wait {job} {option} {shlex.quote(folder)}", "bring its files")]
 
 
 async def unattended(prepared: Prepared) -> list[str]:

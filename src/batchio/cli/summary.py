@@ -10,6 +10,7 @@ from batchio.cli.terminal import painted, visible
 from batchio.cli.words import COLOURS, clock, dollars, lasted, outcomes, plural, stamp, zoned
 from batchio.core.concerns import Kind
 from batchio.core.explain import clip
+from batchio.core.last_words import advice
 from batchio.core.verdict import tells
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def failure_lines(view: JobView) -> Iterator[str]:
             yield f"    {visible(group.last_words)}"
         if group.attempts > 1:
             yield f"    {_when(group)}"
+        if hint := advice(group.last_words):
+            yield f"    hint: {visible(hint)}"
     if more := [group for group in groups[GROUPS_SHOWN:] if group.count]:
         yield f"{plural(sum(g.count for g in more), 'more task')} in {len(more)} other ways"
 

@@ -34,6 +34,7 @@ class WaitArgs:
     timeout: str | None
     download: str | None
     download_clean: bool
+    sync: str | None
     format: Format
     workspace: str | None
     quiet: bool
@@ -54,10 +55,11 @@ def wait_for(args: WaitArgs) -> int:
       batchio wait hello && echo fine
       batchio wait --timeout 1h 2c4d 2c4f
     """
-    if args.download and len(args.job) > 1:
-        raise UsageError(
-            "--download works for one job at a time", hint="wait for each job separately"
-        )
+    for option, folder in (("--download", args.download), ("--sync", args.sync)):
+        if folder and len(args.job) > 1:
+            raise UsageError(
+                f"{option} works for one job at a time", hint="wait for each job separately"
+            )
     ends = time.monotonic() + parse_duration(args.timeout) if args.timeout else None
     jobs = [finished(found(name, args.workspace)) for name in args.job or (None,)]
     array = output.JsonArray() if len(jobs) > 1 and args.format == "json" else None
@@ -71,6 +73,8 @@ def wait_for(args: WaitArgs) -> int:
             return codes[-1]
         if args.download:
             fetch(job, args.download, clean=args.download_clean)
+        if args.sync:
+            bring_back(job, args.sync)
     if array:
         array.close()
     return next(filter(None, codes), 0)
@@ -89,11 +93,24 @@ def fetch(job: Job, target: str, *, clean: bool) -> None:
     diagnostics.say(f"output files of {plural(done.tasks, 'task')}: {visible(target)}")
 
 
+def bring_back(job: Job, target: str) -> None:
+    """Copy what tasks made or changed to its places in the folder `target`."""
+    for said in finished(job.bring_back(target)):
+        diagnostics.warn(visible(said))
+    diagnostics.say(f"what tasks made or changed is in {visible(target)}")
+
+
 wait = command(
     "wait",
     wait_for,
     WaitArgs,
     JobArgument(many=True),
+    click.Option(
+        ["--sync"],
+        metavar="FOLDER",
+        help="Bring what tasks made or changed back to this folder, as --sync of run does "
+        "unless the head is on another computer.",
+    ),
     click.Option(
         ["--timeout"], metavar="TIME", help="Stop waiting after this time; the job keeps running."
     ),

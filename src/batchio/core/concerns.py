@@ -14,6 +14,7 @@ from batchio.core.node import TWIN, NodeState
 from batchio.core.plan import least_nodes
 from batchio.core.record import View
 from batchio.core.sizes import format_bytes, format_duration
+from batchio.core.spec import HEADS_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +47,8 @@ class Kind(StrEnum):
     """Tasks wait until these nodes are ready."""
     FEWER = "fewer"
     """Fewer tasks run at a time than was asked for: an opinion on the request, and no news."""
+    BLOCKED = "blocked"
+    """What tasks print or leave cannot be kept, so they wait."""
     NO_LIMIT = "no_limit"
     """The node does not enforce a limit that was asked for."""
     REMAINS = "remains"
@@ -62,7 +65,7 @@ class Concern(View):
 
     kind: str
     """`unattended`, `provider`, `trying`, `silent`, `used_once`, `left_out`, `waiting`, `fewer`,
-    `no_limit` or `remains`."""
+    `blocked`, `no_limit` or `remains`."""
     name: str
     """Name of the node as it was typed; of several, with commas between; or the job's id."""
     why: str
@@ -96,7 +99,7 @@ def concerns(
         attended: Whether a head leads the job; None: not known.
         last_words: Why its last head ended, as that said itself; or "".
     """
-    found = [*_unattended(machine, attended, last_words), *_provider(machine)]
+    found = [*_unattended(machine, attended, last_words), *_provider(machine), *_blocked(machine)]
     found += _troubles(machine, reaching or {})
     for node in machine.nodes:
         found += _of_node(machine, node)
@@ -121,9 +124,10 @@ def sentences(machine: Machine, now: float, known: Sequence[Concern]) -> Iterato
 
 
 def noted(machine: Machine) -> Iterator[str]:
-    """Yield a sentence for each of the newest notes."""
+    """Yield a sentence for each of the newest notes that are no concern."""
     for _, text in machine.notes[-MOST_NOTES:]:
-        yield f"Note: {text}."
+        if text not in machine.running_job.blocked.values():
+            yield f"Note: {text}."
 
 
 def failing(node: Node, reaching: Reaching) -> str:
@@ -141,9 +145,11 @@ def _times(number: object) -> str:
 def _unattended(m: Machine, attended: bool | None, last_words: str) -> Iterator[Concern]:
     job = m.running_job
     if attended is False and not job.closed:
-        why = f": {last_words}" if last_words else ""
+        was = "" if job.head in ("", *HEADS_HERE) else f"its head was on {job.head}"
+        said = last_words or was
+        why = f": {said}" if said else ""
         text = f"no process runs it{why}; to continue it: batchio recover {job.id}"
-        yield Concern(Kind.UNATTENDED, job.id, last_words, text)
+        yield Concern(Kind.UNATTENDED, job.id, said, text)
 
 
 def _provider(m: Machine) -> Iterator[Concern]:
@@ -152,6 +158,17 @@ def _provider(m: Machine) -> Iterator[Concern]:
         name = job.spec.provider
         text = f"the {name} provider does not list its nodes: {job.offers_why}"
         yield Concern(Kind.PROVIDER, name, job.offers_why, text)
+
+
+def _blocked(m: Machine) -> Iterator[Concern]:
+    if not m.running_job.closed:
+        for number, noted in m.running_job.blocked.items():
+            if number == "-1":
+                yield Concern(Kind.BLOCKED, m.running_job.id, noted, noted)
+                continue
+            name = m.nodes[int(number)].name
+            why = noted.removeprefix(f"{name}: ")
+            yield Concern(Kind.BLOCKED, name, why, f"on {name}: {why}")
 
 
 def _troubles(m: Machine, reaching: Reaching) -> Iterator[Concern]:

@@ -61,7 +61,7 @@ def all_of(m: Machine, now: float, *, rang: bool) -> Iterator[ev.Event]:
     if m.idle:
         yield from _give_back(m, now)
     job = m.running_job
-    if not m.undone and job.spec.sync and job.fresh:
+    if not m.undone and job.merges and job.fresh:
         yield ev.MergeBegan(now, job.merging + 1)
     if not m.undone and not m.held and not job.closed and not job.to_merge:
         yield ev.JobClosed(now, m.outcome.label)

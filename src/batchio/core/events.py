@@ -152,11 +152,16 @@ class RequestTaken(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class Noted(Event):
-    """A note for people; it changes nothing."""
+    """A note for people. With `waits` it says what is held up by lack of room, or of a right."""
 
     tag: ClassVar[str] = "note"
 
     text: str
+    waits: bool | None = field(default=None, metadata=LATER)
+    """Whether tasks wait from now on because of what is noted, or no longer; None: it holds up
+    nothing."""
+    node: int = field(default=-1, metadata=LATER)
+    """Whose tasks wait; -1: output files wait, on whichever node they are."""
 
 
 # --- tasks -------------------------------------------------------------------

@@ -112,6 +112,8 @@ def _job_done(m: Machine, now: float, known: Sequence[Concern]) -> Iterator[str]
     yield f"The job {_ended(outcome)} after {took}: {_progress(m)}."
     said = verdict(m, now, known)
     yield from _verdict(m, now, said, ())
+    if job.spec.sync and not job.merges:
+        yield f"To bring its output files: batchio wait {job.id} --sync {job.spec.sync}"
     if job.why and job.why not in said.text:
         yield f"It ended early: {job.why}."
     yield from sentences(m, now, [concern for concern in known if not tells(said, concern)])

@@ -36,11 +36,18 @@ def on_head(m: Machine, event: ev.HeadStarted) -> bool:
     job = m.running_job
     job.epoch, job.head = event.epoch, event.kind
     job.boot, job.booted = event.boot, event.booted
+    m.running_job.blocked.clear()  # it will hear, or see for itself
     return True
 
 
 def on_noted(m: Machine, event: ev.Noted) -> bool:
+    if event.node != -1:
+        m.node(event.node)
     m.notes.append((event.at, event.text))
+    if event.waits:
+        m.running_job.blocked[str(event.node)] = event.text
+    elif event.waits is False:
+        m.running_job.blocked.pop(str(event.node), None)
     return True
 
 

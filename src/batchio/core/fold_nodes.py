@@ -98,9 +98,11 @@ def on_node(m: Machine, event: ev.NodeEvent) -> bool:
             pass
     if isinstance(event, ev.NodeRestarted):
         _lose(m, node, node.active, "its agent was restarted", event.at)
+        m.running_job.blocked.pop(str(node.number), None)
     elif not node.alive:
         _lose(m, node, node.active | node.collecting, node.why, event.at)
         _elect(m, node)
+        m.running_job.blocked.pop(str(node.number), None)
     if not isinstance(event, (ev.NodeNoticed, ev.NodeEnds)):
         m.emit(*_newly_due(m, node))
     return True

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from batchio.core.errands import ready_limit
+from batchio.core.spec import HEADS_HERE
 from batchio.core.task import Outcome, TaskState
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ class Job:
     """Why the provider could not list its offers; "" when it could, or was not asked yet."""
     offers_again: float = 0.0
     """When the provider is asked for offers again; 0: never."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """By node's number, or "-1" for all output files: why nothing more can be kept now."""
     ready_limit: float = field(init=False)
     """Seconds that a node of the job may take from booting to being ready."""
 
@@ -91,12 +94,17 @@ class Job:
         spec = self.spec
         if spec.output_filestore:
             return f"{spec.output_filestore}/{self.id}"
-        return spec.sync if spec.sync and not self.unmerged else ""
+        return (self.spec.sync or "") if self.merges and not self.unmerged else ""
+
+    @property
+    def merges(self) -> bool:
+        """Whether its head brings outputs to the folder of --sync; one elsewhere has it not."""
+        return self.spec.sync is not None and self.head in ("", *HEADS_HERE)
 
     @property
     def to_merge(self) -> bool:
-        """Whether outputs are still to be brought to the folder of --sync."""
-        return self.spec.sync is not None and (self.fresh or self.merging > self.merged)
+        """Whether its head still is to bring outputs to the folder of --sync."""
+        return self.merges and (self.fresh or self.merging > self.merged)
 
     @property
     def cut_short(self) -> bool:

@@ -168,8 +168,9 @@ class Machine:
         if self.offers is None and self.job is not None and not self.job.closed:
             out.append(ef.ListOffers())
         out += fold_nodes.under_way(self)
-        if self.job is not None and self.job.merging > self.job.merged:
-            out.append(ef.MergeOutputs(self.job.merging))
+        job = self.job
+        if job is not None and job.merges and job.merging > job.merged:
+            out.append(ef.MergeOutputs(job.merging))
         return out
 
     # --- reading -------------------------------------------------------------

@@ -225,7 +225,10 @@ def node_rows(
             address=facts.get("address") or None,
             cpus=facts.get("cpus"),
             memory=facts.get("memory"),
-            why=node.why or preparing(node, seen or {}) or failing(node, reaching or {}),
+            why=node.why
+            or machine.running_job.blocked.get(str(node.number), "").removeprefix(f"{node.name}: ")
+            or preparing(node, seen or {})
+            or failing(node, reaching or {}),
             hostname=facts.get("hostname"),
             load=said.get("load"),
             disk_free=said.get("disk_free"),

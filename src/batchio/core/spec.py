@@ -20,6 +20,9 @@ SPEC_VERSION: Final = 1
 PYTHON: Final = "{python}"
 """Placeholder in argv for the node's Python interpreter; the provider replaces it."""
 
+HEADS_HERE: Final = ("local", "inline")
+"""The kinds of heads on the computer of whoever starts them; any other is the word of a host."""
+
 SHELL: Final = "/bin/sh"
 SCRIPT_NAME: Final = "script"
 """The file name of a script that was given as text."""

@@ -42,7 +42,8 @@ class Teller:
             elif number == MOST_TOLD + 1:
                 self._tell(f"the same holds for more nodes; see: batchio status {view.id}")
         known = {text for _, text in view.notes[: self._notes]}
+        known |= {concern.why for concern in view.concerns}
         for text in dict.fromkeys(text for _, text in view.notes[self._notes :]):
-            if text not in known:
+            if known.isdisjoint((text, text.partition(": ")[2])):
                 self._tell(text)
         self._notes = max(self._notes, len(view.notes))

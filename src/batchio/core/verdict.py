@@ -41,6 +41,8 @@ class Kind(StrEnum):
     """It is being ended early."""
     NO_NODE = "no_node"
     """Tasks wait, no node is ready, and why is known."""
+    BLOCKED = "blocked"
+    """What tasks print or leave cannot be kept, so they wait."""
     STALLED = "stalled"
     """Attempts run, and none has ended for much longer than is usual."""
     BAD_NODE = "bad_node"
@@ -192,6 +194,12 @@ def _no_node(facts: Facts) -> Said | None:
     return None
 
 
+def _blocked(facts: Facts) -> Said | None:
+    if (stuck := _concern(facts, Known.BLOCKED)) is None:
+        return None
+    return stuck.text, "" if stuck.name == facts.id else f"batchio nodes {facts.id}"
+
+
 def _stalled(facts: Facts) -> Said | None:
     m, recent = facts.machine, facts.machine.endings.recent
     under_way = m.tasks.by_state[TaskState.RUNNING] + m.tasks.by_state[TaskState.ASSIGNED]
@@ -287,6 +295,7 @@ CONDITIONS: Final[dict[Kind, Callable[[Facts], Said | None]]] = {
     Kind.SUCCEEDED: _succeeded,
     Kind.ENDING: _ending,
     Kind.NO_NODE: _no_node,
+    Kind.BLOCKED: _blocked,
     Kind.STALLED: _stalled,
     Kind.BAD_NODE: _bad_node,
     Kind.MEMORY: _memory,

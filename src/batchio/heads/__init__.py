@@ -20,9 +20,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batchio.core.spec import HEADS_HERE
 from batchio.heads import detached
 from batchio.heads.needs import need_host, need_its_computer, need_secrets
-from batchio.providers import HEADS_HERE
 from batchio.runtime.host import in_thread, is_plain
 
 if TYPE_CHECKING:

@@ -48,7 +48,11 @@ SHOWN = 2000
 def look(order: dict[str, Any], _: BinaryIO) -> dict[str, Any]:
     """Tell what this host is, for the bundle and for the way a head is kept up."""
     base = order["base"]
+    if not os.access(base, os.W_OK | os.X_OK):
+        raise OSError(f"nothing can be written in {base}")
     status = os.statvfs(base)
+    if status.f_flag & os.ST_NOEXEC:
+        raise OSError(f"no program can be started from {base}: it is mounted noexec")
     room = ROOM + order["room"]
     if status.f_bavail * status.f_frsize < room:
         raise OSError(f"no room for a head in {base}: it takes {room >> 20} MB")
@@ -223,15 +227,29 @@ def runs(folder: Path, job: str) -> bool:
 def keeper() -> str:
     """Return who starts a head again: "system", the user's own "user", or "": nobody.
 
-    A user's systemd ends with the last login, unless the user lingers: loginctl(1).
+    A user's systemd ends with the last login, unless the user lingers: loginctl(1). Nobody does
+    where no unit can be written, as in a home that is read-only.
     """
-    if not os.path.isdir("/run/systemd/system"):  # sd_booted(3)
+    if not os.path.isdir("/run/systemd/system") or not _writable(_units()):  # sd_booted(3)
         return ""
     if os.getuid() == 0:
         return "system"
     user, own = pwd.getpwuid(os.getuid()).pw_name, f"/run/user/{os.getuid()}/systemd/private"
     lingers = os.path.exists(f"/var/lib/systemd/linger/{user}")
     return "user" if lingers and os.path.exists(own) else ""
+
+
+def _units() -> Path:
+    """Return the folder for units of this user's."""
+    if os.getuid() == 0:
+        return Path("/etc/systemd/system")
+    return Path(pwd.getpwuid(os.getuid()).pw_dir, ".config/systemd/user")
+
+
+def _writable(folder: Path) -> bool:
+    """Return whether something can be written in a folder, which need not be there yet."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def unit_name(job: str) -> str:
@@ -241,11 +259,8 @@ def unit_name(job: str) -> str:
 
 def unit_files(job: str) -> list[Path]:
     """Return the paths of a unit: itself, and the link by which it is started at boot."""
-    if keeper() == "system":
-        top, target = Path("/etc/systemd/system"), "multi-user.target.wants"
-    else:
-        top, target = Path.home() / ".config/systemd/user", "default.target.wants"
-    return [top / unit_name(job), top / target / unit_name(job)]
+    target = "multi-user" if os.getuid() == 0 else "default"
+    return [_units() / unit_name(job), _units() / f"{target}.target.wants" / unit_name(job)]
 
 
 def secrets_file(job: str) -> str:
@@ -371,7 +386,8 @@ def main() -> int:
     try:
         answer = verbs[order["verb"]](order, sys.stdin.buffer)
     except (OSError, tarfile.TarError, subprocess.SubprocessError, EOFError) as err:
-        sys.stderr.write(f"porter: {err}\n")
+        place = f": {err.filename}" if isinstance(err, OSError) and err.filename else ""
+        sys.stderr.write(f"porter: {getattr(err, 'strerror', None) or err}{place}\n")
         return 1
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0

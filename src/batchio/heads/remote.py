@@ -200,7 +200,8 @@ def _judged(said: dict[str, Any], kind: str, workspace: Workspace, spec: JobSpec
     if lost and len(lost) == len(spec.hosts):
         raise UsageError(
             f"{kind} reaches none of the hosts: {lost[0][0]}: {lost[0][1]}",
-            hint=f"the head goes to them as `ssh` does on {kind}: try it there",
+            hint=f"the head goes to them as `ssh` does on {kind}, with its keys, not with yours; "
+            f"try it: ssh {kind} ssh {lost[0][0]}",
         )
     return [f"{kind} does not reach {host} now: {why}" for host, why in lost]
 
@@ -232,10 +233,14 @@ async def _await_lead(kind: str, store: JobStore, after: int) -> None:
                 break
             await asyncio.sleep(pause)
             pause = min(pause * 1.2, slow)
-    said = await asyncio.to_thread(store.last_words) or await take_away(kind, store.id)
+    said = await asyncio.to_thread(store.last_words)
+    left = f"what was started there is removed; try there: ssh {kind}"
+    try:
+        words = await take_away(kind, store.id)
+    except BatchioError as err:
+        words, left = str(err), f"what was started there may still be there: ssh {kind}"
     raise HeadGone(
-        f"no head started on {kind} for job {store.id}: {_last(said)}",
-        hint=f"what was started there is removed; try there: ssh {kind}",
+        f"no head started on {kind} for job {store.id}: {_last(said or words)}", hint=left
     )
 
 
@@ -300,7 +305,7 @@ class _Host:
         """Have the porter carry out an order, and return its answer.
 
         Raises:
-            UsageError: there is no Python 3.11, or no room.
+            UsageError: there is no Python 3.11, or it cannot be used for a head.
             NodeError: it could not be carried out.
         """
         source = _porter()
@@ -315,8 +320,9 @@ class _Host:
             )
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = lines[-1].removeprefix("porter: ") if lines else f"exit code {done.exit_code}"
-        if done.exit_code and "no room" in why:
-            raise UsageError(f"{where}: {why}", hint="or another folder: HOST?work=PATH")
+        if done.exit_code and order["verb"] == "look":
+            hint = "to use another folder there: HOST?work=PATH"
+            raise UsageError(f"no head can run on {where}: {why}", hint=hint)
         if done.exit_code:
             raise NodeError(f"it cannot be given a head: {why}", where=where)
         try:

@@ -201,9 +201,10 @@ def _started_too_often(folder: Path, store: JobStore) -> bool:
         recent = [at for at in times if now - units.STARTS_S < at <= now]
         if len(recent) >= units.STARTS:
             said = store.last_words() or (folder / "head.log").read_text(errors="replace")[-500:]
+            why = f": {said.strip()}" if said.strip() else "; it said nothing each time"
             store.say_last_words(
                 f"its head was started {len(recent)} times within {units.STARTS_S / 60:.0f} "
-                f"minutes on {os.uname().nodename}, and is given up: {said}"
+                f"minutes on {os.uname().nodename}, and is given up{why}"
             )
             return True
     with file.open("a") as out:

@@ -63,7 +63,11 @@ class PartStore(Protocol):
         ...
 
     def sign(self, task: int, attempt: int, part: int, seconds: float) -> str:
-        """Return a URL that allows to PUT a part, for so many seconds at most."""
+        """Return a URL that allows to PUT a part, for so many seconds at most.
+
+        Raises:
+            NoAccess: there are no such URLs, as where it is not `direct`.
+        """
         ...
 
     def put(self, task: int, attempt: int, part: int, data: bytes) -> None:
@@ -79,6 +83,16 @@ class PartStore(Protocol):
 
         Raises:
             JournalCorrupt: a record is damaged.
+        """
+        ...
+
+    def sweep(self) -> None:
+        """Delete the parts of attempts that no record names, when no node stores any more.
+
+        Only a head that leads the job may do so.
+
+        Raises:
+            JournalCorrupt: a record is damaged; nothing was deleted.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from batchio.core.spec import HEADS_HERE
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
 
@@ -25,9 +26,6 @@ _PROVIDERS: Final[dict[str, tuple[str, frozenset[Trait]]]] = {
 """By name: where the class stands, and its traits, which are known without importing it."""
 
 NAMES: Final = tuple(_PROVIDERS)
-
-HEADS_HERE: Final = ("local", "inline")
-"""The kinds of heads that run on this computer; any other is the word of a host."""
 
 
 def traits(name: str) -> frozenset[Trait]:

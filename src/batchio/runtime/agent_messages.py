@@ -127,6 +127,8 @@ class Trouble(NamedTuple):
     """A message for people."""
 
     text: str
+    waits: bool | None = None
+    """Whether tasks wait because of it from now on, or no longer; None: neither."""
 
 
 class Bye(NamedTuple):
@@ -286,6 +288,10 @@ def _returned(tasks: int, said: object) -> Returned:
     return Returned([list(_pair(tasks, task, attempt)) for task, attempt in pairs])
 
 
+def _trouble(_: int, said: object, waits: object = None) -> Trouble:
+    return Trouble(text(said, LONG), None if waits is None else flag(waits))
+
+
 def _fetched(
     tasks: int, task: object, attempt: object, files: object, size: object, crc: object
 ) -> Fetched:
@@ -349,6 +355,6 @@ _READERS: Final[dict[str, Callable[..., Heard]]] = {
         *_pair(tasks, task, attempt), text(why, SHORT)
     ),
     "pong": _pong,
-    "trouble": lambda _, said: Trouble(text(said, LONG)),
+    "trouble": _trouble,
     "bye": lambda _, left="": Bye(text(left, LONG)),
 }

@@ -241,7 +241,8 @@ class Collector:
             self._job.note(
                 f"output files cannot be saved in {self._destination.where}: {why}; they stay on "
                 f"their nodes, and batchio tries again; to give them up: batchio cancel "
-                f"{self._job.job}"
+                f"{self._job.job}",
+                waits=True,
             )
         await outputs.clear()
         until = self._now() + pause
@@ -262,6 +263,10 @@ class Collector:
 
     async def _place(self, outputs: Outputs) -> None:
         said = await outputs.place(self._machine.running_job.submitted)
+        if self._said:
+            self._job.note(
+                f"output files are saved in {self._destination.where} again", waits=False
+            )
         self._said = False
         self._tell(outputs.task, said)
 

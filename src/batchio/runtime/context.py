@@ -30,6 +30,6 @@ class JobContext:
     secrets: Mapping[str, str]
     """Secret values for the tasks' environment; they stay in memory."""
 
-    def note(self, text: str) -> None:
-        """Post a note for people."""
-        self.post(ev.Noted(self.clock.now(), text))
+    def note(self, text: str, waits: bool | None = None, node: int = -1) -> None:
+        """Post a note for people; `waits` and `node` as `Noted` has them."""
+        self.post(ev.Noted(self.clock.now(), text, waits, node))

@@ -223,10 +223,11 @@ class Conversation:
         except OSError as err:
             self._no_room = True
             why = err.strerror or type(err).__name__
-            self._remarks.add(
+            self._remarks.hold(
                 f"{self._name}: the output of its tasks cannot be saved here for now: {why}"
             )
             return
+        self._remarks.go_on(f"{self._name}: the output of its tasks is saved again")
         self._logged.set()
         self.tell(["logged", self._sink.safe()])
         self._pull()
@@ -249,8 +250,8 @@ class Conversation:
                 post(ev.TasksStarted(now, node, begun))
             case messages.Returned(tasks):
                 post(ev.TasksReturned(now, node, tasks))
-            case messages.Trouble(text):
-                self._remarks.add(f"{self._name}: {text}")
+            case messages.Trouble(text, waits):
+                self._remark(f"{self._name}: {text}", waits)
             case messages.Fetched(task, attempt, _, size, crc):
                 if stream := self._fetches.pop((task, attempt), None):
                     stream.end((size, crc))
@@ -270,6 +271,14 @@ class Conversation:
                 raise ProtocolError(f"it refuses what it is told: {why}")
             case messages.Hello() | None:
                 pass
+
+    def _remark(self, text: str, waits: bool | None) -> None:
+        if waits:
+            self._remarks.hold(text)
+        elif waits is False:
+            self._remarks.go_on(text)
+        else:
+            self._remarks.add(text)
 
     def _corrected(self, records: list[Ended], now: float) -> list[Ended]:
         """Return the records with times by the head's clock instead of the node's."""

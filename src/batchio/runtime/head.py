@@ -112,6 +112,7 @@ async def _run(
         beside = [group.create_task(work) for work in works]
         try:
             await loop.run(performer, first, watchers=(performer.saw, requests.saw, cards.saw))
+            await performer.tidy()
         except (JournalFull, JobMoved):
             await performer.abandon()
             raise

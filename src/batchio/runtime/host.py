@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from batchio.runtime.bridge import in_trio
 from batchio.runtime.steady import SteadyClock
 
 if TYPE_CHECKING:
@@ -58,7 +59,28 @@ async def in_thread(work: Callable[[], T]) -> T:
         return work()
     import anyio.to_thread
 
-    return await anyio.to_thread.run_sync(work)
+    running = anyio.to_thread.run_sync(work)
+    return await (running if in_trio() else _to_its_end(running))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` to its end, then be cancelled; asyncio's `cancel` heeds no shield of anyio."""
+    import asyncio
+
+    import anyio
+
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        task.cancelled() or task.exception()  # retrieved: nobody else asks
+        raise cancelled
+    return task.result()
 
 
 async def sleep(seconds: float) -> None:

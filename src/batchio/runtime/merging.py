@@ -54,7 +54,10 @@ async def merged(context: JobContext, machine: Machine, store: JobStore) -> str:
     source = Path(job.spec.collect) if job.spec.collect and not parts else store.outputs()
     target = Path(job.spec.sync or "")
     why = ""
-    for pause in AGAIN_S:
+    for number, pause in enumerate(AGAIN_S):
+        if number == 1:
+            said_so = f"output files cannot be copied to {target}: {why}; batchio tries again"
+            context.note(said_so, waits=True)
         await context.clock.sleep(pause)
         try:
             if parts:

@@ -70,6 +70,9 @@ class ObjectsOutputs:
         """Check that `size` bytes could be kept here now. Raises Unsaved: not yet."""
         await self._scratch.look(size)
 
+    async def tidy(self) -> None:
+        """Return: each file of an attempt replaces that of the attempt before."""
+
     def sweep(self) -> None:
         """Remove what a killed head left unfinished here."""
         self._scratch.sweep()

@@ -88,6 +88,10 @@ class Destination(Protocol):
         """Remove what a killed head left unfinished. Raises nothing."""
         ...
 
+    async def tidy(self) -> None:
+        """Remove what is no task's outputs, now that the job is done. Raises nothing."""
+        ...
+
 
 class Outputs:
     """The outputs of one attempt.

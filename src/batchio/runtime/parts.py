@@ -7,6 +7,7 @@ here, as bytes that nobody unpacks. Whoever wants the files unpacks them: `bring
 from __future__ import annotations
 
 import asyncio
+import logging
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from batchio.runtime.upload import Upload
 
     T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 PART: Final = 64 << 20
 """Bytes of a part: a node needs as much room for it, and sends as much again at most."""
@@ -61,6 +64,13 @@ class PartsOutputs:
 
     def sweep(self) -> None:
         """Return: parts of which no record says that they are whole do not count."""
+
+    async def tidy(self) -> None:
+        """Delete the parts of attempts that are no task's outputs. See `Destination`."""
+        try:
+            await asyncio.to_thread(self._store.sweep)
+        except WorkspaceError as err:
+            logger.warning("parts of outputs that nobody needs stay in %s: %s", self.where, err)
 
     async def store(self, upload: Upload, task: int, attempt: int) -> list[str]:
         """Have the node itself store an attempt's tar stream. See `Destination`."""

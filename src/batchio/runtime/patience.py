@@ -22,15 +22,16 @@ class Patience:
 
     def __init__(self, clock: Waiting) -> None:
         self._clock = clock
-        self._since: float | None = None
+        self.since: float | None = None
+        """Unix seconds since when it has not answered; None: it answers."""
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, JournalDown):
-            self._since = None
+            self.since = None
             return False
         now = self._clock.now()
-        self._since = now if self._since is None else self._since
-        return now - self._since < PATIENCE_S
+        self.since = now if self.since is None else self.since
+        return now - self.since < PATIENCE_S

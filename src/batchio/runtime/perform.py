@@ -92,6 +92,7 @@ class EffectRunner:
         )
         destination = _destination(job.spec, store, stores)
         destination.sweep()
+        self.tidy = destination.tidy
         self._collector = Collector(self._job, machine, destination, self._sessions.get)
 
     def __call__(self, effect: ef.Effect) -> None:

@@ -86,7 +86,7 @@ class Session:
         self._offer = offer
         self._handle = handle
         self._sink = sink
-        self._remarks = Remarks(context.job.note, offer.id)
+        self._remarks = Remarks(context.job.note, offer.id, node)
         self.work: asyncio.Task[None] | None = None
         """The asyncio task of `run`; `leave` ends it."""
         self.agent = known.get("instance", "")

@@ -9,8 +9,8 @@
     jobs/<id>/shown/<topic>, stopped                  for people who look on
     jobs/<id>/live/, logs/, watch  what nodes print: `log_packs.py`
     jobs/<id>/heads/<epoch>.log    what heads say: `head_words.py`
+    drafts/<id>                    that somebody makes a job: `bucket_drafts.py`
     sha256/<digest>                packages that travel: `bucket_pieces.py`; programs of heads
-    tried/<name>                   whether it may be used: `bucket_rights.py`
 
 Everything here blocks; `commit` as long as its files travel, `remove` as long as deleting takes.
 """
@@ -33,6 +33,7 @@ from batchio.core.cards import TOPIC
 from batchio.errors import BatchioError, JournalDown, NoSuchJob
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
+from batchio.stores.bucket_drafts import Drafts, delete_job
 from batchio.stores.bucket_index import BucketIndex, card_key, name_in
 from batchio.stores.bucket_job import BUNDLE_FILE, BucketJobStore
 from batchio.stores.bucket_lease import BucketLease
@@ -77,6 +78,7 @@ class BucketWorkspace:
         self._bucket = buckets.open_bucket(parts, patience=PATIENCE_S)
         self.url = self._bucket.url
         self._index = BucketIndex(self._bucket)
+        self._drafts = Drafts(self._bucket)
         name = hashlib.sha256(self.url.encode()).hexdigest()[:16]
         self._copies = (files or default_copies(os.environ)) / name
         self._records = (files or default_root(os.environ)) / name
@@ -109,9 +111,10 @@ class BucketWorkspace:
             JournalDown, WorkspaceError: see the port.
         """
         claim = segments.random_name().encode()
-        need_rights(self._bucket, claim.decode())
+        self._drafts.sweep(need_rights(self._bucket, self._drafts.trial(claim.decode())))
         while True:
             job = self.new_id(now)
+            _again(partial(self._drafts.mark, job))
             with answering():
                 place = f"jobs/{job}/claim"
                 if self._bucket.put_new(place, claim) is None:
@@ -124,22 +127,23 @@ class BucketWorkspace:
                 copy.mkdir(parents=True, mode=0o700)
             except OSError as err:
                 raise unusable(copy, err) from err
-            return BucketDraft(self._bucket, self.job(job), copy)
+            return BucketDraft(self._bucket, self.job(job), copy, self._drafts)
 
     def remove(self, job: str) -> None:
         """Delete everything of a job. See the port."""
         if not self.job(job).exists():
             raise NoSuchJob(f"there is no job {job} in {self.url}")
         BucketLease(self._bucket, job, "", "")  # refused when a head lives
-        _delete(self._bucket, job)
+        delete_job(self._bucket, job)
         shutil.rmtree(self._copies / job, ignore_errors=True)
 
 
 class BucketDraft:
     """A job whose first segment is not written yet; implements `ports.Draft`."""
 
-    def __init__(self, bucket: Bucket, store: BucketJobStore, copy: Path) -> None:
+    def __init__(self, bucket: Bucket, store: BucketJobStore, copy: Path, drafts: Drafts) -> None:
         self.id = store.id
+        self._drafts = drafts
         self._store = store
         self._bucket = bucket
         self._copy = copy
@@ -180,6 +184,7 @@ class BucketDraft:
         self._committed = True
         for topic, facts in self._shown.items():
             self._store.show(topic, facts)
+        self._drafts.unmark(self.id)
 
     def __enter__(self) -> BucketDraft:
         """Return this draft."""
@@ -189,7 +194,8 @@ class BucketDraft:
         """Delete what was not committed."""
         if not self._committed:
             with suppress(BatchioError):
-                _delete(self._bucket, self.id)
+                delete_job(self._bucket, self.id)
+                self._drafts.unmark(self.id)
             shutil.rmtree(self._copy, ignore_errors=True)
 
 
@@ -219,13 +225,3 @@ def _again(write: Callable[[], object]) -> None:
             return
     with answering():
         write()
-
-
-def _delete(bucket: Bucket, job: str) -> None:
-    """Delete a job's objects: first what it is listed by, last what keeps its id from others."""
-    with answering():
-        bucket.delete(bucket.keys(f"index/{job}/"))
-        keys = bucket.keys(f"jobs/{job}/")
-        claim = f"jobs/{job}/claim"
-        bucket.delete([key for key in keys if key != claim])
-        bucket.delete([claim])

@@ -13,8 +13,10 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
+from batchio.core.checks import integer
 from batchio.errors import JobMoved, JournalDown, LeaseHeld
 from batchio.ports import Holder
+from batchio.stores.bucket_index import facts_in
 from batchio.stores.processes import is_gone, this_process
 from batchio.stores.trouble import answering
 
@@ -41,7 +43,7 @@ def holder(bucket: Bucket, job: str) -> Holder | None:
         found = bucket.dated(_key(job))
     if found is None or found.age > LIMIT_S:
         return None
-    said = _read(found.data)
+    said = facts_in(found.data)
     if said.get("released") or is_gone(str(said.get("process", ""))):
         return None
     host, kind = str(said.get("host", "")), str(said.get("kind", ""))
@@ -129,7 +131,7 @@ class BucketLease:
                         self._need_job()
                         continue
                     if found.data != body:
-                        self._need_ours(_read(found.data))
+                        self._need_ours(facts_in(found.data))
                         continue
                     mark = found.mark
                 self._known = mark
@@ -158,14 +160,8 @@ def _key(job: str) -> str:
 
 
 def _number(said: dict[str, Any], name: str) -> int:
-    value = said.get(name)
-    return value if isinstance(value, int) else 0
-
-
-def _read(data: bytes) -> dict[str, Any]:
-    """Return what a lease says; {} when it is damaged, which is no reason to wait for it."""
+    """Return a number that a lease says; 0 when it says none that makes sense."""
     try:
-        said = json.loads(data)
+        return integer(said.get(name))
     except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
+        return 0

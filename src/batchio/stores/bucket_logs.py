@@ -91,6 +91,10 @@ class BucketLogs:
             if over or self._listed is None:
                 self._list()
             missing = not self._follow()
+            looks = LOOKS if over else 0
+            while looks and self._list():  # what was sealed between two looks was in neither
+                self._follow()
+                looks -= 1
             if missing and not over and time.monotonic() >= (self._listed or 0.0) + LIST_S:
                 self._list()
                 self._follow()
@@ -144,8 +148,11 @@ class BucketLogs:
         index = bisect_right(runs, offset, key=lambda run: run.offset) - 1
         return runs[index] if index >= 0 else None
 
-    def _list(self) -> None:
-        """Learn what the sealed objects hold that are not known, and all live ones at first."""
+    def _list(self) -> bool:
+        """Learn what the sealed objects hold that are not known, and all live ones at first.
+
+        Returns whether there was a sealed one that was not known.
+        """
         first, self._listed = self._listed is None, time.monotonic()
         for look in range(LOOKS):
             place = f"jobs/{self._job}/logs/"
@@ -155,7 +162,8 @@ class BucketLogs:
                 if beginning is not None:
                     self._take_sealed(key, *beginning)
             if not first or self._take_all_live(lenient=look == LOOKS - 1):
-                return
+                break
+        return bool(new)
 
     def _take_all_live(self, *, lenient: bool) -> bool:
         """Learn what all live objects hold; False: some are missing, or were sealed meanwhile.
@@ -259,6 +267,6 @@ def watch_key(job: str) -> str:
 def _contents(data: bytes, key: str) -> Contents | None:
     try:
         return contents(data)
-    except (ValueError, KeyError, TypeError) as err:
+    except ValueError as err:
         logger.warning("logs are damaged in %s: %s", key, err)
         return None

@@ -3,13 +3,15 @@
     jobs/<id>/outputs/<task>.<attempt>/<number>    a part; numbers count from 0
     jobs/<id>/outputs/<task>                       which attempt's are the task's, and its parts
 
-Nodes write the parts, behind signed URLs; the head writes which are whole. Nobody else's parts
-count. Everything here blocks.
+Nodes write the parts, behind signed URLs; the head writes which are whole, and no others count.
+Those are deleted by the head of a job that is done: of attempts that were given up, whose node
+was lost, or that ran again. Everything here blocks.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchio.buckets.blocking import Bucket
+
+_PART: Final = re.compile(r"(-?\d+)\.(\d+)/\d+")
+"""The key of a part, below the folder: task, attempt, number."""
 
 AT_ONCE: Final = 16
 """Records that are read at the same time."""
@@ -65,6 +70,24 @@ class BucketOutputs:
                 found = list(threads.map(self._read, tasks))
         return {task: kept for task, kept in zip(tasks, found, strict=True) if kept}
 
+    def sweep(self) -> None:
+        """Delete the parts that do not count. Raises as the port says."""
+        with answering():
+            keys = set(self._bucket.keys(self._folder))
+            parts: dict[int, dict[int, list[str]]] = {}
+            for key in sorted(keys):
+                if found := _PART.fullmatch(key.removeprefix(self._folder)):
+                    task, attempt = int(found[1]), int(found[2])
+                    parts.setdefault(task, {}).setdefault(attempt, []).append(key)
+            doomed = []
+            for task, attempts in parts.items():
+                if len(attempts) > 1 or f"{self._folder}{task}" not in keys:
+                    kept = self._read(task)
+                    for attempt, found_keys in attempts.items():
+                        if kept is None or attempt != kept.attempt:
+                            doomed += found_keys
+            self._bucket.delete(doomed)
+
     def read(self, task: int, attempt: int, part: int, start: int = 0) -> Iterator[bytes]:
         """Yield the bytes of a part from offset `start` on. Raises as the port says."""
         with answering():
@@ -81,7 +104,7 @@ class BucketOutputs:
                 for size, crc in map(items, items(said["parts"]))
             ]
             return KeptOutputs(integer(said["attempt"], 1), tuple(parts))
-        except (ValueError, TypeError, LookupError) as err:
+        except (ValueError, TypeError, LookupError, RecursionError) as err:
             where = f"{self._bucket.url}/{self._folder}{task}"
             raise JournalCorrupt(f"the record of outputs {where} is damaged: {err}") from None
 

@@ -10,26 +10,29 @@ from batchio.stores.trouble import answering
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchio.buckets.blocking import Bucket
+    from batchio.buckets.blocking import Bucket, Listed
 
 NEEDED: Final = "list the bucket, and read, write and delete objects below its folder"
 
 
-def need_rights(bucket: Bucket, name: str) -> None:
+def need_rights(bucket: Bucket, key: str) -> list[Listed]:
     """Write, read, list and delete an object; costs four requests, and leaves nothing.
 
+    Returns all that was in its folder, this object included.
+
     Args:
-        name: Of the object; nobody else may have it.
+        key: Of the object; nobody else may have it.
 
     Raises:
         NoAccess: no such bucket, or another region; or names each right that is missing.
         JournalDown: the bucket does not answer.
     """
-    key = f"tried/{name}"
+    listed: list[Listed] = []
+    folder, _, _ = key.rpartition("/")
     rights: dict[str, Callable[[], object]] = {
         "write": lambda: bucket.put(key, b"may be deleted"),
         "read": lambda: bucket.get(key),
-        "list": lambda: bucket.keys("tried/", key[:-1]),
+        "list": lambda: listed.extend(bucket.listed(f"{folder}/")),
         "delete": lambda: bucket.delete([key]),
     }
     missing: dict[str, NotAuthorised] = {}
@@ -48,3 +51,4 @@ def need_rights(bucket: Bucket, name: str) -> None:
             where=bucket.url,
             hint=first.hint if every else f"what is needed: {NEEDED}",
         )
+    return listed

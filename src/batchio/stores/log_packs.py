@@ -11,9 +11,10 @@ would cost a hundred times as many requests.
 
 from __future__ import annotations
 
-import json
-import zlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from batchio.core.checks import integer, text
+from batchio.stores.summed_line import read_line, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,9 +79,7 @@ def pack(pieces: Sequence[Piece], origins: Mapping[int, Origin]) -> bytes:
         "pieces": [[piece.node, piece.offset, len(piece.data)] for piece in pieces],
         "origins": {str(node): list(origin) for node, origin in known.items()},
     }
-    said = json.dumps(header, separators=(",", ":")).encode()[:-1]
-    line = b'%b,"sum":%d}\n' % (said, zlib.crc32(said))
-    return line + b"".join(piece.data for piece in pieces)
+    return write_line(header) + b"".join(piece.data for piece in pieces)
 
 
 def contents(data: bytes) -> Contents | None:
@@ -92,17 +91,20 @@ def contents(data: bytes) -> Contents | None:
     line, newline, _ = data.partition(b"\n")
     if not newline:
         return None
-    said, _, known = line.rpartition(b',"sum":')
-    if zlib.crc32(said) != int(known.rstrip(b"}") or b"-1"):
-        raise ValueError("its first line is damaged")
-    header: dict[str, Any] = json.loads(said + b"}")
-    if header["v"] != LAYOUT:
-        raise ValueError(f"it is written in layout {header['v']}; this batchio reads {LAYOUT}")
+    header = read_line(line)
+    if header.get("v") != LAYOUT:
+        raise ValueError(f"it is in layout {header.get('v')}; this batchio reads {LAYOUT}")
     places, at = [], len(line) + 1
-    for node, offset, size in header["pieces"]:
-        places.append(Place(node, offset, size, at))
-        at += size
-    origins = {int(node): Origin(*origin) for node, origin in header["origins"].items()}
+    try:
+        for node, offset, size in header["pieces"]:
+            places.append(Place(integer(node), integer(offset), integer(size), at))
+            at += size
+        origins = {
+            integer(int(node)): Origin(text(instance), integer(shift))
+            for node, (instance, shift) in header["origins"].items()
+        }
+    except (LookupError, TypeError, AttributeError) as err:
+        raise ValueError(f"its first line makes no sense: {err}") from None
     return Contents(places, origins)
 
 

@@ -95,6 +95,10 @@ def read_records(
     takes, unpack = select.takes, HEADER.unpack_from
     while starts and (end is None or position < end):
         at = position + len(rest)
+        if rest and starts[bisect_right(starts, at) - 1] == at:
+            if not lost:
+                logger.warning("the log %s is damaged", logs.place(node, position))
+            position, rest, lost = at, b"", False  # no record goes on in the next piece
         more = logs.read(node, at, block if end is None else min(block, end - at))
         if not more:
             index = bisect_right(starts, position)

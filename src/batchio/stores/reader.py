@@ -6,6 +6,7 @@ Never writes to the job's folder, but for the `-shm` file that SQLite itself kee
 from __future__ import annotations
 
 import sqlite3
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,6 +54,8 @@ class SqliteReader:
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL_FILE
         self._copy: tempfile.TemporaryDirectory[str] | None = None
+        self._turn = threading.Lock()
+        """Held while SQLite is busy: a connection that is closed meanwhile ends the process."""
         if not folder.is_dir():
             raise NoSuchJob(f"there is no job in {folder}")
         if not self._path.is_file():
@@ -131,8 +134,9 @@ class SqliteReader:
         return seq, state
 
     def close(self) -> None:
-        """Close the journal. Repeatable."""
-        self._connection.close()
+        """Close the journal, after the read of another thread. Repeatable."""
+        with self._turn:
+            self._connection.close()
         if self._copy is not None:
             self._copy.cleanup()
 
@@ -186,7 +190,8 @@ class SqliteReader:
 
     def _rows(self, sql: str, values: tuple[int, ...] = ()) -> list[Any]:
         try:
-            return self._connection.execute(sql, values).fetchall()
+            with self._turn:
+                return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as err:
             raise translated(self._path, err) from err
         except UnicodeDecodeError as err:

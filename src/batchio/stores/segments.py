@@ -12,12 +12,13 @@ each head, so no two heads ever write the same bytes. `sums` are checksums of th
 
 from __future__ import annotations
 
-import json
 import os
 import zlib
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from batchio.core.checks import integer, text
 from batchio.errors import JournalCorrupt, JournalDown, LeaseHeld, WorkspaceError
+from batchio.stores.summed_line import read_line, write_line
 from batchio.stores.trouble import answering
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def pack(epoch: int, by: str, first: int, events: Sequence[str]) -> bytes:
         "sizes": [len(body) for body in bodies],
         "sums": [zlib.crc32(body) for body in bodies],
     }
-    said = json.dumps(header, separators=(",", ":")).encode()[:-1]
-    line = b'%b,"sum":%d}\n' % (said, zlib.crc32(said))
-    return line + b"".join(body + b"\n" for body in bodies)
+    return write_line(header) + b"".join(body + b"\n" for body in bodies)
 
 
 def unpack(data: bytes) -> Iterator[Segment]:
@@ -94,23 +93,26 @@ def unpack(data: bytes) -> Iterator[Segment]:
     at = 0
     while at < len(data):
         end = data.index(b"\n", at)
-        said, _, known = data[at:end].rpartition(b',"sum":')
-        if zlib.crc32(said) != int(known.rstrip(b"}") or b"-1"):
-            raise ValueError("its header is damaged")
-        header: dict[str, Any] = json.loads(said + b"}")
-        if header["v"] != LAYOUT:
+        header = read_line(data[at:end])
+        if header.get("v") != LAYOUT:
             raise WorkspaceError(
-                f"a journal was written in layout {header['v']}; this batchio reads {LAYOUT}",
+                f"a journal was written in layout {header.get('v')}; this batchio reads {LAYOUT}",
                 hint="use the version of batchio that started the job",
             )
+        try:
+            sizes = [integer(size) for size in header["sizes"]]
+            sums = [integer(one) for one in header["sums"]]
+            about = integer(header["epoch"]), text(header["by"]), integer(header["first"])
+        except (LookupError, TypeError) as err:
+            raise ValueError(f"its first line makes no sense: {err}") from None
         events, at = [], end + 1
-        for size, known_sum in zip(header["sizes"], header["sums"], strict=True):
+        for size, known in zip(sizes, sums, strict=True):
             body = data[at : at + size]
-            events.append(body.decode() if zlib.crc32(body) == known_sum else "")
+            events.append(body.decode() if zlib.crc32(body) == known else "")
             at += size + 1
         if at > len(data):
             raise ValueError("its end is missing")
-        yield Segment(header["epoch"], header["by"], header["first"], events)
+        yield Segment(*about, events)
 
 
 def put(bucket: Bucket, job: str, number: int, data: bytes) -> Segment | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.core.spec import SCRIPT_NAME
+from batchio.core.spec import HEADS_HERE, SCRIPT_NAME
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
 from batchio.filestores import check
@@ -26,7 +26,7 @@ from batchio.options.table import get, suggestion
 from batchio.options.texts import unpassable
 from batchio.options.to_spec import ResolvedJob
 from batchio.options.words import as_words
-from batchio.providers import HEADS_HERE, NAMES, check_head, traits
+from batchio.providers import NAMES, check_head, traits
 from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
@@ -237,11 +237,6 @@ def _check_head(effective: Effective, provider: str) -> None:
         return
     try:
         check_head(head, provider, shared=is_bucket(place))
-        if effective.value("sync"):
-            raise UsageError(
-                "--sync brings outputs to this computer, and the head is on another one",
-                hint="--download FOLDER, with --wait or later",
-            )
     except UsageError as err:
         raise blamed(effective, "head", err) from None
 

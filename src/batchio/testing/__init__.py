@@ -17,6 +17,7 @@ from batchio.testing.journal import MemoryEvents, MemoryJournal
 from batchio.testing.memory import MemoryInputs, MemoryJobStore, MemoryWorkspace
 from batchio.testing.memory_logs import MemoryLogs
 from batchio.testing.nodes import ScriptedNode, ScriptedProvider, ScriptedTransport
+from batchio.testing.parts import MemoryParts
 
 if TYPE_CHECKING:
     from batchio.core.machine import Machine
@@ -31,6 +32,7 @@ __all__ = [
     "MemoryJobStore",
     "MemoryJournal",
     "MemoryLogs",
+    "MemoryParts",
     "MemoryWorkspace",
     "ScriptedNode",
     "ScriptedProvider",
