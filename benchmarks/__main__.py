@@ -33,6 +33,11 @@ BENCHMARKS: Final = (
     Benchmark("dashboard", "--tasks 100000", "--tasks 200"),
     Benchmark("report", "--rounds 2", "--tasks 200 --nodes 5 --rounds 1"),
     Benchmark("listing", "--rounds 3", "--jobs 5 --rounds 1"),
+    Benchmark(
+        "bucket",
+        "--tasks 300 --long 500 --rounds 2",
+        "--tasks 4 --long 10 --jobs 5 --rounds 1",
+    ),
     Benchmark("local", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1 --peers 0"),
     Benchmark("agent_spawn", "--tasks 3000 --rounds 2", "--tasks 10 --rounds 1"),
     Benchmark("machine", "--most 100000", "--most 1000"),

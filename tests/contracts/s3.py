@@ -4,7 +4,9 @@ moto looks at a condition first and writes afterwards, in a thread for each requ
 who swap one object at the same time, both could win. So writes wait for each other here, once
 their bytes are there.
 
-    python -m tests.contracts.s3 ADDRESS PORT
+    python -m tests.contracts.s3 ADDRESS PORT [SECONDS]
+
+has a bucket named `bucket`, says its URL, and waits so many seconds before each answer.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import io
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import (
@@ -28,8 +31,8 @@ if TYPE_CHECKING:
 class S3:
     """The server: `with S3() as url`."""
 
-    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
-        app = OneWriteAtATime(DomainDispatcherApplication(create_backend_app))
+    def __init__(self, address: str = "127.0.0.1", port: int = 0, wait: float = 0.0) -> None:
+        app = OneWriteAtATime(DomainDispatcherApplication(create_backend_app), wait)
         self._server = make_server(
             address, port, app, threaded=True, request_handler=MotoRequestHandler
         )
@@ -45,18 +48,22 @@ class S3:
         self._server.server_close()
 
     def serve(self) -> None:
-        """Answer until the process is ended."""
+        """Say the URL, and answer until the process is ended."""
+        sys.stdout.write(f"http://{self._server.host}:{self._server.port}\n")
+        sys.stdout.flush()
         self._server.serve_forever()
 
 
 class OneWriteAtATime:
     """A WSGI application (PEP 3333) before another one."""
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], wait: float) -> None:
         self._app = app
+        self._wait = wait
         self._turn = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        time.sleep(self._wait)
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._app(environ, start_response)
         if size := environ.get("CONTENT_LENGTH"):  # whoever sends slowly holds nobody up
@@ -66,4 +73,8 @@ class OneWriteAtATime:
 
 
 if __name__ == "__main__":
-    S3(sys.argv[1], int(sys.argv[2])).serve()
+    from moto.s3.models import s3_backends
+
+    address, port, *wait = sys.argv[1:]
+    s3_backends["123456789012"]["aws"].create_bucket("bucket", "us-east-1")
+    S3(address, int(port), float(wait[0] if wait else 0)).serve()

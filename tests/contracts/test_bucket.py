@@ -40,6 +40,10 @@ def test_computers_share_a_workspace_in_a_bucket() -> None:
     sealed.run_suite("tests/contracts/shared_suite.py", "test")
 
 
+def test_credentials_of_aws_come_from_files_and_programs_too() -> None:
+    sealed.run_suite("tests/contracts/aws_suite.py", "test")
+
+
 @pytest.mark.parametrize("suite", [SUITE, JOURNAL, WORKSPACE])
 @pytest.mark.skipif(not shutil.which("azurite-blob"), reason=f"{OPTIONAL}npm install -g azurite")
 def test_a_bucket_in_azure_keeps_its_contract(suite: str) -> None:

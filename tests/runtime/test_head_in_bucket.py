@@ -207,3 +207,15 @@ def test_looking_for_requests_costs_one_request_a_second_while_nobody_rings(
     assert 290 <= len(bells) <= 310
     assert [key for verb, key in job.moody.requests if "inbox" in key and verb == "keys"] == []
     assert len(job.moody.requests) - len(bells) < 110
+
+
+def test_a_long_task_costs_two_segments_and_an_hour_few_other_writes(tmp_path: Path) -> None:
+    job = BucketJob(
+        tmp_path, spec(100), lambda attempt: Ends(seconds=60 + attempt.task % 30), nodes=10
+    )
+
+    assert job.lead() is Outcome.SUCCEEDED
+    segments = [key for verb, key in job.moody.requests if verb == "put_new" and "/journal/" in key]
+    writes = [verb for verb, _ in job.moody.requests if verb in ("put", "put_new", "swap")]
+    assert len(segments) <= 2.2 * 100
+    assert len(writes) - len(segments) <= 50 + 1000 * job.clock.passed / 3600

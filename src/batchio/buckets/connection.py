@@ -16,6 +16,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from batchio.buckets.aws import HINT, NONE_FOUND, Credentials, credentials, reads_files
 from batchio.buckets.azure import signed_by_name
 from batchio.errors import BatchioError, NotAuthorised, ProviderDown, ProviderError, UsageError
 
@@ -68,6 +69,7 @@ class Connection:
     def __init__(self, parts: SplitResult, patience: float, limit: str) -> None:
         self.url = parts.geturl().rstrip("/")
         self.scheme = parts.scheme
+        self._credentials: Credentials | None = None
         self.folder = Path(unquote(parts.path)) if parts.scheme == "file" else None
         with self.translating():
             self.store = self._connected(patience, limit)
@@ -77,11 +79,16 @@ class Connection:
             return LocalStore(self.folder, mkdir=True)
         if self.scheme == "memory":
             return MemoryStore()
+        given: dict[str, Any] = {}
+        if self.scheme == "s3" and (found := credentials(self.url)):
+            self._credentials = found
+            given = {"credential_provider": found, **found.settings}
         return from_url(
             self.url,
             # http only where the endpoint that the environment names says so
             client_options={"allow_http": True, "timeout": limit},
             retry_config={"retry_timeout": timedelta(seconds=patience)},
+            **given,
         )
 
     @contextmanager
@@ -111,14 +118,15 @@ class Connection:
 
     def error_of(self, text: str) -> BatchioError:
         """Return the error for what a store, or obstore, says of a request that failed."""
+        if NONE_FOUND in text:
+            return self.refused(text)
         if any(place in text for place in _METADATA):
-            hint = _LOGIN.get(self.scheme)
-            return NotAuthorised("no credentials", where=self.url, hint=hint)
+            return NotAuthorised("no credentials", where=self.url, hint=login(self.scheme))
         if "builder error" in text:  # reqwest finds no roots, which it wants for http, too
             said, install = "no certificates of authorities are installed", "ca-certificates"
             return UsageError(said, where=self.url, hint=f"apt-get install {install}")
         if "must be specified" in text:
-            return UsageError(f"{self.url}: {_brief(text)}", hint=_LOGIN.get(self.scheme))
+            return UsageError(f"{self.url}: {_brief(text)}", hint=login(self.scheme))
         if any(sign in text for sign in _ELSEWHERE):
             return self._elsewhere(text)
         if _REFUSED.search(text):
@@ -131,12 +139,15 @@ class Connection:
         S3 refuses what was signed more than 15 minutes from its own time, and says that:
         docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, RequestTimeTooSkewed.
         """
+        if NONE_FOUND in text:
+            said = text.partition(NONE_FOUND)[2].splitlines()[0]
+            return NotAuthorised(said, where=self.url, hint=HINT)
         if "RequestTimeTooSkewed" in text:
             theirs = re.search(r"<ServerTime>([^<]{1,40})</ServerTime>", text)
             there = f": for the store it is {theirs[1]}" if theirs else ""
             said, hint = f"this computer's clock is wrong{there}", "timedatectl set-ntp true"
             return NotAuthorised(said, where=self.url, hint=hint)
-        return NotAuthorised(_brief(text), where=self.url, hint=_LOGIN.get(self.scheme))
+        return NotAuthorised(_brief(text), where=self.url, hint=login(self.scheme))
 
     def _elsewhere(self, text: str) -> UsageError:
         """Return the error for a bucket of another region than was asked, which it names."""
@@ -170,18 +181,21 @@ class Connection:
     def life(self, seconds: float) -> timedelta:
         """Return how long a URL may be good that is wanted for so many seconds.
 
-        It is not longer than the credentials are, where the environment says how long that is:
+        It is not longer than the credentials are, where that is known: in the environment
         `aws configure export-credentials --format env` sets AWS_CREDENTIAL_EXPIRATION.
 
         Raises:
             NotAuthorised: the credentials have expired.
         """
         said = os.environ.get("AWS_CREDENTIAL_EXPIRATION", "") if self.scheme == "s3" else ""
+        if self._credentials is not None:
+            ends = self._credentials().get("expires_at")
+            said = ends.isoformat() if ends else ""
         with suppress(ValueError, TypeError):
             left = (datetime.fromisoformat(said) - datetime.now(UTC)).total_seconds()
             if left <= 0:
                 raise NotAuthorised(
-                    f"the credentials expired at {said}", where=self.url, hint=_LOGIN["s3"]
+                    f"the credentials expired at {said}", where=self.url, hint=login("s3")
                 )
             seconds = min(seconds, left)
         return timedelta(seconds=seconds)
@@ -201,6 +215,13 @@ class Connection:
         if not 0 < seconds <= LONGEST_S:
             raise UsageError(f"a URL cannot be signed for {seconds:g} s; a week is the most")
         return cast("SignCapableStore", self.store)
+
+
+def login(scheme: str) -> str | None:
+    """Return how a person gives credentials for a store of this scheme."""
+    if scheme == "s3" and reads_files():
+        return f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or {HINT}"
+    return _LOGIN.get(scheme)
 
 
 def key_to_sign(scheme: str, key: str) -> str:
