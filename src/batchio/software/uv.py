@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from batchio.errors import UsageError
+from batchio.extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 OLDEST: Final = (0, 6, 15)
 """The oldest uv that writes lock files as PEP 751 has them (0.5.31 does not, 0.6.17 does)."""
 
-HINT: Final = 'pip install "batchio[env]"'
 
 PATIENCE_S: Final = 1800.0
 """Seconds that uv may take to install packages, over a slow connection."""
@@ -126,7 +126,9 @@ class Uv:
                 check=False,
             )
         except OSError as err:
-            raise UsageError(f"{self.path} cannot be run: {err.strerror}", hint=HINT) from None
+            raise UsageError(
+                f"{self.path} cannot be run: {err.strerror}", hint=how_to_install("env")
+            ) from None
         except subprocess.TimeoutExpired:
             raise UsageError(f"uv was not ready in {patience:.0f} s") from None
         if done.returncode:
@@ -142,7 +144,9 @@ class Uv:
         if found and tuple(map(int, found.groups())) < OLDEST:
             old = done.stdout.decode().split()[1]
             wanted = ".".join(map(str, OLDEST))
-            raise UsageError(f"uv {old} ({self.path}) is too old: {wanted} is needed", hint=HINT)
+            raise UsageError(
+                f"uv {old} ({self.path}) is too old: {wanted} is needed", hint=how_to_install("env")
+            )
 
 
 def find_uv(environ: Mapping[str, str], folder: str) -> Uv | None:
@@ -165,7 +169,9 @@ def need_uv(environ: Mapping[str, str], folder: str, what: str) -> Uv:
     """
     found = find_uv(environ, folder)
     if found is None:
-        raise UsageError(f"uv is needed for {what}, and is not on this computer", hint=HINT)
+        raise UsageError(
+            f"uv is needed for {what}, and is not on this computer", hint=how_to_install("env")
+        )
     return found
 
 
