@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle for this computer."""
-    return bundle.bundle_for(here(), tmp_path_factory.mktemp("cache"))
+    """The bundle for this computer, and a workspace on S3."""
+    return bundle.bundle_for(here(), tmp_path_factory.mktemp("cache"), "s3")
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +71,32 @@ def test_a_head_runs_from_its_bundle_with_nothing_else_on_its_path(
     assert not [name for name in foreign if (unpacked / name).exists()]
 
 
+def test_for_s3_a_head_has_what_finds_credentials_and_little_else_of_it(unpacked: Path) -> None:
+    services = [one.name for one in (unpacked / "botocore/data").iterdir() if one.is_dir()]
+    assert sorted(services) == ["signin", "sso", "sso-oidc", "sts"]
+    program = (
+        f"import sys; sys.path.insert(0, {str(unpacked)!r}); "
+        "from botocore.session import Session; s = Session(); "
+        "s.create_client('sts', region_name='eu-west-1', aws_access_key_id='a', "
+        "aws_secret_access_key='b'); print(s.get_credentials())"
+    )
+    environ = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        capture_output=True, text=True, check=False, env=environ,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("None\n", "")
+
+
 def test_a_bundle_is_made_once_and_anew_when_batchio_is_another(
     made: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = made.file.parent
     monkeypatch.setattr(bundle, "_fill", None)  # nothing is collected again
-    assert bundle.bundle_for(here(), cache) == made
+    assert bundle.bundle_for(here(), cache, "s3") == made
     monkeypatch.setattr(bundle, "MAIN", "another")
     with pytest.raises(TypeError):
-        bundle.bundle_for(here(), cache)
+        bundle.bundle_for(here(), cache, "s3")
     assert [file.name for file in cache.iterdir()] == [made.file.name]
 
 
