@@ -17,6 +17,8 @@ MAY_ASK = {
     "software/index.py": "when an index is asked again, which another process may do",
     "installer/building.py": "beside the times of files",
     "installer/sweeping.py": "beside the times of files",
+    "providers/aws/catalog.py": "beside the times of files",
+    "providers/aws/provider.py": "which spot prices are those of now",
     "cli/words.py": "which day it is today",
     "cli/summary.py": "how long ago something was, for people",
     "cli/logs.py": "what --since 5m means",

@@ -17,6 +17,7 @@ from batchio.core.spec import PYTHON
 from batchio.errors import BatchioError
 from batchio.options.to_spec import build
 from batchio.ports import Finding
+from batchio.providers import check_installed
 from batchio.stores.trouble import unusable
 from batchio.submit import earlier
 
@@ -230,6 +231,7 @@ class Prepared:
             JournalFull, WorkspaceError: it cannot be written, or what earlier jobs brought
                 cannot be removed.
         """
+        check_installed(self._resolved.provider)
         now = time.time()
         with self.workspace.draft(now) as draft:
             count = software = None
