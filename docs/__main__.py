@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from docs import (
+    keys_page,
     keywords,
     man_pages,
     promises_page,
@@ -30,6 +31,7 @@ MADE: Final[dict[str, Callable[[], str]]] = {
     **{f"docs/reference/{name}": page for name, page in reference_pages.PAGES.items()},
     "docs/reference/python.md": python_page.page,
     **{f"docs/reference/{name}": make for name, make in schemas.files().items()},
+    "docs/reference/dashboard-keys.md": keys_page.page,
     "docs/reference/what-a-task-sees.md": task_page.page,
     "docs/reference/coiled-batch.md": promises_page.page,
     **{f"docs/man/{name}": make for name, make in man_pages.files().items()},
