@@ -14,6 +14,7 @@ MAY_ASK = {
     "buckets/blocking.py": "beside the times of objects, where the store is this computer",
     "stores/folder.py": "beside the times of files, which are the computer's",
     "software/cache.py": "beside the times of files",
+    "software/index.py": "when an index is asked again, which another process may do",
     "installer/building.py": "beside the times of files",
     "installer/sweeping.py": "beside the times of files",
     "providers/aws/cache.py": "beside the times of files",

@@ -243,7 +243,8 @@ class Prepared:
             count = software = None
             if self._environment:
                 pieces = self.workspace.job(draft.id).pieces()
-                software = self._environment.pack(self._here, pieces)
+                software, warning = self._environment.pack(self._here, pieces)
+                self.warnings += [warning] if warning else []
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft), software)
