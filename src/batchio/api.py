@@ -170,7 +170,7 @@ async def check_prepared(prepared: submit.Prepared) -> list[Finding]:
         return [
             await in_thread(prepared.check_workspace),
             *await provider.check(spec),
-            *await checking.check_nodes(provider, spec),
+            *([] if Trait.RENTS in provider.traits else await checking.check_nodes(provider, spec)),
         ]
     finally:
         await provider.aclose()
@@ -188,7 +188,7 @@ async def clean_packages(typed: Mapping[str, Any]) -> list[tuple[Finding, int]]:
     from batchio.runtime import cleaning
 
     prepared = await in_thread(partial(submit.prepare, ("true",), {}, typed=typed))
-    if Trait.REMOTE not in providers.traits(prepared.spec.provider):
+    if Trait.HOSTS not in providers.traits(prepared.spec.provider):
         size = await in_thread(submit.clean_packages)
         from batchio.ports import Finding
 

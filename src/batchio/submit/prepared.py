@@ -17,6 +17,7 @@ from batchio.core.spec import PYTHON
 from batchio.errors import BatchioError
 from batchio.options.to_spec import build
 from batchio.ports import Finding
+from batchio.providers import check_installed
 from batchio.stores.trouble import unusable
 from batchio.submit import earlier
 
@@ -230,12 +231,14 @@ class Prepared:
             JournalFull, WorkspaceError: it cannot be written, or what earlier jobs brought
                 cannot be removed.
         """
+        check_installed(self._resolved.provider)
         now = time.time()
         with self.workspace.draft(now) as draft:
             count = software = None
             if self._environment:
                 pieces = self.workspace.job(draft.id).pieces()
-                software = self._environment.pack(self._here, pieces)
+                software, warning = self._environment.pack(self._here, pieces)
+                self.warnings += [warning] if warning else []
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft), software)

@@ -1,0 +1,199 @@
+"""The offers for a job: which pools one call may take nodes of, cheapest first. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from batchio.core.plan import Offer
+from batchio.errors import UsageError
+from batchio.providers.aws import prices
+from batchio.providers.aws.kinds import Kind, fitting, nearest, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batchio.core.spec import JobSpec
+
+MOST_KINDS: Final = 20
+"""The cheapest types that fit; more would only make requests longer."""
+
+BATCH: Final = 250
+"""Most nodes of one call."""
+
+LIMIT: Final = 2000
+"""Most nodes of an offer at the same time."""
+
+UNKNOWN: Final = 1e6
+"""Price by which types without a known one are ordered: they come last."""
+
+
+class Networks(NamedTuple):
+    """Where in the account's network nodes may be.
+
+    Attributes:
+        subnets: Subnet id by zone.
+        public: Nodes get public addresses; else they are reached by their private ones.
+    """
+
+    vpc: str
+    subnets: Mapping[str, str]
+    public: bool
+
+
+class Place(NamedTuple):
+    """Where nodes of a job may be, settled before anything is taken.
+
+    Attributes:
+        image: Id of the image to boot, by architecture.
+        user: The user to log in as.
+        nets: The network, and the subnet of each zone.
+        owner: Who pays, as the tag says it.
+        root: Name of the image's root disk.
+        disk_gb: Size of a node's disk in GB.
+    """
+
+    region: str
+    image: Mapping[str, str]
+    user: str
+    nets: Networks
+    owner: str
+    root: str
+    disk_gb: int
+
+
+def offers(
+    spec: JobSpec,
+    place: Place,
+    kinds: Mapping[str, Kind],
+    zones: Mapping[str, tuple[str, ...]],
+    spot_prices: Mapping[tuple[str, str], float] = {},  # never changed
+) -> list[Offer]:
+    """Return the offers of one place, best first: spot before on demand where both may be.
+
+    Args:
+        spot_prices: Dollars an hour by type and zone, where they are known.
+
+    Raises:
+        UsageError: no type fits, or none that does is in a zone with a subnet.
+    """
+    chosen = cheapest(spec, place.region, kinds.values())
+    pools = [
+        (kind, zone)
+        for kind in chosen
+        for zone in zones.get(kind.name, ())
+        if zone in place.nets.subnets
+    ]
+    if not pools:
+        raise UsageError(
+            f"{chosen[0].name} is in none of the zones that have a subnet for it",
+            where=place.region,
+        )
+    if spec.cross_zone is False:
+        best = max({zone for _, zone in pools}, key=lambda zone: _count(pools, zone))
+        pools = [pool for pool in pools if pool[1] == best]
+    markets = {"spot": ("spot",), "spot_with_fallback": ("spot", "on-demand")}.get(
+        spec.spot_policy or "", ("on-demand",)
+    )
+    out = []
+    for market in markets:
+        there = [pool for pool in pools if market != "spot" or pool[0].spot]
+        if there:
+            out.append(_offer(spec, place, market, there, spot_prices))
+    return out
+
+
+def price(
+    kind: Kind, region: str, disk_gb: int, spot: float | None = None, *, is_spot: bool = False
+) -> float | None:
+    """Return what a node of a type costs an hour, disk and address included; None: not known."""
+    alone = spot if is_spot and spot is not None else prices.on_demand(kind.name, kind.cpus, region)
+    if alone is None:
+        return None
+    if is_spot and spot is None:
+        alone *= prices.SPOT_SHARE
+    return alone + prices.beside(disk_gb)
+
+
+def cheapest(spec: JobSpec, region: str, kinds: Iterable[Kind]) -> list[Kind]:
+    """Return the cheapest types that fit a job, all of one architecture, cheapest first.
+
+    Raises:
+        UsageError: none fits, or a name is unknown.
+    """
+    want = wanted(spec)
+    known = list(kinds)
+    if missing := [name for name in want.names if name not in {kind.name for kind in known}]:
+        raise UsageError(f"there is no instance type {missing[0]}", where=region)
+    fit = fitting(known, want)
+    if not fit:
+        near = "; ".join(f"{kind.name}: {why}" for kind, why in nearest(known, want))
+        raise UsageError(
+            "no instance type fits", where=region, hint=f"the nearest: {near}" if near else None
+        )
+
+    def cost(kind: Kind) -> tuple[float, str]:
+        return prices.on_demand(kind.name, kind.cpus, region) or UNKNOWN * kind.cpus, kind.name
+
+    same = [kind for kind in fit if kind.arch == fit[0].arch] if want.names else fit
+    return sorted(same, key=cost)[:MOST_KINDS]
+
+
+def _offer(
+    spec: JobSpec,
+    place: Place,
+    market: str,
+    pools: list[tuple[Kind, str]],
+    spot_prices: Mapping[tuple[str, str], float],
+) -> Offer:
+    is_spot = market == "spot"
+    rates: dict[str, float] = {}
+    for kind, zone in pools:
+        known = spot_prices.get((kind.name, zone))
+        rate = price(kind, place.region, place.disk_gb, known, is_spot=is_spot)
+        rates[f"{kind.name} {zone}"] = rate or 0.0
+    kinds = {kind for kind, _ in pools}
+    detail: dict[str, Any] = {
+        "region": place.region,
+        "owner": place.owner,
+        "image": place.image[pools[0][0].arch],
+        "user": place.user,
+        "vpc": place.nets.vpc,
+        "public": place.nets.public,
+        "root": place.root,
+        "disk": place.disk_gb,
+        "pools": [[kind.name, zone, place.nets.subnets[zone]] for kind, zone in pools],
+        "rates": {name: round(rate, 6) for name, rate in rates.items()},
+    }
+    return Offer(
+        f"{place.region}/{market}",
+        limit=LIMIT,
+        slots=spec.slots or 1,
+        cpus=float(min(kind.cpus for kind in kinds)),
+        memory=min(kind.memory for kind in kinds),
+        gpus=min(kind.gpus for kind in kinds),
+        arch=pools[0][0].arch,
+        rented=True,
+        rate=round(max(rates.values()), 6),
+        spot=is_spot,
+        region=place.region,
+        quota=_quota(pools[0][0], is_spot=is_spot),
+        quota_units=float(max(kind.cpus for kind in kinds)),
+        batch=BATCH,
+        detail=detail,
+    )
+
+
+def _quota(kind: Kind, *, is_spot: bool) -> str:
+    """Return the code of the quota that nodes of a type count against, in vCPUs.
+
+    Source: docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html.
+    """
+    if kind.name.startswith("p"):
+        return "L-7212CCBC" if is_spot else "L-417A185B"
+    if kind.name.startswith(("g", "vt")):
+        return "L-3819A6DF" if is_spot else "L-DB2E81BA"
+    return "L-34B43A08" if is_spot else "L-1216C47A"
+
+
+def _count(pools: list[tuple[Kind, str]], zone: str) -> tuple[int, str]:
+    return sum(pool[1] == zone for pool in pools), zone
