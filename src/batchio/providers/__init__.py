@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from batchio.core.spec import JobSpec
     from batchio.ports import Provider
+    from batchio.ports.account import Account
 
 
 class _Row(NamedTuple):
@@ -42,6 +43,10 @@ _PROVIDERS: Final = {
         ("aioboto3", "aiobotocore"),
     ),
 }
+
+_ACCOUNTS: Final[dict[str, str]] = {"aws": "batchio.providers.aws.account:AwsAccount"}
+"""By name of a provider that rents: where the class of its accounts stands."""
+
 NAMES: Final = tuple(_PROVIDERS)
 
 
@@ -107,6 +112,20 @@ def load(spec: JobSpec, seed: Callable[[], bytes] = _no_seed) -> Provider:
     make = getattr(import_module(module), kind)
     provider: Provider = make(spec, seed) if Trait.RENTS in row.traits else make(spec)
     return provider
+
+
+def account(name: str) -> Account:
+    """Return the account from which a provider rents; nothing is asked of it yet.
+
+    Raises:
+        UsageError: there is no such provider, or it rents nothing.
+    """
+    if name not in _ACCOUNTS:
+        hint = f"providers that rent are {', '.join(_ACCOUNTS)}"
+        raise UsageError(f"the {name} provider rents nothing", hint=hint)
+    module, _, kind = _ACCOUNTS[name].partition(":")
+    found: Account = getattr(import_module(module), kind)()
+    return found
 
 
 def _row(name: str) -> _Row:
