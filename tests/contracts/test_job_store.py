@@ -68,6 +68,16 @@ async def test_who_leads_is_told_without_taking_the_lease(store: JobStore, kind:
     assert store.leader() is None
 
 
+def test_a_job_has_a_secret_of_its_own_that_stays_the_same(
+    workspace: AnyWorkspace, store: JobStore
+) -> None:
+    seed = store.seed()
+
+    assert len(seed) == 32
+    assert workspace.job(A).seed() == store.seed() == seed
+    assert workspace.job(make(workspace, B, FIRST)).seed() != seed
+
+
 @pytest.mark.asyncio
 async def test_last_words_stand_until_the_next_head_takes_over(store: JobStore) -> None:
     assert store.last_words() is None

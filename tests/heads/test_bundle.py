@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle for this computer."""
-    return bundle.bundle_for(here(), tmp_path_factory.mktemp("cache"))
+    """The bundle for this computer, and a workspace on S3."""
+    return bundle.bundle_for(here(), tmp_path_factory.mktemp("cache"), "s3")
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +71,32 @@ def test_a_head_runs_from_its_bundle_with_nothing_else_on_its_path(
     assert not [name for name in foreign if (unpacked / name).exists()]
 
 
+def test_for_s3_a_head_has_what_finds_credentials_and_little_else_of_it(unpacked: Path) -> None:
+    services = [one.name for one in (unpacked / "botocore/data").iterdir() if one.is_dir()]
+    assert sorted(services) == ["signin", "sso", "sso-oidc", "sts"]
+    program = (
+        f"import sys; sys.path.insert(0, {str(unpacked)!r}); "
+        "from botocore.session import Session; s = Session(); "
+        "s.create_client('sts', region_name='eu-west-1', aws_access_key_id='a', "
+        "aws_secret_access_key='b'); print(s.get_credentials())"
+    )
+    environ = {"PATH": os.environ["PATH"], "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program],
+        capture_output=True, text=True, check=False, env=environ,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("None\n", "")
+
+
 def test_a_bundle_is_made_once_and_anew_when_batchio_is_another(
     made: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = made.file.parent
     monkeypatch.setattr(bundle, "_fill", None)  # nothing is collected again
-    assert bundle.bundle_for(here(), cache) == made
+    assert bundle.bundle_for(here(), cache, "s3") == made
     monkeypatch.setattr(bundle, "MAIN", "another")
     with pytest.raises(TypeError):
-        bundle.bundle_for(here(), cache)
+        bundle.bundle_for(here(), cache, "s3")
     assert [file.name for file in cache.iterdir()] == [made.file.name]
 
 
@@ -145,6 +162,35 @@ def test_where_no_wheel_fits_the_error_says_what_helps(
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(UsageError, match="neither pip nor uv"):
         bundle.bundle_for(platform_of("3.12", "riscv64", ""), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("libc", "machine", "named"),
+    [
+        ("glibc 2.17", "x86_64", "x86_64-manylinux_2_17"),
+        ("glibc 2.30", "x86_64", "x86_64-manylinux_2_28"),
+        ("glibc 2.36", "aarch64", "aarch64-manylinux_2_36"),
+        ("glibc 2.41", "x86_64", "x86_64-manylinux_2_40"),
+        ("", "x86_64", "x86_64-unknown-linux-musl"),
+    ],
+)
+def test_without_pip_uv_is_asked_for_a_platform_that_it_knows(
+    libc: str, machine: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        said = "error: No solution found\n  cause: Because there are no wheels\n"
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr("batchio.heads.wheels.find_spec", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: "uv")
+    monkeypatch.setattr(subprocess, "run", refuse)
+    with pytest.raises(UsageError, match=r"cannot be fetched: Because there are no wheels$"):
+        bundle.bundle_for(platform_of("3.13", machine, libc), tmp_path)
+    [command] = asked
+    assert f"--python-platform={named}" in command
 
 
 def _wheel(folder: Path, name: str, tag: str, text: str) -> None:

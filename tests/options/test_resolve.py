@@ -46,7 +46,7 @@ def test_the_environment_stands_between_script_and_project_file() -> None:
     effective = resolved(
         script="# COILED region venus\n", environ=environ, project={"slots": 2, "head": "inline"}
     )
-    assert (effective.value("region"), effective.origin("region")) == ("venus", "hello.sh:1")
+    assert (effective.value("region"), effective.origin("region")) == (("venus",), "hello.sh:1")
     assert (effective.value("slots"), effective.origin("slots")) == (3, "BATCHIO_SLOTS")
     assert effective.value("head") == "inline"
 

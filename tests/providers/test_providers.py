@@ -79,7 +79,7 @@ def test_no_module_asks_for_a_provider_by_its_name() -> None:
 def test_an_unknown_provider_is_refused_with_the_names_there_are() -> None:
     with pytest.raises(UsageError, match="there is no provider aws3") as caught:
         providers.load(spec("aws3"))
-    assert caught.value.hint == "providers are local, ssh"
+    assert caught.value.hint == "providers are local, ssh, aws"
 
 
 def test_offers_are_made_without_loading_any_ssh() -> None:

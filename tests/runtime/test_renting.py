@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,17 @@ from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.task import Outcome
 from batchio.errors import NotAuthorised, ProviderDown, QuotaExceeded, UsageError
-from batchio.ports import Notice
+from batchio.ports import Notice, Refused, Rented
 from batchio.testing import Ends
 from tests.core.machines import spec
 from tests.mortal import Crash
 from tests.runtime.jobs import Job, runs
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from batchio.ports import NodeOrder
 
 STRANGE = [ProviderDown("throttled"), TimeoutError(), KeyError("Instances"), OSError(104, "reset")]
 """What an adapter may raise that says nothing for certain."""
@@ -301,3 +305,42 @@ def test_nothing_is_started_where_it_could_not_end_in_time(tmp_path: Path) -> No
 
     assert runs(job) == [(task, 1) for task in range(4)]
     assert len(provider.nodes["n0"].began) == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_handle_is_at_two_nodes_and_none_is_forgotten_whatever_the_answers_are(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    job = rented(tmp_path, 12, seconds=30.0, nodes=12)
+    true_answers = job.provider.create
+
+    async def shuffled(order: NodeOrder) -> AsyncIterator[Rented | Refused]:
+        """Answer in any order, under any numbers, some twice, and now and then not to the end."""
+        answers = [one async for one in true_answers(order)]
+        taken = [one for one in answers if isinstance(one, Rented)]
+        numbers = [one.node for one in taken]
+        chance.shuffle(numbers)
+        renamed = [one._replace(node=n) for one, n in zip(taken, numbers, strict=True)]
+        for one in chance.sample(renamed, len(renamed)) + renamed[:1]:
+            if chance.random() < 0.1:
+                raise ProviderDown("throttled")
+            yield one
+
+    job.provider.create = shuffled  # type: ignore[method-assign]
+    for _ in range(3):
+        job.store.fatal = lambda _, batch: (
+            any('"created"' in body for body in batch) and chance.random() < 0.5
+        )
+        try:
+            job.lead()
+            break
+        except Crash:
+            continue
+    job.store.fatal = None
+    job.lead()
+
+    whole(job)
+    created = [(event.handle, event.node) for event in job.journaled(ev.NodeCreated)]
+    assert len({handle for handle, _ in created}) == len({node for _, node in created})
+    assert len(set(created)) == len({node for _, node in created})

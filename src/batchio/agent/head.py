@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Obey = Callable[[Connection, list[Any]], None]
 
+HEARD = "/run/batchio-heard"  # made, where there is one, by what the node was booted with
+TOUCHED = 5.0  # seconds between two times that it is touched
 FLUSH = 0.015  # seconds between two flushes of messages
 OFFSET = Struct(">Q")
 TASK = Struct(">II")
@@ -41,6 +43,7 @@ class Head:
         self.peers: dict[int, Connection] = {}
         self.commander: Connection | None = None
         self.heard = self.loop.now  # when it last said anything
+        self.touched = 0.0
         self.orphaned = False  # no word for longer than its lease
         self.flushed = 0.0
         self.deaf_until = 0.0  # no descriptor for another peer
@@ -91,6 +94,8 @@ class Head:
             if mask & (READABLE | BROKEN):
                 if peer is self.commander:
                     self.heard = self.loop.now
+                    if self.heard >= self.touched + TOUCHED:
+                        self.touch()
                 for message in peer.receive():
                     self.obey(peer, message)
                     if peer.fd not in self.peers:
@@ -101,6 +106,14 @@ class Head:
             self.hang_up(peer)
         except BadFrame as error:
             self.refuse(peer, str(error))
+
+    def touch(self) -> None:
+        """Show the dead man of a rented computer that the head was heard; others have none."""
+        self.touched = self.loop.now
+        try:
+            os.utime(HEARD)
+        except OSError:
+            pass
 
     def refuse(self, peer: Connection, why: str) -> None:
         say("refused a peer: %s" % why)

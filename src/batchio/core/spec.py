@@ -140,6 +140,26 @@ class JobSpec(Record):
     """Whether nodes keep its pieces after the job, for the next one."""
     max_cost: float | None = None
     """US dollars that rented nodes may cost at most; None: any number."""
+    regions: tuple[str, ...] = ()
+    """Where nodes may be rented, in this order; (): the account's usual region."""
+    vm_types: tuple[str, ...] = ()
+    """The only types of nodes to rent; (): any that fits."""
+    spot_policy: str | None = None
+    """on-demand, spot or spot_with_fallback; None: the provider's default."""
+    cross_zone: bool | None = None
+    """Whether nodes may be in several zones; None: the provider chooses."""
+    disk: int | None = None
+    """Bytes of a rented node's disk; None: the provider's default."""
+    image: str | None = None
+    """Id of the machine image that rented nodes boot."""
+    subnet: str | None = None
+    """Id of the only subnet that rented nodes may be in."""
+    allow_ssh_from: str | None = None
+    """From where rented nodes let SSH in: me, everyone or a CIDR."""
+    profile: str | None = None
+    """Name of the instance profile of rented nodes."""
+    package_sync_strict: bool = False
+    """Whether a node of another kind gets no packages that differ from those of `software`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""
@@ -198,6 +218,8 @@ def _pairs(rows: list[list[int]] | None) -> tuple[tuple[int, int], ...] | None:
 _READERS: Final[Mapping[str, Any]] = {
     "argv": tuple,
     "hosts": tuple,
+    "regions": tuple,
+    "vm_types": tuple,
     "secret_names": tuple,
     "tasks": _ids,
     "scheduler_tasks": _ids,

@@ -18,6 +18,8 @@ class Trait(StrEnum):
     """Nodes are hosts that the user names, so two names may mean one computer."""
     RENTS = "rents"
     """Nodes are rented by type, cost money, and are gone only when the provider says so."""
+    HEADS = "heads"
+    """A node can be rented for the head of a job."""
     REGIONS = "regions"
     """Nodes are in regions and zones that the user may choose."""
     GPUS = "gpus"

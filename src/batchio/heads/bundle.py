@@ -28,10 +28,15 @@ from batchio.heads.platform import Platform, fits, here
 from batchio.heads.wheels import download
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Needed = dict[str, metadata.Distribution]
 
 ROOTS: Final = ("asyncssh", "obstore")
 """Distributions that a head imports by itself; what these need comes with them."""
+
+BESIDES: Final = {"s3": ("botocore",)}
+"""Distributions that a head uses where they are installed, by the scheme of its workspace."""
 
 LEFT_OUT: Final = ("cli", "testing")
 """Packages of batchio that no head imports."""
@@ -42,6 +47,9 @@ KEPT_S: Final = 30 * 86400.0
 """Seconds for which a bundle that nobody used stays in the cache."""
 
 _USELESS: Final = ("__pycache__", "tests", "bin")
+_SERVICES: Final = ("signin", "sso", "sso-oidc", "sts")
+"""Services that botocore asks for credentials; its data on all others is 20 MB."""
+
 _METADATA: Final = ("METADATA", "WHEEL")
 
 
@@ -53,21 +61,24 @@ class Bundle(NamedTuple):
     """SHA-256 of the file, in hexadecimal."""
 
 
-def bundle_for(platform: Platform, cache: Path) -> Bundle:
+def bundle_for(platform: Platform, cache: Path, scheme: str = "") -> Bundle:
     """Return the bundle for a computer, from the cache or made now.
 
     Args:
         cache: The folder where bundles are kept.
+        scheme: Of the URL of the workspace that its head opens.
 
     Raises:
         UsageError: it cannot be made here; says what to install.
     """
-    file = cache / f"head-{platform}-{_key(platform)}.tar.gz"
+    roots = (*ROOTS, *filter(_is_installed, BESIDES.get(scheme, ())))
+    needed = _needed(roots)
+    file = cache / f"head-{platform}-{_key(platform, needed)}.tar.gz"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=cache, prefix="making-") as scratch:
             folder, part = Path(scratch, "head"), Path(scratch, "packed")
-            _fill(folder, platform)
+            _fill(folder, platform, roots, needed)
             _pack(folder, part)
             part.replace(file)
     os.utime(file)
@@ -75,12 +86,12 @@ def bundle_for(platform: Platform, cache: Path) -> Bundle:
     return Bundle(file, hashlib.sha256(file.read_bytes()).hexdigest())
 
 
-def _key(platform: Platform) -> str:
+def _key(platform: Platform, needed: Needed) -> str:
     """Return a digest of what a bundle would be made of, so that another one is made anew."""
     seen = hashlib.sha256()
     for place, name in _own():
         seen.update(name.encode() + b"\0" + place.read_bytes())
-    for name, found in _needed().items():
+    for name, found in needed.items():
         seen.update(f"{name} {found.version}\n".encode())
     seen.update(
         f"{platform} {MAIN} {sys.version if platform.python == here().python else ''}".encode()
@@ -96,14 +107,13 @@ def _sweep(cache: Path, before: float) -> None:
                 old.unlink()
 
 
-def _fill(folder: Path, platform: Platform) -> None:
+def _fill(folder: Path, platform: Platform, roots: Sequence[str], needed: Needed) -> None:
     """Put everything into a folder, as it lies in the bundle."""
     folder.mkdir()
-    needed = _needed()
     if all(fits(found, platform) for found in needed.values()):
         _copy(_files(needed.values()), folder)
     else:
-        download([f"{name}=={needed[name].version}" for name in ROOTS], platform, folder)
+        download([f"{name}=={needed[name].version}" for name in roots], platform, folder)
         _trim(folder)
     _copy(_own(), folder)
     (folder / "__main__.py").write_text(MAIN)
@@ -111,10 +121,17 @@ def _fill(folder: Path, platform: Platform) -> None:
         _compile(folder)
 
 
-def _needed() -> dict[str, metadata.Distribution]:
-    """Return ROOTS and all that they need, by name. What is not installed is not needed here."""
-    found: dict[str, metadata.Distribution] = {}
-    names = list(ROOTS)
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(metadata.distribution(name))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _needed(roots: Sequence[str]) -> Needed:
+    """Return these and all that they need, by name. What is not installed is not needed here."""
+    found: Needed = {}
+    names = list(roots)
     while names:
         name = names.pop().lower().replace("_", "-")
         if name in found:
@@ -122,7 +139,7 @@ def _needed() -> dict[str, metadata.Distribution]:
         try:
             found[name] = metadata.distribution(name)
         except metadata.PackageNotFoundError:
-            if name in ROOTS:
+            if name in roots:
                 raise
             continue  # of another Python, or of another system
         wants = [one for one in found[name].requires or () if "extra ==" not in one]
@@ -147,6 +164,8 @@ def _files(found: Iterable[metadata.Distribution]) -> Iterator[tuple[Path, str]]
 def _is_useless(parts: tuple[str, ...]) -> bool:
     if parts[0].endswith(".dist-info"):
         return parts[-1] not in _METADATA
+    if parts[:2] == ("botocore", "data") and len(parts) > 3 and parts[2] not in _SERVICES:
+        return True
     return any(part in _USELESS for part in parts[:-1]) or parts[-1].endswith((".pyi", ".pyc"))
 
 

@@ -31,7 +31,7 @@ async def lead_here(
     try:
         return await lead(
             store,
-            providers.load,
+            lambda spec: providers.load(spec, store.seed),
             stores=Stores(files=filestores.open_store, objects=filestores.open_objects),
             secrets=dict(secrets),
             kind=kind,

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from batchio import filestores
 from batchio.core.checks import items, text
@@ -144,7 +145,7 @@ async def _stand_by(
     try:
         host = _Host(kind, transport)
         looked = await host.look(_sent_by(spec))
-        bundle = await asyncio.to_thread(_bundle, looked)
+        bundle = await asyncio.to_thread(_bundle, looked, workspace.url)
         order = {
             "verb": "bring",
             "job": job,
@@ -176,9 +177,9 @@ def _sent_by(spec: JobSpec) -> int:
     return packages + sum(file.size for file in spec.files)
 
 
-def _bundle(looked: Looked) -> Bundle:
+def _bundle(looked: Looked, url: str) -> Bundle:
     platform = platform_of(looked.version, looked.machine, looked.libc)
-    return bundle_for(platform, default_copies(os.environ) / "heads")
+    return bundle_for(platform, default_copies(os.environ) / "heads", urlsplit(url).scheme)
 
 
 async def _kept(bundle: Bundle, url: str) -> str:
@@ -311,8 +312,11 @@ class _Host:
         source = _porter()
         argv = ["/bin/sh", "-c", _FIND, "sh", ":".join(self._pythons), str(len(source))]
         line = json.dumps({"base": self._base, **order}).encode() + b"\n"
-        done = await self._transport.run(argv, stdin=_sent(source + line, more), timeout=PATIENCE_S)
-        where = self._transport.where
+        where, sent = self._transport.where, _sent(source + line, more)
+        try:
+            done = await self._transport.run(argv, stdin=sent, timeout=PATIENCE_S)
+        except TimeoutError:
+            raise NodeError(f"it did not answer within {PATIENCE_S:.0f} s", where=where) from None
         if done.exit_code == NONE:
             raise UsageError(
                 f"{where} has no Python 3.11 or newer, which a head needs",

@@ -83,6 +83,12 @@ class RunOptions(TypedDict, total=False):
     """Allow nodes in different availability zones."""
     allow_ssh_from: PathText | None
     """Address range that may connect by SSH, or: me, everyone."""
+    image: PathText | None
+    """Machine image that rented nodes boot (default: Ubuntu 24.04)."""
+    subnet: PathText | None
+    """The only subnet that rented nodes may be in (default: those of the account)."""
+    instance_profile: PathText | None
+    """Instance profile of rented nodes, which lets tasks use the account's services."""
     host_setup_script: PathText | None
     """Local script to run once on each node before any task."""
     host_setup_script_content: PathText | None
@@ -104,7 +110,7 @@ class RunOptions(TypedDict, total=False):
     keep_software: bool | None
     """Let other computers keep the packages that were sent, for the next job."""
     package_sync_strict: bool | None
-    """Require the exact package versions of this computer."""
+    """Leave out hosts that cannot have the exact package versions of this computer."""
     package_sync_conda_extras: str | Iterable[str] | None
     """Conda packages to add to the environment of the tasks."""
     package_sync_ignore: str | Iterable[str] | None
@@ -184,13 +190,13 @@ class RunOptions(TypedDict, total=False):
     """Treat these options as not given, wherever they stand: run without what cannot be had
     here; may be given several times."""
     provider: PathText | None
-    """Where to run: local (this computer), or ssh; --hosts alone means ssh."""
+    """Where to run: local (this computer), ssh or aws; --hosts alone means ssh."""
     hosts: str | Iterable[str] | None
     """Hosts for the ssh provider: user@host:port, or names from ~/.ssh/config."""
     hosts_file: PathText | None
     """File with one host per line, for the ssh provider."""
-    region: PathText | None
-    """Cloud region in which to run the job."""
+    region: str | Iterable[str] | None
+    """Cloud region in which to rent nodes; several are tried in this order."""
     workspace: PathText | None
     """Folder or URL (s3://, gs://, az://) where jobs are stored (default: your data folder)."""
     account: PathText | None

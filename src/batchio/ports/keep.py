@@ -132,6 +132,17 @@ class JobStore(Protocol):
         """Remove a request whose effect stands in the journal. Quiet when it is gone already."""
         ...
 
+    def seed(self) -> bytes:
+        """Return the job's secret, 32 random bytes that no other job has.
+
+        It is made when it is first asked for, and is the same for all heads of the job. The keys
+        of rented nodes are made from it, so it is shown to nobody.
+
+        Raises:
+            JournalFull, WorkspaceError: it cannot be kept.
+        """
+        ...
+
     # --- what travels ---
 
     def inputs(self) -> Inputs:

@@ -150,6 +150,13 @@ class Provider(Protocol):
         """
         ...
 
+    async def end(self, job: str) -> Sequence[str]:
+        """Remove what was made for a job that is done, beside its nodes; return what is left.
+
+        Repeatable: what is still in use may be gone later.
+        """
+        ...
+
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return how each node is reached, as in `Rented.reach`; one that is missing is gone."""
         ...

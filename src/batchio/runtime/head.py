@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -25,7 +26,7 @@ from batchio.runtime.replay import Fold
 from batchio.runtime.requests import Requests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchio.core.machine import Machine
     from batchio.core.spec import JobSpec
@@ -39,6 +40,9 @@ def _no_store(url: str) -> Any:
 
 NO_STORES: Final = Stores(files=_no_store, objects=_no_store)
 """For heads of jobs that name no stores."""
+
+TIDY_S: Final = (0.0, 2.0, 10.0, 20.0, 30.0, 60.0, 60.0, 60.0, 60.0)
+"""Seconds before each try to remove what was made for a job beside its nodes."""
 
 
 async def lead(
@@ -82,6 +86,7 @@ async def lead(
         try:
             runner = partial(EffectRunner, machine, store, lender, stores)
             await _run(store, machine, journal, requests, first, runner, secrets or {}, clock)
+            await _tidied(lender, machine.running_job.id, clock)
         finally:
             with suppress(Exception):  # the job is over, whatever its provider says to that
                 await lender.aclose()
@@ -123,6 +128,20 @@ async def _run(
             cards.stop()
     await cards.close()
     await requests.drop_answered()
+
+
+async def _tidied(lender: Provider, job: str, clock: Clock) -> None:
+    """Have the provider remove what it made for the job, while it is not yet possible again."""
+    left: Sequence[str] = ()
+    for pause in TIDY_S:
+        await clock.sleep(pause)
+        try:
+            left = await lender.end(job)
+        except Exception as error:  # the job is over, whatever its provider says to that
+            left = (str(error),)
+        if not left:
+            return
+    sys.stderr.write(f"left with the provider: {', '.join(left)}\n")
 
 
 def _replayed(store: JobStore) -> Machine:

@@ -67,6 +67,8 @@ class Renting:
         self._job = machine.running_job.id
         self._leaving: dict[int, tuple[str, str]] = {}
         """Nodes that wait to be given back: their handles, and what stayed on them."""
+        self._given: dict[str, dict[str | None, int]] = {}
+        """By token of an order: the node that each handle was given to."""
         self.rents = Trait.RENTS in provider.traits
         self._watching = spawn(self._watch())
         self._looking: asyncio.Task[None] | None = None
@@ -125,25 +127,40 @@ class Renting:
         async for answer in self._provider.create(order):
             match answer:
                 case Rented():
-                    waiting.pop(answer.node, None)
-                    self._rented(answer)
+                    self._rented(answer, order, waiting)
                 case Refused(nodes, offer, error):
                     if _refuses(error):
                         self._refused([n for n in nodes if n in waiting], offer, error)
                         for node in nodes:
                             waiting.pop(node, None)
 
-    def _rented(self, one: Rented) -> None:
-        node = self._machine.nodes[one.node]
-        refused = node.state is NodeState.GONE and node.handle is None
-        if refused or node.handle not in (None, one.handle):
+    def _rented(self, one: Rented, order: NodeOrder, waiting: dict[int, None]) -> None:
+        """Post a node that was taken, unless one of the order has that handle already.
+
+        The numbers of an answer are only a proposal: what was had before may be answered again
+        under other numbers, when some of it has ended meanwhile.
+        """
+        nodes = self._machine.nodes
+        given = self._given.setdefault(
+            order.token, {nodes[n].handle: n for n in order.nodes if nodes[n].handle}
+        )
+        if one.handle in given:
+            waiting.pop(given[one.handle], None)
+            return
+        free = [
+            n for n in (one.node, *order.nodes)
+            if nodes[n].state is not NodeState.GONE and n not in given.values()
+        ]  # fmt: skip
+        if not free:
             self._note(f"{self._provider.name} started {one.handle}, which was not ordered")
             self._spawn(self._delete({-1: (one.handle, "")}))
             return
+        node = given[one.handle] = free[0]
+        waiting.pop(node, None)
         now, reach = self._now(), dict(one.reach)
         self._post(
             ev.NodeCreated(
-                now, one.node, one.handle, one.offer, one.rate, one.zone, one.spot, one.since, reach
+                now, node, one.handle, one.offer, one.rate, one.zone, one.spot, one.since, reach
             )
         )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.node import SILENT_CLEANUP_LIMIT_S, TWIN
-from batchio.errors import BatchioError, NodeError, ProtocolError, Unreachable
+from batchio.errors import BatchioError, NodeError, NotAuthorised, ProtocolError, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
 from batchio.runtime.breaks import BROKEN, HOPELESS, broke_how, why_broken
 from batchio.runtime.conversation import Conversation
@@ -159,18 +159,20 @@ class Session:
             if self._standing.known and not isinstance(err, ProtocolError):
                 self._step(Fact.BROKE)
             else:
-                self._lose(why_broken(err))
+                # Of many nodes of one offer, one that cannot be entered says nothing of the others.
+                alone = self._offer.rented and isinstance(err, (NotAuthorised, ProtocolError))
+                self._lose(why_broken(err), final=not alone)
             return str(err)
         except Exception as err:
-            self._lose(self._failed(err))
+            self._lose(self._failed(err), final=True)
         return ""
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, *, final: bool) -> None:
         """Give the node up for good, unless the session is leaving or over."""
         if self._standing.state in TALKS:
             self._step(Fact.BROKE)
         if self._standing.state in (SessionState.REACHING, SessionState.PREPARING):
-            self._give_up(why, final=True)
+            self._give_up(why, final=final)
 
     def _failed(self, err: Exception) -> str:
         """Log an error of batchio itself at this node; return for people why the node is lost."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.cards import TOPIC, is_final
-from batchio.errors import BatchioError, NoSuchJob
+from batchio.errors import BatchioError, JournalDown, NoSuchJob
 from batchio.ports import Pace
 from batchio.stores import segments
 from batchio.stores.brought import FolderBroughtFiles
@@ -112,6 +113,19 @@ class BucketJobStore:
     def leader(self) -> Holder | None:
         """Return which process is the job's head; None when it has none."""
         return holder(self._bucket, self.id)
+
+    def seed(self) -> bytes:
+        """Return the job's secret, from an object of its own. See the port."""
+        key = self._key("seed")
+        with answering():
+            for _ in range(2):  # another answer to our own put may be that it is there
+                if (found := self._bucket.get(key)) is not None:
+                    return found.data
+                self._bucket.put_new(key, secrets.token_bytes(32))
+            found = self._bucket.get(key)
+        if found is None:
+            raise JournalDown(f"{self.where}/seed was stored, and is not there")
+        return found.data
 
     # --- what other processes ask of the head --------------------------------
 

@@ -97,6 +97,12 @@ class FolderJobStore:
         """Return which process is the job's head; None when it has none."""
         return holder(self.folder)
 
+    def seed(self) -> bytes:
+        """Return the job's secret, from a file that only its user may read. See the port."""
+        from batchio.stores.seed import folder_seed
+
+        return folder_seed(self.folder)
+
     # --- what other processes ask of the head --------------------------------
 
     def ask(self, request: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -67,6 +68,7 @@ class _Kept:
     last_words: str | None = None
     logs: MemoryLogs | None = None
     asked: int = 0
+    seed: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     placed: MemoryPlacedFiles = field(default_factory=MemoryPlacedFiles)
 
 
@@ -116,6 +118,10 @@ class MemoryJobStore:
     def leader(self) -> Holder | None:
         """Return the process that leads the job."""
         return self._maybe.past.holder if self._maybe else None
+
+    def seed(self) -> bytes:
+        """Return the job's secret."""
+        return self._kept.seed
 
     def ask(self, request: Mapping[str, Any]) -> str:
         """Make a request to the head, and return its name."""

@@ -56,6 +56,8 @@ class ScriptedProvider:
         """Number of nodes that are taken next without an answer."""
         self.unconfirmed = 0
         """Number of calls of `delete` that will confirm nothing, though they are carried out."""
+        self.ended: list[str] = []
+        """Jobs that were done, as often as it was told."""
         self.orders: list[NodeOrder] = []
         """Every order that was placed, repeated ones too."""
         self.on_node: Callable[[ScriptedNode], object] | None = None
@@ -145,6 +147,11 @@ class ScriptedProvider:
             return frozenset()
         self.rented.difference_update(handles)
         return frozenset(handles)
+
+    async def end(self, job: str) -> Sequence[str]:
+        """Note that the job is done; nothing was made beside its nodes."""
+        self.ended.append(job)
+        return ()
 
     async def locate(self, handles: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return the addresses of the nodes that were not given back."""
