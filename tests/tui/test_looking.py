@@ -205,7 +205,7 @@ async def test_lanes_that_are_wanted_while_others_are_made_are_made_after_them(
         assert nodes._weaving  # type: ignore[attr-defined]
         await seat.pilot.resize_terminal(120, 24)
 
-        def filled() -> bool:
+        def filled() -> object:
             width = nodes.columns(nodes.size.width)[-1][2]  # type: ignore[attr-defined]
             return len(nodes._lanes[0].busy) == width > 60  # type: ignore[attr-defined]
 
