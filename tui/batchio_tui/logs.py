@@ -93,13 +93,13 @@ class Logs(Grid):
 
     @property
     def about(self) -> str:
-        """Whose lines are shown, how many are new, and what was searched for."""
+        """Whose lines are shown, how many are new and, where there is room, what was sought."""
         whose = f"task {self.tasks}" if self.tasks else "" if self.node is None else "one node"
         new = self.count - 1 - self.cursor
-        follows = "follows" if new <= 0 else f"{words.number(new)} below"
+        follows = "" if not self.count else "follows" if new <= 0 else f"{words.number(new)} below"
         sought = f"/{self.sought}" if self.sought else ""
         reading = f"{self._share:.0%} of what was before" if self._share < 1 else ""
-        return "  ".join(filter(None, (whose, sought, reading, follows if self.count else "")))
+        return "  ".join(filter(None, (whose, follows, reading, sought)))
 
     def on_mount(self) -> None:
         """Draw new lines as they come."""
