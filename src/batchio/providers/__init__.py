@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from batchio.core.spec import HEADS_HERE
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
+from batchio.extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +60,7 @@ def check_installed(name: str) -> None:
     if libraries and not any(find_spec(module) for module in libraries):
         raise UsageError(
             f"the {name} provider needs {libraries[0]}, which is not installed",
-            hint=f'pip install "batchio[{name}]"',
+            hint=how_to_install(name),
         )
 
 
