@@ -214,6 +214,8 @@ def _pairs(rows: list[list[int]] | None) -> tuple[tuple[int, int], ...] | None:
 
 
 _READERS: Final[Mapping[str, Any]] = {
+    "regions": tuple,
+    "vm_types": tuple,
     "argv": tuple,
     "hosts": tuple,
     "secret_names": tuple,

@@ -75,6 +75,8 @@ class Cloud:
     faults: list[Fault] = field(default_factory=list)
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     hidden_s: float = 0.0
+    protected: set[str] = field(default_factory=set)
+    """Instances that may not be terminated."""
     kept_alive: int = 0
     """Calls of TerminateInstances that end nothing, though they are answered."""
 
@@ -284,6 +286,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if missing := [one for one in ids if one not in found]:
             raise _Refused("InvalidInstanceID.NotFound", f"The instance ID '{missing[0]}'")
+        if self.front.cloud.protected & found.keys():
+            raise _Refused("OperationNotPermitted")
         if self.front.cloud.kept_alive > 0:
             self.front.cloud.kept_alive -= 1
             return _terminate_answer(())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -56,6 +57,24 @@ class Clients:
         if not region:
             raise UsageError("no AWS region", hint="--region us-east-1, or aws configure")
         return str(region)
+
+    async def check_region(self, region: str) -> None:
+        """Check that AWS has a region: whoever asks in another is never answered.
+
+        Raises:
+            UsageError: it has not.
+        """
+        session = self._sessions()
+        inner = getattr(session, "_session", session)  # aioboto3's has aiobotocore's
+        known = [
+            name
+            for partition in inner.get_available_partitions()
+            for name in await inner.get_available_regions("ec2", partition)
+        ]
+        if region not in known:
+            near = get_close_matches(region, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"there is no region {region}", hint=hint)
 
     async def close(self) -> None:
         """Close all clients. Repeatable."""
