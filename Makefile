@@ -51,6 +51,7 @@ chaos: $(VENV)/has-dev  ## a campaign of kills, cuts and reboots; see tests/chao
 docs: $(VENV)/has-dev  ## what is made from the code, and the picture of the README
 	$(bin)/python -m docs
 	$(bin)/python docs/picture.py
+	$(bin)/python -m docs.dashboard_picture
 
 site: $(VENV)/has-dev  ## the docs as a site that can be searched: dist/site/index.html
 	$(bin)/python -m sphinx --quiet --fail-on-warning --jobs auto docs dist/site

@@ -10,7 +10,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from docs import keywords, man_pages, python_page, reference_pages, schemas, states, task_page
+from docs import (
+    keys_page,
+    keywords,
+    man_pages,
+    promises_page,
+    python_page,
+    reference_pages,
+    schemas,
+    states,
+    task_page,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +31,9 @@ MADE: Final[dict[str, Callable[[], str]]] = {
     **{f"docs/reference/{name}": page for name, page in reference_pages.PAGES.items()},
     "docs/reference/python.md": python_page.page,
     **{f"docs/reference/{name}": make for name, make in schemas.files().items()},
+    "docs/reference/dashboard-keys.md": keys_page.page,
     "docs/reference/what-a-task-sees.md": task_page.page,
+    "docs/reference/coiled-batch.md": promises_page.page,
     **{f"docs/man/{name}": make for name, make in man_pages.files().items()},
     "docs/design/states.md": states.page,
     "src/batchio/options/keywords.py": keywords.module,

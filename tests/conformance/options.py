@@ -99,7 +99,7 @@ def hardware(person: Person) -> None:
 
 @row(
     "R:--scheduler-vm-type", "R:--region", "R:--spot-policy", "R:--allow-cross-zone",
-    "R:--disk-size", "R:--allow-ssh-from", "R:--package-sync-strict",
+    "R:--disk-size", "R:--allow-ssh-from",
     "R:--package-sync-conda-extras", "R:--dask-container",
 )  # fmt: skip
 def placed(person: Person) -> None:
@@ -110,7 +110,6 @@ def placed(person: Person) -> None:
         ["--no-cross-zone"],
         ["--disk-size", "100"],
         ["--allow-ssh-from", "me"],
-        ["--package-sync-strict"],
         ["--package-sync-conda-extras", "a,b"],
         ["--dask-container", "daskdev/dask"],
     ):
@@ -118,6 +117,12 @@ def placed(person: Person) -> None:
         assert f"warning: {words[0]}" in said
         assert "(command line): ignored, " in said
     assert "is not one of" in person.refuses("--spot-policy", "cheap", "true")
+
+
+@row("R:--package-sync-strict")
+def exact_packages(person: Person) -> None:
+    said = person.type("run", "--dry-run", "--package-sync-strict", "true").err
+    assert ("--package-sync-strict (command line): ignored, " in said) is not bool(person.hosts)
 
 
 @row("R:--package-sync-ignore")

@@ -60,7 +60,11 @@ class Node:
     def asked(self, recipe: Recipe, pieces: Iterable[Piece]) -> bytes:
         """Return the first line that the program reads."""
         rows = [[piece.digest, piece.size, piece.kind] for piece in pieces]
-        whole = {"recipe": {**recipe.to_json(), "digest": recipe.digest}, "pieces": rows}
+        whole = {
+            "recipe": {**recipe.to_json(), "digest": recipe.digest},
+            "wheels": self.cache.wheels(recipe),
+            "pieces": rows,
+        }
         return json.dumps(whole).encode() + b"\n"
 
     def call(self, recipe: Recipe, pieces: Iterable[Piece] = (), home: str = "job.0") -> Any:

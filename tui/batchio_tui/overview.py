@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from batchio_tui import words
 from batchio_tui.chart import bar, spark
-from batchio_tui.paint import Painted, pieces_wide, spread
+from batchio_tui.paint import Painted, fitted, pieces_wide, spread, width_of
 
 if TYPE_CHECKING:
     from batchio.api import Live
@@ -71,7 +71,9 @@ class Overview(Painted):
         lines.append(self._ended(width))
         if height == 1 and self.past:
             return [[(f" {self.past}", "past")]]
-        return lines[:1] + lines[2:3] if height == 2 else lines[:height]
+        if height == 2 and not (view.verdict.urgent or self.trouble or self.old):
+            return [lines[0], lines[2]]
+        return lines[:height]
 
     def _first(self, view: JobHeader, width: int) -> Line:
         sign, style = words.standing(view.standing)
@@ -92,7 +94,16 @@ class Overview(Painted):
         where += f"  {words.counted(slots, 'slot')}" if slots else ""
         if view.cost is not None:
             where += f"  ${view.cost:,.2f}"
-        return spread(left, [(f"{where} ", "dim")], width)
+        right: list[Piece] = [(f"{where} ", "dim")]
+        if self.past or pieces_wide(left) + pieces_wide(right) < width:
+            return spread(left, right, width)
+        short = [(" ", ""), *left[1:]]  # the state counts more than the id, the nodes, the name
+        if pieces_wide(short) + pieces_wide(right) < width:
+            return spread(short, right, width)
+        name, styles = short[1]
+        room = max(width - pieces_wide(short) + width_of(name), 4)
+        short[1] = (fitted(name, min(room, width_of(name))), styles)
+        return short
 
     def _truth(self, view: JobHeader, width: int) -> Line:
         if self.trouble:

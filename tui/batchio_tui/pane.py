@@ -357,7 +357,8 @@ class JobPane(Widget):
     def on_resize(self, event: events.Resize) -> None:
         """Leave room for the table: the lines above become fewer on a low screen."""
         height = event.size.height
-        self.overview.styles.height = 4 if height >= 16 else 2 if height >= 9 else 1
+        rooms = ((16, 4), (10, 3), (8, 2))
+        self.overview.styles.height = next((n for least, n in rooms if height >= least), 1)
         self.view_bar.display = height >= 6
 
 

@@ -158,6 +158,8 @@ class JobSpec(Record):
     """From where rented nodes let SSH in: me, everyone or a CIDR."""
     profile: str | None = None
     """Name of the instance profile of rented nodes."""
+    package_sync_strict: bool = False
+    """Whether a node of another kind gets no packages that differ from those of `software`."""
 
     def to_json(self) -> dict[str, Any]:
         """Return this spec as plain JSON values; `from_json` makes an equal spec of them."""
@@ -214,10 +216,10 @@ def _pairs(rows: list[list[int]] | None) -> tuple[tuple[int, int], ...] | None:
 
 
 _READERS: Final[Mapping[str, Any]] = {
-    "regions": tuple,
-    "vm_types": tuple,
     "argv": tuple,
     "hosts": tuple,
+    "regions": tuple,
+    "vm_types": tuple,
     "secret_names": tuple,
     "tasks": _ids,
     "scheduler_tasks": _ids,

@@ -13,6 +13,7 @@ from batchio.installer.building import Building
 from batchio.installer.node import check_libc, check_room, find_python, spare, usable
 from batchio.installer.pieces import lacking, receive
 from batchio.installer.sweeping import sweep
+from batchio.installer.wheels import take_wheels
 
 
 def make(store: str, home: str) -> dict[str, Any]:
@@ -20,9 +21,17 @@ def make(store: str, home: str) -> dict[str, Any]:
     stream = Stream()
     asked = json.loads(stream.line())
     recipe = asked["recipe"]
-    python = find_python(recipe)
     own = recipe["interpreter"]
-    check_libc(recipe["needs"] + ([] if python else own[3]))
+    target: dict[str, str] = {}
+    try:
+        python = find_python(recipe, target)
+        if python:
+            target.update((key, recipe[key]) for key in ("abi", "python", "library"))
+        check_libc(recipe["needs"] + ([] if python else own[3]))
+    except Refused as error:
+        if own and own[1]:
+            raise
+        return {"refused": str(error), "target": target}
     if not python:
         recipe["packages"].append(["Python", "", own[2]])
     store = usable(store, store.startswith(home + "/"))
@@ -31,6 +40,7 @@ def make(store: str, home: str) -> dict[str, Any]:
         building = Building(store, recipe, python)
         if not building.ready():
             receive(stream, store, asked["pieces"])
+            take_wheels(store, recipe, asked["wheels"], get=not asked["pieces"])
             missing = lacking(store, recipe)
             if missing:
                 check_room(store, missing)

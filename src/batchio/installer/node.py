@@ -33,14 +33,19 @@ def pythons(library: str) -> Iterator[str]:
             yield path
 
 
-def find_python(recipe: dict[str, Any]) -> str:
+def find_python(recipe: dict[str, Any], target: dict[str, str]) -> str:
     """Return the path of a Python of the recipe's ABI; "" when the one that travels is to be used.
 
-    Raises Refused.
+    Raises Refused. `target` tells then for which Python of this node another recipe may be made.
     """
     import subprocess
 
     seen = [str(sysconfig.get_config_var("SOABI"))]
+    libc = "glibc " + ".".join(map(str, glibc())) if glibc() else "musl"
+    target.update(machine=os.uname().machine, libc=libc, abi=seen[0])
+    target.update(
+        python="%d.%d" % sys.version_info[:2], library="python%d.%d" % sys.version_info[:2]
+    )
     always = recipe["interpreter"] and recipe["interpreter"][1]
     if always and platform(seen[0]) == platform(recipe["abi"]):
         return ""
@@ -60,6 +65,7 @@ def find_python(recipe: dict[str, Any]) -> str:
         if abi == recipe["abi"]:
             return str(base)
         seen.append(str(abi))
+        target.update(abi=str(abi), python=recipe["python"], library=recipe["library"])
     has = ", ".join(dict.fromkeys(seen))
     own = recipe["interpreter"]
     if own and platform(seen[0]) == platform(recipe["abi"]):
@@ -74,14 +80,20 @@ def platform(abi: str) -> str:
 
 def check_libc(needs: list[list[str]]) -> None:
     """Refuse when a file of the environment needs a newer glibc than this node has."""
+    ours = glibc()
+    for package, file, wants in needs if ours else ():
+        if tuple(map(int, wants.split("."))) > ours:
+            have = ".".join(map(str, ours))
+            raise Refused("%s needs glibc %s (%s), it has %s" % (package, wants, file, have))
+
+
+def glibc() -> tuple[int, ...]:
+    """Return the version of this node's glibc; () where it has another C library."""
     try:
         have = (os.confstr("CS_GNU_LIBC_VERSION") or "").split()[-1]
-        ours = tuple(map(int, have.split(".")[:2]))
+        return tuple(map(int, have.split(".")[:2]))
     except (ValueError, OSError, IndexError):
-        return
-    for package, file, wants in needs:
-        if tuple(map(int, wants.split("."))) > ours:
-            raise Refused("%s needs glibc %s (%s), it has %s" % (package, wants, file, have))
+        return ()
 
 
 def spare() -> str:

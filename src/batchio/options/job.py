@@ -8,7 +8,6 @@ from batchio.core.sizes import GIB
 from batchio.core.traits import Trait
 from batchio.options.schema import CODE_ONLY, NOT_ENV, Option
 
-_EXACT: Final = "packages travel as they are installed, so their versions are always these"
 _NO_CONDA: Final = "only what is installed travels; install them into your environment"
 _NEEDS: Final = {Trait.REMOTE: "tasks on this computer use your Python where it is"}
 
@@ -166,9 +165,10 @@ _SOFTWARE: Final = (
         name="package-sync-strict",
         kind="flag",
         group="Software",
-        help="Require the exact package versions of this computer.",
+        help="Leave out hosts that cannot have the exact package versions of this computer.",
         default=False,
-        never=_EXACT,
+        spec="package_sync_strict",
+        needs=_NEEDS,
     ),
     Option(
         name="package-sync-conda-extras",

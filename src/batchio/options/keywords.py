@@ -110,7 +110,7 @@ class RunOptions(TypedDict, total=False):
     keep_software: bool | None
     """Let other computers keep the packages that were sent, for the next job."""
     package_sync_strict: bool | None
-    """Require the exact package versions of this computer."""
+    """Leave out hosts that cannot have the exact package versions of this computer."""
     package_sync_conda_extras: str | Iterable[str] | None
     """Conda packages to add to the environment of the tasks."""
     package_sync_ignore: str | Iterable[str] | None

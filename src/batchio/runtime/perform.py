@@ -85,7 +85,7 @@ class EffectRunner:
             store.sign_bundle,
             job.spec.bundle or "",
         )
-        environment = Environment(job.spec, store.pieces(), clock)
+        environment = Environment(job.spec, store.pieces(), clock, self._job.note)
         errands = Errands(self._job, store.bundle(), sender, environment, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching

@@ -102,6 +102,30 @@ class Cache:
             ) from None
         return recipe
 
+    def put_known(self, digest: str, rows: Any, folder: str) -> None:
+        """Keep what must be known of the packages of a recipe, and the folder of its user."""
+        self.note(f"{digest}-known", {"packages": rows, "folder": folder})
+
+    def known(self, digest: str) -> tuple[list[Any], str]:
+        """Return what `put_known` kept for a recipe.
+
+        Raises:
+            LookupError: nothing, as on another computer.
+        """
+        found = self.packed(f"{digest}-known")
+        if not isinstance(found, dict):
+            raise LookupError(digest)
+        return found["packages"], found["folder"]
+
+    def put_wheels(self, recipe: Recipe, wheels: Mapping[str, list[str]]) -> None:
+        """Keep where an index has packages of a recipe: SHA-256 and URL, by the package's name."""
+        self.note(f"{recipe.digest}-wheels", wheels)
+
+    def wheels(self, recipe: Recipe) -> dict[str, list[str]]:
+        """Return what `put_wheels` kept for a recipe; {} when it kept nothing."""
+        found = self.packed(f"{recipe.digest}-wheels")
+        return found if isinstance(found, dict) else {}
+
     def files(self, digest: str) -> dict[str, Path]:
         """Return the files that a recipe and its pieces are, each by its digest.
 

@@ -58,6 +58,10 @@ class CapturedPackage(NamedTuple):
     """Whether an editable package is found by code that nobody but it understands."""
     patched: tuple[str, ...] = ()
     """Of a package of conda: paths below the prefix of files that the prefix stands in."""
+    tags: tuple[str, ...] = ()
+    """Of a package that is as an index has it: those of its wheel, "cp312-cp312-linux_x86_64"."""
+    requires: tuple[str, ...] = ()
+    """Names of the packages that it may need, under whichever condition."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,20 +133,24 @@ def _program() -> bytes:
     return Path(__file__).with_name("probe.py").read_bytes()
 
 
+def package_of(found: Mapping[str, Any]) -> CapturedPackage:
+    """Return a package as the probe has found it."""
+    return CapturedPackage(
+        found["name"],
+        found["version"],
+        found["origin"],
+        _files(found["files"]),
+        tuple(found.get("folders") or ()),
+        dict(found.get("mapping") or {}),
+        bool(found.get("hook")),
+        tuple(found.get("patched") or ()),
+        tuple(found.get("tags") or ()),
+        tuple(found.get("requires") or ()),
+    )
+
+
 def _captured(found: Mapping[str, Any]) -> Captured:
-    packages = [
-        CapturedPackage(
-            each["name"],
-            each["version"],
-            each["origin"],
-            _files(each["files"]),
-            tuple(each.get("folders") or ()),
-            dict(each.get("mapping") or {}),
-            bool(each.get("hook")),
-            tuple(each.get("patched") or ()),
-        )
-        for each in found["packages"]
-    ]
+    packages = [package_of(each) for each in found["packages"]]
     if found["loose"]:
         packages.append(CapturedPackage("", "", "local", _files(found["loose"])))
     return Captured(

@@ -41,6 +41,8 @@ class Item(NamedTuple):
     files: tuple[SourceFile, ...]
     why: str
     """For people: "as installed", "editable: /home/me/project"."""
+    tags: tuple[str, ...] = ()
+    """Of a package that is as an index has it: those of its wheel."""
 
     @property
     def size(self) -> int:
@@ -135,12 +137,8 @@ class _Sorting:
             return
         if package.mapping:
             self._map(package)
-        files = tuple(_in_wheel(package, file) for file in package.files)
-        if files:
-            name = package.name or LOOSE
-            editable = package.origin == "editable"
-            said = "metadata of the editable package" if editable else "as installed"
-            self._items.append(Item(name, package.version, "wheel", "", files, said))
+        if package.files:
+            self._items.append(installed(package))
 
     def _conda(self, package: CapturedPackage) -> None:
         """Add a package of conda, whose files lie anywhere in the prefix."""
@@ -191,6 +189,15 @@ class _Sorting:
         number = sum(bool(item.into) for item in self._items)
         plain = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in name)
         return f"{SOURCES}/{number}-{plain[:40]}"
+
+
+def installed(package: CapturedPackage) -> Item:
+    """Return what travels of a package that lies in a folder of packages."""
+    files = tuple(_in_wheel(package, file) for file in package.files)
+    editable = package.origin == "editable"
+    said = "metadata of the editable package" if editable else "as installed"
+    name = package.name or LOOSE
+    return Item(name, package.version, "wheel", "", files, said, package.tags)
 
 
 def _in_wheel(package: CapturedPackage, file: CapturedFile) -> SourceFile:

@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.recipe import Interpreter, Need, Package, Piece, Recipe
 from batchio.errors import UsageError
@@ -46,6 +46,15 @@ _PYTHON_LINE: Final = b"#!python"
 """How a script in a wheel begins that its environment's Python runs."""
 
 
+class Into(NamedTuple):
+    """What pieces depend on besides the files: the environment that they are of."""
+
+    prefix: str
+    """Path that begins the first line of scripts which the environment's own Python runs."""
+    library: str
+    """Name of the folder in `lib`, "python3.12"."""
+
+
 def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
     """Pack all that travels, and return the recipe; both are kept.
 
@@ -54,9 +63,10 @@ def pack(captured: Captured, found: Items, cache: Cache) -> Recipe:
     """
     cache.make()
     packages, needs = [], []
+    into = Into(captured.prefix, captured.library)
     try:
         for item in found.items:
-            package, glibc = _package(item, captured, cache)
+            package, glibc = pack_item(item, into, cache)
             packages.append(package)
             needs += glibc
         interpreter = _interpreter(captured, cache)
@@ -97,7 +107,8 @@ def _interpreter(captured: Captured, cache: Cache) -> Interpreter | None:
         files = interpreter_files(captured)
         known = {"pieces": [], "glibc": None}
         if files:
-            known = _packed(item._replace(files=tuple(files)), captured, cache)
+            into = Into(captured.prefix, captured.library)
+            known = _packed(item._replace(files=tuple(files)), into, cache)
         cache.note(key, known)
     pieces = tuple(Piece(*piece) for piece in known["pieces"])
     for piece in pieces:
@@ -106,18 +117,22 @@ def _interpreter(captured: Captured, cache: Cache) -> Interpreter | None:
     return Interpreter(f"{FOLDER}/{path}", False, pieces, needs) if pieces else None
 
 
-def _package(item: Item, captured: Captured, cache: Cache) -> tuple[Package, list[Need]]:
+def pack_item(item: Item, into: Into, cache: Cache) -> tuple[Package, list[Need]]:
+    """Pack one item; return it, and the newest glibc that it needs.
+
+    Raises:
+        UsageError: a file cannot be read, or changed while it was.
+        OSError: the cache cannot be written.
+    """
     key = _key(item)
     known = cache.packed(key)
     if known is not None and all(cache.piece(digest).exists() for digest, *_ in known["pieces"]):
         for digest, *_ in known["pieces"]:
             os.utime(cache.piece(digest))
     else:
-        known = _packed(item, captured, cache)
+        known = _packed(item, into, cache)
         cache.note(key, known)
-    pieces = tuple(
-        Piece(digest, size, kind, into, mode) for digest, size, kind, into, mode in known["pieces"]
-    )
+    pieces = tuple(Piece(*piece) for piece in known["pieces"])
     need = [Need(item.name, *known["glibc"])] if known["glibc"] else []
     return Package(item.name, item.version, pieces), need
 
@@ -130,23 +145,23 @@ def _key(item: Item) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def _packed(item: Item, captured: Captured, cache: Cache) -> dict[str, Any]:
+def _packed(item: Item, into: Into, cache: Cache) -> dict[str, Any]:
     """Make the pieces of an item; return them, and the newest glibc that they need."""
     files = sorted({file.arrival: file for file in reversed(item.files)}.values())
     small = [file for file in files if file.size < LARGE]
     large = [file for file in files if file.size >= LARGE]
     pieces: list[Piece] = []
     if small or not large:
-        digest, size = _kept(cache, lambda out: _zip(item, small, captured, out))
+        digest, size = _kept(cache, lambda out: _zip(item, small, into, out))
         pieces.append(Piece(digest, size, item.kind, item.into, 0))
     for file in large:
         digest, size = _kept(cache, lambda out, file=file: _copy(file, out))
         mode = EXECUTABLE if file.executable else READABLE
-        pieces.append(Piece(digest, size, "file", _place(item, file, captured), mode))
+        pieces.append(Piece(digest, size, "file", _place(item, file, into), mode))
     return {"pieces": pieces, "glibc": _newest(item)}
 
 
-def _place(item: Item, file: SourceFile, captured: Captured) -> str:
+def _place(item: Item, file: SourceFile, into: Into) -> str:
     """Return where a large file goes in the environment, as an installer of wheels does it."""
     if item.kind == "folder":
         return f"{item.into}/{file.arrival}".lstrip("/")
@@ -154,7 +169,7 @@ def _place(item: Item, file: SourceFile, captured: Captured) -> str:
     if first.endswith(".data"):
         area, _, below = rest.partition("/")
         return f"bin/{below}" if area == "scripts" else below
-    return f"lib/{captured.library}/site-packages/{file.arrival}"
+    return f"lib/{into.library}/site-packages/{file.arrival}"
 
 
 def _newest(item: Item) -> tuple[str, str] | None:
@@ -188,13 +203,13 @@ def _kept(cache: Cache, write: Any) -> tuple[str, int]:
     return digest, size
 
 
-def _zip(item: Item, files: Sequence[SourceFile], captured: Captured, out: IO[bytes]) -> None:
+def _zip(item: Item, files: Sequence[SourceFile], into: Into, out: IO[bytes]) -> None:
     listing = [file for file in item.files if not _is_record(file)]
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as packed:
         for file in files:
             content = _read(file)
             if item.kind == "wheel" and ".data/scripts/" in file.arrival:
-                content = _for_any_python(content, captured)
+                content = _for_any_python(content, into.prefix)
             _add(packed, file.arrival, content, file.executable)
         if item.kind == "wheel" and (info := _info(item.files)):
             _add(packed, f"{info}/RECORD", _record(listing, info), executable=False)
@@ -254,10 +269,10 @@ def _unreadable(file: SourceFile, err: OSError) -> UsageError:
     )
 
 
-def _for_any_python(content: bytes, captured: Captured) -> bytes:
+def _for_any_python(content: bytes, prefix: str) -> bytes:
     """Return a script as it stands in a wheel, when the environment's own Python runs it."""
     first, newline, rest = content.partition(b"\n")
-    own = os.fsencode(captured.prefix)
+    own = os.fsencode(prefix)
     if first.startswith(_SHEBANG) and own in first and b"python" in first:
         return _PYTHON_LINE + newline + rest
     return content

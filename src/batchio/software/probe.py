@@ -14,7 +14,7 @@ import os
 import re
 import sys
 import sysconfig
-from typing import Any
+from typing import Any, Iterable
 
 PATH = globals().get("PATH", sys.path)  # on which this Python finds modules
 SITES = ("site-packages", "dist-packages")
@@ -122,8 +122,7 @@ class Site:
                 continue
             called, version = title(info)
             record = self.record(info)
-            for path in record:
-                self.owned.add(path)
+            self.owned.update(record)
             if not called or normal(called) in known:
                 continue
             known.add(normal(called))
@@ -137,19 +136,24 @@ class Site:
             found.append(self.package(info, called, version, record))
         return found
 
-    def record(self, info: str) -> list[str]:
-        """Return the absolute paths of a package's files; [] when nobody wrote them down."""
+    def record(self, info: str) -> dict[str, list[str]]:
+        """Return digest and size of a package's files, as they were installed, by absolute path.
+
+        {} when nobody wrote them down.
+        """
         lines = text(os.path.join(info, "RECORD")).splitlines()
         if lines:
-            return [
-                os.path.normpath(os.path.join(self.path, cells[0]))
+            return {
+                os.path.normpath(os.path.join(self.path, cells[0])): cells[1:]
                 for cells in csv.reader(lines)
                 if cells and cells[0]
-            ]
+            }
         lines = text(os.path.join(info, "installed-files.txt")).splitlines()
-        return [os.path.normpath(os.path.join(info, line)) for line in lines if line]
+        return {os.path.normpath(os.path.join(info, line)): [] for line in lines if line}
 
-    def package(self, info: str, name: str, version: str, record: list[str]) -> dict[str, Any]:
+    def package(
+        self, info: str, name: str, version: str, record: dict[str, list[str]]
+    ) -> dict[str, Any]:
         try:
             origin = json.loads(text(os.path.join(info, "direct_url.json")) or "{}")
         except ValueError:
@@ -168,6 +172,11 @@ class Site:
             found = self.placed(path, set(scripts), name)
             if found:
                 out["files"].append(found)
+        if not out["origin"] and not changed(record, os.path.join(info, "RECORD")):
+            wheel = text(os.path.join(info, "WHEEL"))
+            out["tags"] = re.findall(r"^Tag: *(\S+)", wheel, re.M)
+        needs = text(os.path.join(info, "METADATA")).partition("\n\n")[0]
+        out["requires"] = re.findall(r"^Requires-Dist: *([\w.-]+)", needs, re.M)
         return out
 
     def placed(self, path: str, scripts: set[str], package: str) -> list[Any] | None:
@@ -186,7 +195,7 @@ class Site:
             self.left.append([path, "%s has it outside of its folders" % package])
         return None
 
-    def editable(self, record: list[str], hidden: set[str]) -> dict[str, Any]:
+    def editable(self, record: Iterable[str], hidden: set[str]) -> dict[str, Any]:
         """Return where an editable package's code is; `hidden` are files of how it is found."""
         folders: list[str] = []
         mapping: dict[str, str] = {}
@@ -266,6 +275,32 @@ def conda_packages(prefix: str) -> list[dict[str, Any]]:
             }
         )
     return out
+
+
+def changed(record: dict[str, list[str]], listing: str) -> bool:
+    """Return whether a package is not as it was installed, as far as its list of files says.
+
+    A file counts as changed by its size, or when it is newer than the list and its digest differs.
+    """
+    try:
+        installed = os.stat(listing).st_mtime
+        for path, (digest, size) in record.items():
+            if path.endswith(".pyc") or not (size and digest.startswith("sha256=")):
+                continue
+            found = os.stat(path)
+            if found.st_size != int(size):
+                return True
+            if found.st_mtime > installed:
+                import base64
+                import hashlib
+
+                with open(path, "rb") as file:
+                    seen = hashlib.sha256(file.read()).digest()
+                if base64.urlsafe_b64encode(seen).decode().rstrip("=") != digest[7:]:
+                    return True
+    except (OSError, ValueError):
+        return True
+    return False
 
 
 def kind(origin: Any) -> str:

@@ -65,8 +65,8 @@ class Environment:
         """The size of all its files, in bytes."""
         return sum(item.size for item in self.found.items)
 
-    def pack(self, here: CallerContext, pieces: PieceStore | None) -> Software:
-        """Pack it, and return what the job's spec says of it.
+    def pack(self, here: CallerContext, pieces: PieceStore | None) -> tuple[Software, str]:
+        """Pack it, and return what the job's spec says of it, and a warning or "".
 
         Args:
             pieces: Where it is kept besides, for heads on other computers.
@@ -76,14 +76,21 @@ class Environment:
             JournalDown, WorkspaceError: it cannot be kept there.
         """
         from batchio.software.cache import Cache, cache_folder
+        from batchio.software.elsewhere import known_of
+        from batchio.software.index import shortcuts
         from batchio.software.packing import pack
 
         cache = Cache(cache_folder(here.environ))
         recipe = pack(self.captured, self.found, cache)
         if pieces:
             pieces.put(cache.files(recipe.digest))
+        wheels, warning = shortcuts(
+            self.found.items, self.captured, cache, here.environ, here.folder
+        )
+        cache.put_wheels(recipe, wheels)
+        cache.put_known(recipe.digest, known_of(self.captured, self.found), here.folder)
         packages = len(recipe.packages)
-        return Software(recipe.digest, self.captured.version, packages, recipe.size)
+        return Software(recipe.digest, self.captured.version, packages, recipe.size), warning
 
 
 def environment_for(

@@ -14,10 +14,11 @@ from batchio.core.events import JobSubmitted, encode
 from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
 from batchio.core.spec import PYTHON
+from batchio.core.traits import Trait
 from batchio.errors import BatchioError
 from batchio.options.to_spec import build
 from batchio.ports import Finding
-from batchio.providers import check_installed
+from batchio.providers import check_installed, traits
 from batchio.stores.trouble import unusable
 from batchio.submit import earlier
 
@@ -159,6 +160,11 @@ class Prepared:
         return str(self.effective.value("head"))
 
     @property
+    def rents(self) -> bool:
+        """Whether the job's nodes cost money."""
+        return Trait.RENTS in traits(self._resolved.provider)
+
+    @property
     def effective(self) -> Effective:
         """Every option, and its origin."""
         return self._resolved.effective
@@ -237,7 +243,8 @@ class Prepared:
             count = software = None
             if self._environment:
                 pieces = self.workspace.job(draft.id).pieces()
-                software = self._environment.pack(self._here, pieces)
+                software, warning = self._environment.pack(self._here, pieces)
+                self.warnings += [warning] if warning else []
             if self._source is not None:
                 count = draft.put_inputs(self._source.read(), self._source.what)
             spec = self._spec = self._built(count, self._packed(draft), software)

@@ -7,9 +7,11 @@ Loading it takes a quarter of a second, so nothing imports this module before AW
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import isawaitable
 from typing import Any, Final
 
 from batchio.errors import UsageError
@@ -75,6 +77,25 @@ class Clients:
             near = get_close_matches(region, known, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
             raise UsageError(f"there is no region {region}", hint=hint)
+
+    async def renewal(self) -> tuple[str, float | None, bool]:
+        """Return the way of the credentials, the seconds until they end, and if nobody renews them.
+
+        None: they do not end, or do not say when.
+
+        Raises:
+            UsageError: there are none, or they cannot be had.
+        """
+        session = self._sessions()
+        try:
+            found = session.get_credentials()
+            found = await found if isawaitable(found) else found
+        except Exception as error:
+            raise translated(error) from error
+        ends = getattr(found, "_expiry_time", None)
+        left = None if ends is None else ends.timestamp() - time.time()
+        lasting = ends is not None or not getattr(found, "token", None)
+        return str(getattr(found, "method", "")), left, not lasting
 
     async def close(self) -> None:
         """Close all clients. Repeatable."""
