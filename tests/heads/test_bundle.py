@@ -164,6 +164,35 @@ def test_where_no_wheel_fits_the_error_says_what_helps(
         bundle.bundle_for(platform_of("3.12", "riscv64", ""), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("libc", "machine", "named"),
+    [
+        ("glibc 2.17", "x86_64", "x86_64-manylinux_2_17"),
+        ("glibc 2.30", "x86_64", "x86_64-manylinux_2_28"),
+        ("glibc 2.36", "aarch64", "aarch64-manylinux_2_36"),
+        ("glibc 2.41", "x86_64", "x86_64-manylinux_2_40"),
+        ("", "x86_64", "x86_64-unknown-linux-musl"),
+    ],
+)
+def test_without_pip_uv_is_asked_for_a_platform_that_it_knows(
+    libc: str, machine: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        said = "error: No solution found\n  cause: Because there are no wheels\n"
+        return subprocess.CompletedProcess(command, 1, "", said)
+
+    monkeypatch.setattr("batchio.heads.wheels.find_spec", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: "uv")
+    monkeypatch.setattr(subprocess, "run", refuse)
+    with pytest.raises(UsageError, match=r"cannot be fetched: Because there are no wheels$"):
+        bundle.bundle_for(platform_of("3.13", machine, libc), tmp_path)
+    [command] = asked
+    assert f"--python-platform={named}" in command
+
+
 def _wheel(folder: Path, name: str, tag: str, text: str) -> None:
     """A wheel of the version that is installed here, with one module in it."""
     folder.mkdir(exist_ok=True)

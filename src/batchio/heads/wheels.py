@@ -20,6 +20,13 @@ PATIENCE_S: Final = 600.0
 """Seconds that fetching may take, on a slow line too."""
 
 
+_WRONG: Final = ("ERROR", "error", "×", "cause: ", "╰─▶")
+"""What stands in lines of pip and uv that say what is wrong."""
+
+UV_GLIBC: Final = (17, 28, *range(31, 41))
+"""Versions of glibc, 2.N, that `--python-platform` of `uv pip install` knows (uv 0.13)."""
+
+
 def download(wanted: Sequence[str], platform: Platform, folder: Path) -> None:
     """Install distributions, and what they need, for a platform into a folder.
 
@@ -49,14 +56,20 @@ def _command(platform: Platform, folder: Path) -> list[str]:
         tags = [f"--platform={tag}" for tag in platform.tags()]
         return [*pip, "install", "--no-compile", "--implementation=cp", *tags, *ending]
     if uv := shutil.which("uv"):
-        libc = "musllinux" if platform.libc == "musl" else "manylinux"
-        place = f"{platform.machine}-{libc}_{platform.version[0]}_{platform.version[1]}"
-        return [uv, "pip", "install", "--quiet", f"--python-platform={place}", *ending]
+        return [uv, "pip", "install", "--quiet", f"--python-platform={_uv_name(platform)}", *ending]
     raise UsageError(
         f"a head on {_called(platform)} needs other libraries than are installed here, and "
         "there is neither pip nor uv to fetch them",
         hint=f"{sys.executable} -m ensurepip, or install uv",
     )
+
+
+def _uv_name(platform: Platform) -> str:
+    """Return uv's name of the newest platform that it knows and whose wheels run there."""
+    known = [minor for minor in UV_GLIBC if minor <= platform.version[1]]
+    if platform.libc == "musl" or not known:
+        return f"{platform.machine}-unknown-linux-{'musl' if platform.libc == 'musl' else 'gnu'}"
+    return f"{platform.machine}-manylinux_2_{known[-1]}"
 
 
 def _called(platform: Platform) -> str:
@@ -66,5 +79,6 @@ def _called(platform: Platform) -> str:
 
 def _why(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
-    wrong = [line for line in lines if "ERROR" in line or "error" in line or "×" in line]
-    return (wrong or lines or ["it gives no reason"])[-1].removeprefix("ERROR: ").strip()
+    wrong = [line for line in lines if any(mark in line for mark in _WRONG)]
+    said = (wrong or lines or ["it gives no reason"])[-1].strip()
+    return said.removeprefix("ERROR: ").removeprefix("cause: ").removeprefix("╰─▶ ")
