@@ -210,3 +210,12 @@ async def test_lanes_that_are_wanted_while_others_are_made_are_made_after_them(
             return len(nodes._lanes[0].busy) == width > 60  # type: ignore[attr-defined]
 
         await seat.when(filled)
+
+
+async def test_what_happened_to_nodes_is_among_the_events_that_a_filter_names(
+    tmp_path: Path,
+) -> None:
+    async with seated(kept(tmp_path, mixed().lose(0, why="no answer", at=9))) as seat:
+        await seat.press("5", "f")
+        await seat.until("laptop was lost: no answer", "2 of them failed")
+        assert "was submitted" not in seat.text
