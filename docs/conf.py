@@ -24,7 +24,7 @@ suppress_warnings = ["myst.xref_missing"]  # tests/docs/test_pages.py checks eve
 highlight_language = "none"
 
 CONTENTS: Final = {
-    "Learn it": ("tutorial/first-job", "tutorial/your-own-machines"),
+    "Learn it": ("tutorial/first-job", "tutorial/your-own-machines", "tutorial/your-aws-account"),
     "Do something": ("how-to/*",),
     "Understand it": ("concepts/*", "glossary"),
     "Look it up": ("reference/README", "reference/*"),

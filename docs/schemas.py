@@ -38,11 +38,13 @@ from batchio.cli.documents import (
     Explained,
     HeadLog,
     LogRecord,
+    PriceTable,
     ShownEnvironment,
     Submitted,
     Version,
 )
 from batchio.core import events, news, views
+from batchio.core.quote import Quote
 from batchio.core.record import View
 from batchio.submit.prepared import PlanDocument
 
@@ -62,6 +64,8 @@ PRINTED: Final = (
     Printed("run", "submitted", "submitted"),
     Printed("run --wait", "ended", "ended"),
     Printed("run --dry-run", "plan", "plan"),
+    Printed("plan", "plan", "plan"),
+    Printed("prices", "prices, in an array", "prices, a line each"),
     Printed("wait", "ended", "ended"),
     Printed("status", "status", "task, a line each"),
     Printed("status --no-tasks", "ended", "ended"),
@@ -72,6 +76,7 @@ PRINTED: Final = (
     Printed("recover", "changed", "changed"),
     Printed("version", "version", "version"),
     Printed("check", "checked", "checked"),
+    Printed("doctor", "checked", "checked"),
     Printed("explain", "explanation", "explanation"),
     Printed("env show", "environment", "environment"),
     Printed("env clean", "cleaned", "cleaned"),
@@ -84,15 +89,21 @@ PRINTED: Final = (
 _INPUT: Final = "The task's input, with --inputs; null where the job maps over nothing."
 
 
+_COST: Final = "What it would cost; absent or null where nothing is rented."
+
+
 def documents() -> dict[str, Any]:
     """Return the type of each document, by the name of its schema."""
     number = {"schema": int}
     failures = {"failures": GenericAlias(list, document(views.FailureGroup))}
     given = {"input": Annotated[NotRequired[str | None], Field(description=_INPUT)]}
+    about = Field(description=_COST)
+    cost = {"cost": Annotated[NotRequired[document(Quote) | None], about]}
     tasks = {"tasks": GenericAlias(list, document(views.TaskRow, **given))}
     return {
         "submitted": document(Submitted),
-        "plan": document(PlanDocument),
+        "plan": document(PlanDocument, **cost),
+        "prices": document(PriceTable),
         "job": document(views.JobSummary, **number),
         "ended": document(views.JobView, **number, **failures),
         "status": document(views.JobView, **number, **failures, **tasks),

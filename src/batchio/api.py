@@ -13,7 +13,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchio import heads, providers, submit
+from batchio import accounts, heads, providers, submit
+from batchio.accounts import end_orphans as end_orphans
+from batchio.accounts import estimate as estimate
+from batchio.accounts import orphans as orphans
+from batchio.accounts import preflight as preflight
+from batchio.accounts import prices as prices
+from batchio.accounts import regions as regions
+from batchio.accounts import setup as setup
 from batchio.core.cards import Wanted
 from batchio.core.result import Result as Result  # noqa: TC001  (the command line names it)
 from batchio.core.sizes import parse_duration
@@ -50,6 +57,9 @@ if TYPE_CHECKING:
     from batchio.options.keywords import RunOptions
     from batchio.options.words import Words as Words
     from batchio.ports import Finding as Finding
+    from batchio.ports.account import Left as Left
+    from batchio.ports.account import Orphan as Orphan
+    from batchio.ports.account import PriceList as PriceList
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
     from batchio.submit import Plan as Plan
@@ -73,6 +83,7 @@ async def run(command: Words, **options: Unpack[RunOptions]) -> Job:
         UsageError: something about the request is wrong; nothing was made.
     """
     prepared, notices = await _prepared(command, options)
+    notices.warn(await portable(preflight)(prepared))
     first = heads.forerunner(prepared.head, prepared.workspace, prepared.secrets)
     known = len(prepared.warnings)
     job = Job(prepared.workspace, await in_thread(partial(prepared.create, first)))
@@ -165,12 +176,15 @@ async def check_prepared(prepared: submit.Prepared) -> list[Finding]:
     from batchio.runtime import checking  # it needs asyncio, as nothing else here does
 
     spec = await in_thread(lambda: prepared.spec)
+    if prepared.rents:  # nothing is rented for a check
+        place = await in_thread(prepared.check_workspace)
+        return [place, *await accounts.check(prepared)]
     provider = providers.load(spec)
     try:
         return [
             await in_thread(prepared.check_workspace),
             *await provider.check(spec),
-            *([] if Trait.RENTS in provider.traits else await checking.check_nodes(provider, spec)),
+            *await checking.check_nodes(provider, spec),
         ]
     finally:
         await provider.aclose()

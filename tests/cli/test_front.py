@@ -212,7 +212,7 @@ def test_help_of_run_loads_no_engine() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     floors = {name.split(".")[1] for name in json.loads(done.stdout.splitlines()[-1])}
 
-    assert floors <= {"cli", "core", "errors", "options", "providers"}
+    assert floors <= {"cli", "core", "errors", "extras", "options", "providers"}
 
 
 def test_exit_codes_are_the_ones_that_are_promised() -> None:

@@ -33,7 +33,7 @@ def commands(person: Person) -> None:
         assert person.python(code).strip() == printed
 
 
-@row("Y:requirements")
+@row("Y:software", "Y:vm_type")
 def requirements(person: Person) -> None:
     for words in ("software='x'", "vm_type='g5.xlarge'"):
         code = f"try: bs.run(T, {words})\nexcept batchio.UsageError as err: print(err.hint)"
@@ -43,11 +43,27 @@ def requirements(person: Person) -> None:
     assert person.jobs()
 
 
-@row("Y:placing")
+@row("Y:cpu", "Y:memory", "Y:gpu", "Y:arm")
+def hardware(person: Person) -> None:
+    wanted = "dict(cpu=9999), dict(memory='900TB'), dict(gpu=True), dict(arm=True)"
+    code = (
+        f"for wanted in {wanted}:\n"
+        "    try: print(bs.run(T, **wanted).wait().outcome)\n"
+        "    except batchio.UsageError: print('refused')"
+    )
+    assert person.python(code).split() == ["lost" if person.hosts else "refused"] * 4
+
+
+@row(
+    "Y:scheduler_vm_type", "Y:region", "Y:spot_policy", "Y:allow_cross_zone", "Y:disk_size",
+    "Y:allow_ssh_from", "Y:package_sync_conda_extras",
+    "Y:cluster_kwargs", "Y:forward_aws_credentials",
+)  # fmt: skip
 def placing(person: Person) -> None:
     words = (
         "region='x', spot_policy='spot', allow_cross_zone=False, disk_size=100, "
-        "allow_ssh_from='me', scheduler_vm_type='x', package_sync_strict=True"
+        "allow_ssh_from='me', scheduler_vm_type='x', "
+        "package_sync_conda_extras=['a'], cluster_kwargs={'a': 1}, forward_aws_credentials=True"
     )
     code = (
         "with warnings.catch_warnings(record=True) as told:\n"
@@ -55,32 +71,62 @@ def placing(person: Person) -> None:
         f"    bs.run(T, {words}).wait()\n"
         "print(len([w for w in told if issubclass(w.category, batchio.BatchioWarning)]))"
     )
-    assert person.python(code) == "7\n"
+    assert person.python(code) == "9\n"
 
 
-@row("Y:names")
+@row("Y:name", "Y:env", "Y:secret_env", "Y:tag", "Y:workspace")
 def names(person: Person) -> None:
     code = (
         "job = bs.run(['sh', '-c', 'echo $A $B'], name='n', tag={'a': 'b'}, env={'A': '1'},"
-        " secret_env={'B': 'two'})\njob.wait(); print(job.name, job.stdout(0), end='')"
+        " secret_env={'B': 'two'}, workspace='mine')\n"
+        "job.wait(); [listed] = bs.list_jobs(workspace='mine')\n"
+        "print(job.name, *listed.tags, bs.list_jobs(), job.stdout(0), end='')"
     )
-    assert person.python(code) == "n 1 two\n"
+    assert person.python(code) == "n a=b [] 1 two\n"
 
 
-@row("Y:tasks")
+@row(
+    "Y:ntasks", "Y:array", "Y:map_over_values", "Y:map_over_file", "Y:map_over_input_var",
+    "Y:map_over_task_var_dicts", "Y:map_over_delimiter",
+)  # fmt: skip
 def tasks(person: Person) -> None:
-    for words, count in (
+    person.file("in.txt", "a;b;c;d")
+    cases = (
         ("ntasks=3", 3),
         ("array=[1, 5]", 2),
         ("array=range(0, 10, 2)", 5),
         ("map_over_values=iter('abc')", 3),
         ("map_over_values=[1, 2]", 2),
         ("map_over_task_var_dicts=[{'A': 1}, {'A': 2}]", 2),
-    ):
-        assert person.python(f"print(bs.plan(T, {words}).tasks)") == f"{count}\n"
+        ("map_over_file='in.txt', map_over_delimiter=';', map_over_input_var='MINE'", 4),
+    )
+    code = "".join(f"print(bs.plan(T, {words}).tasks)\n" for words, _ in cases)
+    assert person.python(code).split() == [str(count) for _, count in cases]
 
 
-@row("Y:files")
+@row(
+    "Y:task_on_scheduler", "Y:scheduler_task_array", "Y:package_sync_ignore",
+    "Y:package_sync_strict",
+)  # fmt: skip
+def some_places(person: Person) -> None:
+    code = (
+        "for words in dict(task_on_scheduler=True), dict(scheduler_task_array='0'),"
+        " dict(package_sync_ignore=['c']), dict(package_sync_strict=True):\n"
+        "    print(len([w for w in bs.plan(T, **words).warnings if 'ignored' in w]))"
+    )
+    assert person.python(code).split() == ["0" if person.hosts else "1"] * 4
+
+
+@row("Y:container", "Y:run_on_host", "Y:ignore_container_entrypoint")
+def containers(person: Person) -> None:
+    code = (
+        "words = dict(container='debian', ignore_container_entrypoint=True, run_on_host=True)\n"
+        "print(*(v for k, v, _ in bs.plan(T, **words).options if k.replace('-', '_') in words))"
+    )
+    assert sorted(person.python(code).split()) == ["debian", "yes", "yes"]
+
+
+@row("Y:local_upload_path", "Y:buffers_to_upload")
 def files(person: Person) -> None:
     person.file("data/a.txt", "A\n")
     code = (
@@ -92,16 +138,19 @@ def files(person: Person) -> None:
     assert person.python(code) == "A\nB\n"
 
 
-@row("Y:script")
+@row("Y:command_as_script", "Y:host_setup_script", "Y:host_setup_script_content")
 def scripts(person: Person) -> None:
     code = (
-        "job = bs.run('#!/usr/bin/env python3\\nprint(6 * 7)', command_as_script=True,"
-        " host_setup_script_content='true')\njob.wait(); print(job.stdout(0), end='')"
+        "for more in dict(host_setup_script_content='true'), dict(host_setup_script='setup.sh'):\n"
+        "    text = '#!/usr/bin/env python3\\nprint(6 * 7)'\n"
+        "    job = bs.run(text, command_as_script=True, **more)\n"
+        "    job.wait(); print(job.stdout(0), end='')"
     )
-    assert person.python(code) == "42\n"
+    person.file("setup.sh", "true\n")
+    assert person.python(code) == "42\n42\n"
 
 
-@row("Y:running")
+@row("Y:job_timeout", "Y:max_workers", "Y:wait_for_ready_cluster")
 def running(person: Person) -> None:
     code = (
         "import datetime\n"

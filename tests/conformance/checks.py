@@ -14,7 +14,7 @@ State = Literal["works", "refused", "ignored", "elsewhere", "absent"]
 warning, and the job runs. elsewhere: the tests that `why` names hold it. absent: `why` says what
 batchio does not do."""
 
-MAY_BE_ABSENT: Final = {"clouds", "web page"}
+MAY_BE_ABSENT: Final = {"account", "clouds", "web page"}
 
 Check = Callable[[Person], None]
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from unittest.mock import patch
+
+from batchio.cli.main import call
 
 LIMIT_S: Final = 120
 
@@ -18,6 +23,18 @@ class Seen(NamedTuple):
     code: int
     out: str
     err: str
+
+
+class _Captured(io.TextIOWrapper):
+    """What is written to a standard stream: in memory, as bytes, like one that is redirected."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), "utf-8", write_through=True)
+
+    def text(self) -> str:
+        """Return all that was written."""
+        self.seek(0)
+        return self.read()
 
 
 class Person:
@@ -46,28 +63,34 @@ class Person:
         path.chmod(mode)
         return path
 
-    def type(self, *words: str, code: int = 0, stdin: str = "") -> Seen:
-        """`batchio WORDS`, which must end with this exit code."""
-        return self.call("batchio", *words, code=code, stdin=stdin)
+    def type(self, *words: str, code: int = 0) -> Seen:
+        """`batchio WORDS`, called in this process, which must end with this exit code."""
+        out, err = _Captured(), _Captured()
+        there = patch.dict(os.environ, self.env, clear=True)
+        with chdir(self.folder), there, redirect_stdout(out), redirect_stderr(err):
+            ended = int(call(list(words)))
+        seen = Seen(ended, out.text(), err.text())
+        assert ended == code, f"{words}: {ended}\n{seen.out}\n{seen.err}"
+        return seen
 
-    def call(self, *words: str, code: int = 0, stdin: str = "") -> Seen:
-        """Call any program, which must end with this exit code."""
+    def call(self, *words: str) -> Seen:
+        """Call any program, which must end with exit code 0."""
         done = subprocess.run(
             words,
             cwd=self.folder,
             env=self.env,
-            input=stdin,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
             timeout=LIMIT_S,
         )
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert not done.returncode, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Seen(done.returncode, done.stdout, done.stderr)
 
-    def prints(self, *words: str, code: int = 0, stdin: str = "") -> list[str]:
+    def prints(self, *words: str) -> list[str]:
         """Return what the tasks of `batchio run --follow WORDS` print, sorted."""
-        out = self.type("run", "--follow", *words, code=code, stdin=stdin).out
+        out = self.type("run", "--follow", *words).out
         return sorted(line.partition(") ")[2] for line in out.splitlines())
 
     def refuses(self, *words: str) -> str:

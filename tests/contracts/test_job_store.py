@@ -6,12 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from batchio.errors import NoSuchJob, WorkspaceError
 from batchio.ports import Holder
 from tests.contracts.store_kinds import AnyWorkspace, workspace
+from tests.effort import examples
 from tests.making import make
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ async def test_a_request_waits_for_the_next_head(store: JobStore) -> None:
 # --- what travels --------------------------------------------------------------------
 
 
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(values=st.lists(st.binary(max_size=6), min_size=1, max_size=20))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_inputs_are_read_back_by_position(workspace: AnyWorkspace, values: list[bytes]) -> None:
     with workspace.draft(0.0) as draft:
         assert draft.put_inputs(iter(values), "a list") == len(values)

@@ -9,7 +9,7 @@ import pytest
 
 from batchio.buckets import check, open_bucket
 from batchio.errors import JournalCorrupt, NoAccess, WorkspaceError
-from batchio.ports import KeptOutputs, Part
+from batchio.ports import THROUGH_HEAD, KeptOutputs, Part
 from batchio.stores.bucket_outputs import BucketOutputs
 from batchio.testing import MemoryParts
 
@@ -86,6 +86,19 @@ def test_only_the_parts_that_a_record_names_outlive_a_sweep(parts: PartStore) ->
             read(parts, task, attempt, 0)
 
 
+def test_a_part_that_a_node_sends_late_takes_no_place_and_is_swept(parts: PartStore) -> None:
+    parts.put(0, 1, THROUGH_HEAD, b"through the head")
+    parts.keep(0, KeptOutputs(1, (Part(16, 0),), THROUGH_HEAD))
+    parts.put(0, 1, 0, b"late")
+
+    [one] = parts.kept().values()
+    assert read(parts, 0, one.attempt, one.first) == b"through the head"
+    parts.sweep()
+    assert read(parts, 0, 1, THROUGH_HEAD) == b"through the head"
+    with pytest.raises(WorkspaceError):
+        read(parts, 0, 1, 0)
+
+
 def test_where_nodes_have_no_urls_none_is_signed(parts: PartStore) -> None:
     if not parts.direct:
         with pytest.raises(NoAccess):
@@ -106,7 +119,8 @@ def test_what_a_node_puts_to_its_url_is_that_part(direct: PartStore) -> None:
 @pytest.mark.parametrize(
     "damaged",
     [b"", b"[]", b'{"attempt": 1}', b'{"attempt": 0, "parts": []}',
-     b'{"attempt": 1, "parts": [[1]]}', b'{"attempt": 1, "parts": [[-1, 0]]}', b"\xff"],
+     b'{"attempt": 1, "parts": [[1]]}', b'{"attempt": 1, "parts": [[-1, 0]]}', b"\xff",
+     b'{"attempt": 1, "parts": [], "first": -1}'],
 )  # fmt: skip
 def test_a_damaged_record_is_named_and_costs_no_part(damaged: bytes) -> None:
     bucket = open_bucket(check("memory:///"), patience=1.0)

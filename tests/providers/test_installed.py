@@ -10,6 +10,7 @@ import pytest
 import batchio.sync as batchio
 from batchio import providers
 from batchio.errors import UsageError
+from batchio.extras import how_to_install
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,5 +26,5 @@ def test_a_job_for_aws_without_its_library_is_refused_and_none_is_made(
     with pytest.raises(UsageError, match="aioboto3, which is not installed") as refused:
         batchio.run("true", provider="aws", workspace=str(tmp_path))
 
-    assert refused.value.hint == 'pip install "batchio[aws]"'
+    assert refused.value.hint == how_to_install("aws")
     assert batchio.list_jobs(workspace=str(tmp_path)) == []

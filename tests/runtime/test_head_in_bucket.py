@@ -62,7 +62,7 @@ def need_all(job: BucketJob) -> None:
     assert job.provider.rented == set()
     parts = job.store.parts()
     [(task, kept)] = parts.kept().items()
-    data = b"".join(parts.read(task, kept.attempt, 0))
+    data = b"".join(parts.read(task, kept.attempt, kept.first))
     assert (task, [crc32(data)]) == (1, [part.crc32 for part in kept.parts])
     fold = Fold(job.store.reader())
     fold.catch_up()

@@ -104,6 +104,24 @@ def test_what_a_node_cannot_store_comes_through_the_head_and_that_is_noted_once(
     assert len(job.told("fetch")) == 3
 
 
+def test_what_a_node_sends_after_it_gave_up_takes_no_parts_place(tmp_path: Path) -> None:
+    job = PartsJob(tmp_path)
+    sent: list[tuple[str, bytes]] = []
+
+    def slow(url: str, data: bytes) -> str:
+        sent.append((url, data))
+        return "timed out"
+
+    job.provider.on_node = lambda node: setattr(node, "puts", slow)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    for url, _ in sent:
+        job.outputs.take(url, b"what was on its way")
+    job.bring(tmp_path / "out")
+    assert sent
+    assert arrived(tmp_path / "out")
+
+
 def test_after_a_broken_connection_to_the_node_it_is_asked_for_all_parts_again(
     tmp_path: Path,
 ) -> None:

@@ -42,19 +42,24 @@ def check_it(args: CheckArgs) -> int:
       batchio check --hosts alice@gpu1,gpu2 --memory 8GB
       batchio check train.py
     """
+    return checked(args.command or ("true",), args.typed, args.format)
+
+
+def checked(command: tuple[str, ...], typed: Mapping[str, Any], form: Format) -> int:
+    """Check that a job would run, show what was found, and return the exit code."""
     from batchio import api
 
-    prepared = api.prepare(args.command or ("true",), {}, typed=args.typed)
+    prepared = api.prepare(command, {}, typed=typed)
     for warning in prepared.warnings:
         diagnostics.warn(visible(warning))
     found = api.blocking(partial(api.check_prepared, prepared))
     fine = all(finding.ok is not False for finding in found)
-    if args.format == "table":
+    if form == "table":
         _show(found)
     else:
         parts = [CheckedPart(name=f.name, ok=f.ok, said=f.said, hint=f.hint) for f in found]
         record = Checked(schema=SCHEMA, ok=fine, findings=parts)
-        output.json_document(record, args.format)
+        output.json_document(record, form)
     return 0 if fine else 1
 
 

@@ -42,6 +42,19 @@ class Version(TypedDict):
     """Name and release of the operating system."""
 
 
+class PriceTable(TypedDict):
+    """On-demand prices of a region."""
+
+    schema: int
+    region: str
+    source: str
+    """Who says so, and of when it is."""
+    age: float | None
+    """Seconds since they were asked for; null: they came with batchio, and are estimates."""
+    prices: dict[str, float]
+    """US dollars an hour by type of machine; disk and address are not in it."""
+
+
 class CheckedPart(TypedDict):
     """One thing that a job needs, and whether it is there."""
 

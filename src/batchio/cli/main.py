@@ -16,6 +16,8 @@ from batchio.errors import UsageError
 
 COMMANDS: Final = {
     "run": ("batchio.cli.run:run", "Run a script or command as one or many tasks."),
+    "plan": ("batchio.cli.plan:plan", "Show what a job would take and cost."),
+    "prices": ("batchio.cli.prices:prices", "Show what machines cost that can be rented."),
     "status": ("batchio.cli.look:status_command", "Show the state of a job and its tasks."),
     "list": ("batchio.cli.look:list_command", "List jobs, newest first."),
     "wait": ("batchio.cli.waiting:wait", "Wait for a job to end; the exit code says how it ended."),
@@ -32,6 +34,9 @@ COMMANDS: Final = {
     "env": ("batchio.cli.env:env", "Show the Python environment that jobs take along."),
     "rm": ("batchio.cli.removing:rm", "Delete jobs."),
     "prune": ("batchio.cli.removing:prune", "Delete all old jobs that are done."),
+    "doctor": ("batchio.cli.doctor:doctor", "Check that a cloud account is ready for jobs."),
+    "setup": ("batchio.cli.doctor:setup", "Print what makes a cloud account ready for jobs."),
+    "gc": ("batchio.cli.gc:gc", "Find and end what is left in a cloud account."),
     "completion": (
         "batchio.cli.completion:completion",
         "Print the completion script for bash, zsh or fish.",
@@ -49,7 +54,7 @@ MEANT: Final = {
     **dict.fromkeys(("ps", "stat", "show", "top", "info", "describe"), "status"),
     **dict.fromkeys(("kill", "stop", "abort", "scancel", "terminate"), "cancel"),
     **dict.fromkeys(("remove", "delete", "del"), "rm"),
-    **dict.fromkeys(("clean", "clear", "gc", "purge"), "prune"),
+    **dict.fromkeys(("clean", "clear", "purge"), "prune"),
     **dict.fromkeys(("log", "output", "tail", "cat"), "logs"),
     **dict.fromkeys(("why", "debug"), "explain"),
     **dict.fromkeys(("resume", "continue", "restart-head"), "recover"),
@@ -59,7 +64,7 @@ MEANT: Final = {
     **dict.fromkeys(("shell", "login", "connect"), "ssh"),
     **dict.fromkeys(("hosts", "machines", "workers"), "nodes"),
     **dict.fromkeys(("ui", "tui", "gui", "monitor"), "dashboard"),
-    **dict.fromkeys(("doctor", "test", "validate"), "check"),
+    **dict.fromkeys(("test", "validate"), "check"),
     **dict.fromkeys(("man", "manual", "usage"), "help"),
 }
 """Words of other programs, and the command that does here what they mean."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -67,7 +68,7 @@ def run_it(args: RunArgs) -> int:
             "--map-over-file - if it has one value per line, --upload for files"
         )
     if args.dry_run:
-        _show_plan(prepared.plan(), args.format)
+        _show_plan(prepared, args.format)
         return 0
     return _start(prepared, args.format)
 
@@ -91,6 +92,8 @@ def _start(prepared: Prepared, form: Format) -> int:
 
     keys = ready() if prepared.effective.value("dashboard") else None
     known = len(prepared.warnings)
+    for warning in checked(prepared):
+        diagnostics.warn(visible(warning))
     job, leading = api.launch(prepared)
     try:
         for warning in prepared.warnings[known:]:  # of files that were not still
@@ -157,6 +160,19 @@ def _announce(prepared: Prepared, job: Job, form: Format, keys: dict[str, str] |
         output.flush()
 
 
+def checked(prepared: Prepared) -> list[str]:
+    """Check, where nodes cost money, that the job may begin; return warnings.
+
+    Raises:
+        UsageError: it could not run.
+    """
+    from batchio import api
+
+    if not prepared.rents:
+        return []
+    return api.blocking(partial(api.preflight, prepared))
+
+
 def _bringing(job: str, option: str, folder: str | None) -> list[tuple[str, str]]:
     """Return the command that brings outputs to a folder, with its purpose, if there is one."""
     if folder is None:
@@ -171,20 +187,26 @@ async def unattended(prepared: Prepared) -> list[str]:
     return await api.unattended(workspace=prepared.workspace.url)
 
 
-def _show_plan(plan: Plan, form: Format) -> None:
+def _show_plan(prepared: Prepared, form: Format) -> None:
+    from batchio.cli.plan import quoted, show_quote
+
+    plan, quote = prepared.plan(), quoted(prepared)
     if form != "table":
-        record = plan.to_json()
-        output.json_document(record, form)
+        more = {} if quote is None else {"cost": quote.to_json()}
+        output.json_document({**plan.to_json(), **more}, form)
         return
-    for line in _plan_lines(plan):
+    for line in plan_lines(plan):
         output.line(visible(line))
+    if quote is not None:
+        show_quote(quote)
     output.line()
     output.table(_OPTION_COLUMNS, ((row[0], row[1], row[2]) for row in plan.options))
     output.flush()
     diagnostics.say("nothing was started (--dry-run)")
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def plan_lines(plan: Plan) -> list[str]:
+    """Return what a job would run, and what it would send, in lines for people."""
     words = ["python3" if word == PYTHON else word for word in plan.argv]
     lines = [
         f"name      {plan.name}",

@@ -29,6 +29,11 @@ def reserve(rate: float) -> float:
     return rate * ABANDONED_S / HOUR_S
 
 
+def payable(max_cost: float, rate: float) -> int:
+    """Return how many nodes of a rate (US dollars an hour) --max-cost lets be there at first."""
+    return int((max_cost * RESERVED_SHARE + LEAST) / reserve(rate))
+
+
 def within(m: Machine, taken: list[Take], now: float) -> list[Take]:
     """Return what of `taken` may be ordered at `now` (Unix seconds).
 

@@ -218,6 +218,8 @@ def _pairs(rows: list[list[int]] | None) -> tuple[tuple[int, int], ...] | None:
 _READERS: Final[Mapping[str, Any]] = {
     "argv": tuple,
     "hosts": tuple,
+    "regions": tuple,
+    "vm_types": tuple,
     "secret_names": tuple,
     "tasks": _ids,
     "scheduler_tasks": _ids,

@@ -18,7 +18,7 @@ LOOK_OPTIONS: Final = (
         default="table",
         choices=("table", "json", "jsonl"),
         surfaces=TYPED_ONLY,
-        commands=_LOOK | _ACT | {"version"},
+        commands=_LOOK | _ACT | {"version", "prices"},
     ),
     Option(
         name="quiet",

@@ -20,6 +20,7 @@ from batchio.ports.keep import (
 )
 from batchio.ports.logs import LogSink, LogStore
 from batchio.ports.outputs import (
+    THROUGH_HEAD,
     Brought,
     BroughtFiles,
     KeptOutputs,
@@ -42,6 +43,7 @@ from batchio.ports.rent import (
 from batchio.ports.time import Clock, Timer, Waiting
 
 __all__ = [
+    "THROUGH_HEAD",
     "Brought",
     "BroughtFiles",
     "ByteReader",

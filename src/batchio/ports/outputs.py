@@ -5,7 +5,7 @@ A job knows its own; a workspace knows what was brought to each folder of the us
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,6 +45,12 @@ class KeptOutputs(NamedTuple):
 
     attempt: int
     parts: tuple[Part, ...]
+    first: int = 0
+    """Number of the first part. A node's own begin at 0, those that a head stored for it at
+    `THROUGH_HEAD`: whatever a node still sends afterwards takes no part's place."""
+
+
+THROUGH_HEAD: Final = 1_000_000
 
 
 class PartStore(Protocol):
@@ -87,7 +93,7 @@ class PartStore(Protocol):
         ...
 
     def sweep(self) -> None:
-        """Delete the parts of attempts that no record names, when no node stores any more.
+        """Delete the parts that no record names, when no node stores any more.
 
         Only a head that leads the job may do so.
 

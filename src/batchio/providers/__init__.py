@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from batchio.core.spec import HEADS_HERE
 from batchio.core.traits import Trait
 from batchio.errors import UsageError
+from batchio.extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchio.core.spec import JobSpec
     from batchio.ports import Provider
+    from batchio.ports.account import Account
 
 
 class _Row(NamedTuple):
@@ -41,6 +43,10 @@ _PROVIDERS: Final = {
         ("aioboto3", "aiobotocore"),
     ),
 }
+
+_ACCOUNTS: Final[dict[str, str]] = {"aws": "batchio.providers.aws.account:AwsAccount"}
+"""By name of a provider that rents: where the class of its accounts stands."""
+
 NAMES: Final = tuple(_PROVIDERS)
 
 
@@ -54,7 +60,7 @@ def check_installed(name: str) -> None:
     if libraries and not any(find_spec(module) for module in libraries):
         raise UsageError(
             f"the {name} provider needs {libraries[0]}, which is not installed",
-            hint=f'pip install "batchio[{name}]"',
+            hint=how_to_install(name),
         )
 
 
@@ -106,6 +112,20 @@ def load(spec: JobSpec, seed: Callable[[], bytes] = _no_seed) -> Provider:
     make = getattr(import_module(module), kind)
     provider: Provider = make(spec, seed) if Trait.RENTS in row.traits else make(spec)
     return provider
+
+
+def account(name: str) -> Account:
+    """Return the account from which a provider rents; nothing is asked of it yet.
+
+    Raises:
+        UsageError: there is no such provider, or it rents nothing.
+    """
+    if name not in _ACCOUNTS:
+        hint = f"providers that rent are {', '.join(_ACCOUNTS)}"
+        raise UsageError(f"the {name} provider rents nothing", hint=hint)
+    module, _, kind = _ACCOUNTS[name].partition(":")
+    found: Account = getattr(import_module(module), kind)()
+    return found
 
 
 def _row(name: str) -> _Row:

@@ -62,7 +62,7 @@ class PartsReader:
     def _read(self) -> Iterator[bytes]:
         for number, part in enumerate(self._kept.parts):
             size = crc = 0
-            for chunk in self._whole_part(number, part.size):
+            for chunk in self._whole_part(self._kept.first + number, part.size):
                 size += len(chunk)
                 crc = zlib.crc32(chunk, crc)
                 yield chunk

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from batchio.errors import WorkspaceError
-from batchio.ports import KeptOutputs, Part
+from batchio.ports import THROUGH_HEAD, KeptOutputs, Part
 from batchio.runtime.outputs import too_much
 from batchio.runtime.placing import Unsaved
 from batchio.runtime.upload import Wanted
@@ -115,7 +115,8 @@ class Parts:
         """Record that all has arrived. See `Arrival`."""
         if self._rest:
             await self._put()
-        await keep(self._store, self._task, KeptOutputs(self._attempt, tuple(self._parts)))
+        kept = KeptOutputs(self._attempt, tuple(self._parts), THROUGH_HEAD)
+        await keep(self._store, self._task, kept)
         return []
 
     async def clear(self) -> None:
@@ -129,7 +130,8 @@ class Parts:
     async def _put(self) -> None:
         data = bytes(self._rest)
         self._rest.clear()
-        put = partial(self._store.put, self._task, self._attempt, len(self._parts), data)
+        number = THROUGH_HEAD + len(self._parts)
+        put = partial(self._store.put, self._task, self._attempt, number, data)
         await _kept(put)
         self._parts.append(Part(len(data), zlib.crc32(data)))
 

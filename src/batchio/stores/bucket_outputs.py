@@ -1,6 +1,6 @@
 """The outputs of one job's tasks in a bucket: each attempt's tar stream, cut into parts.
 
-    jobs/<id>/outputs/<task>.<attempt>/<number>    a part; numbers count from 0
+    jobs/<id>/outputs/<task>.<attempt>/<number>    a part; numbers count from 0, or THROUGH_HEAD
     jobs/<id>/outputs/<task>                       which attempt's are the task's, and its parts
 
 Nodes write the parts, behind signed URLs; the head writes which are whole, and no others count.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from batchio.core.checks import integer, items
 from batchio.errors import JournalCorrupt
-from batchio.ports import KeptOutputs, Part
+from batchio.ports import THROUGH_HEAD, KeptOutputs, Part
 from batchio.stores.trouble import answering
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batchio.buckets.blocking import Bucket
 
-_PART: Final = re.compile(r"(-?\d+)\.(\d+)/\d+")
+_PART: Final = re.compile(r"(-?\d+)\.(\d+)/(\d+)")
 """The key of a part, below the folder: task, attempt, number."""
 
 AT_ONCE: Final = 16
@@ -57,7 +57,7 @@ class BucketOutputs:
 
     def keep(self, task: int, kept: KeptOutputs) -> None:
         """Record that these are the outputs of a task. Raises as the port says."""
-        record = {"v": 1, "attempt": kept.attempt, "parts": kept.parts}
+        record = {"v": 1, "attempt": kept.attempt, "parts": kept.parts, "first": kept.first}
         with answering():
             self._bucket.put(f"{self._folder}{task}", json.dumps(record).encode())
 
@@ -74,18 +74,20 @@ class BucketOutputs:
         """Delete the parts that do not count. Raises as the port says."""
         with answering():
             keys = set(self._bucket.keys(self._folder))
-            parts: dict[int, dict[int, list[str]]] = {}
-            for key in sorted(keys):
+            stored: dict[int, list[tuple[int, int, str]]] = {}
+            for key in keys:
                 if found := _PART.fullmatch(key.removeprefix(self._folder)):
-                    task, attempt = int(found[1]), int(found[2])
-                    parts.setdefault(task, {}).setdefault(attempt, []).append(key)
+                    task, attempt, number = map(int, found.groups())
+                    stored.setdefault(task, []).append((attempt, number, key))
             doomed = []
-            for task, attempts in parts.items():
-                if len(attempts) > 1 or f"{self._folder}{task}" not in keys:
-                    kept = self._read(task)
-                    for attempt, found_keys in attempts.items():
-                        if kept is None or attempt != kept.attempt:
-                            doomed += found_keys
+            for task, parts in stored.items():
+                series = {(attempt, number >= THROUGH_HEAD) for attempt, number, _ in parts}
+                if len(series) == 1 and f"{self._folder}{task}" in keys:
+                    continue
+                kept = self._read(task) or KeptOutputs(0, ())
+                for attempt, number, key in parts:
+                    if attempt != kept.attempt or not 0 <= number - kept.first < len(kept.parts):
+                        doomed.append(key)
             self._bucket.delete(doomed)
 
     def read(self, task: int, attempt: int, part: int, start: int = 0) -> Iterator[bytes]:
@@ -103,8 +105,9 @@ class BucketOutputs:
                 Part(integer(size, 1), integer(crc, 0, 0xFFFF_FFFF))
                 for size, crc in map(items, items(said["parts"]))
             ]
-            return KeptOutputs(integer(said["attempt"], 1), tuple(parts))
-        except (ValueError, TypeError, LookupError, RecursionError) as err:
+            first = integer(said.get("first", 0))
+            return KeptOutputs(integer(said["attempt"], 1), tuple(parts), first)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as err:
             where = f"{self._bucket.url}/{self._folder}{task}"
             raise JournalCorrupt(f"the record of outputs {where} is damaged: {err}") from None
 

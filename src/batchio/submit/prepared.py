@@ -14,10 +14,11 @@ from batchio.core.events import JobSubmitted, encode
 from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
 from batchio.core.spec import PYTHON
+from batchio.core.traits import Trait
 from batchio.errors import BatchioError
 from batchio.options.to_spec import build
 from batchio.ports import Finding
-from batchio.providers import check_installed
+from batchio.providers import check_installed, traits
 from batchio.stores.trouble import unusable
 from batchio.submit import earlier
 
@@ -157,6 +158,11 @@ class Prepared:
     def head(self) -> str:
         """The kind of head that shall run the job, as `JobSpec.head`."""
         return str(self.effective.value("head"))
+
+    @property
+    def rents(self) -> bool:
+        """Whether the job's nodes cost money."""
+        return Trait.RENTS in traits(self._resolved.provider)
 
     @property
     def effective(self) -> Effective:

@@ -57,9 +57,11 @@ class MemoryParts:
         return dict(sorted(self._kept.items()))
 
     def sweep(self) -> None:
-        """Delete the parts of attempts that no record names."""
+        """Delete the parts that no record names."""
         for task, attempt, part in list(self._parts):
-            if task not in self._kept or self._kept[task].attempt != attempt:
+            kept = self._kept.get(task)
+            counts = kept is not None and 0 <= part - kept.first < len(kept.parts)
+            if kept is None or kept.attempt != attempt or not counts:
                 del self._parts[task, attempt, part]
 
     def read(self, task: int, attempt: int, part: int, start: int = 0) -> Iterator[bytes]:

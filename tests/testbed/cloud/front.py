@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 from xml.sax.saxutils import escape
 
+from tests.testbed.cloud import answers, money
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 AMIS: Final = Path(__file__).with_name("images.json")
 os.environ["MOTO_AMIS_PATH"] = str(AMIS)  # a look at moto's own list takes it a quarter of a second
@@ -33,8 +35,6 @@ IMAGES: Final = {
     "/aws/service/canonical/ubuntu/server/24.04/stable/current/arm64/hvm/ebs-gp3/ami-id": "arm64",
 }
 """Parameters that moto does not have: answered with an image of moto's of that architecture."""
-
-_SPACE: Final = "http://ec2.amazonaws.com/doc/2016-11-15/"
 
 NO_CAPACITY: Final = "InsufficientInstanceCapacity"
 
@@ -47,6 +47,7 @@ class Fault:
         code: The error of AWS that is answered; "" when none is.
         lost: The call is carried out, and its connection cut.
         cut: The connection is cut before anything is done.
+        after: Calls of the action that pass before.
     """
 
     action: str
@@ -55,6 +56,7 @@ class Fault:
     lost: bool = False
     cut: bool = False
     times: int = 1
+    after: int = 0
 
 
 @dataclass
@@ -66,7 +68,10 @@ class Cloud:
             ("m7i.xlarge", "us-east-1a", "spot"); others have any number.
         most: Instances that may run at the same time in all.
         refusal: Code of the error when there are no more.
-        calls: Every action so far, with its arguments.
+        calls: Every action so far, with its arguments; none of a DryRun, which does nothing.
+        rates: Dollars an hour by type, as the service of prices says.
+        quotas: vCPUs by the code of a quota; others are not known.
+        ahead_s: Seconds by which its clock is ahead of this computer's.
     """
 
     capacity: dict[tuple[str, str, str], int] = field(default_factory=dict)
@@ -75,6 +80,15 @@ class Cloud:
     faults: list[Fault] = field(default_factory=list)
     calls: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     hidden_s: float = 0.0
+    rates: dict[str, float] = field(default_factory=dict)
+    spot_rates: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Dollars an hour by type and zone; where there are none, spot prices are moto's."""
+    quotas: dict[str, float] = field(default_factory=dict)
+    ahead_s: float = 0.0
+    denied: set[str] = field(default_factory=set)
+    """Actions that are not allowed, as DryRun says."""
+    protected: set[str] = field(default_factory=set)
+    """Instances that may not be terminated."""
     kept_alive: int = 0
     """Calls of TerminateInstances that end nothing, though they are answered."""
 
@@ -86,6 +100,9 @@ class Cloud:
         """Return what shall happen to this call, and count it."""
         for fault in self.faults:
             if fault.action == action and fault.times > 0:
+                if fault.after > 0:
+                    fault.after -= 1
+                    continue
                 fault.times -= 1
                 return fault
         return None
@@ -150,6 +167,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     front: Front
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        now = time.time() if timestamp is None else timestamp
+        return super().date_time_string(now + self.front.cloud.ahead_s)
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -160,7 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
         action = asked.get("Action") or target.rpartition(".")[2] or self.command
         cloud = self.front.cloud
         with self.front.lock:
-            cloud.calls.append((action, asked))
+            if asked.get("DryRun") != "true":
+                cloud.calls.append((action, asked))
             fault = cloud.fault_for(action)
         if fault is not None and fault.cut:
             self.close_connection = True
@@ -181,11 +203,16 @@ class _Handler(BaseHTTPRequestHandler):
     def _answered(
         self, action: str, asked: dict[str, str], body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
+        if asked.get("DryRun") == "true":
+            denied = action in self.front.cloud.denied
+            raise _Refused("UnauthorizedOperation" if denied else "DryRunOperation", status=412)
         if action == "CreateFleet":
             with self.front.lock:
                 return 200, {"Content-Type": "text/xml"}, self._fleet(asked)
         if action == "GetParameter" and (arch := IMAGES.get(json.loads(body)["Name"])):
             return 200, {"Content-Type": "application/x-amz-json-1.1"}, self._image(arch)
+        if (said := money.answer(self.front.cloud, action, asked, body)) is not None:
+            return said
         if action == "TerminateInstances":
             return 200, {"Content-Type": "text/xml"}, self._terminated(asked)
         status, headers, data = self._passed_on(body)
@@ -217,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
                 errors.append((kind, subnet, self.front.cloud.refusal))
             if not wanted:
                 break
-        answer = _fleet_answer(market, groups, errors)
+        answer = answers.fleet(market, groups, errors)
         self.front.fleets[token] = (plain, answer)
         return answer
 
@@ -284,15 +311,17 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if missing := [one for one in ids if one not in found]:
             raise _Refused("InvalidInstanceID.NotFound", f"The instance ID '{missing[0]}'")
+        if kept := self.front.cloud.protected.intersection(ids):
+            raise _Refused("OperationNotPermitted", f"The instance '{min(kept)}' is protected")
         if self.front.cloud.kept_alive > 0:
             self.front.cloud.kept_alive -= 1
-            return _terminate_answer(())
+            return answers.terminated(())
         living = [one for one, state in found.items() if state != "terminated"]
         if living:
             ec2.terminate_instances(InstanceIds=living)
             for one in living:
                 self.front.on_end(one)
-        return _terminate_answer(ids)
+        return answers.terminated(ids)
 
     def _image(self, arch: str) -> bytes:
         [found] = [
@@ -337,18 +366,6 @@ def _error(refused: _Refused) -> bytes:
     ).encode()
 
 
-def _terminate_answer(ids: Iterable[str]) -> bytes:
-    items = "".join(
-        f"<item><instanceId>{one}</instanceId><currentState><code>32</code>"
-        "<name>shutting-down</name></currentState></item>"
-        for one in ids
-    )
-    return (
-        f'<TerminateInstancesResponse xmlns="{_SPACE}"><requestId>1</requestId>'
-        f"<instancesSet>{items}</instancesSet></TerminateInstancesResponse>"
-    ).encode()
-
-
 def _tags_asked(asked: dict[str, str], kind: str) -> list[dict[str, str]]:
     at = 1
     while (found := asked.get(f"TagSpecification.{at}.ResourceType")) not in (kind, None):
@@ -359,34 +376,3 @@ def _tags_asked(asked: dict[str, str], kind: str) -> list[dict[str, str]]:
         number += 1
     assert found is None or tags
     return tags
-
-
-def _fleet_answer(
-    market: str,
-    groups: list[tuple[str, str, str, list[str]]],
-    errors: list[tuple[str, str, str]],
-) -> bytes:
-    def pool(kind: str, subnet: str, zone: str = "") -> str:
-        where = f"<availabilityZone>{zone}</availabilityZone>" if zone else ""
-        return (
-            "<launchTemplateAndOverrides><overrides>"
-            f"<instanceType>{kind}</instanceType><subnetId>{subnet}</subnetId>{where}"
-            f"</overrides></launchTemplateAndOverrides><lifecycle>{market}</lifecycle>"
-        )
-
-    given = "".join(
-        f"<item>{pool(kind, subnet, zone)}<instanceType>{kind}</instanceType><instanceIds>"
-        + "".join(f"<item>{one}</item>" for one in ids)
-        + "</instanceIds></item>"
-        for kind, subnet, zone, ids in groups
-    )
-    short = "".join(
-        f"<item>{pool(kind, subnet)}<errorCode>{code}</errorCode>"
-        "<errorMessage>made by the test bed</errorMessage></item>"
-        for kind, subnet, code in errors
-    )
-    return (
-        f'<CreateFleetResponse xmlns="{_SPACE}"><requestId>1</requestId><fleetId>fleet-1</fleetId>'
-        f"<errorSet>{short}</errorSet><fleetInstanceSet>{given}</fleetInstanceSet>"
-        "</CreateFleetResponse>"
-    ).encode()

@@ -6,13 +6,9 @@ The list is 2 MB and the same for everybody, so it is kept below the user's cach
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from batchio.providers.aws import cache
 from batchio.providers.aws.clients import pages
 from batchio.providers.aws.kinds import Kind, kind_of
 
@@ -46,9 +42,9 @@ async def catalog(clients: Clients, region: str) -> Catalog:
     Raises:
         BatchioError: AWS refused or did not answer.
     """
-    path = _folder() / f"aws-types-{region}.json"
-    known = await asyncio.to_thread(_read, path)
-    if known is None:
+    name = f"aws-types-{region}.json"
+    known = await asyncio.to_thread(cache.read, name, LAYOUT, WEEK_S)
+    if known is None or not _sound(known):
         ec2 = await clients.get("ec2", region)
         kinds = await pages(ec2, "describe_instance_types", "InstanceTypes")
         places = await pages(
@@ -56,40 +52,21 @@ async def catalog(clients: Clients, region: str) -> Catalog:
             LocationType="availability-zone",
         )  # fmt: skip
         known = {
-            "layout": LAYOUT,
             "kinds": sorted(kind_of(item) for item in kinds),
             "zones": sorted((item["InstanceType"], item["Location"]) for item in places),
         }
-        await asyncio.to_thread(_write, path, known)
+        await asyncio.to_thread(cache.write, name, LAYOUT, known)
     zones: dict[str, tuple[str, ...]] = {}
     for name, zone in known["zones"]:
         zones[name] = (*zones.get(name, ()), zone)
     return Catalog({item[0]: Kind(*item) for item in known["kinds"]}, zones)
 
 
-def _folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(base) / "batchio"
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    """Return what the cache holds; None when it is old, torn or of another layout."""
+def _sound(known: Mapping[str, Any]) -> bool:
+    """Return whether what was kept has the form of today."""
     try:
-        if time.time() - path.stat().st_mtime > WEEK_S:
-            return None
-        found = json.loads(path.read_bytes())
-        sound = found["layout"] == LAYOUT and all(
-            len(item) == len(Kind._fields) for item in found["kinds"]
+        return bool(known["zones"]) and all(
+            len(item) == len(Kind._fields) for item in known["kinds"]
         )
-        return found if sound and found["zones"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write(path: Path, known: Mapping[str, Any]) -> None:
-    """Keep what was asked; where that cannot be, it is asked again the next time."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps(known))
-        fresh.replace(path)
+    except (KeyError, TypeError):
+        return False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from batchio.core.budget import RESERVED_SHARE, payable, reserve
 from batchio.core.plan import Offer
+from batchio.core.sizes import format_dollars
 from batchio.errors import UsageError
 from batchio.providers.aws import prices
 from batchio.providers.aws.kinds import Kind, fitting, nearest, wanted
@@ -22,6 +24,22 @@ BATCH: Final = 250
 
 LIMIT: Final = 2000
 """Most nodes of an offer at the same time."""
+
+DISK_GB: Final = 40
+"""Size of a node's disk in GB when --disk-size is not given."""
+
+QUOTAS: Final = {
+    "L-1216C47A": "Running On-Demand Standard instances",
+    "L-34B43A08": "All Standard Spot Instance Requests",
+    "L-DB2E81BA": "Running On-Demand G and VT instances",
+    "L-3819A6DF": "All G and VT Spot Instance Requests",
+    "L-417A185B": "Running On-Demand P instances",
+    "L-7212CCBC": "All P Spot Instance Requests",
+}
+"""Names of the quotas of EC2 in vCPUs, by their codes.
+
+Source: docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html.
+"""
 
 UNKNOWN: Final = 1e6
 """Price by which types without a known one are ordered: they come last."""
@@ -50,6 +68,8 @@ class Place(NamedTuple):
         owner: Who pays, as the tag says it.
         root: Name of the image's root disk.
         disk_gb: Size of a node's disk in GB.
+        rates: On-demand prices in dollars an hour by type, where AWS said them; others are
+            estimated.
     """
 
     region: str
@@ -59,6 +79,7 @@ class Place(NamedTuple):
     owner: str
     root: str
     disk_gb: int
+    rates: Mapping[str, float] = {}  # never changed
 
 
 def offers(
@@ -76,7 +97,9 @@ def offers(
     Raises:
         UsageError: no type fits, or none that does is in a zone with a subnet.
     """
-    chosen = cheapest(spec, place.region, kinds.values())
+    chosen = cheapest(spec, place.region, kinds.values(), place.rates)
+    if spec.max_cost is not None:
+        chosen = _priced(chosen, place)
     pools = [
         (kind, zone)
         for kind in chosen
@@ -99,23 +122,60 @@ def offers(
         there = [pool for pool in pools if market != "spot" or pool[0].spot]
         if there:
             out.append(_offer(spec, place, market, there, spot_prices))
+    if spec.max_cost is not None and not any(payable(spec.max_cost, one.rate) for one in out):
+        least = reserve(min(one.rate for one in out)) / RESERVED_SHARE
+        raise UsageError(
+            f"--max-cost {format_dollars(spec.max_cost)} pays for no node: one needs at least "
+            f"{format_dollars(least)}, so that it is paid even if nobody is left to end it",
+            where=place.region,
+        )
     return out
 
 
+def disk_gb(spec: JobSpec) -> int:
+    """Return the size of a node's disk in GB."""
+    return max(-(-(spec.disk or 0) // 10**9), DISK_GB)
+
+
 def price(
-    kind: Kind, region: str, disk_gb: int, spot: float | None = None, *, is_spot: bool = False
+    kind: Kind, place: Place, spot: float | None = None, *, is_spot: bool = False
 ) -> float | None:
     """Return what a node of a type costs an hour, disk and address included; None: not known."""
-    alone = spot if is_spot and spot is not None else prices.on_demand(kind.name, kind.cpus, region)
+    alone = spot if is_spot and spot is not None else on_demand(kind, place.region, place.rates)
     if alone is None:
         return None
     if is_spot and spot is None:
         alone *= prices.SPOT_SHARE
-    return alone + prices.beside(disk_gb)
+    return alone + prices.beside(place.disk_gb)
 
 
-def cheapest(spec: JobSpec, region: str, kinds: Iterable[Kind]) -> list[Kind]:
+def on_demand(kind: Kind, region: str, rates: Mapping[str, float]) -> float | None:
+    """Return the price of a type alone, as AWS said it or as it is estimated; None: not known."""
+    return rates.get(kind.name) or prices.on_demand(kind.name, kind.cpus, region)
+
+
+def _priced(kinds: list[Kind], place: Place) -> list[Kind]:
+    """Return the types of which a price is known, so that --max-cost can be kept.
+
+    Raises:
+        UsageError: there are none, or a node of none can be paid.
+    """
+    known = [kind for kind in kinds if on_demand(kind, place.region, place.rates)]
+    if not known:
+        raise UsageError(
+            f"no price of {kinds[0].name} is known, so --max-cost cannot be kept",
+            where=place.region, hint=f"batchio prices --refresh --region {place.region}",
+        )  # fmt: skip
+    return known
+
+
+def cheapest(
+    spec: JobSpec, region: str, kinds: Iterable[Kind], rates: Mapping[str, float] = {}
+) -> list[Kind]:
     """Return the cheapest types that fit a job, all of one architecture, cheapest first.
+
+    Args:
+        rates: As in `Place`.
 
     Raises:
         UsageError: none fits, or a name is unknown.
@@ -132,7 +192,7 @@ def cheapest(spec: JobSpec, region: str, kinds: Iterable[Kind]) -> list[Kind]:
         )
 
     def cost(kind: Kind) -> tuple[float, str]:
-        return prices.on_demand(kind.name, kind.cpus, region) or UNKNOWN * kind.cpus, kind.name
+        return on_demand(kind, region, rates) or UNKNOWN * kind.cpus, kind.name
 
     same = [kind for kind in fit if kind.arch == fit[0].arch] if want.names else fit
     return sorted(same, key=cost)[:MOST_KINDS]
@@ -149,7 +209,7 @@ def _offer(
     rates: dict[str, float] = {}
     for kind, zone in pools:
         known = spot_prices.get((kind.name, zone))
-        rate = price(kind, place.region, place.disk_gb, known, is_spot=is_spot)
+        rate = price(kind, place, known, is_spot=is_spot)
         rates[f"{kind.name} {zone}"] = rate or 0.0
     kinds = {kind for kind, _ in pools}
     detail: dict[str, Any] = {
@@ -176,21 +236,18 @@ def _offer(
         rate=round(max(rates.values()), 6),
         spot=is_spot,
         region=place.region,
-        quota=_quota(pools[0][0], is_spot=is_spot),
+        quota=quota_of(pools[0][0].name, is_spot=is_spot),
         quota_units=float(max(kind.cpus for kind in kinds)),
         batch=BATCH,
         detail=detail,
     )
 
 
-def _quota(kind: Kind, *, is_spot: bool) -> str:
-    """Return the code of the quota that nodes of a type count against, in vCPUs.
-
-    Source: docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html.
-    """
-    if kind.name.startswith("p"):
+def quota_of(name: str, *, is_spot: bool) -> str:
+    """Return the code of the quota that nodes of a type count against, in vCPUs."""
+    if name.startswith("p"):
         return "L-7212CCBC" if is_spot else "L-417A185B"
-    if kind.name.startswith(("g", "vt")):
+    if name.startswith(("g", "vt")):
         return "L-3819A6DF" if is_spot else "L-DB2E81BA"
     return "L-34B43A08" if is_spot else "L-1216C47A"
 

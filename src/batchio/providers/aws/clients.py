@@ -7,8 +7,10 @@ Loading it takes a quarter of a second, so nothing imports this module before AW
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from importlib import import_module
+from inspect import isawaitable
 from typing import Any, Final
 
 from batchio.errors import UsageError
@@ -56,6 +58,25 @@ class Clients:
         if not region:
             raise UsageError("no AWS region", hint="--region us-east-1, or aws configure")
         return str(region)
+
+    async def renewal(self) -> tuple[str, float | None, bool]:
+        """Return the way of the credentials, the seconds until they end, and if nobody renews them.
+
+        None: they do not end, or do not say when.
+
+        Raises:
+            UsageError: there are none, or they cannot be had.
+        """
+        session = self._sessions()
+        try:
+            found = session.get_credentials()
+            found = await found if isawaitable(found) else found
+        except Exception as error:
+            raise translated(error) from error
+        ends = getattr(found, "_expiry_time", None)
+        left = None if ends is None else ends.timestamp() - time.time()
+        lasting = ends is not None or not getattr(found, "token", None)
+        return str(getattr(found, "method", "")), left, not lasting
 
     async def close(self) -> None:
         """Close all clients. Repeatable."""

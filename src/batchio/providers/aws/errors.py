@@ -60,9 +60,14 @@ def code_of(error: BaseException) -> tuple[str, str]:
     Args:
         error: Of the SDK, or made of such a one.
     """
-    answer: Any = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
-    said = answer.get("Error", {}) if isinstance(answer, dict) else {}
+    said = answer_of(error).get("Error", {})
     return str(said.get("Code") or ""), str(said.get("Message") or "")
+
+
+def answer_of(error: BaseException) -> dict[str, Any]:
+    """Return AWS's whole answer to what failed, with its headers; {} when it gave none."""
+    answer: Any = getattr(error, "response", None) or getattr(error.__cause__, "response", None)
+    return answer if isinstance(answer, dict) else {}
 
 
 def refusal(code: str, words: str, where: str | None = None) -> BatchioError:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.errors import BatchioError, NodeError, Unreachable, UsageError
 from batchio.ports.rent import Finding, Held, NodeOrder, Notice, Refused, Rented
 from batchio.providers import traits
-from batchio.providers.aws import choice, images, network, userdata
+from batchio.providers.aws import check, choice, images, network, rates, userdata
 from batchio.providers.aws.catalog import catalog
 from batchio.providers.aws.clients import Clients, ask, pages
 from batchio.providers.aws.endings import ENDING, terminate
-from batchio.providers.aws.errors import code_of
+from batchio.providers.aws.expiry import renewing
 from batchio.providers.aws.fleet import answers, ensure_template, launch
 from batchio.providers.aws.keys import JobKeys
 from batchio.providers.aws.looks import Looks
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from batchio.core.plan import Offer
     from batchio.core.spec import JobSpec
     from batchio.ports import Transport
-
-DISK_GB: Final = 40
-"""Size of a node's disk when --disk-size is not given."""
 
 BOOT_LIMIT_S: Final = 900.0
 """Seconds that a node may take from being asked for until it answers over SSH."""
@@ -98,9 +95,10 @@ class AwsProvider:
         arch = next(iter(arches)) if len(arches) == 1 else "aarch64" if spec.arm else "x86_64"
         named = images.named(spec, arch)
         image = spec.image or await images.image_id(self._clients, region, named)
-        disk = max(-(-(spec.disk or 0) // 10**9), DISK_GB)
         root = await self._root(region, image)
-        place = choice.Place(region, {arch: image}, named.user, nets, owner, root, disk)
+        known = await asyncio.to_thread(rates.cached, region)
+        disk = choice.disk_gb(spec)
+        place = choice.Place(region, {arch: image}, named.user, nets, owner, root, disk, known)
         prices = await self._spot_prices(spec, region)
         return choice.offers(spec, place, there.kinds, there.zones, prices)
 
@@ -252,7 +250,8 @@ class AwsProvider:
         return left
 
     async def watch(self, job: str) -> AsyncIterator[Notice]:
-        """Yield nothing: notices reach the agents, on the nodes themselves."""
+        """Say of what is held that it is somebody's; notices reach the agents, on the nodes."""
+        await renewing(self._clients, await self._regions(), job)
         return
         yield
 
@@ -286,20 +285,13 @@ class AwsProvider:
 
     # --- before --------------------------------------------------------------
 
-    async def check(self, spec: JobSpec) -> list[Finding]:
-        """Check the credentials, and that there is something to rent; takes nothing."""
+    async def check(self, spec: JobSpec, bucket: str = "") -> list[Finding]:
+        """Check the credentials, the rights, and that there is something to rent; takes nothing."""
         try:
             region, *_ = await self._regions()
-            owner = await self._owner(region)
-            findings = [Finding("credentials", True, owner)]
-            found = await self.offers(spec)
         except BatchioError as error:
-            code, _ = code_of(error)
-            return [Finding("AWS", False, str(error), error.hint or code)]
-        best = found[0]
-        pools = len(best.detail["pools"])
-        said = f"{best.id}: {pools} pools, at most ${best.rate:.4f} an hour"
-        return [*findings, Finding("machines", True, said)]
+            return [Finding("region", False, str(error), error.hint or "")]
+        return await check.findings(self._clients, spec, region, bucket, self.offers)
 
     async def aclose(self) -> None:
         """Close the connections to AWS."""

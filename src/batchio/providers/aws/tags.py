@@ -8,6 +8,8 @@ OWNER: Final = "batchio:owner"
 JOB: Final = "batchio:job"
 ORDER: Final = "batchio:order"
 """The token of the order that an instance was launched by."""
+EXPIRES: Final = "batchio:expires"
+"""When something is nobody's any more, in Unix seconds by AWS's clock; renewed while it is."""
 
 
 def tag_list(**tags: str) -> list[dict[str, str]]:
