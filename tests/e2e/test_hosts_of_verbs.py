@@ -79,6 +79,7 @@ READ: dict[str, Callable[[api.Job, Path], Awaitable[Any]]] = {
     "head_log": lambda job, _: job.head_log(),
     "outputs": lambda job, _: job.outputs(),
     "download": lambda job, target: job.download(target),
+    "bring_back": lambda job, folder: job.bring_back(folder.parent),
     "explain": lambda job, _: job.explain(1),
     "inputs": lambda job, _: job.inputs([2, 0]),
     "changed_files": lambda job, folder: job.changed_files(folder),
@@ -178,6 +179,9 @@ def test_a_verb_that_reads_needs_no_loop_at_all(
             assert [line.task for line in pages.page(pages.at(0.0), 9)] == [1, 1]
     elif verb in ("events", "logs", "raw_logs"):
         assert list(getattr(job, verb)())
+    elif verb == "bring_back":
+        assert job.bring_back(tmp_path) == []
+        assert (tmp_path / "made.txt").read_text() == "x\n"
     elif verb == "save_report":
         job.save_report(tmp_path / "mine")
         with pytest.raises(batchio.UsageError, match="is there already") as raised:

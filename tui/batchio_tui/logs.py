@@ -93,13 +93,14 @@ class Logs(Grid):
 
     @property
     def about(self) -> str:
-        """Whose lines are shown, how many are new, and what was searched for."""
+        """How many lines are below, what was searched for, and whose lines are shown."""
         whose = f"task {self.tasks}" if self.tasks else "" if self.node is None else "one node"
         new = self.count - 1 - self.cursor
         follows = "follows" if new <= 0 else f"{words.number(new)} below"
         sought = f"/{self.sought}" if self.sought else ""
         reading = f"{self._share:.0%} of what was before" if self._share < 1 else ""
-        return "  ".join(filter(None, (whose, sought, reading, follows if self.count else "")))
+        follows = follows if self.count else ""  # first: where room is short, the rest is cut
+        return "  ".join(filter(None, (follows, reading, sought, whose)))
 
     def on_mount(self) -> None:
         """Draw new lines as they come."""
