@@ -41,7 +41,10 @@ from batchio.stores.finding import find
 from batchio.stores.logs import LogLine as LogLine
 from batchio.stores.logs import Printed as Printed
 from batchio.submit import Prepared as Prepared
+from batchio.submit import create_environment as create_environment
 from batchio.submit import dashboard_keys as dashboard_keys
+from batchio.submit import delete_environment as delete_environment
+from batchio.submit import environments as environments
 from batchio.submit import prepare as prepare
 from batchio.submit import users_environment as users_environment
 from batchio.submit import workspace_of as workspace_of
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from batchio.ports.account import PriceList as PriceList
     from batchio.runtime.copying import Download as Download
     from batchio.runtime.live import Change as Change
+    from batchio.software.made import Made as Made
     from batchio.submit import Plan as Plan
 
 

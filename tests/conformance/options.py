@@ -35,8 +35,12 @@ def workspaces(person: Person) -> None:
 @row("G2", "R:--software")
 def software(person: Person) -> None:
     said = person.refuses("--software", "env1", "true")
-    assert "--software: batchio has no software environments; use --container" in said
+    assert '--software: there is no file and no environment called "env1"' in said
     assert "--ignore software" in said
+    person.file("nothing.txt", "")
+    line = 'import os, sys; print(sys.prefix == os.environ["VIRTUAL_ENV"] != "")'
+    said_by = person.prints("--software", "nothing.txt", "python", "-c", line)
+    assert said_by == ["True"]
 
 
 @row("R:--ignore-container-entrypoint", "R:--run-on-host")

@@ -25,10 +25,10 @@ from batchio.providers.aws import (  # noqa: E402
 from batchio.providers.aws.clients import Clients  # noqa: E402
 from batchio.providers.aws.expiry import renew  # noqa: E402
 from batchio.providers.aws.tags import EXPIRES, JOB  # noqa: E402
-from tests.contracts.ec2_suite import cache_folder as cache_folder  # noqa: E402
-from tests.contracts.ec2_suite import front as front  # noqa: E402
-from tests.contracts.ec2_suite import moto as moto  # noqa: E402
-from tests.contracts.ec2_suite import session as session  # noqa: E402
+from tests.contracts.ec2 import cache_folder as cache_folder  # noqa: E402
+from tests.contracts.ec2 import front as front  # noqa: E402
+from tests.contracts.ec2 import moto as moto  # noqa: E402
+from tests.contracts.ec2 import session as session  # noqa: E402
 from tests.testbed.cloud.front import Fault, Front  # noqa: E402
 
 if TYPE_CHECKING:

@@ -36,16 +36,18 @@ def missing() -> str:
     return f"no network namespaces here: {done.stderr.strip()}" if done.returncode else ""
 
 
-def run_suite(suite: str, choice: str) -> None:
+def run_suite(suite: str, choice: str, *plugins: str) -> None:
     """Run the tests of a suite in there that `pytest -k` chooses; none of them may be skipped.
 
     Args:
         suite: Path of the suite, from the root of the repository.
+        plugins: Modules with fixtures of it.
     """
     if why := missing():
         pytest.skip(f"NOT TESTED, {Path(suite).stem}: {why}")
     words = ["-q", "--noconftest", "-p", "no:cacheprovider", "--show-capture=no"]
-    words += ["-p", "tests.effort", "-k", choice, suite]
+    words += [word for plugin in ("tests.effort", *plugins) for word in ("-p", plugin)]
+    words += ["-k", choice, suite]
     done = subprocess.run(
         command([sys.executable, "-m", "pytest", *words]),
         cwd=Path(__file__).parent.parent.parent,

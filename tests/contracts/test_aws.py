@@ -8,5 +8,6 @@ from tests.contracts import sealed
 
 
 @pytest.mark.timeout(600)  # many tests in one
-def test_ec2_keeps_the_contract_of_providers() -> None:
-    sealed.run_suite("tests/contracts/ec2_suite.py", "")
+@pytest.mark.parametrize("suite", ["ec2_suite", "ec2_faults_suite"])
+def test_ec2_keeps_the_contract_of_providers(suite: str) -> None:
+    sealed.run_suite(f"tests/contracts/{suite}.py", "", "tests.contracts.ec2")

@@ -321,8 +321,8 @@ def test_what_a_provider_cannot_honour_is_one_line_each() -> None:
 def test_what_a_job_needs_is_refused_rather_than_noted() -> None:
     effective = resolved({"software": "env1", "region": "north"}, script=DOCS_SCRIPT)
     refused = {option.name for option, _ in effective.refused("local", traits("local"))}
-    assert {"vm-type", "software"} == {name for name in refused if get(name).requirement}
-    assert not any("software" in line for line in effective.unsupported("local", traits("local")))
+    assert {"vm-type"} == {name for name in refused if get(name).requirement}
+    assert not any("vm-type" in line for line in effective.unsupported("local", traits("local")))
 
 
 def test_a_cloud_honours_what_the_local_provider_cannot() -> None:

@@ -23,6 +23,7 @@ from batchio.testing import (
     ScriptedProvider,
 )
 from tests.core.machines import spec
+from tests.mortal import MortalStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -124,6 +125,46 @@ def test_a_head_that_is_gone_is_missed_after_a_moment(play: Play) -> None:
         assert s.gone.hint == f"to continue it: batchio recover {s.job}"
 
     play(scene)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_head_that_ends_its_job_while_somebody_looks_who_leads_is_not_missed(
+    play: Play, whole: bool
+) -> None:
+    async def scene(s: Scene) -> None:
+        journal = await s.begin()
+        store = Ending(s.store, journal, s.clock)
+        async with Live(store.store, s.clock, whole=whole) as live:
+            while not live.done:
+                assert not [each.kind for each in live.view.concerns]
+                await live.look()
+
+    play(scene)
+
+
+class Ending(MortalStore):
+    """A store whose job ends, and whose head leaves, just as somebody asks who leads."""
+
+    def __init__(self, real: MemoryJobStore, journal: MemoryJournal, clock: FakeClock) -> None:
+        super().__init__(real)
+        self._journal: MemoryJournal | None = journal
+        self._clock = clock
+
+    def leader(self) -> None:
+        """Return that nobody leads, from now on."""
+        if self._journal is not None:
+            now, journal, self._journal = self._clock.now(), self._journal, None
+            for step in (
+                journal.append(
+                    [
+                        ev.encode(ev.TasksAbandoned(now, "no node was available")),
+                        ev.encode(ev.JobClosed(now, "lost")),
+                    ]
+                ),
+                journal.close(),
+            ):
+                with pytest.raises(StopIteration):
+                    step.send(None)
 
 
 def test_a_head_that_said_why_it_stopped_is_quoted(play: Play) -> None:

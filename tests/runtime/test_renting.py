@@ -12,7 +12,7 @@ from batchio.core import events as ev
 from batchio.core.node import NodeState
 from batchio.core.plan import Offer
 from batchio.core.task import Outcome
-from batchio.errors import NotAuthorised, ProviderDown, QuotaExceeded, UsageError
+from batchio.errors import NodeError, NotAuthorised, ProviderDown, QuotaExceeded, UsageError
 from batchio.ports import Notice, Refused, Rented
 from batchio.testing import Ends
 from tests.core.machines import spec
@@ -344,3 +344,17 @@ def test_no_handle_is_at_two_nodes_and_none_is_forgotten_whatever_the_answers_ar
     created = [(event.handle, event.node) for event in job.journaled(ev.NodeCreated)]
     assert len({handle for handle, _ in created}) == len({node for _, node in created})
     assert len(set(created)) == len({node for _, node in created})
+
+
+@pytest.mark.parametrize(
+    "error", [NodeError("it has ended: Server.InternalError"), NotAuthorised("another host key")]
+)
+def test_a_rented_node_that_nobody_can_enter_says_nothing_of_the_others(
+    tmp_path: Path, error: Exception
+) -> None:
+    job = rented(tmp_path)
+    job.provider.fail("connect", error)
+
+    assert job.lead() is Outcome.SUCCEEDED
+    whole(job)
+    assert len(job.machine.nodes) == 2

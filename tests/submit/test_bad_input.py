@@ -67,7 +67,7 @@ def test_an_unknown_argument(caller: Caller) -> None:
             None,
         ),
         ("provider", "locl", 'there is no provider "locl"', "did you mean local?"),
-        ("provider", "aws", 'there is no provider "aws"', "the providers are local, ssh"),
+        ("provider", "gcp", 'there is no provider "gcp"', "the providers are local, ssh, aws"),
     ],
 )
 def test_a_value_that_is_none(

@@ -1,15 +1,20 @@
 """Which Python is the user's, when its packages travel, and what is said about them."""
 
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from batchio.software import uv
+from batchio.software.made import create, source_of
 from batchio.submit import users_environment
 from batchio.submit.caller import CallerContext
 from batchio.submit.environment import MOST
 from batchio.submit.interpreter import users_python
 from tests.software.environments import MadeEnvironment, place
+from tests.software.indexes import Index, make_wheel, serving
 from tests.software.pythons import make_conda
 from tests.submit.conftest import Caller
 
@@ -181,20 +186,69 @@ def test_what_does_not_travel_is_named(caller: Caller, made: MadeEnvironment) ->
     assert named.endswith(" and 1 more; batchio env show lists them")
 
 
-def test_packages_that_a_script_names_itself_are_told_not_to_be_installed(
-    caller: Caller, made: MadeEnvironment
+BLOCK = '# /// script\n# requires-python = ">=3.8"\n# dependencies = [\n#   "plain",\n# ]\n# ///\n'
+
+
+@pytest.fixture
+def index(caller: Caller, tmp_path: Path) -> Iterator[Index]:
+    """An index that has another version than the environment beside the script."""
+    with serving() as index:
+        index.add(make_wheel("plain", "3.0", {"plain.py": "WORD = 3\n"}))
+        caller.environ |= {
+            "UV_DEFAULT_INDEX": index.url,
+            "UV_CACHE_DIR": str(tmp_path / "uv"),
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            "XDG_DATA_HOME": str(tmp_path / "data"),
+        }
+        yield index
+
+
+def test_a_script_that_names_packages_gets_them_here_and_elsewhere(
+    caller: Caller, made: MadeEnvironment, index: Index
 ) -> None:
-    block = (
-        '# /// script\n# requires-python = ">=3.11"\n# dependencies = [\n#   "rich",\n# ]\n# ///\n'
-    )
-    caller.file("needs.py", f"{block}import rich\n")
-    caller.file("none.py", block.replace('#   "rich",\n', ""))
+    caller.file("needs.py", f"{BLOCK}import plain; print(plain.WORD)\n")
+    caller.file("none.py", BLOCK.replace('#   "plain",\n', ""))
+    python = caller.typed("needs.py").plan().argv[0]
+    argv = [python, "-c", "import plain; print(plain.WORD)"]
+    assert subprocess.run(argv, capture_output=True, check=True).stdout == b"3\n"
+    assert python != str(made.python)
+    elsewhere = caller.typed("needs.py", **REMOTE)
+    assert "(needs.py, PEP 723: " in elsewhere.plan().packages
+    assert elsewhere.plan().warnings == ()
+    for words in (["none.py"], ["cat", "needs.py"]):
+        assert caller.typed(*words).plan().argv[0] in (str(made.python), "cat")
+
+
+def test_packages_that_a_script_names_and_does_not_get_are_told(
+    caller: Caller, made: MadeEnvironment, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller.file("needs.py", f"{BLOCK}import plain\n")
     said = "needs.py names packages that it needs (PEP 723); they are not installed "
     said += "for it: tasks find what your environment has"
-    for options in ({}, REMOTE):
-        assert said in caller.typed("needs.py", **options).warnings
-        assert not caller.typed("none.py", **options).warnings
-        assert not caller.typed("cat", "needs.py", **options).warnings
+    for options in ({"package_sync": "false"}, {"python": str(made.python)}):
+        plan = caller.typed("needs.py", **options)
+        assert said in plan.warnings
+        assert plan.plan().argv[0] == str(made.python)
+    monkeypatch.setattr(uv, "find_uv", lambda *_: None)
+    assert said in caller.typed("needs.py").warnings
+
+
+def test_a_job_names_its_environment_by_a_file_or_by_name(
+    caller: Caller, made: MadeEnvironment, index: Index
+) -> None:
+    caller.file("requirements.txt", "plain\n")
+    here = caller.typed("process.py", software="requirements.txt").plan()
+    [source] = [one for one in [source_of(str(caller.folder / "requirements.txt"))] if one]
+    named = create("train", [source], str(made.python), caller.environ)
+    assert caller.typed("process.py", software="train").plan().argv[0] == named.python
+    assert here.argv[0] not in (named.python, str(made.python))
+    spec = caller.typed("make", software="train").spec
+    assert spec.env["VIRTUAL_ENV"] == str(named.folder)
+    assert spec.env["PATH"] == f"{named.folder}/bin:{caller.environ['PATH']}"
+    assert "PATH" not in caller.typed("make", software="train", **REMOTE).spec.env
+    for given in ("requirements.txt", "train"):
+        plan = caller.typed("make", software=given, package_sync="false", **REMOTE).plan()
+        assert f"({given}: " in plan.packages
 
 
 # --- bad input -----------------------------------------------------------------------
@@ -205,6 +259,35 @@ def test_a_container_has_packages_of_its_own(caller: Caller, made: MadeEnvironme
         "--package-sync: a container has packages of its own",
         "leave one of them out, or run on the node itself: --run-on-host",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "why"),
+    [
+        ("gone", None, 'there is no file and no environment called "gone"'),
+        ("x.yaml", "a: 1", "/x.yaml says nothing of packages"),
+        ("plain.py", "import os\n", "plain.py names no packages that it needs (PEP 723)"),
+        ("r.txt", "rare\n", "rare was not found in the package registry"),
+    ],
+)
+def test_software_that_cannot_be_had_is_an_error_before_anything_is_made(
+    caller: Caller, index: Index, given: str, text: str | None, why: str
+) -> None:
+    if text is not None:
+        caller.file(given, text)
+    message, hint = caller.refused("true", software=given)
+    assert message.startswith("--software: ")
+    assert why in message
+    assert hint
+    assert hint.endswith("to run without it: --ignore software")
+
+
+def test_software_and_a_container_exclude_each_other(
+    caller: Caller, made: MadeEnvironment, index: Index
+) -> None:
+    caller.file("r.txt", "plain\n")
+    message, _ = caller.refused("process.py", software="r.txt", container="python:3.12", **REMOTE)
+    assert message == "--software: a container has its own packages"
 
 
 def test_a_python_that_is_not_there_is_named(caller: Caller, made: MadeEnvironment) -> None:

@@ -24,7 +24,7 @@ REQUIREMENTS: list[tuple[dict[str, Any], str]] = [
         {"vm_type": ["g5.xlarge"]},
         "the local provider rents no machines: tasks run on this computer",
     ),
-    ({"software": "env1"}, "batchio has no software environments; use --container"),
+    ({"software": "env1"}, 'there is no file and no environment called "env1"'),
     ({"scheduler_sidecar_spec": "x.yaml"}, "programs next to the head are not supported"),
     ({"min_workers": "2"}, "the job needs 2 nodes, but there are 1"),
 ]
@@ -53,11 +53,11 @@ def test_every_requirement_of_the_table_is_among_them() -> None:
 
 def test_all_that_lacks_is_named_at_once(caller: Caller) -> None:
     caller.file("a.sh", "#!/bin/sh\n# BATCHIO gpu\n# BATCHIO memory 8GB\ntrue\n")
-    assert caller.refused("a.sh", software="env1", cpu="100") == (
-        "--software: batchio has no software environments; use --container; "
+    assert caller.refused("a.sh", scheduler_sidecar_spec="x.yaml", cpu="100") == (
+        "--scheduler-sidecar-spec: programs next to the head are not supported; "
         "--cpu: a task needs 100 CPUs, but there are 8; "
         "a.sh:2: gpu: a task needs 1 GPU, but there are 0",
-        "to run without it: --ignore software,cpu,gpu",
+        "to run without it: --ignore scheduler-sidecar-spec,cpu,gpu",
     )
 
 
@@ -225,8 +225,8 @@ def test_files_of_variables_are_merged_in_their_order(caller: Caller) -> None:
 
 def test_a_caller_in_python_is_told_in_python(caller: Caller) -> None:
     with pytest.raises(UsageError) as refused:
-        sync.plan("true", gpu=True, software="x")
-    assert refused.value.hint == 'to run without it: ignore="software,gpu"'
+        sync.plan("true", gpu=True, scheduler_sidecar_spec="x")
+    assert refused.value.hint == 'to run without it: ignore="scheduler-sidecar-spec,gpu"'
     plan = sync.plan("true", allow_cross_zone=False, ignore=["gpu"])
     [line] = [line for line in plan.warnings if "zone" in line]
     assert line.startswith("allow_cross_zone=False: ignored")

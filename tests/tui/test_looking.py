@@ -189,3 +189,24 @@ async def test_lanes_say_what_each_node_did_busiest_first_and_idlest_when_turned
         assert first.lstrip("› ").startswith("idle")
         await seat.press("L")
         await seat.until("Disk free")
+
+
+async def test_lanes_that_are_wanted_while_others_are_made_are_made_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal becomes wider while attempts are looked at, and nothing happens any more."""
+    monkeypatch.setattr("batchio.core.lanes.PORTION", 1)  # a pause after each attempt
+    story = Story("0-3").offers("a").ready("a", slots=4).start(0, 1, 2, 3).end(0, 1, 2, 3, at=9)
+    async with seated(kept(tmp_path, story.close(10))) as seat:
+        await seat.press("3", "L")
+        nodes = seat.pane.view
+        await seat.until("█")
+        nodes._weave()  # type: ignore[attr-defined]
+        assert nodes._weaving  # type: ignore[attr-defined]
+        await seat.pilot.resize_terminal(120, 24)
+
+        def filled() -> object:
+            width = nodes.columns(nodes.size.width)[-1][2]  # type: ignore[attr-defined]
+            return len(nodes._lanes[0].busy) == width > 60  # type: ignore[attr-defined]
+
+        await seat.when(filled)

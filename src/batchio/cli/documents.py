@@ -112,6 +112,23 @@ class ShownEnvironment(TypedDict):
     left: list[LeftOut]
 
 
+class NamedEnvironment(TypedDict):
+    """An environment that was made with a name."""
+
+    name: str
+    executable: str
+    """Path of its Python."""
+    sources: list[str]
+    """Absolute paths of the files that it was made of."""
+
+
+class NamedEnvironments(TypedDict):
+    """What `batchio env list` found, or what `create` and `delete` made of them."""
+
+    schema: int
+    environments: list[NamedEnvironment]
+
+
 class CleanedPlace(TypedDict):
     """A computer from which packages were removed."""
 

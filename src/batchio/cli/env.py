@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from batchio.cli import diagnostics, output
-from batchio.cli.documents import Cleaned, CleanedPlace, EnvironmentPart, LeftOut, ShownEnvironment
+from batchio.cli.documents import (
+    Cleaned,
+    CleanedPlace,
+    EnvironmentPart,
+    LeftOut,
+    NamedEnvironment,
+    NamedEnvironments,
+    ShownEnvironment,
+)
 from batchio.cli.options import command
 from batchio.cli.output import Cell, Column
 from batchio.cli.terminal import visible
 from batchio.core.record import SCHEMA
 from batchio.core.sizes import format_bytes
+from batchio.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from batchio.api import Made
     from batchio.cli.output import Format
 
 
@@ -27,21 +37,28 @@ class EnvArgs:
     """Arguments of `batchio env`."""
 
     verb: str
+    name: str | None
     format: Format
     typed: Mapping[str, Any]
 
 
 def env_it(args: EnvArgs) -> int:
-    """Show the Python environment that jobs take along, or remove what is kept of it.
+    """Show the Python environment that jobs take along, make others, or remove what is kept.
 
     show lists all packages and folders that travel to other computers, as what, and how large
     they are, and what does not travel, and why. clean removes what was packed here, or with
-    --hosts what they keep; what a job uses there stays.
+    --hosts what they keep; what a job uses there stays. create lets uv make an environment with
+    a name, of a file, for jobs with --software NAME; list shows those there are; delete removes
+    one.
 
     \b
       batchio env show
+      batchio env create train --software requirements.txt
       batchio env clean --hosts alice@gpu1,gpu2
     """
+    if (args.name is None) == (args.verb in NAMED):
+        wrong = "takes the name of an environment" if args.name is None else "takes no name"
+        raise UsageError(f"env {args.verb} {wrong}")
     return VERBS[args.verb](args)
 
 
@@ -108,7 +125,53 @@ def _clean(args: EnvArgs) -> int:
     return 0 if all(found.ok for found, _ in cleaned) else 1
 
 
-VERBS: Final = {"show": _show, "clean": _clean}
+def _create(args: EnvArgs) -> int:
+    from batchio import api
+
+    made = api.create_environment(str(args.name), args.typed)
+    return _listed(args, [made])
+
+
+def _list(args: EnvArgs) -> int:
+    from batchio import api
+
+    return _listed(args, api.environments())
+
+
+def _delete(args: EnvArgs) -> int:
+    from batchio import api
+
+    api.delete_environment(str(args.name))
+    return _listed(args, api.environments())
+
+
+def _listed(args: EnvArgs, found: Sequence[Made]) -> int:
+    if args.format != "table":
+        rows = [
+            NamedEnvironment(name=made.name, executable=made.python, sources=list(made.sources))
+            for made in found
+        ]
+        output.json_document(NamedEnvironments(schema=SCHEMA, environments=rows), args.format)
+        return 0
+    output.table(
+        _NAMED,
+        [(made.name, visible(", ".join(made.sources)), visible(made.python)) for made in found],
+    )
+    output.flush()
+    return 0
+
+
+VERBS: Final = {
+    "show": _show,
+    "create": _create,
+    "list": _list,
+    "delete": _delete,
+    "clean": _clean,
+}
+NAMED: Final = ("create", "delete")
+"""Verbs that take the name of an environment."""
+
+_NAMED: Final = (Column("Name"), Column("Made of"), Column("Python"))
 _COLUMNS: Final = (Column("Package"), Column("Version"), Column("Size"), Column("Travels"))
 _CLEANED: Final = (Column("Where"), Column("Packages"))
 
@@ -116,7 +179,8 @@ env = command(
     "env",
     env_it,
     EnvArgs,
-    click.Argument(["verb"], type=click.Choice(list(VERBS)), metavar="show|clean"),
+    click.Argument(["verb"], type=click.Choice(list(VERBS)), metavar="|".join(VERBS)),
+    click.Argument(["name"], required=False),
     like="run",
     groups=("Software", "Where", "Looking"),
 )

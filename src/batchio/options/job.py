@@ -141,10 +141,9 @@ _SOFTWARE: Final = (
         name="software",
         kind="text",
         group="Software",
-        help="Name of a prebuilt software environment.",
-        unit="NAME",
-        never="batchio has no software environments; use --container",
-        requirement=True,
+        help="The environment of the tasks, made by uv: its name (batchio env create), or a "
+        "pylock.toml, uv.lock, pyproject.toml, requirements.txt or script that says what is in it.",
+        unit="NAME|FILE",
     ),
     Option(
         name="package-sync",

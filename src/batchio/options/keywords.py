@@ -103,7 +103,8 @@ class RunOptions(TypedDict, total=False):
     """The interpreter for .py scripts (default: that of the environment you are in); on other
     computers one that is there, and no packages are sent."""
     software: PathText | None
-    """Name of a prebuilt software environment."""
+    """The environment of the tasks, made by uv: its name (batchio env create), or a
+    pylock.toml, uv.lock, pyproject.toml, requirements.txt or script that says what is in it."""
     package_sync: bool | None
     """Send the Python environment that you are in to other computers (default: where the
     command runs Python)."""

@@ -28,6 +28,10 @@ class ResolvedJob:
     provider: str
     python: str | None = None
     """The interpreter for .py scripts; None: the node chooses."""
+    environment: tuple[str, str] | None = None
+    """The Python of the environment that the job names itself, and what names it."""
+    activated: Mapping[str, str] = field(default_factory=dict)
+    """Variables by which tasks on this computer are in that environment."""
     container: str | None = None
     """The image to run in."""
     input_filestore: str | None = None
@@ -100,7 +104,11 @@ def build(
         at_once=at_once,
         hosts=resolved.hosts,
         host_setup=resolved.host_setup or value("host-setup-script-content"),
-        env={key: text for key, text in env.items() if key not in resolved.secrets},
+        env={
+            key: text
+            for key, text in {**resolved.activated, **env}.items()
+            if key not in resolved.secrets
+        },
         secret_names=tuple(sorted(resolved.secrets)),
         files=tuple(files),
         bundle=bundle,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from batchio.errors import BatchioError, NotAuthorised, Unfit
+from batchio.errors import BatchioError, NotAuthorised, SetupFailed, Unfit
 from batchio.runtime.session_table import Fact
 
 HOPELESS: Final = (NotAuthorised, Unfit)
 """Errors of a node on which no agent can run, whenever it is tried."""
+
+ALIKE: Final = (SetupFailed, Unfit)
+"""Errors that any other node of the same rented offer would have, too."""
 
 BROKEN: Final = (OSError, asyncio.IncompleteReadError, TimeoutError)
 """Errors of a broken connection, beside `Unreachable`."""

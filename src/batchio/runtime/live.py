@@ -102,7 +102,7 @@ class Live(Looking):
             await self._read(1 if self._whole else PORTION)
             while self._behind and not (self._whole or self._at_once):
                 await self._read()
-            await self._look_around()
+            await (self._look_around() if self._whole else self._look_twice(moved=False))
             if self._begin is not None:
                 await self.seek(self._begin)
             if not self._whole:
@@ -260,8 +260,7 @@ class Live(Looking):
         """Read a portion of the journal and the live status; return whether anything was new."""
         async with self._turn:
             with self._patience:
-                moved = await self._read()
-                return await self._look_around(moved=moved) or moved
+                return await self._look_twice(moved=await self._read())
             return False  # the store does not answer
 
     def _tell(self, *, empty: bool = False) -> Change | None:
@@ -294,6 +293,16 @@ class Live(Looking):
             self._news.add(event, self._present.machine)
             if self._history is not None:
                 self._history.apply(event)
+
+    async def _look_twice(self, *, moved: bool) -> bool:
+        """Look around after a read; return whether anything was new, there or here.
+
+        A head that ended, or began, between the two is seen nowhere: then both are done again.
+        """
+        news = await self._look_around(moved=moved) or moved
+        if self._attendance.led or self.done or not await self._read():
+            return news
+        return await self._look_around(moved=True) or True
 
     async def _look_around(self, *, moved: bool = False) -> bool:
         """Read who leads, and the nodes' live status; return whether any of it was new."""

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core import events as ev
 from batchio.core.node import SILENT_CLEANUP_LIMIT_S, TWIN
-from batchio.errors import BatchioError, NodeError, NotAuthorised, ProtocolError, Unreachable
+from batchio.errors import BatchioError, NodeError, ProtocolError, Unreachable
 from batchio.runtime.bootstrap import bootstrap, remove
-from batchio.runtime.breaks import BROKEN, HOPELESS, broke_how, why_broken
+from batchio.runtime.breaks import ALIKE, BROKEN, HOPELESS, broke_how, why_broken
 from batchio.runtime.conversation import Conversation
 from batchio.runtime.errands import Place
 from batchio.runtime.remarks import Remarks
@@ -159,8 +159,7 @@ class Session:
             if self._standing.known and not isinstance(err, ProtocolError):
                 self._step(Fact.BROKE)
             else:
-                # Of many nodes of one offer, one that cannot be entered says nothing of the others.
-                alone = self._offer.rented and isinstance(err, (NotAuthorised, ProtocolError))
+                alone = self._offer.rented and not isinstance(err, ALIKE)
                 self._lose(why_broken(err), final=not alone)
             return str(err)
         except Exception as err:

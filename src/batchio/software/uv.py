@@ -112,6 +112,14 @@ class Uv:
             file.flush()
             self._run([*argv, file.name], "", PATIENCE_S)
 
+    def run(self, words: Sequence[str], more: Mapping[str, str] = {}) -> None:
+        """Run another command of uv, with these variables besides.
+
+        Raises:
+            UsageError: it failed; in uv's words.
+        """
+        self._run(words, "", PATIENCE_S, more)
+
     def _run(
         self, words: Sequence[str], given: str, patience: float, more: Mapping[str, str] = {}
     ) -> bytes:

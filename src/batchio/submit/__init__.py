@@ -22,6 +22,7 @@ from batchio.providers import traits
 from batchio.stores import is_bucket, open_workspace
 from batchio.submit import config, earlier
 from batchio.submit.caller import CallerContext, blamed
+from batchio.submit.chosen import chosen_python
 from batchio.submit.environment import environment_for, look
 from batchio.submit.files import bundle_for
 from batchio.submit.interpreter import notes, users_python
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.ports import Workspace
+    from batchio.software.made import Made
     from batchio.submit.environment import Environment
 
 __all__ = ["Plan", "Prepared", "dashboard_keys", "prepare", "workspace_of"]
@@ -72,7 +74,7 @@ def prepare(
     tasks = source(resolved.effective, here)
     _check_target(resolved.effective, here)
     noted = earlier.notes(resolved.effective, here, workspace)
-    said += notes(resolved.command, here)
+    said += [] if resolved.environment else notes(resolved.command, here)
     warnings = [*resolved.warnings, *bundle.warnings, *said, *noted]
     if tasks is None:
         warnings += idle(resolved.effective)
@@ -136,8 +138,48 @@ def users_environment(typed: Mapping[str, Any]) -> tuple[Environment, list[str]]
     here = CallerContext(os.getcwd(), os.environ)
     layers = [typed_layer(typed), environment_layer(here.environ), *config.layers(here)]
     effective = resolve(layers, here.environ)
-    python = users_python(effective.value("python"), here)
+    python = chosen_python(effective, here) or users_python(effective.value("python"), here)
     return look(python, here, effective.value("package-sync-ignore"))
+
+
+def create_environment(name: str, typed: Mapping[str, Any]) -> Made:
+    """Make an environment with a name, of the file that --software names.
+
+    Args:
+        typed: The options of a command line: name to text.
+
+    Raises:
+        UsageError: no such file is named, or uv cannot make it.
+    """
+    from batchio.software import made
+
+    here = CallerContext(os.getcwd(), os.environ)
+    layers = [typed_layer(typed), environment_layer(here.environ), *config.layers(here)]
+    effective = resolve(layers, here.environ)
+    given = effective.value("software")
+    source = made.source_of(here.path(given)) if given else None
+    if source is None:
+        raise UsageError("no file says what is in it", hint=f"--software FILE: {made.KINDS}")
+    python = users_python(effective.value("python"), here).path
+    return made.create(name, [source], python, here.environ)
+
+
+def environments() -> list[Made]:
+    """Return the environments of this user that have a name."""
+    from batchio.software import made
+
+    return made.environments(os.environ)
+
+
+def delete_environment(name: str) -> None:
+    """Delete the environment of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from batchio.software import made
+
+    made.delete(name, os.environ)
 
 
 def clean_packages() -> int:

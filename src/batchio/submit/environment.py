@@ -17,7 +17,7 @@ from batchio.providers import traits
 from batchio.submit.bundle import Bundle
 from batchio.submit.caller import blamed
 from batchio.submit.ignore import Rules
-from batchio.submit.interpreter import runs_python, users_python
+from batchio.submit.interpreter import UsersPython, runs_python, users_python
 from batchio.submit.walk import Walk
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from batchio.software.capture import Captured
     from batchio.software.items import Items, SourceFile
     from batchio.submit.caller import CallerContext
-    from batchio.submit.interpreter import UsersPython
 
 MOST: Final = 2 * GIB
 """Bytes of a folder on the path of Python that travel at most."""
@@ -114,12 +113,19 @@ def environment_for(
         hint = "leave one of them out, or run on the node itself: --run-on-host"
         wrong = UsageError("a container has packages of its own", hint=hint)
         raise blamed(effective, "package-sync", wrong)
-    if wanted is False or contained or Trait.REMOTE not in traits(resolved.provider):
+    if (
+        (wanted is False and not resolved.environment)
+        or contained
+        or Trait.REMOTE not in traits(resolved.provider)
+    ):
         return None, []
     given = effective.value("python")
-    if given and not wanted:
+    if resolved.environment:
+        wanted, python = True, UsersPython(*resolved.environment)
+    elif given and not wanted:
         return None, []
-    python = users_python(given, here)
+    else:
+        python = users_python(given, here)
     if not wanted and not runs_python(resolved.command, python.path, here):
         return None, []
     try:

@@ -83,7 +83,7 @@ def runs_python(command: Command, python: str, here: CallerContext) -> bool:
 
 
 def notes(command: Command, here: CallerContext) -> list[str]:
-    """Return a line for each script of Python that names packages of its own (PEP 723)."""
+    """Return a line for each script of Python that names packages (PEP 723) that it lacks."""
     if command.argv[:1] != (PYTHON,):
         return []
     return [

@@ -30,6 +30,7 @@ from batchio.providers import NAMES, check_head, traits
 from batchio.stores import is_bucket
 from batchio.submit import config, env_file, requirements
 from batchio.submit.caller import blamed
+from batchio.submit.chosen import activated, chosen_python, script_python
 from batchio.submit.interpreter import users_python
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from batchio.options.resolve import Effective
     from batchio.options.words import Words
     from batchio.submit.caller import CallerContext
+    from batchio.submit.interpreter import UsersPython
 
 ABOUT_COMMAND: Final = frozenset(("shell", "implicit-upload", "command-as-script", "ignore"))
 """Options that must be known before the script is, and so before its directives are."""
@@ -82,11 +84,18 @@ def resolve_job(
     hosts = _hosts(effective, provider, here)
     requirements.check(effective, provider, len(hosts) or 1, coiled)
     _check_head(effective, provider)
+    environment = chosen_python(effective, here)
+    if environment and container:
+        raise _twice(effective)
+    if environment is None and container is None:
+        environment = script_python(effective, planned, here)
     resolved = ResolvedJob(
         command=planned,
         effective=effective,
         provider=provider,
-        python=_python(effective, provider, container, here),
+        python=_python(effective, provider, container, environment, here),
+        environment=environment,
+        activated=activated(environment, here) if environment and _here(provider) else {},
         container=container,
         input_filestore=filestore,
         output_filestore=_output_filestore(effective),
@@ -304,11 +313,22 @@ def _store(effective: Effective, name: str) -> str | None:
     return url.rstrip("/") if url else None
 
 
+def _twice(effective: Effective) -> UsageError:
+    hint = "leave one of them out, or run on the node itself: --run-on-host"
+    return blamed(effective, "software", UsageError("a container has its own packages", hint=hint))
+
+
 def _python(
-    effective: Effective, provider: str, container: str | None, here: CallerContext
+    effective: Effective,
+    provider: str,
+    container: str | None,
+    environment: UsersPython | None,
+    here: CallerContext,
 ) -> str | None:
     """Return the interpreter for .py scripts; None: the node chooses."""
     given: str | None = effective.value("python")
+    if environment:
+        return environment.path if _here(provider) else None
     if not _here(provider) and effective.value("package-sync"):
         return None  # it names the environment that travels
     if not _here(provider) or container:

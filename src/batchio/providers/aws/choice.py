@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from batchio.core.budget import RESERVED_SHARE, payable, reserve
@@ -183,7 +184,11 @@ def cheapest(
     want = wanted(spec)
     known = list(kinds)
     if missing := [name for name in want.names if name not in {kind.name for kind in known}]:
-        raise UsageError(f"there is no instance type {missing[0]}", where=region)
+        alike = get_close_matches(missing[0], [kind.name for kind in known], n=3)
+        raise UsageError(
+            f"there is no instance type {missing[0]}", where=region,
+            hint=f"did you mean {' or '.join(alike)}?" if alike else None,
+        )  # fmt: skip
     fit = fitting(known, want)
     if not fit:
         near = "; ".join(f"{kind.name}: {why}" for kind, why in nearest(known, want))

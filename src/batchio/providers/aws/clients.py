@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from difflib import get_close_matches
 from importlib import import_module
 from inspect import isawaitable
 from typing import Any, Final
@@ -58,6 +59,24 @@ class Clients:
         if not region:
             raise UsageError("no AWS region", hint="--region us-east-1, or aws configure")
         return str(region)
+
+    async def check_region(self, region: str) -> None:
+        """Check that AWS has a region: whoever asks in another is never answered.
+
+        Raises:
+            UsageError: it has not.
+        """
+        session = self._sessions()
+        inner = getattr(session, "_session", session)  # aioboto3's has aiobotocore's
+        known = [
+            name
+            for partition in inner.get_available_partitions()
+            for name in await inner.get_available_regions("ec2", partition)
+        ]
+        if region not in known:
+            near = get_close_matches(region, known, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+            raise UsageError(f"there is no region {region}", hint=hint)
 
     async def renewal(self) -> tuple[str, float | None, bool]:
         """Return the way of the credentials, the seconds until they end, and if nobody renews them.

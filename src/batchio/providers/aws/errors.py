@@ -46,6 +46,9 @@ _RENEW: Final = frozenset(
 )  # fmt: skip
 """Trouble with credentials, which can be renewed while the job runs."""
 
+_OURS: Final = ("InvalidLaunchTemplate", "InvalidGroup.NotFound", "InvalidInstanceID.NotFound")
+"""How codes begin that tell of something which was made a moment ago, and is not known yet."""
+
 _WRONG: Final = ("Invalid", "Missing", "Malformed", "Unknown", "VPCIdNotSpecified")
 """How codes begin that say that the request makes no sense."""
 
@@ -89,7 +92,7 @@ def refusal(code: str, words: str, where: str | None = None) -> BatchioError:
         return NotAuthorised(said, where=where, hint=hint)
     if code in _RENEW:
         return ProviderDown(said, where=where, hint="renew the AWS credentials of this computer")
-    if code.startswith(_WRONG):
+    if code.startswith(_WRONG) and not code.startswith(_OURS):
         return UsageError(said, where=where)
     return ProviderDown(said, where=where)
 

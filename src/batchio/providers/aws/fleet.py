@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from batchio.errors import BatchioError, NoCapacity
+from batchio.errors import BatchioError, NoCapacity, NotAuthorised, QuotaExceeded, UsageError
 from batchio.ports.rent import Refused, Rented
 from batchio.providers.aws.clients import ask, pages
 from batchio.providers.aws.errors import code_of, refusal
@@ -175,10 +175,20 @@ def _reasons(errors: Iterable[Mapping[str, Any]]) -> Iterable[BatchioError]:
 
 
 def _worst(why: Sequence[BatchioError], offer: Offer) -> BatchioError:
-    """Return one error for an answer that was short: a quota before a want of capacity."""
+    """Return one error for an answer that was short, with the words of the first pools.
+
+    A quota or a right that lacks holds for all pools. Anything else that not all pools say, or
+    that may pass, makes the offer rest: the answer to this order is known, and stays as it is.
+    """
     if not why:
         return NoCapacity("EC2 gave fewer than were asked for, and no reason", where=offer.id)
-    first = max(why, key=lambda error: not isinstance(error, NoCapacity))
+    whole: list[BatchioError] = [
+        error for error in why if isinstance(error, (QuotaExceeded, NotAuthorised))
+    ]
+    if not whole and all(isinstance(error, UsageError) for error in why):
+        whole = list(why)
+    first = whole[0] if whole else NoCapacity("")
+    why = sorted(why, key=lambda error: not isinstance(error, type(first)))
     told = "; ".join(dict.fromkeys(str(error) for error in why[:NAMED]))
     more = f"; and {len(why) - NAMED} more" if len(why) > NAMED else ""
     return type(first)(told + more, where=offer.id, hint=first.hint)

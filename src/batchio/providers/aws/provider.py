@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.errors import BatchioError, NodeError, Unreachable, UsageError
+from batchio.errors import BatchioError, NodeError, ProviderDown, Unreachable, UsageError
 from batchio.ports.rent import Finding, Held, NodeOrder, Notice, Refused, Rented
 from batchio.providers import traits
 from batchio.providers.aws import check, choice, images, network, rates, userdata
@@ -81,6 +81,8 @@ class AwsProvider:
             NotAuthorised, ProviderDown: AWS refused or did not answer.
         """
         regions = spec.regions or (await self._clients.usual_region(),)
+        for region in regions:
+            await self._clients.check_region(region)
         owner = await self._owner(regions[0])
         found: list[Offer] = []
         for region in regions:
@@ -188,7 +190,13 @@ class AwsProvider:
         region, instance = _parts(handle)
         keys, started = self._job_keys(), time.monotonic()
         while True:
-            seen = await self._looks.at(region, instance)
+            try:
+                seen = await self._looks.at(region, instance)
+            except ProviderDown as error:
+                if time.monotonic() - started > BOOT_LIMIT_S:
+                    raise Unreachable(str(error), where=handle) from error
+                await asyncio.sleep(LOOKS_S)
+                continue
             if seen is not None and seen.state in ENDING:
                 raise NodeError(f"it has ended: {seen.why or seen.state}", where=handle)
             if seen is not None and seen.state == "running" and seen.address:
