@@ -70,8 +70,8 @@ def until(true: Callable[[], object]) -> None:
 
 
 def test_nodes_are_rented_run_the_tasks_and_are_given_back(ec2: Ec2, shell: Shell) -> None:
-    words = ("--ntasks", "6", "-N", "3", "--wait", "--", "sh", "-c", "hostname")
-    shell.run(*words)
+    together = ("-N", "3", "--wait-for-ready-cluster")
+    shell.run("--ntasks", "6", *together, "--wait", "--", "sh", "-c", "hostname; sleep 1")
 
     said = shell("logs", "--raw").split()
     assert len(said) == 6

@@ -44,7 +44,13 @@ def test_a_test_sees_what_it_left_behind_itself(
     left_behind: Callable[[], list[leftovers.Leftover]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leftovers, "PATIENCE_S", 0)
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(["cat"], stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()  # its environment can be read: it is not while it begins
         assert [left.pid for left in left_behind()] == [process.pid]
     assert left_behind() == []
 
