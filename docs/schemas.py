@@ -80,6 +80,7 @@ PRINTED: Final = (
     Printed("doctor", "checked", "checked"),
     Printed("explain", "explanation", "explanation"),
     Printed("env show", "environment", "environment"),
+    Printed("env list", "named-environments", "named-environments"),
     Printed("env clean", "cleaned", "cleaned"),
     Printed("logs --scheduler", "head-log", "head-log"),
     Printed("logs", "log-line, in an array", "log-line, a line each"),

@@ -12,6 +12,8 @@ from docs import man_pages
 from tests.house.skips import OPTIONAL
 
 FOLDER = Path(man_pages.__file__).parent / "man"
+WITH_BACKSLASH = ("batchio-run.1", "batchio-setup.1")
+"""Pages whose examples have one; on any other it is groff's own that was not understood."""
 
 
 def test_every_command_has_a_page_and_nothing_else_has() -> None:
@@ -30,5 +32,5 @@ def test_a_page_is_set_without_a_warning(name: str) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert "\\" not in done.stdout or name == "batchio-run.1"
+    assert "\\" not in done.stdout or name in WITH_BACKSLASH
     assert re.search(r"^NAME$", done.stdout, re.MULTILINE)

@@ -84,6 +84,7 @@ _WORDS: Final = {
     "doctor": ("doctor", "aws", "--region", "us-east-1"),
     "explain": ("explain",),
     "env show": ("env", "show"),
+    "env list": ("env", "list"),
     "env clean": ("env", "clean"),
     "logs --scheduler": ("logs", "--scheduler"),
     "logs": ("logs",),

@@ -109,8 +109,9 @@ def test_a_host_that_keeps_no_head_up_and_reboots_is_told_and_recover_goes_on(
     out, _ = laptop.run("status", job)
     assert f"No process runs it: its head was on {host.name}" in out
     assert f"batchio recover {job}" in out
-    laptop.run("recover", job)
+    laptop.run("recover", job, "--head", "local")  # and what is there is removed
     assert laptop.status(job)["epoch"] == 2
+    assert not left_on(lab, host)
     on(lab, node, "touch /root/go")
     laptop.run("wait", job)
     assert begun(lab, node) == ["0"]

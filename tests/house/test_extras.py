@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 from importlib.metadata import metadata
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchio.extras import how_to_install
+from tests.house.source import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,3 +47,12 @@ def test_without_pip_uv_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batchio.extras.find_spec", lambda _: None)
 
     assert how_to_install("tui").startswith(f"uv pip install --python {sys.executable} 'textual>=")
+
+
+def test_nothing_that_people_read_asks_an_index_for_batchio() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md"]
+    for folder in ("docs", "examples", "src", "tui"):
+        pages += [*(ROOT / folder).rglob("*.md"), *(ROOT / folder).rglob("*.py")]
+
+    asking = re.compile(r"""install\s+["']?batchio\[""")
+    assert [str(page) for page in pages if asking.search(page.read_text("utf-8"))] == []

@@ -65,7 +65,7 @@ class Seat:
         """Wait until all of these stand on the screen."""
         await self.when(lambda: all(text in self.text for text in texts), ", ".join(texts))
 
-    async def when(self, held: Callable[[], bool], what: str = "it") -> None:
+    async def when(self, held: Callable[[], object], what: str = "it") -> None:
         """Wait until something holds."""
         try:
             async with asyncio.timeout(LIMIT_S):

@@ -189,3 +189,33 @@ async def test_lanes_say_what_each_node_did_busiest_first_and_idlest_when_turned
         assert first.lstrip("› ").startswith("idle")
         await seat.press("L")
         await seat.until("Disk free")
+
+
+async def test_lanes_that_are_wanted_while_others_are_made_are_made_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terminal becomes wider while attempts are looked at, and nothing happens any more."""
+    monkeypatch.setattr("batchio.core.lanes.PORTION", 1)  # a pause after each attempt
+    story = Story("0-3").offers("a").ready("a", slots=4).start(0, 1, 2, 3).end(0, 1, 2, 3, at=9)
+    async with seated(kept(tmp_path, story.close(10))) as seat:
+        await seat.press("3", "L")
+        nodes = seat.pane.view
+        await seat.until("█")
+        nodes._weave()  # type: ignore[attr-defined]
+        assert nodes._weaving  # type: ignore[attr-defined]
+        await seat.pilot.resize_terminal(120, 24)
+
+        def filled() -> object:
+            width = nodes.columns(nodes.size.width)[-1][2]  # type: ignore[attr-defined]
+            return len(nodes._lanes[0].busy) == width > 60  # type: ignore[attr-defined]
+
+        await seat.when(filled)
+
+
+async def test_what_happened_to_nodes_is_among_the_events_that_a_filter_names(
+    tmp_path: Path,
+) -> None:
+    async with seated(kept(tmp_path, mixed().lose(0, why="no answer", at=9))) as seat:
+        await seat.press("5", "f")
+        await seat.until("laptop was lost: no answer", "2 of them failed")
+        assert "was submitted" not in seat.text

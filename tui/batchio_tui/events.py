@@ -155,9 +155,9 @@ class Events(Grid):
                 if tasks != self._tasks:
                     self._tasks = tasks
                     self._begin()
-            named = [
-                str(term.value) for term in self._where.terms if term.kind in ("node", "words")
-            ]
+            said = ("node", "words", "standing")
+            terms = (term for term in self._where.terms if term.kind in said)
+            named = [str(term.value).replace("_", " ") for term in terms if not term.negated]
             while self.filter == asked:
                 oldest, newest = self._scanned
                 new = newest < self._known

@@ -77,6 +77,8 @@ class Nodes(Grid):
         self._span = (0.0, 0.0)
         """Begin and end of that time, in Unix seconds."""
         self._weaving = False
+        self._again = False
+        """Whether lanes were wanted while others were made: for another width, another moment."""
         self._looked = 0.0
 
     def renew(self, change: Change | None) -> None:
@@ -129,6 +131,7 @@ class Nodes(Grid):
         return f"{words.lasted(end - begin)}, {FAILED} failed"
 
     def _weave(self) -> None:
+        self._again = self._weaving
         if not self._weaving and self.live is not None:
             self._weaving, self._looked = True, time.monotonic()
             beside(self, "lanes", partial(self._look, self.live))
@@ -153,6 +156,8 @@ class Nodes(Grid):
             return
         finally:
             self._weaving = False
+            if self._again:
+                self._weave()
         by, backwards = self.order
         self.rows.sort(key=self._sorting(by), reverse=backwards)
         self.settle()

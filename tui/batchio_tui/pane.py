@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
@@ -148,8 +149,11 @@ class JobPane(Widget):
             return
         view = live.view_now()
         over, now = self.overview, view.submitted + view.duration
-        if change is None or abs(now - self._paced) >= PACE_S:
-            self._paced = now
+        due = (
+            time.monotonic() >= self._paced + PACE_S and live.reading >= 1
+        )  # it looks at all tasks
+        if change is None or due:
+            self._paced = time.monotonic()
             over.chart = chart_of(live, view, now, max(self.size.width // 2 - 2, 8))
         over.view, over.reading, over.old = view, live.reading, _oldness(live)
         over.damaged = live.damage is not None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from batchio.agent.spool import Log
 
 YOUNG = 0.005  # seconds before we listen to an attempt: most short ones end silent
+SHORT_WAIT = 2.0
+"""Seconds for which tasks wait for room without a word: as long as the head takes the log away."""
 
 
 class Output:
@@ -29,6 +31,7 @@ class Output:
         self.log = log
         self.outbox = outbox
         self.choked = ""  # why no pipe is read and nothing is started
+        self.told_at = 0.0
         self.unheard: Deque[tuple[float, Attempt]] = deque()  # and when the loop will read them
         self.heard: set[Attempt] = set()
         self.when_closed: Callable[[Attempt], None]  # the last pipe of an ended attempt
@@ -133,15 +136,18 @@ class Output:
                 self.loop.unwatch(fd)
             self.unheard.appendleft((0.0, attempt))
         self.heard.clear()
-        if why != "backlog":
-            self.outbox.hold("the log cannot be written (%s); tasks wait" % why, True)
+        self.told_at = self.loop.now + SHORT_WAIT
         self.loop.at(self.loop.now + 1.0)
 
     def unchoke(self) -> None:
-        """Go on reading and starting, when there is room again."""
+        """Go on reading and starting, when there is room again; tell people of a longer wait."""
         if self.choked and not self.log.full() and self.log.write():
-            if self.choked != "backlog":
+            if self.outbox.held:
                 self.outbox.hold("the log is written again", False)
             self.choked = ""
             self.loop.at(self.loop.now)
             self.outbox.dirty = True
+            return
+        may_tell = self.choked not in ("", "backlog") and not self.outbox.held
+        if may_tell and self.loop.now >= self.told_at:
+            self.outbox.hold("the log cannot be written (%s); tasks wait" % self.choked, True)

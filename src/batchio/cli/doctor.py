@@ -52,16 +52,12 @@ def print_setup(args: SetupArgs) -> int:
     """Print what makes a cloud account ready for jobs; nothing is applied.
 
     It makes a bucket for workspaces, whose files are deleted after 90 days, a policy for who
-    leads jobs, and a role for nodes. With it only what batchio made can be ended.
+    leads jobs, and a role for nodes. With it only what batchio made can be ended. To apply it:
+    aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM, or terraform apply.
 
     \b
       batchio setup aws --bucket my-batchio  > batchio.json
-      aws cloudformation deploy --stack-name batchio --template-file batchio.json \\
-        --capabilities CAPABILITY_NAMED_IAM
-
-    \b
       batchio setup aws --bucket my-batchio --form terraform  > batchio.tf.json
-      terraform apply
     """
     from batchio import api
 

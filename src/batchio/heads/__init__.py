@@ -120,7 +120,7 @@ async def go_on(
     runs_tasks: bool = True,
     elsewhere: bool = False,
 ) -> None:
-    """Start a head for a job that has none.
+    """Start a head for a job that has none, and remove what the last one left on its host.
 
     Args:
         machine: The job's state, as it is known.
@@ -140,3 +140,7 @@ async def go_on(
     if not elsewhere:
         need_its_computer(machine)
     await begin(kind, workspace, job.id, secrets)
+    if job.head not in ("", kind, *HEADS_HERE):
+        from batchio.heads import remote
+
+        await in_thread(partial(remote.tidy, job.head, job.id))

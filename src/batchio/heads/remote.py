@@ -48,6 +48,9 @@ PATIENCE_S: Final = 180.0
 PATIENT_S: Final = 4.0
 """Seconds after which the host is asked whether the head it started still runs, and how often."""
 
+TIDY_S: Final = 5.0
+"""Seconds for which a host of a dead head is asked to remove what is left of it."""
+
 SIGNED_S: Final = 3600.0
 """Seconds for which the URL of a bundle is good."""
 
@@ -136,6 +139,17 @@ def start(
         err.hint = f"this computer goes on with the job: batchio recover {job} --head local"
         raise
     await_lead(kind, store, after)
+
+
+def tidy(kind: str, job: str) -> None:
+    """Remove what a dead head left on its host, if that can be reached at once."""
+
+    async def briefly() -> None:
+        with suppress(BatchioError, TimeoutError):
+            async with asyncio.timeout(TIDY_S):
+                await take_away(kind, job)
+
+    blocking(briefly)
 
 
 async def _stand_by(
