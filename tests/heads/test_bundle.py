@@ -73,7 +73,7 @@ def test_a_head_runs_from_its_bundle_with_nothing_else_on_its_path(
 
 def test_for_s3_a_head_has_what_finds_credentials_and_little_else_of_it(unpacked: Path) -> None:
     services = [one.name for one in (unpacked / "botocore/data").iterdir() if one.is_dir()]
-    assert sorted(services) == ["signin", "sso", "sso-oidc", "sts"]
+    assert {*services} - {"signin"} == {"sso", "sso-oidc", "sts"}  # signin: since botocore 1.41
     program = (
         f"import sys; sys.path.insert(0, {str(unpacked)!r}); "
         "from botocore.session import Session; s = Session(); "

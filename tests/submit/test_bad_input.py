@@ -216,3 +216,10 @@ def test_a_word_that_no_program_can_get(caller: Caller) -> None:
     assert told == "a word of the command contains a NUL byte, which cannot be passed to a program"
     with pytest.raises(UsageError, match=r"^word 2 of the command is 3, of type int, not a string"):
         caller.called(["echo", 3])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(("sized", "most"), [("cpu", "4"), ("memory", "4GB")])
+def test_machines_that_are_named_and_sized_as_well(caller: Caller, sized: str, most: str) -> None:
+    with pytest.raises(UsageError, match=f"so --{sized} cannot choose among them") as refused:
+        caller.typed("true", provider="aws", vm_type=("m7i.large",), **{sized: most})
+    assert "--slots" in str(refused.value.hint)

@@ -43,6 +43,8 @@ def check(effective: Effective, provider: str, nodes: int, coiled: AbstractSet[s
         UsageError: it cannot; names each option, and how to run without.
     """
     able = traits(provider)
+    if Trait.RENTS in able:
+        _check_types(effective)
     lacks = {
         option.name: why for option, why in effective.refused(provider, able) if option.requirement
     }
@@ -64,6 +66,17 @@ def check(effective: Effective, provider: str, nodes: int, coiled: AbstractSet[s
         hint += ",".join(lacks)
     message = "; ".join([first.message, *map(str, more)])
     raise UsageError(message, where=first.where, hint=hint)
+
+
+def _check_types(effective: Effective) -> None:
+    """Raise UsageError when both types of machines and their sizes are asked for."""
+    sized = next((name for name in ("cpu", "memory") if effective.value(name)), None)
+    if effective.value("vm-type") and sized:
+        clash = UsageError(
+            f"--vm-type names the machines, so --{sized} cannot choose among them",
+            hint=f"leave out --vm-type or --{sized}; --slots says how many tasks share a machine",
+        )
+        raise blamed(effective, "vm-type", clash)
 
 
 def _lacking_here(effective: Effective) -> dict[str, str]:

@@ -13,6 +13,7 @@ import json
 import shlex
 import subprocess
 import threading
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -59,6 +60,7 @@ class Ec2:
         self.impostors = 0
         self._over = threading.Event()
         self._boot = ThreadPoolExecutor(4, "boots")
+        self._destroying = threading.Lock()
         self._watch = threading.Thread(target=self._watched)
 
     def __enter__(self) -> Self:
@@ -117,7 +119,14 @@ class Ec2:
 
     def _launched(self, instance: dict[str, Any], user_data: str) -> None:
         if self.boots:
-            self._boot.submit(self._booted, instance, user_data)
+            self._boot.submit(self._tried, instance, user_data)
+
+    def _tried(self, instance: dict[str, Any], user_data: str) -> None:
+        """Boot a host; what fails is printed, and the host never answers."""
+        try:
+            self._booted(instance, user_data)
+        except Exception:
+            traceback.print_exc()
 
     def _booted(self, instance: dict[str, Any], user_data: str) -> None:
         """Boot as cloud-init does: keys before the SSH server starts; then boot commands."""
@@ -148,7 +157,11 @@ class Ec2:
 
     def _ended(self, instance: str) -> None:
         if vm := self.hosts.get(instance):
-            self._boot.submit(self._lab.destroy, vm)
+            self._boot.submit(self._destroy, vm)
+
+    def _destroy(self, vm: Vm) -> None:
+        with self._destroying:
+            self._lab.destroy(vm)
 
     def _watched(self) -> None:
         """End the instances of hosts that ended by themselves."""
@@ -158,4 +171,5 @@ class Ec2:
             fresh, known = events[known:], len(events)
             for name, what in fresh:
                 if what in ("powered off", "ended") and name in self.hosts:
+                    self._destroy(self.hosts[name])  # its address may be given again
                     self.front.client().terminate_instances(InstanceIds=[name])

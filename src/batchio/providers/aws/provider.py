@@ -188,7 +188,7 @@ class AwsProvider:
         from batchio.transports import ssh
 
         region, instance = _parts(handle)
-        keys, started = self._job_keys(), time.monotonic()
+        keys, started = self._job_keys(), self._given.setdefault(handle, time.monotonic())
         while True:
             try:
                 seen = await self._looks.at(region, instance)
