@@ -344,22 +344,48 @@ def test_a_wrong_clock_of_this_computer_is_named(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--vm-type", "m9z.large"], "there is no instance type m9z.large"),
-        (["--memory", "900TB"], "no instance type fits"),
-        (["--subnet", "subnet-0123"], "subnet-0123"),
-        (["--image", "ami-0123"], "ami-0123"),
-        (["--max-cost", "0.01"], "pays for no node"),
+        (["--vm-type", "m9z.large"], ["there is no instance type m9z.large"]),
+        (["--memory", "900TB"], ["no instance type fits", "the nearest: "]),
+        (["--region", "us-est-1"], ["there is no region us-est-1", "or us-east-1"]),
+        (["--subnet", "subnet-0123"], ["subnet-0123", " in us-east-1"]),
+        (["--image", "ami-0123"], ["ami-0123", "this account has no images"]),
+        (["--image", "ami-00000000000000002"], ["is for aarch64, and the machines are x86_64"]),
+        (["--max-cost", "0.01"], ["pays for no node"]),
     ],
 )
 def test_a_job_that_cannot_be_is_refused_before_there_is_one(
-    front: Front, shown: Shown, words: list[str], said: str
+    front: Front, shown: Shown, words: list[str], said: list[str]
 ) -> None:
     code, out, err = shown.type("run", "--provider", "aws", *words, "true")
     _, jobs, _ = shown.type("list", "--format", "json")
 
     assert (code, out, json.loads(jobs)) == (2, "", [])
-    assert said in err
+    assert all(words in err for words in said), err
     assert not [action for action, _ in front.cloud.calls if action.startswith("Create")]
+
+
+def test_without_a_default_network_no_job_is_made(front: Front, shown: Shown) -> None:
+    ec2 = front.client()
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    code, out, err = shown.type("run", "--provider", "aws", "true")
+    _, jobs, _ = shown.type("list", "--format", "json")
+
+    assert (code, out, json.loads(jobs)) == (2, "", [])
+    assert "no default network" in err
+    assert "--subnet" in err
+
+
+def test_an_image_that_does_not_exist_is_named_with_the_nearest_of_the_account(
+    front: Front, shown: Shown
+) -> None:
+    ec2 = front.client()
+    [one] = held(front, a_job(), 1, expires=900)
+    ours = ec2.create_image(InstanceId=one, Name="mine")["ImageId"]
+    code, _, err = shown.type("run", "--provider", "aws", "--image", "ami-0123", "true")
+
+    assert code == 2
+    assert f"{ours} (mine)" in err
 
 
 def test_without_credentials_no_job_is_made(
