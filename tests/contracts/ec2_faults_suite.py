@@ -96,6 +96,34 @@ def test_no_capacity_in_one_zone_is_made_up_for_by_the_others(front: Front) -> N
     assert "us-east-1a" not in zones
 
 
+def test_an_order_that_was_launched_by_another_request_has_its_instances_and_no_more(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batchio.providers.aws import provider as module
+
+    front.cloud.most = 2
+    first = taken_with(front, job(), nodes=5)
+    changed = job(job_timeout=77.0)  # so that the user data are not the same
+    kind = Ec2(provider(changed), changed)
+
+    async def again() -> list[Rented | Refused]:
+        asked = await order(kind, 5)
+        front.cloud.hidden_s = 3600.0  # not known by their tags yet: nothing is sure
+        with pytest.raises(ProviderDown, match="IdempotentParameterMismatch"):
+            await all_of(kind.provider.create(asked))
+        front.cloud.hidden_s = 0.0
+        monkeypatch.setattr(module, "UNKNOWN_S", 0.0)
+        return await all_of(kind.provider.create(asked))
+
+    second = kind.run(again)
+    assert handles(second) == handles(first)
+    assert len(handles(second)) == 2
+    [refused] = [one for one in second if isinstance(one, Refused)]
+    assert refused.nodes == (2, 3, 4)
+    assert type(refused.error) is NoCapacity
+    assert "launched order j1-0 before" in str(refused.error)
+
+
 @pytest.mark.parametrize(
     "code", ["InvalidLaunchTemplateName.NotFoundException", "InvalidGroup.NotFound"]
 )

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from batchio.core.plan import Offer
 
+MISMATCH: Final = "IdempotentParameterMismatch"
+"""Code by which EC2 says that a token was used already, with another request."""
+
 NAMED: Final = 3
 """Pools whose words an error repeats."""
 
@@ -147,6 +150,16 @@ async def ordered(ec2: Any, token: str) -> list[Taken]:
         for reservation in found
         for one in reservation["Instances"]
     ]
+
+
+def launched_otherwise(token: str, offer: Offer) -> NoCapacity:
+    """Return why an order gets no more nodes that EC2 has launched by another request before."""
+    return NoCapacity(
+        f"{MISMATCH}: EC2 launched order {token} before, by a request that was not quite this one "
+        "(of another version of batchio, or of a job that was changed); the instances with its "
+        "tag are taken, and what it has no instance for is ordered anew",
+        where=offer.id,
+    )
 
 
 def answers(

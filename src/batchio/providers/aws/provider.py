@@ -13,8 +13,17 @@ from batchio.providers.aws import check, choice, images, network, rates, userdat
 from batchio.providers.aws.catalog import catalog
 from batchio.providers.aws.clients import Clients, ask, pages
 from batchio.providers.aws.endings import ENDING, terminate
+from batchio.providers.aws.errors import code_of
 from batchio.providers.aws.expiry import renewing
-from batchio.providers.aws.fleet import answers, ensure_template, launch
+from batchio.providers.aws.fleet import (
+    MISMATCH,
+    Taken,
+    answers,
+    ensure_template,
+    launch,
+    launched_otherwise,
+    ordered,
+)
 from batchio.providers.aws.keys import JobKeys
 from batchio.providers.aws.looks import Looks
 from batchio.providers.aws.tags import JOB, OWNER, tag_filter, tags_of
@@ -69,6 +78,8 @@ class AwsProvider:
         """When an instance was first heard of, by the steady clock."""
         self._unknown: dict[str, float] = {}
         """Since when EC2 has said that it does not know an instance which was to end."""
+        self._mismatched: dict[str, float] = {}
+        """Since when EC2 has said that it launched an order by another request."""
         self._allowed: str | None = None
 
     # --- what there is -------------------------------------------------------
@@ -147,12 +158,30 @@ class AwsProvider:
                 ec2, order.job, detail, group, self._user_data(detail), self._spec.profile
             )
             token = f"{order.token}-{at}" if at else order.token
-            taken, why = await launch(ec2, token, order.job, offer, len(nodes), template)
+            try:
+                taken, why = await launch(ec2, token, order.job, offer, len(nodes), template)
+            except BatchioError as error:
+                if code_of(error)[0] != MISMATCH:
+                    raise
+                taken, why = await self._launched(ec2, token, offer, error)
             now = time.monotonic()
             for answer in answers(offer, nodes, taken, why):
                 if isinstance(answer, Rented):
                     self._given.setdefault(answer.handle, now)
                 yield answer
+
+    async def _launched(
+        self, ec2: Any, token: str, offer: Offer, error: BatchioError
+    ) -> tuple[list[Taken], list[BatchioError]]:
+        """Return what an order has that EC2 launched by another request, and why it has no more.
+
+        Raises:
+            BatchioError: EC2 may not know all of its instances by their tag yet; ask again.
+        """
+        now = time.monotonic()
+        if now - self._mismatched.setdefault(token, now) < UNKNOWN_S:
+            raise error
+        return sorted(await ordered(ec2, token)), [launched_otherwise(token, offer)]
 
     def _user_data(self, detail: Mapping[str, Any]) -> str:
         timeout = self._spec.job_timeout
