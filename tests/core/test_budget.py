@@ -71,6 +71,20 @@ def test_a_job_that_cannot_pay_for_one_node_ends_and_says_so() -> None:
     assert "the job reached its --max-cost of $1.00: $0.00 spent" in m.running_job.why
 
 
+@pytest.mark.parametrize("free", [True, False])
+def test_a_node_that_only_leads_does_not_wait_for_one_that_cannot_be_paid(free: bool) -> None:
+    offers = [Offer("free"), Offer("dear", rented=True, rate=9.0)]
+    rented = [Offer("a", limit=2, rented=True, rate=1.0)]
+    job = spec(2, max_cost=2.0, task_on_scheduler=False)
+    w = World(job, offers if free else rented)
+    w.open()
+    began = w.now
+    m = w.settle()
+
+    assert m.running_job.timed_out
+    assert w.now - began < 60.0
+
+
 def test_a_rented_node_without_a_price_is_not_paid_for() -> None:
     assert world(rate=0.0).settle().nodes == []
 

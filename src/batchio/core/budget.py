@@ -72,7 +72,10 @@ def run_out(m: Machine, now: float, *, refused: bool) -> Iterator[ev.MoneyGone]:
     if paid is None and not refused:
         return
     spent, worst, hourly = (paid.spent, paid.worst, paid.hourly) if paid else (0.0, 0.0, 0.0)
-    if worst > limit - LEAST or (refused and not m.held):
+    # A node that only leads runs none of the tasks, and one that leaves gives its share back.
+    leaving = m.doomed or m.quarantined or m.held > m.live
+    stuck = refused and not m.capacity and not leaving
+    if worst > limit - LEAST or stuck:
         yield ev.MoneyGone(now, limit, round(spent, 6))
     elif hourly:
         m.wake_at(now + (limit - worst) / hourly * HOUR_S)
