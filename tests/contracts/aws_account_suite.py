@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchio import api
 from batchio.providers.aws import clients, gc
 from batchio.providers.aws.clients import Clients
 from batchio.providers.aws.expiry import renew
@@ -169,6 +171,24 @@ def test_a_protected_instance_is_named_with_what_it_costs(front: Front, shown: S
     assert (code, living(front)) == (1, {kept})
     assert f"ended instance {HERE}/{gone}" in err
     assert f"instance {HERE}/{kept}, which costs $0.2110 an hour, is still there" in err
+
+
+def test_whoever_asks_aws_anyway_is_told_of_orphans_and_of_what_they_cost(
+    front: Front, shown: Shown
+) -> None:
+    held(front, a_job(), 2, expires=-700)
+    held(front, a_job(), 1, expires=900)
+    hourly = f"${2 * (0.2016 + 0.005 + 40 * 0.08 / 730):.4f}"
+    said = f"2 instances of jobs that nobody leads any more, about {hourly} an hour: batchio gc"
+    _, planned, _ = shown.type("plan", "--provider", "aws", "true")
+    _, there = found(shown)
+    prepared = api.prepare(("true",), {}, typed={"provider": "aws"})
+    warnings = api.blocking(partial(api.preflight, prepared))
+
+    assert said in planned
+    assert said in there["orphans"]["said"]
+    assert [warning for warning in warnings if said in warning]
+    assert front.cloud.count("TerminateInstances") == 0
 
 
 # --- money -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batchio.core.quote import Quota
 from batchio.core.sizes import format_duration
 from batchio.errors import BatchioError
-from batchio.providers.aws import choice, rates
+from batchio.providers.aws import choice, gc, rates
 from batchio.providers.aws.catalog import catalog
 from batchio.providers.aws.clients import Clients, ask, pages
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from batchio.providers.aws.kinds import Kind
 
 
-async def offers_and_quotas(spec: JobSpec) -> tuple[list[Offer], list[Quota], str]:
-    """Return the offers for a job, the quotas they count against, and the source of prices.
+async def offers_and_quotas(spec: JobSpec) -> tuple[list[Offer], list[Quota], str, list[str]]:
+    """Return the offers for a job, the quotas they count against, the source of prices, and notes.
 
     Raises:
         BatchioError: nothing fits, or AWS refused or did not answer.
@@ -32,12 +32,13 @@ async def offers_and_quotas(spec: JobSpec) -> tuple[list[Offer], list[Quota], st
     try:
         offers = await provider.listed(spec)
         quotas = [await quota_of_offer(clients, offer) for offer in offers]
+        left = await gc.told(clients, dict.fromkeys(offer.region for offer in offers))
     finally:
         await provider.aclose()
         await clients.close()
     told = {offer.region: rates.known_prices(offer.region) for offer in offers}
     sources = {_source(found.source, found.age): None for found in told.values()}
-    return offers, quotas, "; ".join(sources)
+    return offers, quotas, "; ".join(sources), [left] if left else []
 
 
 def _source(source: str, age: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from batchio.core.sizes import format_bytes, format_duration
 from batchio.errors import BatchioError
 from batchio.ports.rent import Finding
+from batchio.providers.aws import gc
 from batchio.providers.aws.asked import quota_of_offer
 from batchio.providers.aws.clients import ask
 from batchio.providers.aws.errors import QUOTAS, SPOT_ROLE, answer_of, code_of
@@ -73,13 +74,15 @@ async def findings(
     first = await identity(clients, region)
     if first.ok is False:
         return [first]
-    allowed, best, role, where = await asyncio.gather(
+    allowed, best, role, where, left = await asyncio.gather(
         rights(clients, region, spec),
         _machines(clients, spec, offers),
         _spot_role(clients, region, spec),
         _bucket(clients, region, bucket),
+        gc.told(clients, spec.regions or (region,)),
     )
-    return [first, await _lifetime(clients), allowed, *best, *role, *where]
+    orphans = [Finding("orphans", None, left, "batchio gc --yes ends them")] if left else []
+    return [first, await _lifetime(clients), allowed, *best, *role, *where, *orphans]
 
 
 async def identity(clients: Clients, region: str) -> Finding:

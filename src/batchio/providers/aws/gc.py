@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.core.ids import is_job_id, submitted_at
+from batchio.core.sizes import format_dollars
 from batchio.errors import BatchioError
 from batchio.ports.account import Left, Orphan
 from batchio.providers.aws import choice, known, prices, rates
@@ -15,7 +17,7 @@ from batchio.providers.aws.expiry import ENDED, date_of, expired
 from batchio.providers.aws.tags import JOB, tag_filter, tags_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
     from batchio.providers.aws.clients import Clients
 
@@ -48,6 +50,27 @@ async def look(clients: Clients, regions: Sequence[str]) -> Left:
         orphans += looked.orphans
         alive += looked.alive
     return Left(tuple(orphans), alive, tuple(unknown))
+
+
+async def told(clients: Clients, regions: Iterable[str]) -> str:
+    """Return a sentence about instances that nobody leads any more, for whoever asks AWS anyway.
+
+    "" when there are none, or where they cannot be looked at: only `batchio gc` has to know.
+    """
+    there: list[Orphan] = []
+    for region in regions:
+        looked = _Look(clients, region)
+        with suppress(BatchioError):
+            await looked.instances()
+        there += looked.orphans
+    if not there:
+        return ""
+    where = sorted({orphan.handle.partition("/")[0] for orphan in there})
+    hourly = sum(orphan.rate or 0.0 for orphan in there)
+    cost = f", about {format_dollars(hourly)} an hour" if hourly else ""
+    who = f"{len(there)} instance{'s' if len(there) > 1 else ''}"
+    asked = " ".join(f"--region {region}" for region in where)
+    return f"{who} of jobs that nobody leads any more{cost}: batchio gc {asked}"
 
 
 class _Look:

@@ -35,12 +35,12 @@ async def estimate(spec: JobSpec, durations: Durations | None = None) -> Quote:
     from batchio.providers.aws.asked import offers_and_quotas  # which loads the SDK
 
     try:
-        offers, quotas, source = await offers_and_quotas(spec)
+        offers, quotas, source, notes = await offers_and_quotas(spec)
     except UsageError:
         raise
     except BatchioError as error:
         return by_table(spec, durations, f"AWS cannot be asked: {error}")
-    return _quote(spec, offers, source, quotas, durations, ())
+    return _quote(spec, offers, source, quotas, durations, notes)
 
 
 def by_table(spec: JobSpec, durations: Durations | None, *notes: str) -> Quote:
