@@ -3,103 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.contracts import sealed
-
-sealed.enter()  # before anything loads the SDK or moto
-
-from batchio.cli import gc as command  # noqa: E402
-from batchio.cli.main import call  # noqa: E402
-from batchio.core.ids import job_id  # noqa: E402
-from batchio.providers.aws import (  # noqa: E402
-    cache,
-    clients,
-    gc,
-    known,
-)
-from batchio.providers.aws.clients import Clients  # noqa: E402
-from batchio.providers.aws.expiry import renew  # noqa: E402
-from batchio.providers.aws.tags import EXPIRES, JOB  # noqa: E402
-from tests.contracts.ec2 import cache_folder as cache_folder  # noqa: E402
-from tests.contracts.ec2 import front as front  # noqa: E402
-from tests.contracts.ec2 import moto as moto  # noqa: E402
-from tests.contracts.ec2 import session as session  # noqa: E402
-from tests.testbed.cloud.front import Fault, Front  # noqa: E402
+from batchio.providers.aws import clients, gc
+from batchio.providers.aws.clients import Clients
+from batchio.providers.aws.expiry import renew
+from batchio.providers.aws.tags import EXPIRES, JOB
+from tests.contracts.account import HERE, Shown, a_job, held, living
+from tests.testbed.cloud.front import Fault, Front
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from batchio.ports.account import Left
-
-HERE = "us-east-1"
 
 clients_session = clients._session
 """What makes a session that has not read any credentials yet."""
-
-
-@pytest.fixture(autouse=True)
-def place(front: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = known.kinds().values()  # moto takes seconds to list all that there are
-    zones = [(kind.name, f"{HERE}{zone}") for kind in kinds for zone in "ab"]
-    cache.write(f"aws-types-{HERE}.json", 1, {"kinds": list(kinds), "zones": zones})
-    monkeypatch.setenv("BATCHIO_WORKSPACE", str(tmp_path / "ws"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(command, "BETWEEN_S", 0.0)
-    monkeypatch.setattr(gc, "FREED_S", 0.0)
-    monkeypatch.setattr(
-        gc, "A_PAGE", 10
-    )  # as 250 instances on pages of 100, in a tenth of the time
-
-
-class Shown:
-    """What commands print."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def type(self, *words: str) -> tuple[int, str, str]:
-        code = call(list(words))
-        return code, *self._capsys.readouterr()
-
-
-@pytest.fixture
-def shown(capsys: pytest.CaptureFixture[str]) -> Shown:
-    return Shown(capsys)
-
-
-def a_job() -> str:
-    return job_id(time.time(), os.urandom(4))
-
-
-def held(front: Front, job: str, count: int, *, expires: float | None, **more: Any) -> list[str]:
-    """Instances of a job, that expire so many seconds from now; None: nobody has said when."""
-    tags = [{"Key": JOB, "Value": job}]
-    if expires is not None:
-        tags.append({"Key": EXPIRES, "Value": str(int(time.time() + expires))})
-    ec2 = front.client()
-    made = [  # one by one: moto's pages are of reservations
-        ec2.run_instances(
-            ImageId="ami-12c6146b",
-            InstanceType="m7i.xlarge",
-            MinCount=1,
-            MaxCount=1,
-            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-            **more,
-        )
-        for _ in range(count)
-    ]
-    return [one["Instances"][0]["InstanceId"] for one in made]
-
-
-def living(front: Front) -> set[str]:
-    found = front.client().describe_instances()["Reservations"]
-    every = [one for reservation in found for one in reservation["Instances"]]
-    return {one["InstanceId"] for one in every if one["State"]["Name"] != "terminated"}
 
 
 def looked(front: Front) -> Left:
@@ -344,22 +264,48 @@ def test_a_wrong_clock_of_this_computer_is_named(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--vm-type", "m9z.large"], "there is no instance type m9z.large"),
-        (["--memory", "900TB"], "no instance type fits"),
-        (["--subnet", "subnet-0123"], "subnet-0123"),
-        (["--image", "ami-0123"], "ami-0123"),
-        (["--max-cost", "0.01"], "pays for no node"),
+        (["--vm-type", "m9z.large"], ["there is no instance type m9z.large"]),
+        (["--memory", "900TB"], ["no instance type fits", "the nearest: "]),
+        (["--region", "us-est-1"], ["there is no region us-est-1", "or us-east-1"]),
+        (["--subnet", "subnet-0123"], ["subnet-0123", " in us-east-1"]),
+        (["--image", "ami-0123"], ["ami-0123", "this account has no images"]),
+        (["--image", "ami-00000000000000002"], ["is for aarch64, and the machines are x86_64"]),
+        (["--max-cost", "0.01"], ["pays for no node"]),
     ],
 )
 def test_a_job_that_cannot_be_is_refused_before_there_is_one(
-    front: Front, shown: Shown, words: list[str], said: str
+    front: Front, shown: Shown, words: list[str], said: list[str]
 ) -> None:
     code, out, err = shown.type("run", "--provider", "aws", *words, "true")
     _, jobs, _ = shown.type("list", "--format", "json")
 
     assert (code, out, json.loads(jobs)) == (2, "", [])
-    assert said in err
+    assert all(words in err for words in said), err
     assert not [action for action, _ in front.cloud.calls if action.startswith("Create")]
+
+
+def test_without_a_default_network_no_job_is_made(front: Front, shown: Shown) -> None:
+    ec2 = front.client()
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    code, out, err = shown.type("run", "--provider", "aws", "true")
+    _, jobs, _ = shown.type("list", "--format", "json")
+
+    assert (code, out, json.loads(jobs)) == (2, "", [])
+    assert "no default network" in err
+    assert "--subnet" in err
+
+
+def test_an_image_that_does_not_exist_is_named_with_the_nearest_of_the_account(
+    front: Front, shown: Shown
+) -> None:
+    ec2 = front.client()
+    [one] = held(front, a_job(), 1, expires=900)
+    ours = ec2.create_image(InstanceId=one, Name="mine")["ImageId"]
+    code, _, err = shown.type("run", "--provider", "aws", "--image", "ami-0123", "true")
+
+    assert code == 2
+    assert f"{ours} (mine)" in err
 
 
 def test_without_credentials_no_job_is_made(

@@ -7,6 +7,8 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from batchio.core.plan import Offer
 from batchio.ports import Line, NodeOrder, Refused, Rented
 from tests.contracts import provider_suite
@@ -15,8 +17,6 @@ from tests.contracts.provider_suite import Kind, all_of, handles, order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from tests.testbed.cloud.front import Front
 
@@ -68,6 +68,28 @@ def test_a_capacity_error_with_instances_means_that_all_of_them_are_taken(front:
     assert refused.nodes == (1, 2)
     assert "InsufficientInstanceCapacity" in str(refused.error)
     assert kind in str(refused.error)
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "most"), [(30.0, 5), (8.0, 1), (1e6, 2000), (None, 2000)],
+    ids=["room", "no room", "room for more than anybody asks for", "not known"],
+)  # fmt: skip
+def test_an_offer_has_no_more_nodes_than_its_quota_has_room_for(
+    front: Front, vcpus: float | None, most: int
+) -> None:
+    spec = job(vm_types=("m5a.xlarge",), spot_policy="spot_with_fallback")
+    kind = Ec2(provider(spec), spec)
+    front.cloud.quotas = {} if vcpus is None else {"L-1216C47A": vcpus}
+    front.client().run_instances(
+        ImageId="ami-12c6146b", InstanceType="m7i.xlarge", MinCount=2, MaxCount=2
+    )
+
+    found = kind.run(lambda: kind.provider.offers(spec))
+
+    assert {offer.id: offer.limit for offer in found} == {
+        "us-east-1/spot": 2000,
+        "us-east-1/on-demand": most,
+    }
 
 
 def test_calls_do_not_grow_with_the_nodes(front: Front) -> None:

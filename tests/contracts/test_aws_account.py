@@ -9,4 +9,4 @@ from tests.contracts import sealed
 
 @pytest.mark.timeout(600)  # many tests in one
 def test_an_account_says_what_is_left_and_what_it_costs() -> None:
-    sealed.run_suite("tests/contracts/aws_account_suite.py", "")
+    sealed.run_suite("tests/contracts/aws_account_suite.py", "", "tests.contracts.account")

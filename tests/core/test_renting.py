@@ -148,6 +148,17 @@ def test_eight_spot_nodes_that_are_reclaimed_at_once_do_not_end_a_job() -> None:
     assert w.machine.outcome is Outcome.SUCCEEDED
 
 
+def test_the_loss_of_the_only_node_that_a_quota_has_room_for_is_no_fault_of_its_offer() -> None:
+    w = rented(1, 1)
+    w.go(3, lambda key: None)
+    w.vanish("h-j1-0")
+    w.turn()
+
+    assert not w.machine.trouble
+    w.settle()
+    assert w.machine.outcome is Outcome.SUCCEEDED
+
+
 def test_a_job_whose_rented_offer_refuses_is_lost_only_after_a_quarter_of_an_hour() -> None:
     w = rented(1, 1)
     began = w.now

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from batchio.providers.aws import here, known, prices
+from batchio.core.plan import Offer
+from batchio.providers.aws import choice, here, known, prices
 from batchio.providers.aws.kinds import kind_of
 
 
@@ -43,6 +44,24 @@ def test_every_known_type_has_a_price_where_prices_are_those_of_virginia() -> No
         for kind in known.kinds().values()
         for region in ("us-east-1", "us-east-2", "us-west-2")
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "alone"),
+    [
+        (["m7i.large", "c8g.xlarge", "im4gn.large"], True),
+        (["m7i.large", "g5.xlarge"], False),
+        (["x2gd.large"], False),
+        (["trn1.2xlarge"], False),
+    ],
+)
+def test_only_an_offer_whose_nodes_all_count_against_one_known_quota_is_bound_by_it(
+    names: list[str], alone: bool
+) -> None:
+    pools = [[name, "us-east-1a", "subnet-1"] for name in names]
+    offer = Offer("us-east-1/on-demand", quota="L-1216C47A", detail={"pools": pools})
+
+    assert choice.counts_alone(offer) is alone
 
 
 @pytest.fixture

@@ -255,7 +255,7 @@ def _fewer(m: Machine) -> Iterator[Concern]:
     """Yield that one computer runs fewer tasks at a time than --max-workers or --array asks for."""
     spec, offers = m.running_job.spec, list((m.offers or {}).values())
     node = next((node for node in reversed(m.nodes) if node.greeted), None)
-    if node is None or len(offers) != 1 or offers[0].limit > 1 or spec.slots:
+    if node is None or len(offers) != 1 or not offers[0].single or spec.slots:
         return
     most, at_once = offers[0].most_slots or 0, spec.at_once or 0
     asked = min(most, at_once) if most and at_once else most or at_once

@@ -205,7 +205,7 @@ def _quarantine(m: Machine, now: float) -> Iterator[ev.Event]:
         if node.idle:
             offer = (m.offers or {}).get(node.offer)
             why = f"{len(node.suspicions)} different tasks could not run there"
-            yield ev.NodeLost(now, number, why, final=offer is None or offer.limit == 1)
+            yield ev.NodeLost(now, number, why, final=offer is None or offer.single)
 
 
 def _give_back(m: Machine, now: float) -> Iterator[ev.Event]:

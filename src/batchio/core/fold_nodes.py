@@ -41,7 +41,7 @@ def on_ordered(m: Machine, event: ev.NodesOrdered) -> bool:
     m.orders[event.first] = event.rows
     for offer, count, slots in event.rows:
         known = (m.offers or {}).get(offer)
-        single = known is not None and known.limit == 1 and not known.rented
+        single = known is not None and known.single
         for number in range(len(m.nodes), len(m.nodes) + count):
             node = Node(
                 number,
@@ -154,7 +154,7 @@ def _failed(
 def _alone(m: Machine, offer: str) -> bool:
     """Return whether the offer is one single computer, so that losing it is the offer's failure."""
     known = (m.offers or {}).get(offer)
-    return known is None or known.limit == 1
+    return known is None or known.single
 
 
 def _count(m: Machine, node: Node, was: NodeState, offer: str) -> None:

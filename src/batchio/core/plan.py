@@ -76,6 +76,11 @@ class Offer:
     batch: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def single(self) -> bool:
+        """Whether it is one computer, so that losing the node is losing the offer."""
+        return self.limit == 1 and not self.rented
+
     def to_json(self) -> dict[str, Any]:
         """Return the offer as the journal holds it: its id and the fields unlike their default."""
         told = {item.name: getattr(self, item.name) for item in fields(self)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchio.core.quote import Quota
@@ -29,7 +30,7 @@ async def offers_and_quotas(spec: JobSpec) -> tuple[list[Offer], list[Quota], st
 
     provider, clients = AwsProvider(spec, _no_seed), Clients()
     try:
-        offers = await provider.offers(spec)
+        offers = await provider.listed(spec)
         quotas = [await quota_of_offer(clients, offer) for offer in offers]
     finally:
         await provider.aclose()
@@ -57,6 +58,20 @@ async def quota_of_offer(clients: Clients, offer: Offer) -> Quota:
     except BatchioError:
         pass
     return Quota(offer.id, offer.quota, name, limit, used, 0.0)
+
+
+async def within_quota(clients: Clients, offer: Offer) -> Offer:
+    """Return an offer of no more nodes than its quota has room for, where AWS says it.
+
+    One node is always left: where there is no room for it, EC2 says so with a code and a link.
+    """
+    if not choice.counts_alone(offer):
+        return offer
+    quota = await quota_of_offer(clients, offer)
+    if quota.limit is None or not offer.cpus:
+        return offer
+    room = int((quota.limit - (quota.used or 0.0)) // offer.cpus)
+    return replace(offer, limit=max(min(room, offer.limit), 1))
 
 
 _LIVING = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,7 +25,7 @@ BATCH: Final = 250
 """Most nodes of one call."""
 
 LIMIT: Final = 2000
-"""Most nodes of an offer at the same time."""
+"""Most nodes of an offer at the same time, where its quota is not known."""
 
 DISK_GB: Final = 40
 """Size of a node's disk in GB when --disk-size is not given."""
@@ -246,6 +247,17 @@ def _offer(
         batch=BATCH,
         detail=detail,
     )
+
+
+def counts_alone(offer: Offer) -> bool:
+    """Return whether all nodes of an offer count against the quota that it names."""
+    names = {str(name) for name, _, _ in offer.detail["pools"]}
+    quotas = {quota_of(name, is_spot=offer.spot) for name in names}
+    return quotas == {offer.quota} and all(map(_COUNTED.match, names))
+
+
+_COUNTED: Final = re.compile(r"(?:[acdhimrtzgp]|im|is|gr|vt)\d")
+"""Types of the families that the quotas of `QUOTAS` are for; X, F, Inf, Trn, ... have others."""
 
 
 def quota_of(name: str, *, is_spot: bool) -> str:

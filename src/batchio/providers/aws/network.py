@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import urllib.request
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from batchio.errors import BatchioError, UsageError
@@ -30,7 +31,7 @@ async def subnets(clients: Clients, region: str, subnet: str | None) -> Networks
     """
     ec2 = await clients.get("ec2", region)
     if subnet:
-        found = await pages(ec2, "describe_subnets", "Subnets", SubnetIds=[subnet])
+        found = await _named(ec2, region, subnet)
     else:
         default = [{"Name": "default-for-az", "Values": ["true"]}]
         found = await pages(ec2, "describe_subnets", "Subnets", Filters=default)
@@ -42,6 +43,23 @@ async def subnets(clients: Clients, region: str, subnet: str | None) -> Networks
     zones = {item["AvailabilityZone"]: item["SubnetId"] for item in found}
     public = all(item.get("MapPublicIpOnLaunch") for item in found)
     return Networks(str(found[0]["VpcId"]), dict(sorted(zones.items())), public)
+
+
+async def _named(ec2: Any, region: str, subnet: str) -> list[Any]:
+    """Return the subnet of a name.
+
+    Raises:
+        UsageError: there is none; those of the account that come nearest are named.
+    """
+    try:
+        return await pages(ec2, "describe_subnets", "Subnets", SubnetIds=[subnet])
+    except UsageError as error:
+        there = await pages(ec2, "describe_subnets", "Subnets")
+        names = {one["SubnetId"]: one["AvailabilityZone"] for one in there}
+        near = get_close_matches(subnet, names, n=3, cutoff=0.0)
+        known = ", ".join(f"{name} in {names[name]}" for name in near)
+        hint = f"the nearest: {known}" if near else "this account has no subnets there"
+        raise UsageError(str(error), where=region, hint=hint) from error
 
 
 def group_name(job: str) -> str:

@@ -6,10 +6,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from batchio.errors import BatchioError, NodeError, ProviderDown, Unreachable, UsageError
+from batchio.errors import BatchioError, NodeError, ProviderDown, Unreachable
 from batchio.ports.rent import Finding, Held, NodeOrder, Notice, Refused, Rented
 from batchio.providers import traits
 from batchio.providers.aws import check, choice, images, network, rates, userdata
+from batchio.providers.aws.asked import within_quota
 from batchio.providers.aws.catalog import catalog
 from batchio.providers.aws.clients import Clients, ask, pages
 from batchio.providers.aws.endings import ENDING, terminate
@@ -87,13 +88,22 @@ class AwsProvider:
     async def offers(self, spec: JobSpec) -> list[Offer]:
         """Return the offers of each region in turn; what a request will need is settled in them.
 
+        None has more nodes than its quota has room for, where AWS says it.
+
+        Raises:
+            UsageError, NotAuthorised, ProviderDown: as `listed`.
+        """
+        found = await self.listed(spec)
+        return list(await asyncio.gather(*(within_quota(self._clients, one) for one in found)))
+
+    async def listed(self, spec: JobSpec) -> list[Offer]:
+        """Return the offers without a look at the quotas.
+
         Raises:
             UsageError: nothing fits, or a name is unknown.
             NotAuthorised, ProviderDown: AWS refused or did not answer.
         """
-        regions = spec.regions or (await self._clients.usual_region(),)
-        for region in regions:
-            await self._clients.check_region(region)
+        regions = await self._known_regions()
         owner = await self._owner(regions[0])
         found: list[Offer] = []
         for region in regions:
@@ -108,20 +118,17 @@ class AwsProvider:
         arch = next(iter(arches)) if len(arches) == 1 else "aarch64" if spec.arm else "x86_64"
         named = images.named(spec, arch)
         image = spec.image or await images.image_id(self._clients, region, named)
-        root = await self._root(region, image)
+        root = await self._root(region, image, arch)
         known = await asyncio.to_thread(rates.cached, region)
         disk = choice.disk_gb(spec)
         place = choice.Place(region, {arch: image}, named.user, nets, owner, root, disk, known)
         prices = await self._spot_prices(spec, region)
         return choice.offers(spec, place, there.kinds, there.zones, prices)
 
-    async def _root(self, region: str, image: str) -> str:
+    async def _root(self, region: str, image: str, arch: str) -> str:
         """Return the name of an image's root disk."""
         ec2 = await self._clients.get("ec2", region)
-        found = await pages(ec2, "describe_images", "Images", ImageIds=[image])
-        if not found:
-            raise UsageError(f"there is no image {image}", where=region)
-        return str(found[0].get("RootDeviceName") or "/dev/sda1")
+        return await images.root_disk(ec2, region, image, arch)
 
     async def _spot_prices(self, spec: JobSpec, region: str) -> dict[tuple[str, str], float]:
         """Return the spot prices of now, by type and zone; none where none is asked for."""
@@ -320,15 +327,26 @@ class AwsProvider:
     async def _regions(self) -> tuple[str, ...]:
         return self._spec.regions or (await self._clients.usual_region(),)
 
+    async def _known_regions(self) -> tuple[str, ...]:
+        """Return the regions of the job; whoever asks in one that AWS has not is not answered.
+
+        Raises:
+            UsageError: AWS has no such region, or none is named.
+        """
+        regions = await self._regions()
+        for region in regions:
+            await self._clients.check_region(region)
+        return regions
+
     # --- before --------------------------------------------------------------
 
     async def check(self, spec: JobSpec, bucket: str = "") -> list[Finding]:
         """Check the credentials, the rights, and that there is something to rent; takes nothing."""
         try:
-            region, *_ = await self._regions()
+            region, *_ = await self._known_regions()
         except BatchioError as error:
             return [Finding("region", False, str(error), error.hint or "")]
-        return await check.findings(self._clients, spec, region, bucket, self.offers)
+        return await check.findings(self._clients, spec, region, bucket, self.listed)
 
     async def aclose(self) -> None:
         """Close the connections to AWS."""
