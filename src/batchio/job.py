@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contextlib import closing
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +61,8 @@ class Job(JobLogs):
         return self._workspace.url, self.id
 
     def _repr_html_(self) -> str:
+        from html import escape  # only notebooks ask for it
+
         return f"<code>{escape(repr(self))}</code>"
 
     @property

@@ -107,7 +107,7 @@ _MACHINES: Final = (
         help="Type of machine to rent for the head.",
         default=(),
         unit="TYPE",
-        needs=_chosen(Trait.HEADS, "rents no machine for the head, which runs on this computer"),
+        needs={Trait.HEADS: "the {provider} provider rents no machine for the head"},
     ),
     Option(
         name="disk-size",

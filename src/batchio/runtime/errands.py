@@ -47,7 +47,7 @@ class Errands:
     Args:
         bundle: The tar file of the uploaded files.
         sender: Sends it to a node.
-        environment: Makes the user's Python environment on a node.
+        environment: Makes the user's Python environment on a node; None: the job has none.
         seen: Shows people what a node does.
     """
 
@@ -56,7 +56,7 @@ class Errands:
         job: JobContext,
         bundle: Path,
         sender: Sender,
-        environment: Environment,
+        environment: Environment | None,
         seen: LiveStatus,
     ) -> None:
         self._job = job
@@ -104,6 +104,7 @@ class Errands:
             part = f"receiving packages, {count / size:.0%}".replace("%", " %")
             self._seen.show(place.node, part if count < size else words)
 
+        assert self._environment is not None
         python = place.facts.get("executable", "python3")
         await self._environment.make(place.transport, place.home, python, sent)
         place.talk.tell(["setup", place.setup])  # again: it looks for the environment then

@@ -15,7 +15,6 @@ from batchio.core import events as ev
 from batchio.core.traits import Trait
 from batchio.runtime.collecting import Collector
 from batchio.runtime.context import JobContext
-from batchio.runtime.environment import Environment
 from batchio.runtime.errands import Errands
 from batchio.runtime.files import Sender
 from batchio.runtime.landing import Landing
@@ -85,7 +84,11 @@ class EffectRunner:
             store.sign_bundle,
             job.spec.bundle or "",
         )
-        environment = Environment(job.spec, store.pieces(), clock, self._job.note)
+        environment = None
+        if job.spec.software:
+            from batchio.runtime.environment import Environment  # most jobs send no packages
+
+            environment = Environment(job.spec, store.pieces(), clock, self._job.note)
         errands = Errands(self._job, store.bundle(), sender, environment, self._preparing)
         self._context = SessionContext(
             self._job, self._roster, errands, self._loads, self._reaching
