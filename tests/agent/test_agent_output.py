@@ -281,7 +281,8 @@ def test_a_full_disk_holds_tasks_until_there_is_room(tiny: Path, tmp_path: Path)
         assert state["running"] == 1
     with Client(home, epoch=2) as head:
         head.hello()
-        assert head.wait("trouble") == why, "each head is told"
+        while head.wait("trouble") != why:
+            pass  # each head is told, of other files of the agent as well
         (home / "ballast").unlink(missing_ok=True)
         subprocess.run(
             ["mount", "-o", "remount,size=40m", str(tiny)], check=True, capture_output=True

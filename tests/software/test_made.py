@@ -46,7 +46,8 @@ def made_of(path: Path, environ: dict[str, str]) -> str:
 
 
 def word(python: str) -> str:
-    argv = [python, "-c", "import plain; print(plain.WORD)"]
+    # -B: both versions are unpacked within a second, and bytecode knows its source by the second.
+    argv = [python, "-B", "-c", "import plain; print(plain.WORD)"]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchio.errors import UsageError
@@ -88,6 +88,7 @@ def test_what_a_shell_exports_comes_back(shell: str, given: dict[str, str]) -> N
 
 
 @given(st.text().filter(lambda text: "'" not in text and "\n" not in text))
+@example("\\")
 def test_between_single_quotes_everything_is_itself(text: str) -> None:
     assert {"KEY": text} == parse(f"KEY='{text}'", "x.env")
 

@@ -99,7 +99,7 @@ def _joined(word: str) -> str:
             said = _ANSI.sub(_byte, said.encode("utf-8", "surrogateescape")).decode(
                 "utf-8", "surrogateescape"
             )
-        elif said == "\\":
+        elif kind == "bare" and said == "\\":
             said = next(segments)[0]
         out.append(said)
     return "".join(out)

@@ -120,12 +120,12 @@ class Clients:
 
 
 def _session() -> Any:
+    check_installed("aws")
     for module, maker in (("aioboto3", "Session"), ("aiobotocore.session", "get_session")):
         try:
             return getattr(import_module(module), maker)()
         except ImportError:
             continue
-    check_installed("aws")
     raise AssertionError("one of both is installed, and none can be imported")
 
 
