@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,10 +21,10 @@ from batchio.stores import open_workspace
 from tests.contracts import sealed
 from tests.contracts.filestore_kinds import s3
 from tests.contracts.front import Front, Mood, well
+from tests.docs.blocks import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 sealed.enter()  # before anything loads obstore or moto
 
@@ -119,6 +121,30 @@ def test_a_job_is_cancelled_and_run_again_from_another_computer(
     there.type("retry", job)
     here.type("cancel", job)
     there.type("wait", job, code=4)
+
+
+def test_the_page_about_it_is_true_word_by_word(
+    here: Computer, there: Computer, tmp_path: Path
+) -> None:
+    page = Path("docs/how-to/share-a-workspace.md").read_text()
+    lines = [line for block in parse(page) for line in block.text.splitlines()]
+    [install, export, place, run, listing, follow, cancel] = lines
+    assert install.startswith("pip install '.[store]' ")
+    assert {word.split("=")[0] for word in export.split()[1:]} <= os.environ.keys()
+    assert place == "export BATCHIO_WORKSPACE=s3://bucket/folder"
+    program = "import time\nprint('works', flush=True)\ntime.sleep(600)\n"
+    (tmp_path / "here/process.py").write_text(program)
+
+    job = here.type(*run.split()[1:]).strip()
+
+    assert job in there.type(*listing.split()[1:])
+    while "works" not in there.type("logs", job):
+        pass
+    with ThreadPoolExecutor() as pool:
+        followed = pool.submit(there.type, *follow.replace("JOB", job).split()[1:])
+        there.type(*cancel.replace("JOB", job).split()[1:])
+        assert "works" in followed.result()
+    here.type("wait", job, code=4)
 
 
 def begun(here: Computer, fifo: Path) -> str:
