@@ -64,23 +64,14 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await `work` to its end, then be cancelled; asyncio's `cancel` heeds no shield of anyio."""
-    import asyncio
-
+    """Await `work` to its end, whether anyio or asyncio cancels the caller meanwhile."""
     import anyio
 
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
+    from batchio.owned import to_its_end
+
     with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait({task})
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
-        task.cancelled() or task.exception()  # retrieved: nobody else asks
-        raise cancelled
-    return task.result()
+        done = await to_its_end(work)
+    return done  # noqa: RET504 - to mypy a scope may swallow an exception
 
 
 async def sleep(seconds: float) -> None:

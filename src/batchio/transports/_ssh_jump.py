@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 import asyncssh
 
-from batchio.transports._owned import to_its_end
+from batchio.owned import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable

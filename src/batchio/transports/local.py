@@ -16,8 +16,8 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import TYPE_CHECKING, Final, Self
 
 from batchio.errors import Unreachable
+from batchio.owned import owned, to_its_end
 from batchio.ports import Completed
-from batchio.transports._owned import owned, to_its_end
 from batchio.transports._streams import Reader, Writer, while_feeding
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from batchio.errors import BatchioError, NodeError, Unreachable
+from batchio.owned import owned, to_its_end
 from batchio.transports._asyncssh import asyncssh  # before all others that import it
-from batchio.transports._owned import owned, to_its_end
 from batchio.transports._ssh_carry import MISSING, Carried, carry_line, connected
 from batchio.transports._ssh_command import BROKEN, Command, Sessions, command_line, kill_group
 from batchio.transports._ssh_connect import Limits
