@@ -142,8 +142,8 @@ class Uv:
         if done.returncode:
             self._check_age()
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()[-LINES:]
-            shown = _USERINFO.sub("", "\n".join(said))
-            raise UsageError(shown or f"uv ended with exit code {done.returncode}")
+            shown = _USERINFO.sub("", " ".join(" ".join(said).split())).removeprefix("error: ")
+            raise UsageError(f"uv: {shown}" if shown else f"uv: exit code {done.returncode}")
         return done.stdout
 
     def _check_age(self) -> None:
