@@ -31,11 +31,11 @@ class Credentials:
     """
 
     def __init__(self, where: str) -> None:
-        from botocore.exceptions import (  # type: ignore[import-untyped]
+        from botocore.exceptions import (
             BotoCoreError,
             ClientError,
         )
-        from botocore.session import Session  # type: ignore[import-untyped]
+        from botocore.session import Session
 
         self._trouble = (BotoCoreError, ClientError)
         self.expires: datetime | None = None

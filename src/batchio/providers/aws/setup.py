@@ -46,8 +46,8 @@ def _cloudformation(bucket: str) -> dict[str, Any]:
         return {"Type": f"AWS::{kind}", "Properties": properties}
 
     rule = {"Id": "batchio", "Status": "Enabled", "ExpirationInDays": KEPT_DAYS}
-    parts = {"Id": "parts", "Status": "Enabled"}
-    parts["AbortIncompleteMultipartUpload"] = {"DaysAfterInitiation": 7}  # type: ignore[assignment]
+    unfinished = {"DaysAfterInitiation": 7}
+    parts = {"Id": "parts", "Status": "Enabled", "AbortIncompleteMultipartUpload": unfinished}
     node_policy = {"PolicyName": "bucket", "PolicyDocument": policies.runs(bucket)}
     kept = resource(
         "S3::Bucket",
